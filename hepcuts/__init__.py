@@ -1,0 +1,1 @@
+"""hepcuts: choose selection cuts by the significance that the analysis will publish."""

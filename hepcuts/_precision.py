@@ -1,0 +1,68 @@
+"""64-bit floating point, whatever the caller's JAX flags say.
+
+Importing hepcuts leaves JAX's 64-bit flag alone. Public functions work in a local 64-bit scope instead. Inside a
+transformation of the caller (`jax.jit`, `jax.grad`, `jax.vmap`) the precision was chosen outside, before hepcuts is
+called: there the flag must be on, and a clear error says so if it is not.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import numpy as np
+
+from .errors import PrecisionError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def is_traced(*trees: Any) -> bool:
+    """Whether any leaf of the pytrees is a tracer of a running JAX transformation."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(trees))
+
+
+def require_float64(*trees: Any) -> None:
+    """Raise if the pytrees are traced and JAX's 64-bit flag is off.
+
+    Raises:
+        PrecisionError: traced in 32 bits; the message says how to switch to 64.
+    """
+    if is_traced(*trees) and not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise PrecisionError(
+            "hepcuts was called inside a JAX transformation (jit, grad, vmap) that runs in 32 bits, and likelihood "
+            "differences drown in 32 bits. Switch to 64 bits before the transformation starts: "
+            'jax.config.update("jax_enable_x64", True), or "with jax.enable_x64(True):" around the call.'
+        )
+
+
+def float64_scope(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function so that its body runs in 64 bits; in a caller's 32-bit transformation it raises."""
+
+    @functools.wraps(function)
+    def in_scope(*args: P.args, **kwargs: P.kwargs) -> R:
+        require_float64(args, kwargs)
+        with jax.enable_x64(True):
+            return function(*args, **kwargs)
+
+    return in_scope
+
+
+def array_function(function: Callable[P, jax.Array]) -> Callable[P, Any]:
+    """Decorate a JAX function of arrays: 64 bits; NumPy in, NumPy out; JAX in (or traced), JAX out.
+
+    Scalars count as NumPy. A NumPy result without dimensions is returned as `numpy.float64`.
+    """
+
+    @functools.wraps(function)
+    def dispatch(*args: P.args, **kwargs: P.kwargs) -> Any:
+        require_float64(args, kwargs)
+        leaves = jax.tree_util.tree_leaves((args, kwargs))
+        with jax.enable_x64(True):
+            result = function(*args, **kwargs)
+        if any(isinstance(leaf, jax.Array) for leaf in leaves):
+            return result
+        return np.asarray(result)[()]
+
+    return dispatch
