@@ -1,1 +1,13 @@
 """hepcuts: choose selection cuts by the significance that the analysis will publish."""
+
+from . import datasets as datasets
+from .cuts import Cut as Cut
+from .cuts import Selection as Selection
+from .cuts import Window as Window
+from .filling import fill as fill
+from .modifiers import HistoSys as HistoSys
+from .modifiers import Lumi as Lumi
+from .modifiers import NormFactor as NormFactor
+from .modifiers import NormSys as NormSys
+from .modifiers import ShapeSys as ShapeSys
+from .samples import Sample as Sample

@@ -1,0 +1,25 @@
+"""Type aliases. The axis names in jaxtyping's shapes: event, sample, bin, channel, cut, threshold, parameter."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Array, Float64
+from numpy.typing import NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+"""A NumPy array of 64-bit floats: everything outside the JAX half."""
+
+AnyArray: TypeAlias = Float64[Array, "..."] | FloatArray
+"""Either half: a NumPy array, or a JAX array (perhaps traced)."""
+
+Columns: TypeAlias = Mapping[str, FloatArray]
+"""Feature name to values, all of one length."""
+
+ColumnsLike: TypeAlias = Mapping[str, Any] | Any
+"""What a user may hand in as columns: a mapping of arrays, a pandas data frame or a structured array."""
+
+FloatLike: TypeAlias = float | int | np.floating[Any] | np.integer[Any]
+"""A real number in any of its Python and NumPy forms."""
+
+Strings: TypeAlias = Sequence[str]

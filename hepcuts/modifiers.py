@@ -1,0 +1,344 @@
+"""Systematic uncertainties of a sample.
+
+Which modifier do I need?
+
+- a normalization uncertainty of one sample (cross section, K factor): `NormSys`
+- anything that moves events or reweights them (energy scale, pileup): `HistoSys`, filled through the same cuts
+- an uncertainty of each bin on its own, given as a fraction of the yield: `ShapeSys`
+- a normalization that the fit shall find (from a control region): `NormFactor`
+- the luminosity: `Lumi`
+- finite simulation: nothing; every sample gets a `staterror` unless it says ``staterror=False``
+
+Names and meaning of the modifiers are HistFactory's :cite:p:`histfactory`.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._columns import frozen, read_column
+from ._types import FloatArray, FloatLike
+from .errors import InputError
+
+
+def check_name(value: str, what: str) -> str:
+    """The name, if it is a string that is not empty.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not str(value).strip() or not isinstance(value, str):
+        raise InputError(f"The name of a {what} is {value!r}; expected a string that is not empty.")
+    return value
+
+
+def _number(value: FloatLike, what: str) -> float:
+    """A finite float, or an error that says what it was to be."""
+    number = float(value)
+    if not np.isfinite(number):
+        raise InputError(f"{what} is {number}; expected a finite number.")
+    return number
+
+
+@dataclasses.dataclass(frozen=True)
+class Modifier:
+    """Abstract base of all systematic uncertainties: what a parameter of the likelihood does to one sample.
+
+    Attributes:
+        name: the parameter's name. Modifiers of equal name, in whatever samples, share one parameter.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "modifier")
+
+    def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:
+        """The modifier as pyhf writes it.
+
+        Args:
+            nominal: the sample's yields, shape (bin,).
+            up: its yields with this modifier's up variation, shape (bin,); the nominal ones if it has none.
+            down: likewise.
+        """
+        raise NotImplementedError
+
+    def parameter(self) -> dict[str, Any] | None:
+        """What the measurement has to say of the parameter, as pyhf writes it; None for pyhf's defaults."""
+        return None
+
+    def take(self, events: NDArray[Any]) -> Self:  # noqa: ARG002 (used by modifiers that hold events)
+        """The same modifier for some of the sample's events (indices or mask)."""
+        return self
+
+    def without_events(self) -> Self:
+        """The same modifier without the arrays of events that it may hold."""
+        return self
+
+
+@dataclasses.dataclass(frozen=True)
+class NormSys(Modifier):
+    """Normalization uncertainty (HistFactory's ``normsys``): factors on the yield at plus and minus one sigma.
+
+    Attributes:
+        name: the parameter's name.
+        up: factor at +1 standard deviation, positive.
+        down: factor at -1 standard deviation, positive.
+
+    Raises:
+        InputError: a factor is not finite and positive.
+
+    Example:
+        >>> NormSys("ttbar_xsec", 1.1, 0.9)
+        NormSys(name='ttbar_xsec', up=1.1, down=0.9)
+    """
+
+    up: float
+    down: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for side in ("up", "down"):
+            factor = _number(getattr(self, side), f"NormSys {self.name!r}: the factor {side!r}")
+            if factor <= 0:
+                raise InputError(
+                    f"NormSys {self.name!r}: the factor {side!r} is {factor}; expected a positive factor on the "
+                    "yield, such as 1.1 for +10 %."
+                )
+            object.__setattr__(self, side, factor)
+
+    def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
+        """See `Modifier.specification`."""
+        return {"name": self.name, "type": "normsys", "data": {"hi": self.up, "lo": self.down}}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Variation:
+    """What one side of a `HistoSys` changes: some columns, the weights, or both.
+
+    Attributes:
+        columns: replacement values of some of the sample's columns, each of shape (event,).
+        weights: replacement weights, shape (event,), or None to keep the nominal ones.
+    """
+
+    columns: Mapping[str, ArrayLike] = dataclasses.field(default_factory=dict)
+    weights: ArrayLike | None = None
+
+
+_MIRRORED = "mirror"
+_NOMINAL = "nominal"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HistoSys(Modifier):
+    """Shape and rate uncertainty (HistFactory's ``histosys``): events filled again, through the same cuts.
+
+    A side is given as a mapping of replaced columns (``{"pt": pt_up}``), as an array of replaced weights, or as a
+    `Variation` with both. ``down`` may also be ``"mirror"`` (two times nominal minus up, bin by bin) or
+    ``"nominal"`` (a one-sided uncertainty).
+
+    Attributes:
+        name: the parameter's name.
+        up: the events at +1 standard deviation.
+        down: the events at -1 standard deviation.
+
+    Example:
+        >>> jes = HistoSys("jes", up={"pt": [31.0, 52.0]}, down={"pt": [29.0, 48.0]})
+        >>> jes.up.columns["pt"]
+        array([31., 52.])
+    """
+
+    up: Variation
+    down: Variation | str
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        up: Variation | Mapping[str, ArrayLike] | ArrayLike,
+        down: Variation | Mapping[str, ArrayLike] | ArrayLike | str,
+    ) -> None:
+        object.__setattr__(self, "name", name)
+        super().__post_init__()
+        object.__setattr__(self, "up", self._side("up", up))
+        object.__setattr__(self, "down", down if isinstance(down, str) else self._side("down", down))
+        if isinstance(self.down, str) and self.down not in {_MIRRORED, _NOMINAL}:
+            raise InputError(
+                f"HistoSys {name!r}: down is {self.down!r}; expected varied columns or weights, "
+                f"{_MIRRORED!r} or {_NOMINAL!r}."
+            )
+
+    def _side(self, side: str, given: Variation | Mapping[str, ArrayLike] | ArrayLike) -> Variation:
+        """Check one side; lengths are compared with the sample's when the sample is made."""
+        where = f"HistoSys {self.name!r}, {side}"
+        if isinstance(given, Mapping):
+            given = Variation(columns=given)
+        elif not isinstance(given, Variation):
+            given = Variation(weights=given)
+        if not given.columns and given.weights is None:
+            raise InputError(f"{where}: changes nothing; expected at least one varied column or varied weights.")
+        columns = {column: frozen(np.asarray(values, dtype=np.float64)) for column, values in given.columns.items()}
+        weights = None if given.weights is None else read_column(given.weights, sample=where, column="weights")
+        return Variation(MappingProxyType(columns), weights)
+
+    def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
+        """See `Modifier.specification`."""
+        return {"name": self.name, "type": "histosys", "data": {"hi_data": up.tolist(), "lo_data": down.tolist()}}
+
+    def take(self, events: NDArray[Any]) -> Self:
+        """See `Modifier.take`."""
+
+        def cut(side: Variation) -> Variation:
+            weights = None if side.weights is None else np.asarray(side.weights)[events]
+            return Variation({name: np.asarray(values)[events] for name, values in side.columns.items()}, weights)
+
+        down = self.down if isinstance(self.down, str) else cut(self.down)
+        return type(self)(self.name, up=cut(self.up), down=down)
+
+    @property
+    def sides(self) -> dict[str, Variation]:
+        """The sides that have events of their own: ``up``, and ``down`` unless mirrored or nominal."""
+        return {"up": self.up} | ({} if isinstance(self.down, str) else {"down": self.down})
+
+    def completed_down(self, nominal: Any, up: Any) -> Any:
+        """Template of a down side that has no events of its own."""
+        return 2.0 * nominal - up if self.down == _MIRRORED else nominal
+
+    def without_events(self) -> Self:
+        """See `Modifier.without_events`."""
+        bare = {side: Variation(weights=(1.0,)) for side in self.sides}
+        return type(self)(self.name, up=bare["up"], down=bare.get("down", self.down))
+
+
+@dataclasses.dataclass(frozen=True)
+class ShapeSys(Modifier):
+    """Uncorrelated uncertainty of each bin (HistFactory's ``shapesys``), as a fraction of the yield.
+
+    Attributes:
+        name: the parameter's name; pyhf wants it to differ between samples and channels.
+        relative: relative uncertainty (one standard deviation over yield), one number or shape (bin,).
+
+    Raises:
+        InputError: negative or not finite.
+
+    Example:
+        >>> ShapeSys("fakes_closure", 0.3).relative
+        (0.3,)
+    """
+
+    relative: tuple[float, ...]
+
+    def __init__(self, name: str, relative: FloatLike | Sequence[FloatLike]) -> None:
+        object.__setattr__(self, "name", name)
+        super().__post_init__()
+        values = np.atleast_1d(np.asarray(relative, dtype=np.float64))
+        if values.ndim != 1 or not np.all(np.isfinite(values)) or np.any(values < 0):
+            raise InputError(
+                f"ShapeSys {name!r}: relative is {relative!r}; expected finite numbers that are not negative, "
+                "such as 0.1 for 10 %, one for all bins or one per bin."
+            )
+        object.__setattr__(self, "relative", tuple(values.tolist()))
+
+    def uncertainties(self, nominal: Any) -> Any:
+        """Absolute uncertainties, shape (bin,), of yields of shape (bin,).
+
+        Raises:
+            InputError: the number of relative uncertainties is neither one nor the number of bins.
+        """
+        if len(self.relative) not in {1, nominal.shape[-1]}:
+            raise InputError(
+                f"ShapeSys {self.name!r}: has {len(self.relative)} relative uncertainties for {nominal.shape[-1]} "
+                "bins; expected one for all bins or one per bin."
+            )
+        return np.asarray(self.relative) * nominal
+
+    def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
+        """See `Modifier.specification`."""
+        return {"name": self.name, "type": "shapesys", "data": self.uncertainties(nominal).tolist()}
+
+
+@dataclasses.dataclass(frozen=True)
+class NormFactor(Modifier):
+    """Free normalization (HistFactory's ``normfactor``), found by the fit.
+
+    Attributes:
+        name: the parameter's name.
+        bounds: lower and upper bound.
+        init: value before the fit, within the bounds.
+        fixed: whether the fit leaves it where it is.
+
+    Example:
+        >>> NormFactor("k_ttbar", bounds=(0.0, 5.0)).parameter()
+        {'name': 'k_ttbar', 'inits': [1.0], 'bounds': [[0.0, 5.0]], 'fixed': False}
+    """
+
+    bounds: tuple[float, float] = (0.0, 10.0)
+    init: float = 1.0
+    fixed: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.bounds[0] <= self.init <= self.bounds[1]:
+            raise InputError(f"NormFactor {self.name!r}: init {self.init} lies outside the bounds {self.bounds}.")
+
+    def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
+        """See `Modifier.specification`."""
+        return {"name": self.name, "type": "normfactor", "data": None}
+
+    def parameter(self) -> dict[str, Any]:
+        """See `Modifier.parameter`."""
+        return {
+            "name": self.name,
+            "inits": [float(self.init)],
+            "bounds": [[float(self.bounds[0]), float(self.bounds[1])]],
+            "fixed": self.fixed,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Lumi(Modifier):
+    """Luminosity uncertainty (HistFactory's ``lumi``): one factor, 1 +- `relative`, on every sample that has it.
+
+    Attributes:
+        relative: relative uncertainty of the luminosity, positive.
+        name: the parameter's name.
+
+    Raises:
+        InputError: not finite and positive.
+
+    Example:
+        >>> Lumi(0.02).parameter()["sigmas"]
+        [0.02]
+    """
+
+    relative: float
+    name: str
+
+    def __init__(self, relative: FloatLike, *, name: str = "lumi") -> None:
+        object.__setattr__(self, "name", name)
+        super().__post_init__()
+        value = _number(relative, f"Lumi {name!r}: the relative uncertainty")
+        if value <= 0:
+            raise InputError(f"Lumi {name!r}: the relative uncertainty is {value}; expected a positive number.")
+        object.__setattr__(self, "relative", value)
+
+    def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
+        """See `Modifier.specification`."""
+        return {"name": self.name, "type": "lumi", "data": None}
+
+    def parameter(self) -> dict[str, Any]:
+        """See `Modifier.parameter`."""
+        # Ten standard deviations to each side, but never below zero, where there is no luminosity.
+        low, high = max(0.0, 1.0 - 10.0 * self.relative), 1.0 + 10.0 * self.relative
+        return {
+            "name": self.name,
+            "auxdata": [1.0],
+            "sigmas": [self.relative],
+            "inits": [1.0],
+            "bounds": [[low, high]],
+            "fixed": False,
+        }
