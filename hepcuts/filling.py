@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import equinox as eqx
+import hist
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -104,7 +105,7 @@ def fill(
     for variation, s, columns, weights, sample in _blocks(samples, structure):
         _require_columns(sample, chosen, axis)
         passed = np.ones(len(weights), bool) if chosen is None else chosen.mask(columns, missing=sample.missing)
-        observable = np.zeros(int(passed.sum())) if axis is None else columns[axis.name][passed]
+        observable = _observable(structure, columns, len(weights))[passed]
         label = structure.variations[variation]
         histogram.fill(sample.name, label, observable, weight=weights[passed])
         if variation == 0:
@@ -118,11 +119,19 @@ def fill(
     return Templates(structure, yields, outside)
 
 
+def _observable(structure: Structure, columns: Columns, size: int) -> NDArray[Any]:
+    """What is filled along the axis of the observable, shape (event,); zeros for counting."""
+    if structure.axis is None:
+        return np.zeros(size, dtype=np.int64)
+    values = columns[structure.axis.name]
+    # An integer axis takes nothing but integers.
+    return np.floor(values).astype(np.int64) if isinstance(structure.axis, hist.axis.Integer) else values
+
+
 def _bins(structure: Structure, columns: Columns, size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Bin of each of the events, and whether it is on the axis at all, both of shape (event,)."""
-    if structure.axis is None:
-        return np.zeros(size, dtype=np.int64), np.ones(size, dtype=bool)
-    bins = np.asarray(structure.axis.index(columns[structure.axis.name]), dtype=np.int64)
+    observable = _observable(structure, columns, size)
+    bins = observable if structure.axis is None else np.asarray(structure.axis.index(observable), dtype=np.int64)
     return bins, (bins >= 0) & (bins < structure.num_bins)
 
 
