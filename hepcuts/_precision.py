@@ -16,6 +16,7 @@ from .errors import PrecisionError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def is_traced(*trees: Any) -> bool:
@@ -38,15 +39,30 @@ def require_float64(*trees: Any) -> None:
 
 
 def float64_scope(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function so that its body runs in 64 bits; in a caller's 32-bit transformation it raises."""
+    """Decorate a function so that its body runs in 64 bits; in a caller's 32-bit transformation it raises.
+
+    JAX arrays in the result become NumPy arrays unless they are traced: a 64-bit JAX array that leaves the scope would
+    be cut to 32 bits by the first operation of a caller whose flag is off.
+    """
 
     @functools.wraps(function)
     def in_scope(*args: P.args, **kwargs: P.kwargs) -> R:
         require_float64(args, kwargs)
         with jax.enable_x64(True):
-            return function(*args, **kwargs)
+            return to_numpy(function(*args, **kwargs))
 
     return in_scope
+
+
+def to_numpy(tree: T) -> T:
+    """The pytree with its JAX arrays as NumPy arrays (scalars as `numpy.float64`); traced ones stay."""
+
+    def convert(leaf: Any) -> Any:
+        concrete = isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer)
+        return np.asarray(leaf)[()] if concrete else leaf
+
+    converted: T = jax.tree_util.tree_map(convert, tree)
+    return converted
 
 
 def array_function(function: Callable[P, jax.Array]) -> Callable[P, Any]:

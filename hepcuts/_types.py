@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Array, Float64
+from jaxtyping import Array
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
 """A NumPy array of 64-bit floats: everything outside the JAX half."""
 
-AnyArray: TypeAlias = Float64[Array, "..."] | FloatArray
-"""Either half: a NumPy array, or a JAX array (perhaps traced)."""
+AnyArray: TypeAlias = Array | np.ndarray
+"""Either half: a NumPy array, or a JAX array (perhaps traced). For use in jaxtyping's shapes."""
 
 Columns: TypeAlias = Mapping[str, FloatArray]
 """Feature name to values, all of one length."""

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from ._precision import float64_scope
+from ._precision import float64_scope, to_numpy
 from ._types import AnyArray, Columns, FloatArray
 from .cuts import AbstractCut, Selection
 from .errors import EmptySelectionError, InputError, OutsideAxisWarning
@@ -94,7 +94,7 @@ def fill(
         >>> hc.fill(hc.datasets.scenario("exp10-gauss30x1", seed=1), hc.Cut("x", ">", 20.0))
         Templates of channel 'signal_region' (1 bin, variations nominal)
           signal: 1000 +- 31.6
-          background: 1.3...e+03 +- 3...
+          background: 1309 +- 36.2
     """
     samples = check_samples(samples)
     chosen = as_selection(selection)
@@ -247,7 +247,7 @@ def soft_fill(
         channel: as in `fill`.
 
     Returns:
-        JAX arrays in the place of NumPy's; otherwise as `fill`, to which it tends as the widths go to zero.
+        As `fill`, to which it tends as the widths go to zero.
 
     Raises:
         SampleError: as `fill`.
@@ -266,4 +266,4 @@ def soft_fill(
     yields = table.soft_yields(
         thresholds, jnp.broadcast_to(jnp.asarray(widths, float), thresholds.shape), find_step(step)
     )
-    return Templates(table.structure, yields, np.zeros(len(table.structure.components)))
+    return Templates(table.structure, to_numpy(yields), np.zeros(len(table.structure.components)))

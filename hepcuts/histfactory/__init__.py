@@ -1,0 +1,15 @@
+"""The HistFactory likelihood in JAX, compiled from a `pyhf.Model`, with the templates as arguments.
+
+pyhf is the referee, JAX the player: the model is built, validated and owned by pyhf; its structure is read off once
+(`reading`), and the same log-likelihood is evaluated in JAX (`density`), minimized (`fit`) and turned into the
+discovery significance (`discovery`).
+"""
+
+from .discovery import SignificanceResult as SignificanceResult
+from .discovery import discovery_significance as discovery_significance
+from .discovery import discovery_test as discovery_test
+from .fit import FitResult as FitResult
+from .fit import fit as fit
+from .fit import fixed_poi_fit as fixed_poi_fit
+from .likelihood import HistFactory as HistFactory
+from .structure import LikelihoodTemplates as LikelihoodTemplates

@@ -1,0 +1,240 @@
+"""`HistFactory`: the likelihood of a `pyhf.Model` in JAX, with the templates as arguments."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyhf
+from jaxtyping import Array, Float
+
+from hepcuts._precision import float64_scope
+from hepcuts.errors import InputError, UnsupportedModelError
+
+from . import density
+from .reading import read
+from .structure import LikelihoodTemplates, Structure
+
+_logpdf = eqx.filter_jit(density.logpdf)
+_expected_data = eqx.filter_jit(density.expected_data)
+
+
+class HistFactory(eqx.Module):
+    """The likelihood of a HistFactory model, equal to pyhf's and differentiable in parameters, data and templates.
+
+    Parameters, data, samples, channels and bins are in pyhf's order. The model itself stays pyhf's; its structure is
+    read once. `eqx.tree_at` or `dataclasses.replace` make changed `templates`.
+
+    Attributes:
+        model: the model as pyhf built it.
+        structure: which parameter acts where.
+        templates: the model's own templates, NumPy arrays.
+        observations: observed main data that came with a workspace, or None.
+
+    Args:
+        model: a built model, not batched.
+
+    Raises:
+        UnsupportedModelError: the model has a feature that hepcuts does not reproduce; it is named.
+
+    Example:
+        >>> import pyhf
+        >>> model = pyhf.simplemodels.uncorrelated_background(signal=[5.0], bkg=[50.0], bkg_uncertainty=[7.0])
+        >>> likelihood = HistFactory(model)
+        >>> data = [60.0, *model.config.auxdata]
+        >>> pars = [1.0, 0.9]
+        >>> bool(abs(likelihood.logpdf(pars, data) - model.logpdf(pars, data)[0]) < 1e-9)
+        True
+    """
+
+    model: pyhf.Model = eqx.field(static=True)
+    structure: Structure
+    templates: LikelihoodTemplates
+    observations: Any
+
+    def __init__(self, model: pyhf.Model, *, observations: Iterable[float] | None = None) -> None:
+        if not isinstance(model, pyhf.Model):
+            raise InputError(
+                f"HistFactory takes a pyhf.Model, got {type(model).__name__}; for a workspace use "
+                "HistFactory.from_workspace(workspace)."
+            )
+        structure, templates = read(model)
+        self.model = model
+        self.structure = _with_overrides(structure, templates)
+        self.templates = templates
+        self.observations = None if observations is None else np.asarray(observations, dtype=np.float64)
+
+    @classmethod
+    def from_workspace(
+        cls,
+        workspace: Mapping[str, Any] | pyhf.Workspace | str | Path,
+        *,
+        measurement: str | None = None,
+        patches: Iterable[Any] = (),
+        **model_options: Any,
+    ) -> Self:
+        """Build the model of a workspace with pyhf and compile it.
+
+        Args:
+            workspace: a pyhf workspace, its dict, or the path of its JSON file.
+            measurement: name of the measurement, or None for the first.
+            patches: JSON patches to apply, such as the signals of a background-only workspace.
+            model_options: passed on to `pyhf.Workspace.model`, such as ``modifier_settings``.
+
+        Returns:
+            The likelihood, with the workspace's observations.
+
+        Raises:
+            InputError: pyhf rejects the workspace; the message says why.
+        """
+        try:
+            if isinstance(workspace, (str, Path)):
+                workspace = json.loads(Path(workspace).read_text(encoding="utf-8"))
+            valid = workspace if isinstance(workspace, pyhf.Workspace) else pyhf.Workspace(workspace)
+            model = valid.model(measurement_name=measurement, patches=list(patches), **model_options)
+        except (OSError, ValueError, KeyError, pyhf.exceptions.InvalidSpecification) as error:
+            raise InputError(f"The workspace cannot be read or is not valid: {error}") from error
+        except (pyhf.exceptions.InvalidMeasurement, pyhf.exceptions.InvalidModel) as error:
+            raise InputError(f"pyhf cannot build a model of the workspace: {error}") from error
+        return cls(model, observations=valid.data(model, include_auxdata=False))
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names along the axis ``parameter``; parameters of a bin carry its number."""
+        return tuple(self.model.config.par_names)
+
+    @property
+    def samples(self) -> tuple[str, ...]:
+        """Names along the axis ``sample``."""
+        return tuple(self.model.config.samples)
+
+    @property
+    def poi(self) -> int:
+        """Position of the parameter of interest.
+
+        Raises:
+            UnsupportedModelError: the model has none.
+        """
+        if self.structure.poi is None:
+            raise UnsupportedModelError(
+                "The model has no parameter of interest, so there is no signal to discover; choose a measurement that "
+                "names one, or build the model with poi_name."
+            )
+        return self.structure.poi
+
+    @property
+    def observed_data(self) -> Float[Any, " data"]:
+        """Observed main data of the workspace, and the auxiliary data.
+
+        Raises:
+            InputError: the model did not come from a workspace.
+        """
+        if self.observations is None:
+            raise InputError("The likelihood was made from a model without observations; pass data=... yourself.")
+        return np.concatenate([self.observations, self.structure.auxdata])
+
+    def nominal_parameters(self, mu: float = 1.0) -> Float[Any, " parameter"]:
+        """Nominal parameters (pyhf's suggested initial values) with the parameter of interest at `mu`."""
+        parameters = np.array(self.structure.init)
+        parameters[self.poi] = mu
+        return parameters
+
+    def logpdf(self, pars: Any, data: Any, templates: LikelihoodTemplates | None = None) -> Float[Array, ""]:
+        """Logarithm of the density, equal to `pyhf.Model.logpdf`.
+
+        Args:
+            pars: shape (parameter,).
+            data: main and auxiliary data, shape (data,).
+            templates: templates in place of the model's own.
+
+        Returns:
+            A scalar, differentiable in all three arguments.
+
+        Raises:
+            InputError: a wrong number of parameters or data.
+            PrecisionError: called inside a 32-bit JAX transformation.
+        """
+        self._check_length("parameters", pars, len(self.structure.init))
+        return _scoped_logpdf(self, templates, pars, self.check_data(data))
+
+    def expected_data(self, pars: Any, templates: LikelihoodTemplates | None = None) -> Float[Array, " data"]:
+        """Expected main and auxiliary data, as `pyhf.Model.expected_data`; arguments and errors as `logpdf`."""
+        self._check_length("parameters", pars, len(self.structure.init))
+        return _scoped_expected_data(self, templates, pars)
+
+    def check_data(self, data: Any) -> Any:
+        """The data, if they are as many as the model has.
+
+        Raises:
+            InputError: wrong number; or, outside of JAX transformations, NaN, infinite or negative counts.
+        """
+        num_main = len(self.structure.channel_of_bin)
+        self._check_length("data (main and auxiliary)", data, num_main + len(self.structure.auxdata))
+        if not isinstance(data, jax.core.Tracer):
+            numbers = np.asarray(data, dtype=np.float64)
+            if not np.all(np.isfinite(numbers)) or np.any(numbers[:num_main] < 0):
+                raise InputError(f"The data are {numbers.tolist()}; expected finite numbers, counts not negative.")
+            return numbers
+        return data
+
+    @staticmethod
+    def _check_length(what: str, values: Any, expected: int) -> None:
+        if jnp.shape(values) != (expected,):
+            raise InputError(f"{what} came with shape {jnp.shape(values)}; the model expects ({expected},).")
+
+    def __repr__(self) -> str:
+        config = self.model.config
+        return (
+            f"HistFactory({len(config.channels)} channels, {len(config.samples)} samples, {config.nmaindata} bins, "
+            f"{config.npars} parameters, parameter of interest {config.poi_name!r})"
+        )
+
+
+@float64_scope
+def _scoped_logpdf(likelihood: HistFactory, templates: Any, pars: Any, data: Any) -> Float[Array, ""]:
+    templates = likelihood.templates if templates is None else templates
+    return _logpdf(likelihood.structure, templates, *_as_arrays(pars, data))
+
+
+@float64_scope
+def _scoped_expected_data(likelihood: HistFactory, templates: Any, pars: Any) -> Float[Array, " data"]:
+    templates = likelihood.templates if templates is None else templates
+    return _expected_data(likelihood.structure, templates, *_as_arrays(pars))
+
+
+def _as_arrays(*values: Any) -> tuple[Array, ...]:
+    return tuple(jnp.asarray(value, dtype=jnp.float64) for value in values)
+
+
+@float64_scope
+def _with_overrides(structure: Structure, templates: LikelihoodTemplates) -> Structure:
+    """Leave to the measurement what it says itself of constraints that the templates would determine.
+
+    A measurement may set widths, rate factors or fixed flags of staterror and shapesys parameters. Where they differ
+    from what the templates give, they are the user's and stay what they are when the templates change.
+    """
+    terms = density.constraints(structure, templates)
+    void = np.asarray(terms.void)
+    agree_normal = np.isclose(terms.sigma, structure.normal_sigma, rtol=1e-9, atol=0.0)
+    agree_poisson = np.isclose(terms.factor, structure.poisson_factor, rtol=1e-9, atol=0.0)
+    # A parameter that the templates would fix, but the measurement sets free.
+    freed = void & ~np.asarray(structure.fixed)
+    agree_normal &= ~freed[structure.normal_parameter]
+    agree_poisson &= ~freed[structure.poisson_parameter]
+
+    def keep(target: Any, agree: Any) -> Any:
+        return np.where(np.append(agree, True)[target], target, len(agree)).astype(np.int32)
+
+    structure = eqx.tree_at(
+        lambda s: (s.staterror, s.shapesys),
+        structure,
+        (keep(structure.staterror, agree_normal), keep(structure.shapesys, agree_poisson)),
+    )
+    # What only the templates fix is decided anew with each set of templates.
+    still_void = np.asarray(density.constraints(structure, templates).void)
+    result: Structure = eqx.tree_at(lambda s: s.fixed, structure, structure.fixed & ~still_void)
+    return result

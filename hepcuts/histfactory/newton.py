@@ -1,0 +1,171 @@
+"""Bounded Newton minimization of a HistFactory deviance, in pure JAX.
+
+The solver knows nothing of physics: it takes a function of parameters, bounds and a mask of parameters that move.
+Each step solves the Newton equations with the exact Hessian where that is positive, and with the expected information
+(Fisher scoring), which always is, elsewhere; damped as by Levenberg and Marquardt if the function did not fall; with
+parameters at a bound left out while the gradient pushes them outwards :cite:p:`bertsekas1982`. It has converged when the expected distance to the minimum (EDM, half of gradient times
+inverse Hessian times gradient, as in minuit) is negligible; one last full step then removes what is left of it.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+Vector = Float[Array, " parameter"]
+
+CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
+
+MESSAGES = (
+    "converged",
+    "no step lowers -2 ln L although the expected distance to the minimum is not small: the likelihood may be flat, "
+    "discontinuous (interpolation code 0 or 2) or run into a bound; try other initial values or fix a parameter",
+    "the number of steps ran out before the expected distance to the minimum was small; raise max_steps",
+    "-2 ln L is not finite at the initial values: a bin with data expects no or negative events there; "
+    "check the templates for empty or negative bins",
+)
+
+_EDM_DONE = 1e-14
+"""Expected distance in -2 ln L at which one more Newton step makes the rest unmeasurable."""
+_EDM_ROUNDING = 1e-8
+"""Expected distance that may remain where rounding keeps -2 ln L from falling any further."""
+
+
+class Minimum(NamedTuple):
+    """Where the search ended.
+
+    Attributes:
+        parameters: shape (parameter,).
+        value: the function there.
+        edm: expected distance to the minimum.
+        num_steps: number of steps taken.
+        status: 0 if it converged, else a position in `MESSAGES`.
+    """
+
+    parameters: Vector
+    value: Float[Array, ""]
+    edm: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    status: Int[Array, ""]
+
+
+class _State(NamedTuple):
+    parameters: Vector
+    value: Float[Array, ""]
+    gradient: Vector
+    hessian: Float[Array, "parameter parameter"]
+    information: Float[Array, "parameter parameter"]
+    damping: Float[Array, ""]
+    edm: Float[Array, ""]
+    num_steps: Int[Array, ""]
+    status: Int[Array, ""]
+    done: Bool[Array, ""]
+
+
+def minimize(
+    function: Callable[[Vector], Float[Array, ""]],
+    information: Callable[[Vector], Float[Array, "parameter parameter"]],
+    init: Vector,
+    lower: Vector,
+    upper: Vector,
+    free: Bool[Array, " parameter"],
+    *,
+    max_steps: int = 200,
+) -> Minimum:
+    """Minimize a smooth function within bounds; see the module's text. Not differentiable itself.
+
+    Args:
+        function: of parameters of shape (parameter,), twice differentiable.
+        information: a matrix that is positive and approximates the Hessian of `function`.
+        init: where to start; moved into the bounds.
+        lower: bounds, shape (parameter,).
+        upper: bounds, shape (parameter,).
+        free: which parameters move, shape (parameter,).
+        max_steps: largest number of evaluations of function, gradient and Hessian.
+    """
+
+    def evaluate(x: Vector) -> tuple[Array, Array, Array, Array]:
+        value, gradient = jax.value_and_grad(function)(x)
+        return value, gradient, jax.hessian(function)(x), information(x)
+
+    start = jnp.where(free, jnp.clip(init, lower, upper), init)
+    value, gradient, hessian, metric = evaluate(start)
+    finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
+    state = _State(
+        start,
+        value,
+        gradient,
+        hessian,
+        metric,
+        damping=jnp.asarray(0.0),
+        edm=jnp.asarray(jnp.inf),
+        num_steps=jnp.asarray(0),
+        status=jnp.where(finite, TOO_MANY_STEPS, NOT_FINITE),
+        done=~finite,
+    )
+
+    def advance(s: _State) -> _State:
+        outwards = ((s.parameters <= lower) & (s.gradient > 0)) | ((s.parameters >= upper) & (s.gradient < 0))
+        moving = free & ~outwards
+        step, edm, exact = _newton_step(s.gradient, s.hessian, s.information, s.damping, moving)
+        solved = jnp.isfinite(edm) & (edm >= 0)
+        proposal = jnp.where(moving & solved, jnp.clip(s.parameters - step, lower, upper), s.parameters)
+        new_value, new_gradient, new_hessian, new_information = evaluate(proposal)
+        usable = solved & jnp.isfinite(new_value) & jnp.all(jnp.isfinite(new_gradient))
+        accept = usable & (new_value <= s.value + 1e-15 * (1.0 + jnp.abs(s.value)))
+        # A minimum is where the exact Hessian is positive; a parameter without any effect does not count.
+        arrived = exact & (s.damping == 0) & (edm < _EDM_DONE)
+        stalled = ~accept & (s.damping > 1e12)
+        converged = arrived | (stalled & exact & (edm * s.damping < _EDM_ROUNDING))
+        take = accept | (arrived & usable)
+        relaxed = jnp.where(s.damping > 1e-6, s.damping * 0.1, 0.0)
+        raised = jnp.maximum(10.0 * s.damping, 1e-4)
+
+        def keep(new: Array, old: Array) -> Array:
+            return jnp.where(take, new, old)
+
+        return _State(
+            keep(proposal, s.parameters),
+            keep(new_value, s.value),
+            keep(new_gradient, s.gradient),
+            keep(new_hessian, s.hessian),
+            keep(new_information, s.information),
+            jnp.where(accept, relaxed, raised),
+            jnp.where(solved, edm, s.edm),
+            s.num_steps + 1,
+            jnp.where(converged, CONVERGED, jnp.where(stalled, STALLED, TOO_MANY_STEPS)),
+            converged | stalled,
+        )
+
+    end = jax.lax.while_loop(lambda s: ~s.done & (s.num_steps < max_steps), advance, state)
+    return Minimum(end.parameters, end.value, end.edm, end.num_steps, end.status)
+
+
+def _newton_step(
+    gradient: Vector,
+    hessian: Float[Array, "parameter parameter"],
+    information: Float[Array, "parameter parameter"],
+    damping: Float[Array, ""],
+    moving: Bool[Array, " parameter"],
+) -> tuple[Vector, Float[Array, ""], Bool[Array, ""]]:
+    """The damped step of the moving parameters, its EDM, and whether the exact Hessian made it."""
+    both = moving[:, None] & moving[None, :]
+    diagonal = jnp.where(moving, jnp.diagonal(information), 1.0)
+    # A parameter without any effect has neither gradient nor curvature; it stays where it is.
+    idle = diagonal <= 0
+    root = jnp.sqrt(jnp.where(idle, 1.0, diagonal))
+    unit = jnp.diag(jnp.where(moving, damping + idle, 1.0))
+
+    def factorize(matrix: Array) -> Array:
+        # Scaled by the information: parameters may differ in curvature by many orders of magnitude.
+        return jnp.linalg.cholesky(jnp.where(both, matrix / (root[:, None] * root[None, :]), 0.0) + unit)
+
+    factor = factorize(hessian)
+    exact = jnp.all(jnp.isfinite(factor))
+    # The information may be singular (more parameters than data); a trace of damping makes it positive.
+    factor = jnp.where(exact, factor, factorize(information + 1e-9 * jnp.diag(diagonal)))
+    whitened = jax.scipy.linalg.solve_triangular(factor, jnp.where(moving, gradient, 0.0) / root, lower=True)
+    step = jax.scipy.linalg.solve_triangular(factor, whitened, lower=True, trans=1) / root
+    return step, 0.5 * jnp.sum(whitened**2), exact
