@@ -210,7 +210,7 @@ class EventTable(eqx.Module):
     @property
     def is_signal(self) -> Any:
         """Whether each nominal event belongs to a signal sample, shape (nominal event,)."""
-        signal = np.array([component.signal for component in self.structure.components])
+        signal = jnp.asarray([component.signal for component in self.structure.components])
         return signal[self.cell[: self.num_nominal] // self.structure.num_bins]
 
     def soft_yields(self, thresholds: Any, widths: Any, step: AbstractStep) -> Yields:

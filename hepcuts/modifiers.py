@@ -67,6 +67,15 @@ class Modifier:
         """
         raise NotImplementedError
 
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+        """Effect on the summed yield to first order, one standard deviation; arguments of shape (..., bin).
+
+        Returns:
+            The shift common to all samples and bins with this parameter, and the variance independent of any other,
+            each of the leading shape. Both are zero for a parameter without a prior.
+        """
+        return 0.0, 0.0
+
     def parameter(self) -> dict[str, Any] | None:
         """What the measurement has to say of the parameter, as pyhf writes it; None for pyhf's defaults."""
         return None
@@ -110,6 +119,10 @@ class NormSys(Modifier):
                     "yield, such as 1.1 for +10 %."
                 )
             object.__setattr__(self, side, factor)
+
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+        """See `Modifier.linear_uncertainty`."""
+        return 0.5 * (self.up - self.down) * nominal.sum(-1), 0.0
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
@@ -185,6 +198,10 @@ class HistoSys(Modifier):
         weights = None if given.weights is None else read_column(given.weights, sample=where, column="weights")
         return Variation(MappingProxyType(columns), weights)
 
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+        """See `Modifier.linear_uncertainty`."""
+        return 0.5 * (up - down).sum(-1), 0.0
+
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
         return {"name": self.name, "type": "histosys", "data": {"hi_data": up.tolist(), "lo_data": down.tolist()}}
@@ -256,6 +273,10 @@ class ShapeSys(Modifier):
             )
         return np.asarray(self.relative) * nominal
 
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+        """See `Modifier.linear_uncertainty`."""
+        return 0.0, (self.uncertainties(nominal) ** 2).sum(-1)
+
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
         return {"name": self.name, "type": "shapesys", "data": self.uncertainties(nominal).tolist()}
@@ -325,6 +346,10 @@ class Lumi(Modifier):
         if value <= 0:
             raise InputError(f"Lumi {name!r}: the relative uncertainty is {value}; expected a positive number.")
         object.__setattr__(self, "relative", value)
+
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+        """See `Modifier.linear_uncertainty`."""
+        return self.relative * nominal.sum(-1), 0.0
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""

@@ -70,9 +70,8 @@ def minimum(
         lambda pars: density.deviance(structure, templates, pars, data),
         lambda pars: density.expected_information(structure, templates, pars, data),
         jnp.asarray(init),
-        jnp.asarray(structure.lower),
-        jnp.asarray(structure.upper),
-        free,
+        bounds=(jnp.asarray(structure.lower), jnp.asarray(structure.upper)),
+        free=free,
     )
     return jax.lax.stop_gradient(result)
 

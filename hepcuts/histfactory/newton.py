@@ -3,8 +3,9 @@
 The solver knows nothing of physics: it takes a function of parameters, bounds and a mask of parameters that move.
 Each step solves the Newton equations with the exact Hessian where that is positive, and with the expected information
 (Fisher scoring), which always is, elsewhere; damped as by Levenberg and Marquardt if the function did not fall; with
-parameters at a bound left out while the gradient pushes them outwards :cite:p:`bertsekas1982`. It has converged when the expected distance to the minimum (EDM, half of gradient times
-inverse Hessian times gradient, as in minuit) is negligible; one last full step then removes what is left of it.
+parameters at a bound left out while the gradient pushes them outwards :cite:p:`bertsekas1982`. It has converged when
+the expected distance to the minimum (EDM, half of gradient times inverse Hessian times gradient, as in minuit) is
+negligible; one last full step then removes what is left of it.
 """
 
 from collections.abc import Callable
@@ -31,6 +32,8 @@ _EDM_DONE = 1e-14
 """Expected distance in -2 ln L at which one more Newton step makes the rest unmeasurable."""
 _EDM_ROUNDING = 1e-8
 """Expected distance that may remain where rounding keeps -2 ln L from falling any further."""
+
+_SMALLEST_DAMPING = 0.1
 
 
 class Minimum(NamedTuple):
@@ -68,10 +71,9 @@ def minimize(
     function: Callable[[Vector], Float[Array, ""]],
     information: Callable[[Vector], Float[Array, "parameter parameter"]],
     init: Vector,
-    lower: Vector,
-    upper: Vector,
-    free: Bool[Array, " parameter"],
     *,
+    bounds: tuple[Vector, Vector],
+    free: Bool[Array, " parameter"],
     max_steps: int = 200,
 ) -> Minimum:
     """Minimize a smooth function within bounds; see the module's text. Not differentiable itself.
@@ -80,11 +82,11 @@ def minimize(
         function: of parameters of shape (parameter,), twice differentiable.
         information: a matrix that is positive and approximates the Hessian of `function`.
         init: where to start; moved into the bounds.
-        lower: bounds, shape (parameter,).
-        upper: bounds, shape (parameter,).
+        bounds: lower and upper bounds, each of shape (parameter,).
         free: which parameters move, shape (parameter,).
         max_steps: largest number of evaluations of function, gradient and Hessian.
     """
+    lower, upper = bounds
 
     def evaluate(x: Vector) -> tuple[Array, Array, Array, Array]:
         value, gradient = jax.value_and_grad(function)(x)
@@ -120,8 +122,12 @@ def minimize(
         stalled = ~accept & (s.damping > 1e12)
         converged = arrived | (stalled & exact & (edm * s.damping < _EDM_ROUNDING))
         take = accept | (arrived & usable)
-        relaxed = jnp.where(s.damping > 1e-6, s.damping * 0.1, 0.0)
-        raised = jnp.maximum(10.0 * s.damping, 1e-4)
+        # In units of the information less damping than this makes no difference.
+        relaxed = jnp.where(s.damping > _SMALLEST_DAMPING, s.damping / 5.0, 0.0)
+        raised = jnp.maximum(5.0 * s.damping, _SMALLEST_DAMPING)
+        damping = jnp.where(accept, relaxed, raised)
+        # Looks like the minimum: the next step, undamped, tells.
+        damping = jnp.where((s.damping > 0) & (edm < _EDM_DONE), 0.0, damping)
 
         def keep(new: Array, old: Array) -> Array:
             return jnp.where(take, new, old)
@@ -132,7 +138,7 @@ def minimize(
             keep(new_gradient, s.gradient),
             keep(new_hessian, s.hessian),
             keep(new_information, s.information),
-            jnp.where(accept, relaxed, raised),
+            damping,
             jnp.where(solved, edm, s.edm),
             s.num_steps + 1,
             jnp.where(converged, CONVERGED, jnp.where(stalled, STALLED, TOO_MANY_STEPS)),
@@ -160,7 +166,8 @@ def _newton_step(
 
     def factorize(matrix: Array) -> Array:
         # Scaled by the information: parameters may differ in curvature by many orders of magnitude.
-        return jnp.linalg.cholesky(jnp.where(both, matrix / (root[:, None] * root[None, :]), 0.0) + unit)
+        scaled: Array = jnp.linalg.cholesky(jnp.where(both, matrix / (root[:, None] * root[None, :]), 0.0) + unit)
+        return scaled
 
     factor = factorize(hessian)
     exact = jnp.all(jnp.isfinite(factor))

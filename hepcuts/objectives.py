@@ -1,0 +1,264 @@
+"""Objectives: what an optimizer makes as large (or a loss as small) as it can.
+
+Which one do I need?
+
+- ``"profile"``: the discovery significance of the profile likelihood, with all systematics and finite simulation: the
+  number that the analysis will quote. Everything else is for comparison or for speed.
+- ``"asimov"``, ``"asimov_uncertainty"``: closed forms for one bin (several bins are added in quadrature), without
+  and with the uncertainty of the background.
+- ``"s_over_sqrt_b"``, ``"s_over_sqrt_s_plus_b"``, ``"s_over_sqrt_b_plus_variance"``: their limits.
+- ``"bce"``, ``"squared_error"``: classification losses of the soft pass weights.
+- any function ``f(yields, structure)`` of `hepcuts.templates.Yields`: your own, to be maximized.
+
+An objective is a class with three methods: `AbstractObjective.prepare` does once what needs no gradient,
+`AbstractObjective.soft` is differentiated, `AbstractObjective.hard` gives the value at a hard selection.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from . import classification, counting
+from ._precision import float64_scope
+from .errors import InputError
+from .filling import EventTable
+from .histfactory import HistFactory, TemplateMapper, q0, significance_of
+from .relaxations import AbstractStep
+from .samples import Sample
+from .templates import Structure, Templates, Yields, background_variance
+from .workspace import workspace
+
+Soft = Callable[[EventTable, Any, Any], Any]
+"""A function of events, thresholds and widths, the last two of shape (threshold,): one scalar. Pure JAX."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractObjective(abc.ABC):
+    """Interface of the objectives.
+
+    Attributes:
+        name: the name by which `objective` finds it.
+        label: for axes of figures, in mathtext.
+        sign: +1 if larger is better, -1 for a loss.
+    """
+
+    name: str
+    label: str
+    sign: int = 1
+
+    @abc.abstractmethod
+    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:
+        """The differentiable objective.
+
+        Args:
+            reference: templates of the same structure, behind loose cuts.
+            step: the step function of the soft cuts.
+        """
+
+    @abc.abstractmethod
+    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:
+        """The value at a hard selection, whose templates these are."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TemplateObjective(AbstractObjective):
+    """A function of the templates alone.
+
+    Attributes:
+        function: of `Yields` and `Structure`, differentiable.
+    """
+
+    function: Callable[[Yields, Structure], Any] = lambda yields, _: yields.nominal.sum()
+
+    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:
+        """See `AbstractObjective.prepare`."""
+
+        def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
+            return self.function(table.soft_yields(thresholds, widths, step), reference.structure)
+
+        return soft
+
+    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+        """See `AbstractObjective.hard`."""
+        return float(float64_scope(self.function)(_jax_yields(templates.yields), templates.structure))
+
+
+def _jax_yields(yields: Yields) -> Yields:
+    return Yields(jnp.asarray(yields.values, dtype=float), jnp.asarray(yields.variances, dtype=float))
+
+
+@dataclasses.dataclass(frozen=True)
+class ProfileObjective(AbstractObjective):
+    """The discovery significance of the HistFactory likelihood on its Asimov dataset."""
+
+    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:
+        """See `AbstractObjective.prepare`."""
+        function = profile_function(reference)
+
+        def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
+            return function(table.soft_yields(thresholds, widths, step))
+
+        return soft
+
+    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+        """See `AbstractObjective.hard`."""
+        return float(float64_scope(profile_function(templates))(_jax_yields(templates.yields)))
+
+
+def profile_function(reference: Templates) -> Callable[[Yields], Any]:
+    """Discovery significance as a function of yields of one channel. Pure JAX; NaN if the fit does not converge.
+
+    Args:
+        reference: templates from which pyhf builds the model; all yields positive where they will ever be.
+    """
+    likelihood = HistFactory.from_workspace(workspace(reference))
+    mapper = TemplateMapper(likelihood, [reference.structure])
+
+    def significance(yields: Yields) -> Any:
+        return significance_of(q0(likelihood.structure, mapper([yields]))[0])
+
+    return significance
+
+
+@dataclasses.dataclass(frozen=True)
+class BinaryCrossEntropy(AbstractObjective):
+    """BCE of the soft pass weights; of a hard selection the log loss as scikit-learn defines it.
+
+    Attributes:
+        balanced: whether signal and background count equally in total.
+    """
+
+    balanced: bool = False
+
+    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:  # noqa: ARG002
+        """See `AbstractObjective.prepare`."""
+
+        def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
+            log_pass = table.selection.log_pass_weights(
+                table.values[:, : table.num_nominal], table.missing[:, : table.num_nominal], thresholds, widths, step
+            )
+            weights = table.weights[: table.num_nominal]
+            return classification.binary_cross_entropy(
+                table.is_signal, log_pass, weights=weights, balanced=self.balanced
+            )
+
+        return soft
+
+    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+        """See `AbstractObjective.hard`."""
+        return float(classification.log_loss(**_decisions(samples, selection), balanced=self.balanced))
+
+
+@dataclasses.dataclass(frozen=True)
+class SquaredError(AbstractObjective):
+    """Squared difference of truth and pass weight, summed over all events.
+
+    Attributes:
+        balanced: whether signal and background count equally in total.
+    """
+
+    balanced: bool = False
+
+    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:  # noqa: ARG002
+        """See `AbstractObjective.prepare`."""
+
+        def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
+            n = table.num_nominal
+            passed = table.selection.pass_weights(table.values[:, :n], table.missing[:, :n], thresholds, widths, step)
+            return classification.squared_error(
+                table.is_signal, passed, weights=table.weights[:n], balanced=self.balanced, normalize=False
+            )
+
+        return soft
+
+    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+        """See `AbstractObjective.hard`."""
+        decisions = _decisions(samples, selection)
+        decisions["pass_weights"] = decisions.pop("passed")
+        return float(classification.squared_error(**decisions, balanced=self.balanced, normalize=False))
+
+
+def _decisions(samples: Sequence[Sample], selection: Any) -> dict[str, Any]:
+    """Truth, decision and weight of all events."""
+    return {
+        "is_signal": jnp.concatenate([jnp.full(len(s), s.signal) for s in samples]),
+        "passed": jnp.concatenate([jnp.asarray(selection.mask(s.columns, missing=s.missing)) for s in samples]),
+        "weights": jnp.concatenate([jnp.asarray(s.weights) for s in samples]),
+    }
+
+
+def totals(yields: Yields, structure: Structure) -> tuple[Any, Any]:
+    """Expected signal and background, shape (..., bin), from yields of shape (..., variation, sample, bin)."""
+    signal = jnp.asarray([component.signal for component in structure.components])[:, None]
+    nominal = yields.values[..., 0, :, :]
+    return jnp.where(signal, nominal, 0.0).sum(-2), jnp.where(signal, 0.0, nominal).sum(-2)
+
+
+def _in_quadrature(formula: Callable[[Any, Any], Any]) -> Callable[[Yields, Structure], Any]:
+    """A formula for one bin as an objective: bins are independent experiments, their squares add."""
+
+    def function(yields: Yields, structure: Structure) -> Any:
+        squares = (formula(*totals(yields, structure)) ** 2).sum(-1)
+        return significance_of(squares)
+
+    return function
+
+
+def _with_uncertainty(formula: Callable[[Any, Any, Any], Any]) -> Callable[[Yields, Structure], Any]:
+    """A formula of the summed yields with the uncertainty of the summed background."""
+
+    def function(yields: Yields, structure: Structure) -> Any:
+        s, b = totals(yields, structure)
+        variance = background_variance(structure, yields)
+        positive = variance > 0
+        sigma = jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)
+        return formula(s.sum(-1), b.sum(-1), sigma)
+
+    return function
+
+
+_OBJECTIVES: tuple[AbstractObjective, ...] = (
+    ProfileObjective("profile", r"$Z$ (profile likelihood)"),
+    TemplateObjective("asimov", r"$Z_A$", function=_in_quadrature(counting.asimov_significance)),
+    TemplateObjective(
+        "asimov_uncertainty", r"$Z_A$ with $\sigma_B$", function=_with_uncertainty(counting.asimov_significance)
+    ),
+    TemplateObjective("s_over_sqrt_b", r"$S/\sqrt{B}$", function=_in_quadrature(counting.s_over_sqrt_b)),
+    TemplateObjective(
+        "s_over_sqrt_s_plus_b", r"$S/\sqrt{S+B}$", function=_in_quadrature(counting.s_over_sqrt_s_plus_b)
+    ),
+    TemplateObjective(
+        "s_over_sqrt_b_plus_variance",
+        r"$S/\sqrt{B+\sigma_B^2}$",
+        function=_with_uncertainty(counting.s_over_sqrt_b_plus_variance),
+    ),
+    BinaryCrossEntropy("bce", "binary cross-entropy", sign=-1),
+    BinaryCrossEntropy("bce_balanced", "balanced binary cross-entropy", sign=-1, balanced=True),
+    SquaredError("squared_error", "squared error", sign=-1),
+)
+
+
+def objective(given: str | AbstractObjective | Callable[[Yields, Structure], Any]) -> AbstractObjective:
+    """An objective by its name, or a user's own function of the templates.
+
+    Raises:
+        InputError: the name is unknown; the message lists the known ones.
+
+    Example:
+        >>> objective("profile").label
+        '$Z$ (profile likelihood)'
+        >>> objective(lambda yields, structure: yields.nominal[0, 0]).name
+        '<lambda>'
+    """
+    if isinstance(given, AbstractObjective):
+        return given
+    if callable(given):
+        name = getattr(given, "__name__", "custom")
+        return TemplateObjective(name, name, function=given)
+    by_name = {o.name: o for o in _OBJECTIVES}
+    if given not in by_name:
+        raise InputError(f"There is no objective {given!r}; choose one of {', '.join(by_name)}, or pass a function.")
+    return by_name[given]
