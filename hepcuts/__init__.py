@@ -16,4 +16,5 @@ from .modifiers import NormSys as NormSys
 from .modifiers import ShapeSys as ShapeSys
 from .optimize import optimize as optimize
 from .samples import Sample as Sample
+from .scan import scan as scan
 from .workspace import workspace as workspace

@@ -52,7 +52,7 @@ def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Struc
     return Structure(channel, axis, components)
 
 
-def _blocks(samples: Sequence[Sample], structure: Structure) -> Iterable[tuple[int, int, Any, FloatArray, Sample]]:
+def blocks(samples: Sequence[Sample], structure: Structure) -> Iterable[tuple[int, int, Any, FloatArray, Sample]]:
     """Variation, sample, columns and weights of everything that has events of its own."""
     for s, sample in enumerate(samples):
         yield 0, s, sample.columns, sample.weights, sample
@@ -102,7 +102,7 @@ def fill(
     histogram: Any = empty_histogram(structure)
     outside = np.zeros(len(samples))
     num_passed = 0
-    for variation, s, columns, weights, sample in _blocks(samples, structure):
+    for variation, s, columns, weights, sample in blocks(samples, structure):
         _require_columns(sample, chosen, axis)
         passed = np.ones(len(weights), bool) if chosen is None else chosen.mask(columns, missing=sample.missing)
         observable = _observable(structure, columns, len(weights))[passed]
@@ -110,7 +110,7 @@ def fill(
         histogram.fill(sample.name, label, observable, weight=weights[passed])
         if variation == 0:
             num_passed += int(passed.sum())
-            outside[s] = np.sum(weights[passed & ~_bins(structure, columns, len(weights))[1]])
+            outside[s] = np.sum(weights[passed & ~bins_of(structure, columns, len(weights))[1]])
     if num_passed == 0:
         raise EmptySelectionError(f"No event of any sample passes the selection {chosen}; loosen its cuts.")
     _warn_outside(outside, structure)
@@ -128,7 +128,7 @@ def _observable(structure: Structure, columns: Columns, size: int) -> NDArray[An
     return np.floor(values).astype(np.int64) if isinstance(structure.axis, hist.axis.Integer) else values
 
 
-def _bins(structure: Structure, columns: Columns, size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+def bins_of(structure: Structure, columns: Columns, size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Bin of each of the events, and whether it is on the axis at all, both of shape (event,)."""
     observable = _observable(structure, columns, size)
     bins = observable if structure.axis is None else np.asarray(structure.axis.index(observable), dtype=np.int64)
@@ -186,10 +186,10 @@ class EventTable(eqx.Module):
         chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
         structure = structure_of(samples, axis=axis, channel=channel)
         values, missing, weights, cells, nominal = [], [], [], [], 0
-        for variation, s, columns, w, sample in sorted(_blocks(samples, structure), key=lambda block: block[0]):
+        for variation, s, columns, w, sample in sorted(blocks(samples, structure), key=lambda block: block[0]):
             _require_columns(sample, chosen, axis)
             v, m = chosen.events(columns, missing=sample.missing)
-            bins, inside = _bins(structure, columns, len(w))
+            bins, inside = bins_of(structure, columns, len(w))
             values.append(v[:, inside])
             missing.append(m[:, inside])
             weights.append(w[inside])

@@ -76,6 +76,11 @@ class Modifier:
         """
         return 0.0, 0.0
 
+    @property
+    def variations(self) -> tuple["Variation", ...]:
+        """What this modifier has events of its own for."""
+        return ()
+
     def parameter(self) -> dict[str, Any] | None:
         """What the measurement has to say of the parameter, as pyhf writes it; None for pyhf's defaults."""
         return None
@@ -215,6 +220,11 @@ class HistoSys(Modifier):
 
         down = self.down if isinstance(self.down, str) else cut(self.down)
         return type(self)(self.name, up=cut(self.up), down=down)
+
+    @property
+    def variations(self) -> tuple[Variation, ...]:
+        """See `Modifier.variations`."""
+        return tuple(self.sides.values())
 
     @property
     def sides(self) -> dict[str, Variation]:

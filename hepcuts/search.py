@@ -144,6 +144,10 @@ class Search:
             return -self.goal.sign * 1e6, np.zeros_like(thresholds)
         return guarded, gradient
 
+    def plain(self, thresholds: FloatArray, widths: FloatArray) -> tuple[float, FloatArray]:
+        """Value and gradient as they are, NaN included."""
+        return self._evaluate(thresholds, widths)
+
     def _evaluate(self, thresholds: FloatArray, widths: FloatArray) -> tuple[float, FloatArray]:
         (guarded, plain), gradient = float64_scope(self._value_and_gradient)(self.table, thresholds, widths)
         self._plain[thresholds.tobytes()] = float(plain)

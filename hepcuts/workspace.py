@@ -22,7 +22,9 @@ def workspace(
     """Make a HistFactory workspace that pyhf and cabinetry can fit as it is.
 
     The signal samples are scaled by the parameter of interest ``mu``; every sample has its own modifiers, and a
-    ``staterror`` for finite simulation unless the sample declined it.
+    ``staterror`` for finite simulation unless the sample declined it. Its parameters are shared by the backgrounds of
+    a bin :cite:p:`barlow1993`, and apart from them by the signals: the uncertainty of a background that few simulated
+    events are left of must not be diluted by a signal with many.
 
     Args:
         templates: hard or soft templates of one channel, or of several channels.
@@ -102,7 +104,10 @@ def _sample(templates: Templates, number: int, component: Component) -> dict[str
         modifiers.append(modifier.specification(nominal, up, down))
     if component.staterror:
         uncertainty = np.sqrt(np.asarray(templates.variance[number], dtype=np.float64))
-        name = f"staterror_{templates.structure.channel}"
+        # One parameter for each bin, shared by the backgrounds (Barlow and Beeston's "lite" form), and one for the
+        # signals: shared with a well simulated signal, the parameter of a poorly simulated background would have a
+        # small width, and cuts would be drawn to where the background's simulation runs out.
+        name = f"staterror_{templates.structure.channel}" + ("_signal" if component.signal else "")
         modifiers.append({"name": name, "type": "staterror", "data": uncertainty.tolist()})
     return {"name": component.name, "data": nominal.tolist(), "modifiers": modifiers}
 

@@ -1,0 +1,93 @@
+"""The landscape that an optimizer walks in: a soft objective and its gradient along one threshold."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._types import FloatArray
+from .cuts import Cut, Selection
+from .errors import InputError
+from .objectives import AbstractObjective
+from .objectives import objective as find_objective
+from .relaxations import AbstractStep
+from .relaxations import step as find_step
+from .samples import Sample, check_samples
+from .search import Search
+from .solvers import LBFGS
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Landscape:
+    """A soft objective along one threshold.
+
+    Attributes:
+        cut: variable and direction.
+        objective: the objective.
+        width: width of the soft cut, in the units of the variable.
+        thresholds: shape (threshold,).
+        values: soft value of the objective, shape (threshold,); NaN where it has none.
+        gradients: its derivative by automatic differentiation, shape (threshold,).
+    """
+
+    cut: Cut
+    objective: AbstractObjective
+    width: float
+    thresholds: FloatArray
+    values: FloatArray
+    gradients: FloatArray
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw value and gradient (`hepcuts.plotting.loss_and_gradient`) and return the artists."""
+        from . import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+
+        return plotting.loss_and_gradient(self, axes=axes)
+
+
+def landscape(
+    samples: Iterable[Sample],
+    cut: Cut,
+    *,
+    thresholds: ArrayLike,
+    objective: str | AbstractObjective = "profile",
+    step: str | AbstractStep = "sigmoid",
+    axis: Any = None,
+) -> Landscape:
+    """Evaluate a soft objective and its gradient along the threshold of one cut.
+
+    Args:
+        samples: at least one signal and one background.
+        cut: variable, direction and (optionally) the width of the soft cut.
+        thresholds: where to evaluate, shape (threshold,).
+        objective: see `hepcuts.objectives`.
+        step: the step function of the soft cut.
+        axis: as in `hepcuts.fill`.
+
+    Raises:
+        InputError: not a `Cut`, or thresholds that are not finite.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> found = landscape(hc.datasets.tutorial(seed=1), hc.Cut("x", ">", width=1.0), thresholds=[2.0, 5.0],
+        ...                   objective="squared_error", step="erf")
+        >>> [bool(g > 0) for g in found.gradients]
+        [False, True]
+    """
+    points = np.asarray(thresholds, dtype=np.float64)
+    if not isinstance(cut, Cut) or points.ndim != 1 or not np.all(np.isfinite(points)):
+        raise InputError(f"landscape takes a hepcuts.Cut and finite thresholds, got {cut!r} and {thresholds!r}.")
+    goal = find_objective(objective)
+    search = Search(
+        check_samples(samples),
+        Selection([cut]),
+        goal=goal,
+        walker=LBFGS(),
+        relaxation=find_step(step),
+        axis=axis,
+        min_background=0.0,
+    )
+    pairs = [search.plain(np.array([point]), search.widths) for point in points]
+    values, gradients = np.array([value for value, _ in pairs]), np.array([gradient[0] for _, gradient in pairs])
+    return Landscape(cut, goal, float(search.widths[0]), points, values, gradients)
