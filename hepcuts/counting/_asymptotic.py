@@ -1,0 +1,106 @@
+"""Significances from the likelihood ratio of a counting experiment, in the asymptotic (Wilks) approximation."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from hepcuts._precision import array_function
+
+from ._deviance import deviance_factor, signed_root
+from ._exact import float_arrays, product_minus
+
+
+@array_function
+def asimov_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike | None = None) -> Array:
+    """Median discovery significance of an expected signal over an expected background, known or uncertain.
+
+    Without uncertainty `sqrt(2 [(s + b) ln(1 + s/b) - s])`. With it, `b` is measured in an auxiliary Poisson count of
+    `b^2 / sigma_b^2` events, and the result is that of `li_ma_significance` on the Asimov data.
+
+    Accurate to 1e-14, relative, for `s / b` of either sign down to 1e-9 and up to 1e9 and any `sigma_b / b`, zero
+    included. Slopes are finite, `1 / sqrt(b + sigma_b^2)` in `s` at `s = 0`, and accurate relative to the significance
+    over the argument: less than that is rounding where it hardly depends on the argument.
+
+    Behaviour at zero: `b = 0` has no value, NaN: a background model that predicts nothing makes any signal infinitely
+    significant. `s = 0` gives 0, a deficit `s < 0` a negative significance. `s = -b` (no event at all) is the last
+    value, `-sqrt(2 b)` for a known background; its slope in `s` is infinite and given as that at the smallest positive
+    float. `s < -b` and a negative `b` or `sigma_b` are NaN. `sigma_b = 0` is the same as None.
+
+    Args:
+        s: expected signal events, any shape that broadcasts with the others.
+        b: expected background events.
+        sigma_b: uncertainty of `b`, one standard deviation, in events; None for a known background.
+
+    Returns:
+        The significance in standard deviations, in the common shape.
+
+    Reference: Cowan, Cranmer, Gross, Vitells, Eur. Phys. J. C 71 (2011) 1554, arXiv:1007.1727, eq. 97; with `sigma_b`
+    Cowan, "Discovery sensitivity for a counting experiment with background uncertainty" (2012), eq. 20.
+
+    Example:
+        >>> import numpy as np
+        >>> print(asimov_significance(10.0, np.array([50.0, 1.0, 0.0])).round(3))
+        [1.371 5.723   nan]
+        >>> print(asimov_significance(10.0, 50.0, sigma_b=np.array([0.0, 5.0, 20.0])).round(3))
+        [1.371 1.107 0.445]
+    """
+    significance: Array = _asimov(*float_arrays(s, b, 0.0 if sigma_b is None else sigma_b))
+    return significance
+
+
+@jax.jit
+def _asimov(s: Array, b: Array, sigma_b: Array) -> Array:
+    valid = (b > 0) & (s >= -b) & (sigma_b >= 0)
+    s, b, sigma_b = (jnp.where(valid, value, 1.0) for value in (s, b, sigma_b))
+    # With n_on = s + b, n_off = b tau, tau = 1 / spread. All is written in `spread`, which may be zero, and n_off and
+    # its expectation are both divided by tau.
+    spread = sigma_b**2 / b
+    on = s + b
+    expected = (b + on * spread) / (1 + spread)
+    difference = s / (1 + spread)
+    on_factor = deviance_factor(on, expected, difference)
+    off_factor = deviance_factor(b, expected, -difference * spread)
+    return jnp.where(valid, difference * jnp.sqrt((on_factor + spread * off_factor) / expected), jnp.nan)
+
+
+@array_function
+def li_ma_significance(n_on: ArrayLike, n_off: ArrayLike, tau: ArrayLike) -> Array:
+    """Significance of an observed count over a background measured in another region, from the likelihood ratio.
+
+    `sqrt(2) [n_on ln((1 + tau) n_on / (n_on + n_off)) + n_off ln((1 + 1/tau) n_off / (n_on + n_off))]^(1/2)`, negative
+    for a deficit, `n_on < n_off / tau`. Asymptotic: good from about ten events in each region.
+
+    Accurate to 1e-14, relative, for counts up to 1e12, also where the excess is a small difference of large numbers:
+    the excess of exactly the given floats, so pass counts and `tau` rather than rounded quotients of them.
+
+    Behaviour at zero: one count may be zero (`0 ln 0 = 0`); its slope is then infinite and given as that at the
+    smallest positive float. Both zero gives 0, the limit: nothing seen where nothing is expected. Negative counts and
+    `tau = 0` or negative have no value, NaN.
+
+    Args:
+        n_on: events in the signal region, any shape that broadcasts with the others.
+        n_off: events in the background region.
+        tau: background expected in the background region over that in the signal region (Li and Ma's `1 / alpha`).
+
+    Returns:
+        The significance in standard deviations, in the common shape.
+
+    Reference: Li, Ma, Astrophys. J. 272 (1983) 317, eq. 17.
+
+    Example:
+        >>> import numpy as np
+        >>> print(li_ma_significance(np.array([18, 5, 0]), 97, 10.0).round(3))
+        [ 2.242 -1.601 -4.3  ]
+    """
+    significance: Array = _li_ma(*float_arrays(n_on, n_off, tau))
+    return significance
+
+
+@jax.jit
+def _li_ma(n_on: Array, n_off: Array, tau: Array) -> Array:
+    valid = (n_on >= 0) & (n_off >= 0) & (tau > 0)
+    seen = valid & (n_on + n_off > 0)
+    n_on, n_off, tau = (jnp.where(seen, value, 1.0) for value in (n_on, n_off, tau))
+    significance = signed_root(n_on, n_off, tau, product_minus(n_on, tau, n_off, jnp.zeros_like(n_off)))
+    return jnp.where(seen, significance, jnp.where(valid, 0.0, jnp.nan))
