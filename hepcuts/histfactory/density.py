@@ -143,20 +143,52 @@ def deviance(structure: Structure, templates: LikelihoodTemplates, pars: Paramet
     return total
 
 
-def expected_information(
-    structure: Structure, templates: LikelihoodTemplates, pars: Parameters, data: Data
-) -> Float[Array, "parameter parameter"]:
-    """Twice the expected (Fisher) information of the parameters: the Hessian of `deviance` in expectation."""
+class Expansion(NamedTuple):
+    """The deviance at a point with its derivatives with respect to the parameters.
 
-    def moments(p: Any) -> Any:
+    Attributes:
+        value: the deviance.
+        gradient: shape (parameter,).
+        hessian: shape (parameter, parameter).
+        information: its expectation, twice the Fisher information; never negative, shape (parameter, parameter).
+    """
+
+    value: Float[Array, ""]
+    gradient: Float[Array, " parameter"]
+    hessian: Float[Array, "parameter parameter"]
+    information: Float[Array, "parameter parameter"]
+
+
+def expand(structure: Structure, templates: LikelihoodTemplates, pars: Parameters, data: Data) -> Expansion:
+    """Expand the deviance to second order.
+
+    By the chain rule through rates and pulls, whose Jacobian serves gradient, information and the larger part of the
+    Hessian; automatic differentiation to second order is left for the curvature of the rates alone.
+    """
+    pars = jnp.asarray(pars)
+    directions = jnp.eye(len(pars))
+
+    def rates_and_pulls(p: Any) -> Any:
         _, rates, pulls, _ = _parts(structure, templates, p, data)
         return rates, pulls
 
-    rates, _ = moments(jnp.asarray(pars))
-    by_rate, by_pull = jax.jacfwd(moments)(jnp.asarray(pars))
-    weights = jnp.where(rates > 0, 2.0 / jnp.where(rates > 0, rates, 1.0), 0.0)
-    information: Array = by_rate.T @ (weights[:, None] * by_rate) + 2.0 * by_pull.T @ by_pull
-    return information
+    (rates, pulls), push = jax.linearize(rates_and_pulls, pars)
+    by_rate, by_pull = jax.vmap(push, out_axes=-1)(directions)
+    counts = _parts(structure, templates, pars, data)[0]
+    slopes = jax.grad(lambda r: poisson_deviance(counts, r).sum())(rates)
+    positive = rates > 0
+    inverse = jnp.where(positive, 1.0 / jnp.where(positive, rates, 1.0), 0.0)
+
+    fixed_slopes = jax.lax.stop_gradient(slopes)
+    _, push_slope = jax.linearize(jax.grad(lambda p: fixed_slopes @ rates_and_pulls(p)[0]), pars)
+    curvature = jax.vmap(push_slope)(directions)
+    from_pulls = 2.0 * by_pull.T @ by_pull
+    return Expansion(
+        poisson_deviance(counts, rates).sum() + (pulls**2).sum(),
+        by_rate.T @ slopes + 2.0 * by_pull.T @ pulls,
+        (2.0 * counts * inverse**2 * by_rate.T) @ by_rate + curvature + from_pulls,
+        (2.0 * inverse * by_rate.T) @ by_rate + from_pulls,
+    )
 
 
 @jax.custom_jvp

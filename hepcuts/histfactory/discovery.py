@@ -28,11 +28,11 @@ from jaxtyping import Array, Float
 
 from hepcuts._precision import float64_scope, is_traced
 from hepcuts._types import FloatArray
-from hepcuts.errors import FitError, InputError
+from hepcuts.errors import FitError
 
 from . import density, newton
 from .fit import covariance, minimum
-from .likelihood import HistFactory
+from .likelihood import HistFactory, required_poi
 from .structure import LikelihoodTemplates, Structure
 
 
@@ -83,12 +83,6 @@ class SignificanceResult:
         )
 
 
-def _poi(structure: Structure) -> int:
-    if structure.poi is None:
-        raise InputError("The model has no parameter of interest, so there is no signal to discover.")
-    return structure.poi
-
-
 class Fits(NamedTuple):
     """The two fits behind q0, with the data that they were made to."""
 
@@ -103,7 +97,7 @@ def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -
     NaN if a fit did not converge. The derivative with respect to templates and data is that of the two deviances at
     the fitted parameters (envelope theorem); it is a first derivative only, a second one would be wrong.
     """
-    poi = _poi(structure)
+    poi = required_poi(structure)
     nominal = jnp.asarray(structure.init).at[poi].set(1.0)
     start = nominal.at[poi].set(0.0)
     if data is None:
@@ -158,7 +152,8 @@ def discovery_significance(
 
     Raises:
         FitError: a fit did not converge. Inside a JAX transformation the value is NaN instead.
-        InputError: a wrong number of data, or no parameter of interest.
+        InputError: a wrong number of data.
+        UnsupportedModelError: the model has no parameter of interest.
         PrecisionError: called inside a 32-bit JAX transformation.
 
     Example:
@@ -167,6 +162,7 @@ def discovery_significance(
         >>> print(round(float(discovery_significance(HistFactory(model))), 4))
         0.9782
     """
+    required_poi(likelihood.structure)
     templates = likelihood.templates if templates is None else templates
     if data is not None:
         data = likelihood.check_data(data)
@@ -209,7 +205,8 @@ def discovery_test(likelihood: HistFactory, data: Any = None, *, throw: bool = T
 
     Raises:
         FitError: a fit did not converge and `throw` is set.
-        InputError: a wrong number of data, or no parameter of interest.
+        InputError: a wrong number of data.
+        UnsupportedModelError: the model has no parameter of interest.
 
     Example:
         >>> import pyhf
@@ -222,6 +219,7 @@ def discovery_test(likelihood: HistFactory, data: Any = None, *, throw: bool = T
           signal strength  = 1 +- 1.05
           fits: unconditional fit: converged; background-only fit: converged (4 steps)
     """
+    required_poi(likelihood.structure)
     if data is not None:
         data = likelihood.check_data(data)
     value, fits, variance, pulls = float64_scope(_story)(likelihood.structure, likelihood.templates, data)

@@ -67,8 +67,7 @@ def minimum(
     if fix_poi:
         free = free.at[structure.poi].set(False)
     result = newton.minimize(
-        lambda pars: density.deviance(structure, templates, pars, data),
-        lambda pars: density.expected_information(structure, templates, pars, data),
+        lambda pars: density.expand(structure, templates, pars, data),
         jnp.asarray(init),
         bounds=(jnp.asarray(structure.lower), jnp.asarray(structure.upper)),
         free=free,
@@ -80,7 +79,7 @@ def covariance(
     structure: Structure, templates: LikelihoodTemplates, pars: Any, data: Any, *, fix_poi: bool
 ) -> Float[Array, "parameter parameter"]:
     """Inverse of the observed information, of which -2 ln L has twice; zero for fixed parameters."""
-    information = 0.5 * jax.hessian(lambda p: density.deviance(structure, templates, p, data))(jnp.asarray(pars))
+    information = 0.5 * density.expand(structure, templates, pars, data).hessian
     free = ~(jnp.asarray(structure.fixed) | density.constraints(structure, templates).void)
     if fix_poi:
         free = free.at[structure.poi].set(False)

@@ -119,12 +119,7 @@ class HistFactory(eqx.Module):
         Raises:
             UnsupportedModelError: the model has none.
         """
-        if self.structure.poi is None:
-            raise UnsupportedModelError(
-                "The model has no parameter of interest, so there is no signal to discover; choose a measurement that "
-                "names one, or build the model with poi_name."
-            )
-        return self.structure.poi
+        return required_poi(self.structure)
 
     @property
     def observed_data(self) -> Float[Any, " data"]:
@@ -183,8 +178,8 @@ class HistFactory(eqx.Module):
 
     @staticmethod
     def _check_length(what: str, values: Any, expected: int) -> None:
-        if jnp.shape(values) != (expected,):
-            raise InputError(f"{what} came with shape {jnp.shape(values)}; the model expects ({expected},).")
+        if np.shape(values) != (expected,):
+            raise InputError(f"{what} came with shape {np.shape(values)}; the model expects ({expected},).")
 
     def __repr__(self) -> str:
         config = self.model.config
@@ -192,6 +187,20 @@ class HistFactory(eqx.Module):
             f"HistFactory({len(config.channels)} channels, {len(config.samples)} samples, {config.nmaindata} bins, "
             f"{config.npars} parameters, parameter of interest {config.poi_name!r})"
         )
+
+
+def required_poi(structure: Structure) -> int:
+    """Position of the parameter of interest.
+
+    Raises:
+        UnsupportedModelError: the model has none.
+    """
+    if structure.poi is None:
+        raise UnsupportedModelError(
+            "The model has no parameter of interest, so there is no signal to discover; choose a measurement that "
+            "names one, or build the model with poi_name."
+        )
+    return structure.poi
 
 
 @float64_scope

@@ -1,6 +1,6 @@
 """Bounded Newton minimization of a HistFactory deviance, in pure JAX.
 
-The solver knows nothing of physics: it takes a function of parameters, bounds and a mask of parameters that move.
+The solver takes the expansion of a function to second order, bounds, and a mask of parameters that move.
 Each step solves the Newton equations with the exact Hessian where that is positive, and with the expected information
 (Fisher scoring), which always is, elsewhere; damped as by Levenberg and Marquardt if the function did not fall; with
 parameters at a bound left out while the gradient pushes them outwards :cite:p:`bertsekas1982`. It has converged when
@@ -14,6 +14,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from .density import Expansion
 
 Vector = Float[Array, " parameter"]
 
@@ -56,10 +58,7 @@ class Minimum(NamedTuple):
 
 class _State(NamedTuple):
     parameters: Vector
-    value: Float[Array, ""]
-    gradient: Vector
-    hessian: Float[Array, "parameter parameter"]
-    information: Float[Array, "parameter parameter"]
+    at: Expansion
     damping: Float[Array, ""]
     edm: Float[Array, ""]
     num_steps: Int[Array, ""]
@@ -68,8 +67,7 @@ class _State(NamedTuple):
 
 
 def minimize(
-    function: Callable[[Vector], Float[Array, ""]],
-    information: Callable[[Vector], Float[Array, "parameter parameter"]],
+    expand: Callable[[Vector], Expansion],
     init: Vector,
     *,
     bounds: tuple[Vector, Vector],
@@ -79,46 +77,34 @@ def minimize(
     """Minimize a smooth function within bounds; see the module's text. Not differentiable itself.
 
     Args:
-        function: of parameters of shape (parameter,), twice differentiable.
-        information: a matrix that is positive and approximates the Hessian of `function`.
+        expand: value, gradient, Hessian and information (a matrix that is not negative and approximates the Hessian)
+            at parameters of shape (parameter,).
         init: where to start; moved into the bounds.
         bounds: lower and upper bounds, each of shape (parameter,).
         free: which parameters move, shape (parameter,).
-        max_steps: largest number of evaluations of function, gradient and Hessian.
+        max_steps: largest number of expansions.
     """
     lower, upper = bounds
-
-    def evaluate(x: Vector) -> tuple[Array, Array, Array, Array]:
-        value, gradient = jax.value_and_grad(function)(x)
-        return value, gradient, jax.hessian(function)(x), information(x)
-
+    size = len(init)
     start = jnp.where(free, jnp.clip(init, lower, upper), init)
-    value, gradient, hessian, metric = evaluate(start)
-    finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
-    state = _State(
-        start,
-        value,
-        gradient,
-        hessian,
-        metric,
-        damping=jnp.asarray(0.0),
-        edm=jnp.asarray(jnp.inf),
-        num_steps=jnp.asarray(0),
-        status=jnp.where(finite, TOO_MANY_STEPS, NOT_FINITE),
-        done=~finite,
-    )
+    # A first step of length zero from an infinite value: the loop's own expansion serves the start, too, and is
+    # compiled once.
+    nowhere = Expansion(jnp.asarray(jnp.inf), jnp.zeros(size), jnp.eye(size), jnp.eye(size))
+    zero = jnp.asarray(0.0)
+    state = _State(start, nowhere, zero, jnp.asarray(jnp.inf), jnp.asarray(0), jnp.asarray(TOO_MANY_STEPS), zero > 0)
 
     def advance(s: _State) -> _State:
-        outwards = ((s.parameters <= lower) & (s.gradient > 0)) | ((s.parameters >= upper) & (s.gradient < 0))
+        first = s.num_steps == 0
+        outwards = ((s.parameters <= lower) & (s.at.gradient > 0)) | ((s.parameters >= upper) & (s.at.gradient < 0))
         moving = free & ~outwards
-        step, edm, exact = _newton_step(s.gradient, s.hessian, s.information, s.damping, moving)
+        step, edm, exact = _newton_step(s.at, s.damping, moving)
         solved = jnp.isfinite(edm) & (edm >= 0)
         proposal = jnp.where(moving & solved, jnp.clip(s.parameters - step, lower, upper), s.parameters)
-        new_value, new_gradient, new_hessian, new_information = evaluate(proposal)
-        usable = solved & jnp.isfinite(new_value) & jnp.all(jnp.isfinite(new_gradient))
-        accept = usable & (new_value <= s.value + 1e-15 * (1.0 + jnp.abs(s.value)))
+        new = expand(proposal)
+        usable = solved & jnp.isfinite(new.value) & jnp.all(jnp.isfinite(new.gradient))
+        accept = usable & (new.value <= s.at.value + 1e-15 * (1.0 + jnp.abs(s.at.value)))
         # A minimum is where the exact Hessian is positive; a parameter without any effect does not count.
-        arrived = exact & (s.damping == 0) & (edm < _EDM_DONE)
+        arrived = exact & (s.damping == 0) & (edm < _EDM_DONE) & ~first
         stalled = ~accept & (s.damping > 1e12)
         converged = arrived | (stalled & exact & (edm * s.damping < _EDM_ROUNDING))
         take = accept | (arrived & usable)
@@ -128,37 +114,34 @@ def minimize(
         damping = jnp.where(accept, relaxed, raised)
         # Looks like the minimum: the next step, undamped, tells.
         damping = jnp.where((s.damping > 0) & (edm < _EDM_DONE), 0.0, damping)
+        invalid = first & ~accept
+        status = jnp.where(converged, CONVERGED, jnp.where(stalled, STALLED, TOO_MANY_STEPS))
 
-        def keep(new: Array, old: Array) -> Array:
-            return jnp.where(take, new, old)
+        def keep(updated: Array, old: Array) -> Array:
+            return jnp.where(take, updated, old)
 
         return _State(
             keep(proposal, s.parameters),
-            keep(new_value, s.value),
-            keep(new_gradient, s.gradient),
-            keep(new_hessian, s.hessian),
-            keep(new_information, s.information),
+            jax.tree.map(keep, new, s.at),
             damping,
             jnp.where(solved, edm, s.edm),
             s.num_steps + 1,
-            jnp.where(converged, CONVERGED, jnp.where(stalled, STALLED, TOO_MANY_STEPS)),
-            converged | stalled,
+            jnp.where(invalid, NOT_FINITE, status),
+            converged | stalled | invalid,
         )
 
     end = jax.lax.while_loop(lambda s: ~s.done & (s.num_steps < max_steps), advance, state)
-    return Minimum(end.parameters, end.value, end.edm, end.num_steps, end.status)
+    return Minimum(end.parameters, end.at.value, end.edm, end.num_steps, end.status)
 
 
 def _newton_step(
-    gradient: Vector,
-    hessian: Float[Array, "parameter parameter"],
-    information: Float[Array, "parameter parameter"],
+    at: Expansion,
     damping: Float[Array, ""],
     moving: Bool[Array, " parameter"],
 ) -> tuple[Vector, Float[Array, ""], Bool[Array, ""]]:
     """The damped step of the moving parameters, its EDM, and whether the exact Hessian made it."""
     both = moving[:, None] & moving[None, :]
-    diagonal = jnp.where(moving, jnp.diagonal(information), 1.0)
+    diagonal = jnp.where(moving, jnp.diagonal(at.information), 1.0)
     # A parameter without any effect has neither gradient nor curvature; it stays where it is.
     idle = diagonal <= 0
     root = jnp.sqrt(jnp.where(idle, 1.0, diagonal))
@@ -169,10 +152,10 @@ def _newton_step(
         scaled: Array = jnp.linalg.cholesky(jnp.where(both, matrix / (root[:, None] * root[None, :]), 0.0) + unit)
         return scaled
 
-    factor = factorize(hessian)
+    factor = factorize(at.hessian)
     exact = jnp.all(jnp.isfinite(factor))
     # The information may be singular (more parameters than data); a trace of damping makes it positive.
-    factor = jnp.where(exact, factor, factorize(information + 1e-9 * jnp.diag(diagonal)))
-    whitened = jax.scipy.linalg.solve_triangular(factor, jnp.where(moving, gradient, 0.0) / root, lower=True)
+    factor = jnp.where(exact, factor, factorize(at.information + 1e-9 * jnp.diag(diagonal)))
+    whitened = jax.scipy.linalg.solve_triangular(factor, jnp.where(moving, at.gradient, 0.0) / root, lower=True)
     step = jax.scipy.linalg.solve_triangular(factor, whitened, lower=True, trans=1) / root
     return step, 0.5 * jnp.sum(whitened**2), exact

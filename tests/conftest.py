@@ -1,0 +1,64 @@
+"""Options and fixtures of all tests."""
+
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jax
+import pyhf
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+"""Real events and a real likelihood, beside the repository; tests that need them skip where they are absent."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--runslow", action="store_true", help="run the tests marked slow, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--runslow"):
+        skip = pytest.mark.skip(reason="slow; run with --runslow")
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _global_state_is_left_alone():
+    """No test, and no call in it, may leave JAX's flag or pyhf's backend other than it found them."""
+    flag, backend = jax.config.jax_enable_x64, pyhf.get_backend()
+    yield
+    assert jax.config.jax_enable_x64 == flag
+    assert pyhf.get_backend() == backend
+
+
+@pytest.fixture
+def x64():
+    """The caller's own 64-bit scope."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture(scope="session")
+def sbottom() -> dict:
+    """The published ATLAS likelihood: background-only workspace and its signal patches by name."""
+    folder = SHARED / "atlas-sbottom"
+    if not folder.is_dir():
+        pytest.skip("the ATLAS sbottom likelihood is not here (HEPData record ins1748602)")
+    read = lambda path: json.loads(path.read_text())  # noqa: E731
+    patches = {
+        p.name.removeprefix("patch.sbottom_").removesuffix(".json"): read(p) for p in folder.glob("patch.*.json")
+    }
+    return {"workspace": read(folder / "BkgOnly.json"), "patches": patches}
+
+
+@pytest.fixture(scope="session")
+def higgsml() -> Path:
+    """The folder of the Higgs ML challenge events."""
+    folder = SHARED / "higgsml"
+    if not folder.is_dir():
+        pytest.skip("the Higgs ML events are not here (CERN Open Data record 328)")
+    return folder
