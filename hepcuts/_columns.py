@@ -1,6 +1,6 @@
 """Columns of events as users hand them in: read once, checked, read-only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sized
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +18,15 @@ def frozen(values: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-def read_column(values: ArrayLike, *, sample: str, column: str, missing: float | None = None) -> FloatArray:
+MISSING_HINT = (
+    "If they mean 'does not exist', replace them by one number (such as -999) and name it: "
+    "Sample(..., missing=-999.0), or missing=float('nan') for NaN."
+)
+
+
+def read_column(
+    values: ArrayLike, *, sample: str, column: str, missing: float | None = None, hint: str = ""
+) -> FloatArray:
     """Check one column of events and return it as a read-only array of 64-bit floats.
 
     Args:
@@ -26,6 +34,7 @@ def read_column(values: ArrayLike, *, sample: str, column: str, missing: float |
         sample: the sample's name, for messages.
         column: the column's name, for messages.
         missing: a value that stands for "does not exist", or None.
+        hint: what to do about values that are not finite, for messages.
 
     Returns:
         The values, shape (event,).
@@ -35,24 +44,42 @@ def read_column(values: ArrayLike, *, sample: str, column: str, missing: float |
     """
     where = f"Sample {sample!r}, column {column!r}"
     try:
-        array = np.asarray(values)
-        if array.dtype.kind not in "biuf":
-            array = array.astype(np.float64)
+        array = numbers(values)
     except (TypeError, ValueError) as error:
-        raise SampleError(f"{where}: cannot be read as numbers ({error}); expected one number per event.") from error
+        rows = len(values) if isinstance(values, Sized) else 1
+        raise SampleError(
+            f"{where}: cannot be read as numbers ({error}; {rows} rows); expected one number per event."
+        ) from error
     if array.ndim != 1:
         raise SampleError(f"{where}: has shape {array.shape}; expected one dimension, (event,).")
     if array.size == 0:
         raise SampleError(f"{where}: has 0 rows; a sample needs at least one event.")
-    array = array.astype(np.float64)
     bad = ~np.isfinite(array) & ~is_missing(array, missing)
     if bad.any():
         raise SampleError(
             f"{where}: {int(bad.sum())} of {array.size} rows are NaN or infinite (first at row {int(bad.argmax())}); "
-            "expected finite values. If they mean 'does not exist', replace them by one number (such as -999) and "
-            "name it: Sample(..., missing=-999.0), or missing=float('nan') for NaN."
+            f"expected finite values. {hint}".rstrip()
         )
     return frozen(array)
+
+
+def numbers(values: ArrayLike) -> FloatArray:
+    """As 64-bit floats what is numbers already: no text, no dates, no complex numbers. Masked values are NaN.
+
+    Raises:
+        TypeError: they are not numbers.
+        ValueError: they are not an array.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        values = values.astype(np.float64).filled(np.nan)
+    array = np.asarray(values)
+    if array.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in _objects(array)):
+        raise TypeError("text" if array.dtype.kind in "OSU" else f"type {array.dtype}")
+    return array.astype(np.float64)
+
+
+def _objects(array: NDArray[Any]) -> Iterable[Any]:
+    return array.flat if array.dtype.kind == "O" else ()
 
 
 def is_missing(values: FloatArray, missing: float | None) -> NDArray[np.bool_]:
@@ -61,7 +88,9 @@ def is_missing(values: FloatArray, missing: float | None) -> NDArray[np.bool_]:
         return np.zeros(values.shape, dtype=bool)
     if np.isnan(missing):
         return np.isnan(values)
-    return np.equal(values, missing)
+    # A column that was stored in 32 bits holds the number as 32 bits can: -999.9 is another one in 64.
+    in_32_bits = float(np.float32(missing)) if abs(missing) < float(np.finfo(np.float32).max) else missing
+    return np.equal(values, missing) | (in_32_bits != missing and np.equal(values, in_32_bits))
 
 
 def _raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
@@ -82,7 +111,10 @@ def _raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
         if not isinstance(name, str) or not name:
             raise SampleError(f"Sample {sample!r}: a column is named {name!r}; expected a string that is not empty.")
         if names.count(name) > 1:
-            raise SampleError(f"Sample {sample!r}: {names.count(name)} columns are named {name!r}; names must differ.")
+            raise SampleError(
+                f"Sample {sample!r}: {names.count(name)} columns of {len(data)} rows are named {name!r}; names must "
+                "differ."
+            )
     if not names:
         raise SampleError(f"Sample {sample!r}: has no columns; expected at least one.")
     return dict(pairs)
@@ -90,7 +122,7 @@ def _raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
 
 def checked_columns(data: ColumnsLike, sample: str, missing: float | None) -> Columns:
     columns = {
-        name: read_column(values, sample=sample, column=name, missing=missing)
+        name: read_column(values, sample=sample, column=name, missing=missing, hint=MISSING_HINT)
         for name, values in _raw_columns(data, sample).items()
     }
     lengths = {name: len(values) for name, values in columns.items()}

@@ -9,7 +9,7 @@ A cut is a classifier. Which loss do I need?
 - `squared_error`: of soft pass weights (the tutorial's loss, and Brier's score).
 - `accuracy`: fraction of correct decisions.
 
-All take event weights. ``balanced=True`` scales signal and background to equal total weight, as classifiers are often
+All take event weights, and arrays of one shape. ``balanced=True`` scales signal and background to equal total weight, as classifiers are often
 trained: that answers another question than the one asked, which has its own ratio of signal to background.
 """
 
@@ -19,17 +19,31 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from ._precision import array_function
+from .errors import InputError
 
 LOG_LOSS_EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are clipped to [epsilon, 1 - epsilon], as by scikit-learn for 64-bit floats."""
 
 
-def event_weights(is_signal: ArrayLike, weights: ArrayLike | None, *, balanced: bool) -> Array:
-    """Weights of events, shape (event,); balanced ones have equal sums over signal and background."""
-    signal = jnp.asarray(is_signal, dtype=bool)
+def _events(
+    is_signal: ArrayLike, decision: ArrayLike, weights: ArrayLike | None, *, balanced: bool
+) -> tuple[Array, Array, Array]:
+    """Truth, decision and weights, each of shape (event,); balanced weights have equal sums over both classes.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    signal, decided = jnp.asarray(is_signal, dtype=bool), jnp.asarray(decision)
     w = jnp.ones(signal.shape, dtype=float) if weights is None else jnp.asarray(weights, dtype=float)
-    if not balanced:
-        return w
+    if not signal.shape == decided.shape == w.shape:
+        raise InputError(
+            f"is_signal, the decisions and the weights have shapes {signal.shape}, {decided.shape} and {w.shape}; "
+            "expected arrays of one shape, (event,)."
+        )
+    return signal, decided, _balanced(signal, w) if balanced else w
+
+
+def _balanced(signal: Array, w: Array) -> Array:
     total_signal, total_background = jnp.sum(jnp.where(signal, w, 0.0)), jnp.sum(jnp.where(signal, 0.0, w))
     half = 0.5 * (total_signal + total_background)
     return jnp.where(signal, w * half / total_signal, w * half / total_background)
@@ -65,10 +79,9 @@ def log_loss(
         >>> print(round(log_loss([True, True, False, False], [True, False, False, False]), 4))
         9.0109
     """
-    signal, accepted = jnp.asarray(is_signal, dtype=bool), jnp.asarray(passed, dtype=bool)
+    signal, accepted, w = _events(is_signal, passed, weights, balanced=balanced)
     wrong, right = -np.log(LOG_LOSS_EPSILON), -np.log1p(-LOG_LOSS_EPSILON)
-    losses = jnp.where(signal == accepted, right, wrong)
-    return _mean(losses, event_weights(is_signal, weights, balanced=balanced), normalize=normalize)
+    return _mean(jnp.where(signal == accepted.astype(bool), right, wrong), w, normalize=normalize)
 
 
 @array_function
@@ -98,9 +111,8 @@ def binary_cross_entropy(
         >>> print(round(binary_cross_entropy([True, False], np.log([0.8, 0.3])), 4))
         0.2899
     """
-    log_pass = jnp.asarray(log_pass, dtype=float)
-    losses = -jnp.where(jnp.asarray(is_signal, dtype=bool), log_pass, _log_one_minus_exp(log_pass))
-    return _mean(losses, event_weights(is_signal, weights, balanced=balanced), normalize=normalize)
+    signal, log_pass, w = _events(is_signal, jnp.asarray(log_pass, dtype=float), weights, balanced=balanced)
+    return _mean(-jnp.where(signal, log_pass, _log_one_minus_exp(log_pass)), w, normalize=normalize)
 
 
 def _log_one_minus_exp(x: Array) -> Array:
@@ -134,8 +146,8 @@ def squared_error(
         >>> print(round(squared_error([True, False], [0.8, 0.3]), 4))
         0.065
     """
-    losses = (jnp.asarray(is_signal, dtype=float) - jnp.asarray(pass_weights, dtype=float)) ** 2
-    return _mean(losses, event_weights(is_signal, weights, balanced=balanced), normalize=normalize)
+    signal, passed, w = _events(is_signal, jnp.asarray(pass_weights, dtype=float), weights, balanced=balanced)
+    return _mean((signal.astype(float) - passed) ** 2, w, normalize=normalize)
 
 
 @array_function
@@ -154,5 +166,5 @@ def accuracy(
         >>> print(accuracy([True, True, False, False], [True, False, False, False]))
         0.75
     """
-    right = jnp.asarray(is_signal, dtype=bool) == jnp.asarray(passed, dtype=bool)
-    return _mean(right.astype(float), event_weights(is_signal, weights, balanced=balanced), normalize=True)
+    signal, accepted, w = _events(is_signal, passed, weights, balanced=balanced)
+    return _mean((signal == accepted.astype(bool)).astype(float), w, normalize=True)

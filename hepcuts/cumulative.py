@@ -48,7 +48,7 @@ def yields_behind(samples: Sequence[Sample], cut: Cut, thresholds: FloatArray, s
     for variation, s, columns, weights, sample in blocks(samples, structure):
         x = columns[cut.variable]
         absent = is_missing(x, sample.missing)
-        bins, inside = bins_of(structure, columns, len(weights))
+        bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
         for b in range(structure.num_bins):
             here = inside & (bins == b)
             always = here & absent & (cut.missing == "pass")

@@ -8,7 +8,7 @@ distance of a value to its threshold, so that a new kind of cut is a new class w
 import abc
 import dataclasses
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -68,7 +68,8 @@ class AbstractCut(abc.ABC):
         Raises:
             InputError: a threshold is not set.
         """
-        passed = np.ones(np.shape(values), dtype=bool)
+        values = np.asarray(values, dtype=np.float64)
+        passed = np.ones(values.shape, dtype=bool)
         compare = {1: operator.gt, -1: operator.lt}
         for sign, threshold in zip(self.signs, self.thresholds, strict=True):
             if threshold is None:
@@ -82,7 +83,7 @@ class AbstractCut(abc.ABC):
     def _check(self) -> None:
         if not isinstance(self.variable, str) or not self.variable:  # type: ignore[redundant-expr]
             raise InputError(f"A cut's variable is {self.variable!r}; expected the name of a column.")
-        if self.missing not in {"fail", "pass"}:
+        if self.missing not in ("fail", "pass"):
             raise InputError(f"Cut on {self.variable!r}: missing is {self.missing!r}; expected 'fail' or 'pass'.")
         if self.width is not None and not 0 <= self.width < np.inf:
             raise InputError(f"Cut on {self.variable!r}: width is {self.width}; expected a finite number, 0 or more.")
@@ -100,16 +101,21 @@ class AbstractCut(abc.ABC):
         return Selection([self]) & other
 
 
-def _maybe_float(value: FloatLike | None) -> float | None:
-    return None if value is None else float(value)
+def _maybe_float(value: FloatLike | None, what: str) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is {value!r}; expected a number, or None.") from error
 
 
 def _pair(bounds: tuple[FloatLike, FloatLike] | None, variable: str) -> tuple[float, float] | None:
     if bounds is None:
         return None
-    if len(bounds) != 2:
-        raise InputError(f"Cut on {variable!r}: bounds are {bounds}; expected (low, high).")
-    return float(bounds[0]), float(bounds[1])
+    try:
+        low, high = bounds
+        return float(low), float(high)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Cut on {variable!r}: bounds are {bounds!r}; expected two numbers, (low, high).") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,11 +154,11 @@ class Cut(AbstractCut):
     ) -> None:
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "direction", direction)
-        object.__setattr__(self, "threshold", _maybe_float(threshold))
+        object.__setattr__(self, "threshold", _maybe_float(threshold, f"Cut on {variable!r}: the threshold"))
         object.__setattr__(self, "bounds", _pair(bounds, variable))
-        object.__setattr__(self, "width", _maybe_float(width))
+        object.__setattr__(self, "width", _maybe_float(width, f"Cut on {variable!r}: width"))
         object.__setattr__(self, "missing", missing)
-        if direction not in {">", "<"}:
+        if direction not in (">", "<"):
             raise InputError(f"Cut on {variable!r}: the direction is {direction!r}; expected '>' or '<'.")
         self._check()
 
@@ -212,10 +218,10 @@ class Window(AbstractCut):
         missing: Literal["fail", "pass"] = "fail",
     ) -> None:
         object.__setattr__(self, "variable", variable)
-        object.__setattr__(self, "low", _maybe_float(low))
-        object.__setattr__(self, "high", _maybe_float(high))
+        object.__setattr__(self, "low", _maybe_float(low, f"Window on {variable!r}: low"))
+        object.__setattr__(self, "high", _maybe_float(high, f"Window on {variable!r}: high"))
         object.__setattr__(self, "bounds", _pair(bounds, variable))
-        object.__setattr__(self, "width", _maybe_float(width))
+        object.__setattr__(self, "width", _maybe_float(width, f"Cut on {variable!r}: width"))
         object.__setattr__(self, "missing", missing)
         self._check()
         if self.low is not None and self.high is not None and not self.low < self.high:
@@ -271,7 +277,7 @@ class Selection:
     cuts: tuple[AbstractCut, ...]
 
     def __init__(self, cuts: Iterable[AbstractCut]) -> None:
-        object.__setattr__(self, "cuts", tuple(cuts))
+        object.__setattr__(self, "cuts", (cuts,) if isinstance(cuts, AbstractCut) else tuple(cuts))
         if not self.cuts:
             raise InputError("A selection has no cuts; expected at least one Cut or Window.")
         for cut in self.cuts:
@@ -320,14 +326,25 @@ class Selection:
         """For each threshold the position of its cut, shape (threshold,)."""
         return tuple(position for position, cut in enumerate(self.cuts) for _ in cut.thresholds)
 
+    def _numbers(self, thresholds: Sequence[float] | FloatArray) -> Iterator[float]:
+        if len(thresholds) != len(self.names):
+            raise InputError(
+                f"{len(thresholds)} thresholds came for {self}; expected {len(self.names)}: {', '.join(self.names)}."
+            )
+        return iter([float(threshold) for threshold in thresholds])
+
     def at(self, thresholds: Sequence[float] | FloatArray) -> "Selection":
-        """The same cuts at other thresholds, shape (threshold,)."""
-        numbers = iter([float(threshold) for threshold in thresholds])
+        """The same cuts at other thresholds, shape (threshold,).
+
+        Raises:
+            InputError: more or fewer thresholds than the selection has.
+        """
+        numbers = self._numbers(thresholds)
         return Selection([cut.at([next(numbers) for _ in cut.thresholds]) for cut in self.cuts])
 
     def to_dict(self, thresholds: Sequence[float] | FloatArray) -> dict[str, float | tuple[float, float]]:
         """Thresholds of shape (threshold,) by variable: a number, or a pair for a window."""
-        numbers = iter([float(threshold) for threshold in thresholds])
+        numbers = self._numbers(thresholds)
         return {cut.variable: cut.value([next(numbers) for _ in cut.thresholds]) for cut in self.cuts}
 
     def mask(self, columns: Columns, *, missing: float | None = None) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from .cuts import Selection
 from .errors import FitError, YieldError
 from .filling import fill
 from .histfactory import HistFactory, discovery_significance
-from .objectives import AbstractObjective
+from .objectives import AbstractObjective, totals
 from .objectives import objective as find_objective
 from .samples import Sample
 from .templates import Templates
@@ -41,6 +41,14 @@ class HardEvaluation:
     message: str = ""
 
 
+def effective_background(templates: Templates) -> float:
+    """Effective number of simulated background events, (sum w)^2 / sum w^2, over all bins."""
+    background = [not component.signal for component in templates.structure.components]
+    total = float(np.asarray(templates.nominal)[background].sum())
+    variance = float(np.asarray(templates.variance)[background].sum())
+    return total**2 / variance if variance > 0 else 0.0
+
+
 def evaluate(
     samples: Sequence[Sample], selection: Selection, *, objective: str | AbstractObjective = "profile", axis: Any = None
 ) -> HardEvaluation:
@@ -64,11 +72,9 @@ def evaluate(
         True
     """
     templates = fill(samples, selection, axis=axis)
-    background = [not component.signal for component in templates.structure.components]
-    nominal = np.asarray(templates.nominal)[background].sum()
-    variance = np.asarray(templates.variance)[background].sum()
-    effective = float(nominal**2 / variance) if variance > 0 else 0.0
-    value = float(find_objective(objective).hard(samples, templates, selection)) if nominal > 0 else float("nan")
+    has_background = float(np.asarray(totals(templates.yields, templates.structure)[1]).sum()) > 0
+    effective = effective_background(templates)
+    value = float(find_objective(objective).hard(samples, templates, selection)) if has_background else float("nan")
     spec: dict[str, Any] | None = None
     try:
         spec = workspace(templates)

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
+from ._columns import is_missing
 from ._precision import float64_scope, to_numpy
 from ._types import AnyArray, Columns, FloatArray
 from .cuts import AbstractCut, Selection
@@ -28,19 +29,30 @@ from .templates import Component, Structure, Templates, Yields, empty_histogram
 
 
 def as_selection(selection: Selection | AbstractCut | None) -> Selection | None:
-    """A single cut as a selection of one."""
-    return Selection([selection]) if isinstance(selection, AbstractCut) else selection
+    """A single cut as a selection of one.
+
+    Raises:
+        InputError: neither a selection nor a cut nor None.
+    """
+    if isinstance(selection, AbstractCut):
+        return Selection([selection])
+    if selection is not None and not isinstance(selection, Selection):
+        raise InputError(f"selection came as {type(selection).__name__}; expected a hepcuts.Selection, a cut or None.")
+    return selection
 
 
 def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Structure:
     """Structure of the templates that `samples` will fill.
 
     Raises:
-        InputError: the axis has no name, is not an axis of hist, or is named like another axis of the histogram.
+        InputError: the axis has no name, is not an axis of hist, is named like another axis of the histogram, grows,
+            or takes text.
     """
     if axis is not None:
-        if not hasattr(axis, "edges") or not hasattr(axis, "index"):
+        if not hasattr(axis, "traits") or not hasattr(axis, "index") or isinstance(axis, hist.axis.StrCategory):
             raise InputError(f"axis came as {type(axis).__name__}; expected an axis of hist.axis, or None to count.")
+        if axis.traits.growth:
+            raise InputError(f"The axis {axis.name!r} grows; templates need bins that do not depend on the events.")
         if not axis.name or axis.name in {"sample", "variation"}:
             raise InputError(
                 f"The axis is named {axis.name!r}; its name is the column to fill, as in "
@@ -84,7 +96,7 @@ def fill(
     Raises:
         SampleError: no samples, equal names, no signal or no background, or an unknown column.
         InputError: a threshold is not set, or the axis has no name.
-        EmptySelectionError: no event of any sample passes.
+        EmptySelectionError: no event of any sample passes, or none that passes lies on the axis.
 
     Warns:
         OutsideAxisWarning: selected events lie outside the axis and are not counted.
@@ -101,18 +113,20 @@ def fill(
     structure = structure_of(samples, axis=axis, channel=channel)
     histogram: Any = empty_histogram(structure)
     outside = np.zeros(len(samples))
-    num_passed = 0
+    num_passed, num_filled = 0, 0
     for variation, s, columns, weights, sample in blocks(samples, structure):
         _require_columns(sample, chosen, axis)
         passed = np.ones(len(weights), bool) if chosen is None else chosen.mask(columns, missing=sample.missing)
-        observable = _observable(structure, columns, len(weights))[passed]
-        label = structure.variations[variation]
-        histogram.fill(sample.name, label, observable, weight=weights[passed])
+        _, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
+        observable = _observable(structure, columns, len(weights))[passed & inside]
+        histogram.fill(sample.name, structure.variations[variation], observable, weight=weights[passed & inside])
         if variation == 0:
             num_passed += int(passed.sum())
-            outside[s] = np.sum(weights[passed & ~bins_of(structure, columns, len(weights))[1]])
-    if num_passed == 0:
-        raise EmptySelectionError(f"No event of any sample passes the selection {chosen}; loosen its cuts.")
+            num_filled += len(observable)
+            outside[s] = np.sum(weights[passed & ~inside])
+    if num_filled == 0:
+        what = f"lies on the axis {axis.name!r}; widen it" if num_passed else "passes; loosen the cuts"
+        raise EmptySelectionError(f"Selection {chosen or '(all events)'}: no event of any sample {what}.")
     _warn_outside(outside, structure)
     view: Any = histogram.view(flow=False)
     yields = structure.complete(np.moveaxis(view["value"], 1, 0), np.moveaxis(view["variance"], 1, 0))
@@ -124,15 +138,37 @@ def _observable(structure: Structure, columns: Columns, size: int) -> NDArray[An
     if structure.axis is None:
         return np.zeros(size, dtype=np.int64)
     values = columns[structure.axis.name]
-    # An integer axis takes nothing but integers.
-    return np.floor(values).astype(np.int64) if isinstance(structure.axis, hist.axis.Integer) else values
+    if structure.axis.traits.continuous:
+        return values
+    # Axes of integers take nothing but integers, of 32 bits.
+    limits = np.iinfo(np.int32)
+    return np.floor(np.clip(np.nan_to_num(values, nan=limits.min), limits.min, limits.max)).astype(np.int64)
 
 
-def bins_of(structure: Structure, columns: Columns, size: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Bin of each of the events, and whether it is on the axis at all, both of shape (event,)."""
+def _index(axis: Any, observable: NDArray[Any]) -> NDArray[np.int64]:
+    """Bin of each of the events, shape (event,); out of range where there is none."""
+    if not isinstance(axis, hist.axis.IntCategory):
+        return np.asarray(axis.index(observable), dtype=np.int64)
+    # Of categories hist wants to be asked for none but those it has.
+    bins = np.full(observable.shape, -1, dtype=np.int64)
+    for number in range(len(axis)):
+        bins[observable == axis.bin(number)] = number
+    return bins
+
+
+def bins_of(
+    structure: Structure, columns: Columns, size: int, *, missing: float | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Bin of each of the events, and whether it is on the axis at all, both of shape (event,).
+
+    An event whose observable is missing is on no axis, whatever number stands for it.
+    """
     observable = _observable(structure, columns, size)
-    bins = observable if structure.axis is None else np.asarray(structure.axis.index(observable), dtype=np.int64)
-    return bins, (bins >= 0) & (bins < structure.num_bins)
+    if structure.axis is None:
+        return observable, np.ones(size, dtype=bool)
+    bins = _index(structure.axis, observable)
+    present = ~is_missing(columns[structure.axis.name], missing)
+    return bins, present & (bins >= 0) & (bins < structure.num_bins)
 
 
 def _require_columns(sample: Sample, selection: Selection | None, axis: Any) -> None:
@@ -159,6 +195,7 @@ class EventTable(eqx.Module):
         missing: code of missing values (`Selection.events`), shape (cut, event).
         weights: shape (event,).
         cell: position of each event in the flattened (variation, sample, bin), shape (event,).
+        origin: its number within its sample, shape (event,).
         num_nominal: the first so many events are those of the nominal variation.
         selection: the cuts; their own thresholds are not used.
         structure: samples, variations and bins.
@@ -168,6 +205,7 @@ class EventTable(eqx.Module):
     missing: Any
     weights: Float[AnyArray, " event"]
     cell: Any
+    origin: Any
     num_nominal: int = eqx.field(static=True)
     selection: Selection = eqx.field(static=True)
     structure: Structure = eqx.field(static=True)
@@ -183,17 +221,20 @@ class EventTable(eqx.Module):
     ) -> Self:
         """Lay out the events of `samples`; arguments and errors as `fill`. Events outside the axis are left out."""
         samples = check_samples(samples)
-        chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
+        chosen = as_selection(selection)
+        if chosen is None:
+            raise InputError("Soft templates need a selection; got None. Use hepcuts.fill to take all events.")
         structure = structure_of(samples, axis=axis, channel=channel)
-        values, missing, weights, cells, nominal = [], [], [], [], 0
+        values, missing, weights, cells, origins, nominal = [], [], [], [], [], 0
         for variation, s, columns, w, sample in sorted(blocks(samples, structure), key=lambda block: block[0]):
             _require_columns(sample, chosen, axis)
             v, m = chosen.events(columns, missing=sample.missing)
-            bins, inside = bins_of(structure, columns, len(w))
+            bins, inside = bins_of(structure, columns, len(w), missing=sample.missing)
             values.append(v[:, inside])
             missing.append(m[:, inside])
             weights.append(w[inside])
             cells.append((variation * len(samples) + s) * structure.num_bins + bins[inside])
+            origins.append(np.flatnonzero(inside))
             nominal += int(inside.sum()) if variation == 0 else 0
         if nominal == 0:
             raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
@@ -202,10 +243,16 @@ class EventTable(eqx.Module):
             np.concatenate(missing, axis=1),
             np.concatenate(weights),
             np.concatenate(cells).astype(np.int32),
+            np.concatenate(origins).astype(np.int32),
             nominal,
             chosen,
             structure,
         )
+
+    @property
+    def sample(self) -> Any:
+        """Position of each event's sample, shape (event,)."""
+        return self.cell // self.structure.num_bins % len(self.structure.components)
 
     @property
     def is_signal(self) -> Any:
@@ -213,17 +260,39 @@ class EventTable(eqx.Module):
         signal = jnp.asarray([component.signal for component in self.structure.components])
         return signal[self.cell[: self.num_nominal] // self.structure.num_bins]
 
-    def soft_yields(self, thresholds: Any, widths: Any, step: AbstractStep) -> Yields:
-        """Soft templates, differentiable in `thresholds` and `widths`, both of shape (threshold,). Pure JAX."""
+    def soft_yields(self, thresholds: Any, widths: Any, step: AbstractStep, *, of_hard_cut: bool = False) -> Yields:
+        """Soft templates, differentiable in `thresholds` and `widths`. Pure JAX.
+
+        Both readings of the variance go to that of the hard templates as the widths go to zero.
+
+        Args:
+            thresholds: shape (threshold,).
+            widths: shape (threshold,).
+            step: the step function.
+            of_hard_cut: whether the variances are those that a hard cut of the same yields would have, sums of
+                w^2 p, and not those of the soft templates themselves, sums of (w p)^2. An optimizer wants the former:
+                a thousand events that pass with weight 1/1000 each are, to a hard cut, one event and not a thousand.
+        """
         passed = self.selection.pass_weights(self.values, self.missing, thresholds, widths, step)
         shape = (len(self.structure.variations), len(self.structure.components), self.structure.num_bins)
 
         def sums(weights: Any) -> Any:
             return jax.ops.segment_sum(weights, self.cell, num_segments=int(np.prod(shape))).reshape(shape)
 
-        # The variance is the sum of squares of the whole weight: in the limit of a hard cut that of its templates.
-        weighted = self.weights * passed
-        return self.structure.complete(sums(weighted), sums(weighted**2))
+        squared = passed if of_hard_cut else passed**2
+        return self.structure.complete(sums(self.weights * passed), sums(self.weights**2 * squared))
+
+
+def _checked_widths(widths: Any, selection: Selection) -> FloatArray:
+    """One width for each threshold, shape (threshold,)."""
+    numbers = np.asarray(widths, dtype=np.float64)
+    shape = (len(selection.names),)
+    if numbers.shape not in {(), shape} or not np.all(np.isfinite(numbers) & (numbers >= 0)):
+        raise InputError(
+            f"widths are {widths}; expected one finite number, 0 or more, or one for each of "
+            f"{', '.join(selection.names)}."
+        )
+    return np.broadcast_to(numbers, shape)
 
 
 @float64_scope
@@ -263,7 +332,5 @@ def soft_fill(
     if None in table.selection.thresholds:
         raise InputError(f"A threshold of {table.selection} is not set; a soft selection needs all of them too.")
     thresholds = jnp.asarray(table.selection.thresholds, dtype=float)
-    yields = table.soft_yields(
-        thresholds, jnp.broadcast_to(jnp.asarray(widths, float), thresholds.shape), find_step(step)
-    )
+    yields = table.soft_yields(thresholds, _checked_widths(widths, table.selection), find_step(step))
     return Templates(table.structure, to_numpy(yields), np.zeros(len(table.structure.components)))

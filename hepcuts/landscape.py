@@ -66,7 +66,7 @@ def landscape(
         axis: as in `hepcuts.fill`.
 
     Raises:
-        InputError: not a `Cut`, or thresholds that are not finite.
+        InputError: thresholds that are not finite.
 
     Example:
         >>> import hepcuts as hc
@@ -76,8 +76,8 @@ def landscape(
         [False, True]
     """
     points = np.asarray(thresholds, dtype=np.float64)
-    if not isinstance(cut, Cut) or points.ndim != 1 or not np.all(np.isfinite(points)):
-        raise InputError(f"landscape takes a hepcuts.Cut and finite thresholds, got {cut!r} and {thresholds!r}.")
+    if points.ndim != 1 or not np.all(np.isfinite(points)):
+        raise InputError(f"landscape takes finite thresholds, shape (threshold,), got {thresholds!r}.")
     goal = find_objective(objective)
     search = Search(
         check_samples(samples),

@@ -80,6 +80,15 @@ class Table:
             return f"the background's negative weights outweigh the positive ones (sum {b:.4g})"
         if s + b < 0:
             return f"signal plus background is negative ({s + b:.4g})"
+        for component, total in zip(
+            self.structure.components, np.asarray(self.yields.values)[position, 0].sum(-1), strict=True
+        ):
+            if total < 0:
+                return f"sample {component.name!r} has a negative yield ({total:.4g})"
+        signal, background = (part[position] for part in self.bins)
+        bad = np.flatnonzero((background < 0) | ((background == 0) & (signal != 0)))
+        if len(bad):
+            return f"no positive background is left in bin {', '.join(map(str, bad))}"
         return "the formula has no value here"
 
 

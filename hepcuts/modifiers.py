@@ -13,6 +13,7 @@ Names and meaning of the modifiers are HistFactory's :cite:p:`histfactory`.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
@@ -20,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._columns import frozen, read_column
+from ._columns import frozen, numbers, read_column
 from ._types import FloatArray, FloatLike
 from .errors import InputError
 
@@ -36,12 +37,19 @@ def check_name(value: str, what: str) -> str:
     return value
 
 
-def _number(value: FloatLike, what: str) -> float:
-    """A finite float, or an error that says what it was to be."""
-    number = float(value)
-    if not np.isfinite(number):
-        raise InputError(f"{what} is {number}; expected a finite number.")
-    return number
+def number(value: FloatLike, what: str, *, finite: bool = True) -> float:
+    """The value as a float.
+
+    Raises:
+        InputError: it is not a number, or not finite; the message says what it was to be.
+    """
+    try:
+        converted = float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is {value!r}; expected a number.") from error
+    if finite and not np.isfinite(converted):
+        raise InputError(f"{what} is {converted}; expected a finite number.")
+    return converted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +89,15 @@ class Modifier:
         """What this modifier has events of its own for."""
         return ()
 
+    def signature(self) -> tuple[Any, ...]:
+        """What has to be equal for templates of two parts of the events to be added."""
+        return type(self).__name__, *dataclasses.astuple(self)
+
+    @property
+    def expected(self) -> float:
+        """Factor on the yield at the parameter's initial value."""
+        return 1.0
+
     def parameter(self) -> dict[str, Any] | None:
         """What the measurement has to say of the parameter, as pyhf writes it; None for pyhf's defaults."""
         return None
@@ -117,7 +134,7 @@ class NormSys(Modifier):
     def __post_init__(self) -> None:
         super().__post_init__()
         for side in ("up", "down"):
-            factor = _number(getattr(self, side), f"NormSys {self.name!r}: the factor {side!r}")
+            factor = number(getattr(self, side), f"NormSys {self.name!r}: the factor {side!r}")
             if factor <= 0:
                 raise InputError(
                     f"NormSys {self.name!r}: the factor {side!r} is {factor}; expected a positive factor on the "
@@ -145,6 +162,9 @@ class Variation:
 
     columns: Mapping[str, ArrayLike] = dataclasses.field(default_factory=dict)
     weights: ArrayLike | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (dict(self.columns), self.weights)
 
 
 _MIRRORED = "mirror"
@@ -190,16 +210,28 @@ class HistoSys(Modifier):
                 f"{_MIRRORED!r} or {_NOMINAL!r}."
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Made anew, so that its arrays are read-only again.
+        return functools.partial(type(self), self.name, up=self.up, down=self.down), ()
+
     def _side(self, side: str, given: Variation | Mapping[str, ArrayLike] | ArrayLike) -> Variation:
         """Check one side; lengths are compared with the sample's when the sample is made."""
         where = f"HistoSys {self.name!r}, {side}"
+        if isinstance(given, str):
+            raise InputError(
+                f"{where}: is {given!r}; expected varied columns ({{'pt': pt_{side}}}) or an array of varied weights."
+            )
         if isinstance(given, Mapping):
             given = Variation(columns=given)
         elif not isinstance(given, Variation):
             given = Variation(weights=given)
         if not given.columns and given.weights is None:
             raise InputError(f"{where}: changes nothing; expected at least one varied column or varied weights.")
-        columns = {column: frozen(np.asarray(values, dtype=np.float64)) for column, values in given.columns.items()}
+        # The rest is checked by the sample, which knows what it holds and which value stands for a missing one.
+        try:
+            columns = {column: frozen(numbers(values)) for column, values in given.columns.items()}
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{where}: a column cannot be read as numbers ({error}).") from error
         weights = None if given.weights is None else read_column(given.weights, sample=where, column="weights")
         return Variation(MappingProxyType(columns), weights)
 
@@ -230,6 +262,10 @@ class HistoSys(Modifier):
     def sides(self) -> dict[str, Variation]:
         """The sides that have events of their own: ``up``, and ``down`` unless mirrored or nominal."""
         return {"up": self.up} | ({} if isinstance(self.down, str) else {"down": self.down})
+
+    def signature(self) -> tuple[Any, ...]:
+        """See `Modifier.signature`."""
+        return type(self).__name__, self.name, self.down if isinstance(self.down, str) else "events"
 
     def completed_down(self, nominal: Any, up: Any) -> Any:
         """Template of a down side that has no events of its own."""
@@ -262,7 +298,10 @@ class ShapeSys(Modifier):
     def __init__(self, name: str, relative: FloatLike | Sequence[FloatLike]) -> None:
         object.__setattr__(self, "name", name)
         super().__post_init__()
-        values = np.atleast_1d(np.asarray(relative, dtype=np.float64))
+        try:
+            values = np.atleast_1d(numbers(relative))
+        except (TypeError, ValueError):
+            values = np.array([np.nan])
         if values.ndim != 1 or not np.all(np.isfinite(values)) or np.any(values < 0):
             raise InputError(
                 f"ShapeSys {name!r}: relative is {relative!r}; expected finite numbers that are not negative, "
@@ -289,7 +328,7 @@ class ShapeSys(Modifier):
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
-        return {"name": self.name, "type": "shapesys", "data": self.uncertainties(nominal).tolist()}
+        return {"name": self.name, "type": "shapesys", "data": np.abs(self.uncertainties(nominal)).tolist()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,8 +338,11 @@ class NormFactor(Modifier):
     Attributes:
         name: the parameter's name.
         bounds: lower and upper bound.
-        init: value before the fit, within the bounds.
+        init: value before the fit and in the Asimov dataset, within the bounds.
         fixed: whether the fit leaves it where it is.
+
+    Raises:
+        InputError: a number is not finite, the bounds are out of order, or the initial value is not within them.
 
     Example:
         >>> NormFactor("k_ttbar", bounds=(0.0, 5.0)).parameter()
@@ -313,8 +355,22 @@ class NormFactor(Modifier):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.bounds[0] <= self.init <= self.bounds[1]:
-            raise InputError(f"NormFactor {self.name!r}: init {self.init} lies outside the bounds {self.bounds}.")
+        where = f"NormFactor {self.name!r}"
+        if not isinstance(self.bounds, Sequence) or len(self.bounds) != 2:  # type: ignore[redundant-expr]
+            raise InputError(f"{where}: bounds are {self.bounds!r}; expected (low, high).")
+        low, high = (number(bound, f"{where}: a bound") for bound in self.bounds)
+        init = number(self.init, f"{where}: init")
+        if not low < high:
+            raise InputError(f"{where}: bounds are {self.bounds}; expected (low, high), low < high.")
+        if not low <= init <= high:
+            raise InputError(f"{where}: init {init} lies outside the bounds {self.bounds}; choose one within.")
+        object.__setattr__(self, "bounds", (low, high))
+        object.__setattr__(self, "init", init)
+
+    @property
+    def expected(self) -> float:
+        """See `Modifier.expected`."""
+        return self.init
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
@@ -324,8 +380,8 @@ class NormFactor(Modifier):
         """See `Modifier.parameter`."""
         return {
             "name": self.name,
-            "inits": [float(self.init)],
-            "bounds": [[float(self.bounds[0]), float(self.bounds[1])]],
+            "inits": [self.init],
+            "bounds": [[*self.bounds]],
             "fixed": self.fixed,
         }
 
@@ -336,7 +392,7 @@ class Lumi(Modifier):
 
     Attributes:
         relative: relative uncertainty of the luminosity, positive.
-        name: the parameter's name.
+        name: ``"lumi"``, the only name that pyhf's schema knows.
 
     Raises:
         InputError: not finite and positive.
@@ -347,14 +403,16 @@ class Lumi(Modifier):
     """
 
     relative: float
-    name: str
 
     def __init__(self, relative: FloatLike, *, name: str = "lumi") -> None:
+        if name != "lumi":
+            raise InputError(
+                f"Lumi is named {name!r}; pyhf's schema knows one luminosity, 'lumi'. Use NormSys for more."
+            )
         object.__setattr__(self, "name", name)
-        super().__post_init__()
-        value = _number(relative, f"Lumi {name!r}: the relative uncertainty")
+        value = number(relative, "Lumi: the relative uncertainty")
         if value <= 0:
-            raise InputError(f"Lumi {name!r}: the relative uncertainty is {value}; expected a positive number.")
+            raise InputError(f"Lumi: the relative uncertainty is {value}; expected a positive number.")
         object.__setattr__(self, "relative", value)
 
     def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002

@@ -23,9 +23,9 @@ import jax.numpy as jnp
 
 from . import classification, counting
 from ._precision import float64_scope
-from .errors import InputError
+from .errors import FitError, InputError, YieldError
 from .filling import EventTable
-from .histfactory import HistFactory, TemplateMapper, q0, significance_of
+from .histfactory import HistFactory, TemplateMapper, discovery_significance, q0, significance_of
 from .relaxations import AbstractStep
 from .samples import Sample
 from .templates import Structure, Templates, Yields, background_variance
@@ -62,6 +62,16 @@ class AbstractObjective(abc.ABC):
     def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:
         """The value at a hard selection, whose templates these are."""
 
+    def pooled(self, parts: Sequence[tuple[Sequence[Sample], Templates, Any]]) -> float:
+        """The value of several parts of the events, each behind a selection of its own: that of the summed templates.
+
+        Used in cross-validation: the sum of folds is as large as the whole, and does not fluctuate as each fold does.
+        """
+        samples, templates, selection = parts[0]
+        for _, more, _ in parts[1:]:
+            templates = templates + more
+        return self.hard(samples, templates, selection)
+
 
 @dataclasses.dataclass(frozen=True)
 class TemplateObjective(AbstractObjective):
@@ -77,7 +87,7 @@ class TemplateObjective(AbstractObjective):
         """See `AbstractObjective.prepare`."""
 
         def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
-            return self.function(table.soft_yields(thresholds, widths, step), reference.structure)
+            return self.function(table.soft_yields(thresholds, widths, step, of_hard_cut=True), reference.structure)
 
         return soft
 
@@ -99,13 +109,16 @@ class ProfileObjective(AbstractObjective):
         function = profile_function(reference)
 
         def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
-            return function(table.soft_yields(thresholds, widths, step))
+            return function(table.soft_yields(thresholds, widths, step, of_hard_cut=True))
 
         return soft
 
     def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
-        """See `AbstractObjective.hard`."""
-        return float(float64_scope(profile_function(templates))(_jax_yields(templates.yields)))
+        """See `AbstractObjective.hard`; NaN if the templates have no significance."""
+        try:
+            return float(discovery_significance(HistFactory.from_workspace(workspace(templates))))
+        except (FitError, YieldError):
+            return float("nan")
 
 
 def profile_function(reference: Templates) -> Callable[[Yields], Any]:
@@ -147,6 +160,10 @@ class BinaryCrossEntropy(AbstractObjective):
 
         return soft
 
+    def pooled(self, parts: Sequence[tuple[Sequence[Sample], Templates, Any]]) -> float:
+        """See `AbstractObjective.pooled`; a loss of events has the mean of its parts."""
+        return sum(self.hard(*part) for part in parts) / len(parts)
+
     def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`."""
         return float(classification.log_loss(**_decisions(samples, selection), balanced=self.balanced))
@@ -173,6 +190,10 @@ class SquaredError(AbstractObjective):
             )
 
         return soft
+
+    def pooled(self, parts: Sequence[tuple[Sequence[Sample], Templates, Any]]) -> float:
+        """See `AbstractObjective.pooled`; a loss of events has the mean of its parts."""
+        return sum(self.hard(*part) for part in parts) / len(parts)
 
     def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`."""

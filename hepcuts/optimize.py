@@ -18,7 +18,9 @@ from . import _files
 from ._types import FloatArray
 from .cuts import AbstractCut, Selection
 from .errors import InputError, OptimizationError, YieldError
-from .evaluation import HardEvaluation, evaluate
+from .evaluation import HardEvaluation, effective_background, evaluate
+from .filling import fill
+from .histfactory import HistFactory, discovery_significance
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
 from .relaxations import AbstractStep
@@ -27,6 +29,7 @@ from .samples import Sample, check_samples
 from .search import History, Search
 from .solvers import AbstractSolver
 from .solvers import solver as find_solver
+from .workspace import workspace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,6 +48,9 @@ class OptimizationResult:
         success: whether the last stage converged (or did all its steps).
         message: why it stopped.
         num_steps: number of steps in all stages.
+        anneal: the stages of widths that were gone through.
+        validation: cross-validated value of the objective after each stage that was considered (negated for losses),
+            or None if there was no choice.
     """
 
     thresholds: dict[str, float | tuple[float, float]]
@@ -58,6 +64,8 @@ class OptimizationResult:
     success: bool
     message: str
     num_steps: int
+    anneal: tuple[float, ...]
+    validation: tuple[float, ...] | None
 
     @property
     def quoted(self) -> HardEvaluation:
@@ -130,7 +138,8 @@ def optimize(
     anneal: Sequence[float] = (5.0, 2.0, 1.0),
     axis: Any = None,
     holdout: float | None = None,
-    seed: int | np.random.Generator | None = None,
+    folds: int = 4,
+    seed: int | np.random.Generator = 0,
     min_background: float = 10.0,
     log: str | Path | None = None,
     throw: bool = True,
@@ -145,11 +154,13 @@ def optimize(
         objective: a name, an object, or a function of yields and structure; see `hepcuts.objectives`.
         solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.solvers`.
         step: the step function of the soft cuts; see `hepcuts.relaxations`.
-        anneal: the stages' widths in units of the final ones; the last is usually 1.
+        anneal: the widths of the soft cuts, stage by stage, in units of each cut's own; decreasing. How far to go is
+            chosen by cross-validation: narrower cuts follow the training events more closely.
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
             is quoted; None to use all events for both, which overstates the result.
-        seed: seed of the split; needed with `holdout`.
+        folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`.
+        seed: seed of the split and of the folds.
         min_background: effective number of simulated background events that the search wants to keep behind the
             cuts. Where it runs out of them the significance grows without limit and means nothing.
         log: file for the log of cuts, one line for each step.
@@ -161,7 +172,7 @@ def optimize(
     Raises:
         OptimizationError: the objective has no finite value at the start, or the search failed and `throw` is set.
         SampleError: as `hepcuts.fill`.
-        InputError: an unknown name, an empty schedule, or a fraction without a seed.
+        InputError: an unknown name, an empty schedule, or a fraction that is not between 0 and 1.
 
     Example:
         >>> import hepcuts as hc
@@ -175,11 +186,17 @@ def optimize(
     goal, walker, relaxation = find_objective(objective), find_solver(solver), find_step(step)
     if len(anneal) == 0 or not np.all(np.asarray(anneal) > 0):
         raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2, 1).")
-    training, held_out = _split(samples, holdout, seed)
+    generator = np.random.default_rng(seed)
+    training, held_out = _split(samples, holdout, generator)
     search = Search(
         training, chosen, goal=goal, walker=walker, relaxation=relaxation, axis=axis, min_background=min_background
     )
-    ending, history = search.run(anneal)
+    schedule = tuple(anneal)
+    validation = None
+    if len(schedule) > 1 and folds:
+        validation = _cross_validate(search, training, schedule, folds, generator)
+        schedule = schedule[: int(np.argmax(validation)) + 1]
+    ending, history = search.run(schedule)
     if log is not None:
         _files.write_text(log, "\n".join(history.lines()) + "\n")
     if throw and not ending.success:
@@ -199,7 +216,44 @@ def optimize(
         success=ending.success,
         message=ending.message,
         num_steps=len(history),
+        anneal=schedule,
+        validation=None if validation is None else tuple(validation.tolist()),
     )
+
+
+def _cross_validate(
+    search: Search, samples: Sequence[Sample], schedule: tuple[float, ...], folds: int, generator: np.random.Generator
+) -> FloatArray:
+    """Mean value of the hard objective on events left out, after each stage, shape (stage,); larger is better.
+
+    Each fold is left out once by giving its events no weight, so that all folds share one compiled search.
+    """
+    if folds < 2:
+        raise InputError(f"folds is {folds}; expected at least 2, or 0 to go through all widths without validation.")
+    members = [generator.permutation(len(sample)) % folds for sample in samples]
+    fold_of_event = np.concatenate([m[search.table.origin[search.table.sample == s]] for s, m in enumerate(members)])
+    # Back from sample by sample to the order of the table.
+    order = np.argsort(search.table.sample, kind="stable")
+    fold = np.empty_like(fold_of_event)
+    fold[order] = fold_of_event
+    parts: list[list[Any]] = [[] for _ in schedule]
+    for k in range(folds):
+        _, history = search.with_weights(np.where(fold == k, 0.0, folds / (folds - 1))).run(schedule)
+        left_out = [sample.take(m == k) for sample, m in zip(samples, members, strict=True)]
+        for stage, part in enumerate(parts):
+            try:
+                selection = search.selection.at(history.end_of_stage(stage))
+                part.append((left_out, fill(left_out, selection, axis=search.table.structure.axis), selection))
+            except InputError:
+                continue  # cuts that nothing can pass, or that nothing left out passes
+    return np.array([_score(search, part) if len(part) == folds else -np.inf for part in parts])
+
+
+def _score(search: Search, parts: list[Any]) -> float:
+    """The pooled objective, larger is better; minus infinity if it has no value or too little simulated background."""
+    value = search.goal.pooled(parts)
+    effective = effective_background(sum((more for _, more, _ in parts[1:]), start=parts[0][1]))
+    return search.goal.sign * value if np.isfinite(value) and effective >= search.min_background else -np.inf
 
 
 def _hard(selection: Selection, thresholds: FloatArray) -> Selection:
@@ -210,15 +264,36 @@ def _hard(selection: Selection, thresholds: FloatArray) -> Selection:
 
 
 def _split(
-    samples: Sequence[Sample], holdout: float | None, seed: int | np.random.Generator | None
+    samples: Sequence[Sample], holdout: float | None, generator: np.random.Generator
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
     """Training and held-out samples; each part stands for the whole yield."""
     if holdout is None:
         return tuple(samples), None
-    if seed is None or not 0 < holdout < 1:
-        raise InputError(
-            f"holdout is {holdout} and seed is {seed}; expected a fraction between 0 and 1 and the seed of the split."
-        )
-    generator = np.random.default_rng(seed)
+    if not 0 < holdout < 1:
+        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
     parts = [sample.split(1.0 - holdout, seed=generator) for sample in samples]
     return tuple(first for first, _ in parts), tuple(second for _, second in parts)
+
+
+def compare_with_single_cuts(
+    samples: Iterable[Sample], selection: Selection, *, axis: Any = None, **options: Any
+) -> dict[str, float]:
+    """Significance without any cut and with each cut of a selection alone, optimized in the same way.
+
+    Args:
+        samples: as in `optimize`.
+        selection: as in `optimize`.
+        axis: as in `optimize`.
+        options: further arguments of `optimize`; with the same seed the same events are held out.
+
+    Returns:
+        Description to significance of the profile likelihood, on held-out events if ``holdout`` is given.
+    """
+    samples = check_samples(samples)
+    training, held_out = _split(samples, options.get("holdout"), np.random.default_rng(options.get("seed", 0)))
+    everything = fill(training if held_out is None else held_out, None, axis=axis)
+    found = {"no cut": float(discovery_significance(HistFactory.from_workspace(workspace(everything))))}
+    for cut in selection.cuts:
+        result = optimize(samples, cut, axis=axis, **options)
+        found[str(result.selection)] = result.significance
+    return found

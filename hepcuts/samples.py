@@ -1,6 +1,7 @@
 """Samples of simulated events: columns, weights and systematic uncertainties; checked once, then immutable."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ._columns import checked_columns, read_column
 from ._types import Columns, ColumnsLike, FloatArray, FloatLike
 from .errors import InputError, SampleError
-from .modifiers import HistoSys, Modifier, Variation, check_name
+from .modifiers import HistoSys, Modifier, Variation, check_name, number
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,26 +63,28 @@ class Sample:
         *,
         weights: ArrayLike | str | None = None,
         signal: bool = False,
-        modifiers: Iterable[Modifier] = (),
+        modifiers: Iterable[Modifier] | Modifier = (),
         missing: FloatLike | None = None,
         staterror: bool = True,
     ) -> None:
         check_name(name, "sample")
-        missing = None if missing is None else float(missing)
+        missing = None if missing is None else number(missing, f"Sample {name!r}: missing", finite=False)
         table = dict(checked_columns(columns, name, missing))
         if isinstance(weights, str):
             if weights not in table:
+                rows = len(next(iter(table.values())))
                 raise SampleError(
-                    f"Sample {name!r}: no column {weights!r} to take the weights from; it has {[*table]}."
+                    f"Sample {name!r}: no column {weights!r} to take the weights from; its columns of {rows} rows are "
+                    f"{', '.join(table)}."
                 )
             weights = table.pop(weights)
-        size = len(next(iter(table.values()))) if table else len(np.atleast_1d(np.asarray(weights)))
-        checked = np.ones(size) if weights is None else weights
+        # Without columns (only weights, to count) the weights say how many events there are.
+        checked = np.ones(len(next(iter(table.values())))) if weights is None else weights
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "columns", MappingProxyType(table))
         object.__setattr__(self, "weights", read_column(checked, sample=name, column="weights"))
         object.__setattr__(self, "signal", bool(signal))
-        object.__setattr__(self, "modifiers", tuple(modifiers))
+        object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
         object.__setattr__(self, "staterror", bool(staterror))
         self._check()
@@ -117,6 +120,19 @@ class Sample:
                         "a variation has one value for each event of the nominal sample, in the same order."
                     )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        make = functools.partial(
+            type(self),
+            self.name,
+            dict(self.columns) or {"weights": self.weights},
+            weights=self.weights if self.columns else "weights",
+            signal=self.signal,
+            modifiers=self.modifiers,
+            missing=self.missing,
+            staterror=self.staterror,
+        )
+        return make, ()
+
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), self.weights))
 
@@ -139,7 +155,10 @@ class Sample:
             SampleError: there is no such column; the message lists those there are.
         """
         if name not in self.columns:
-            raise SampleError(f"Sample {self.name!r} has no column {name!r}; it has {', '.join(self.columns)}.")
+            raise SampleError(
+                f"Sample {self.name!r} has no column {name!r}; its columns of {len(self)} rows are "
+                f"{', '.join(self.columns) or '(none)'}."
+            )
         return self.columns[name]
 
     def varied(self, variation: Variation | None) -> tuple[Columns, FloatArray]:
@@ -225,11 +244,11 @@ def check_samples(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
         raise SampleError(f"Samples share the names {duplicates}; every sample needs its own name.")
-    for what, number in (
+    for what, count in (
         ("signal", sum(s.signal for s in checked)),
         ("background", sum(not s.signal for s in checked)),
     ):
-        if number == 0:
+        if count == 0:
             hint = "mark one with Sample(..., signal=True)" if what == "signal" else "add one with signal=False"
             raise SampleError(f"No {what} among the samples {names}; {hint}.")
     return checked

@@ -1,5 +1,6 @@
 """One search for the best cuts: events laid out once, objective compiled once, soft cuts narrowed in stages."""
 
+import copy
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,10 @@ class History:
     def __len__(self) -> int:
         return len(self.values)
 
+    def end_of_stage(self, stage: int) -> FloatArray:
+        """Thresholds at the end of a stage, shape (threshold,)."""
+        return np.asarray(self.thresholds[np.flatnonzero(self.stages == stage)[-1]])
+
     def to_dataframe(self) -> Any:
         """A pandas data frame with one row for each step."""
         table = {"stage": self.stages, "value": self.values}
@@ -103,6 +108,13 @@ class Search:
             Yields(np.asarray(yields.values), np.asarray(yields.variances)),
             np.zeros(len(self.table.structure.components)),
         )
+
+    def with_weights(self, factors: FloatArray) -> "Search":
+        """The same search with all weights times factors of shape (event,); nothing is compiled again."""
+        other = copy.copy(self)
+        other.table = dataclasses.replace(self.table, weights=self.table.weights * factors)
+        other.rows = []
+        return other
 
     def run(self, anneal: Sequence[float]) -> tuple[Ending, History]:
         """Walk through the stages of widths; the ending's position is in the units of the variables."""
@@ -164,22 +176,18 @@ class Search:
 
 
 def _guarded(goal: AbstractObjective, soft: Soft, relaxation: AbstractStep, min_background: float) -> Any:
-    """Value and gradient of the objective, kept away from cuts that leave too little simulated background.
+    """Value and gradient of the objective, kept away from cuts that mean nothing.
 
-    Below the wanted number n of effective background events the objective, in units of its own size, loses the square
-    of ln(n / n_eff): nothing above, smooth, and soon more than any significance gains where events run out. The plain
-    value comes as second value.
+    The objective, in units of its own size, loses the square of ln(n / n_eff) below the wanted number n of effective
+    background events, and the square of 1 - (high - low) / (sum of widths) for a window narrower than its soft edges:
+    nothing elsewhere, smooth, and soon more than what a significance gains where events run out. The plain value comes
+    as second value.
     """
 
     def function(thresholds: Any, table: EventTable, widths: Any) -> tuple[Any, Any]:
         value = soft(table, thresholds, widths)
-        yields = table.soft_yields(thresholds, widths, relaxation)
-        background = jnp.asarray([not component.signal for component in table.structure.components])[:, None]
-        total = jnp.where(background, yields.nominal, 0.0).sum()
-        squares = jnp.where(background, yields.variance, 0.0).sum()
-        enough = (squares > 0) & (total**2 >= min_background * squares)
-        deficit = jnp.where(enough, 1.0, min_background * squares / jnp.where(enough, 1.0, total**2 + 1e-300))
-        penalty = jnp.where(enough, 0.0, jnp.log(deficit) ** 2)
+        yields = table.soft_yields(thresholds, widths, relaxation, of_hard_cut=True)
+        penalty = _too_few(table, yields, min_background) + _too_narrow(table.selection, thresholds, widths)
         return value - goal.sign * jnp.abs(value) * penalty, value
 
     @eqx.filter_jit
@@ -187,6 +195,25 @@ def _guarded(goal: AbstractObjective, soft: Soft, relaxation: AbstractStep, min_
         return jax.value_and_grad(function, has_aux=True)(thresholds, table, widths)
 
     return evaluate
+
+
+def _too_few(table: EventTable, yields: Yields, min_background: float) -> Any:
+    background = jnp.asarray([not component.signal for component in table.structure.components])[:, None]
+    total = jnp.where(background, yields.nominal, 0.0).sum()
+    squares = jnp.where(background, yields.variance, 0.0).sum()
+    enough = (squares > 0) & (total**2 >= min_background * squares)
+    # Inside a logarithm only where it is wanted; 1e-300 stands for a total that has vanished altogether.
+    deficit = jnp.where(enough, 1.0, min_background * squares / jnp.where(enough, 1.0, total**2 + 1e-300))
+    return jnp.where(enough, 0.0, jnp.log(deficit) ** 2)
+
+
+def _too_narrow(selection: Selection, thresholds: Any, widths: Any) -> Any:
+    penalty = jnp.asarray(0.0)
+    for low in range(len(selection.names) - 1):
+        if selection.cut_of_threshold[low] == selection.cut_of_threshold[low + 1]:
+            room = (thresholds[low + 1] - thresholds[low]) / (widths[low] + widths[low + 1])
+            penalty += jnp.maximum(1.0 - room, 0.0) ** 2
+    return penalty
 
 
 def _columns(samples: Sequence[Sample], variable: str, *, signal: bool) -> FloatArray:

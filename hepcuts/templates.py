@@ -62,7 +62,7 @@ class Component:
     @property
     def signature(self) -> tuple[Any, ...]:
         """What has to be equal for templates to be added."""
-        return self.name, self.signal, self.staterror, tuple((type(m).__name__, m.name) for m in self.modifiers)
+        return self.name, self.signal, self.staterror, tuple(m.signature() for m in self.modifiers)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -260,7 +260,7 @@ def background_variance(structure: Structure, yields: Yields) -> Any:
     namespace = jnp if isinstance(yields.values, jax.Array) else np
     values, variances = namespace.asarray(yields.values), namespace.asarray(yields.variances)
     shifts: dict[str, Any] = {}
-    independent: Any = 0.0
+    independent: Any = namespace.zeros(values.shape[:-3])
     for number, component in enumerate(structure.components):
         if component.signal:
             continue

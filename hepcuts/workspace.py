@@ -1,5 +1,6 @@
 """Templates and modifiers as a pyhf workspace, and back from new yields to the likelihood's templates."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import pyhf
 
 from ._types import FloatArray
 from .errors import InputError, YieldError
+from .modifiers import ShapeSys
 from .templates import Component, Templates
 
 POI = "mu"
@@ -29,15 +31,16 @@ def workspace(
     Args:
         templates: hard or soft templates of one channel, or of several channels.
         measurement: name of the measurement.
-        observations: observed counts of each channel; None for the expectation at mu = 1 (the Asimov dataset).
+        observations: observed counts of each channel; None for the expectation at mu = 1 and all
+            other parameters at their initial values (the Asimov dataset).
 
     Returns:
         The workspace, validated by pyhf against its schema.
 
     Raises:
         YieldError: a sample, or all samples in one bin, have a negative expectation.
-        InputError: two channels share a name, two modifiers of one name contradict each other, or pyhf rejects the
-            workspace; the message says why.
+        InputError: two channels share a name, two modifiers of one name contradict each other, observations are not
+            counts of the channels' bins, or pyhf rejects the workspace; the message says why.
 
     Example:
         >>> import hepcuts as hc
@@ -47,11 +50,17 @@ def workspace(
         ['normfactor', 'staterror']
     """
     channels = [templates] if isinstance(templates, Templates) else list(templates)
+    for channel in channels:
+        if not isinstance(channel, Templates):
+            raise InputError(f"Templates came as {type(channel).__name__}; expected what hepcuts.fill returns.")
     names = [t.structure.channel for t in channels]
     if not names or len(set(names)) < len(names):
         raise InputError(f"The channels are named {names}; expected at least one, and different names.")
     for channel in channels:
         _check_yields(channel)
+    _check_names(channels)
+    if observations is not None and not set(observations) <= set(names):
+        raise InputError(f"Observations came for the channels {sorted(observations)}; the channels are {names}.")
     specification = {
         "channels": [_channel(t) for t in channels],
         "observations": [{"name": t.structure.channel, "data": _observed(t, observations)} for t in channels],
@@ -89,6 +98,24 @@ def _check_yields(templates: Templates) -> None:
             )
 
 
+def _check_names(channels: Sequence[Templates]) -> None:
+    seen: dict[str, str] = {}
+    for channel in channels:
+        for component in channel.structure.components:
+            where = f"sample {component.name!r} of channel {channel.structure.channel!r}"
+            for modifier in component.modifiers:
+                if modifier.name == POI:
+                    raise InputError(
+                        f"A modifier of {where} is named {POI!r}, like the parameter of interest: signal samples have "
+                        "it already, and a background would be scaled with the signal. Give it another name."
+                    )
+                if isinstance(modifier, ShapeSys) and seen.setdefault(modifier.name, where) != where:
+                    raise InputError(
+                        f"ShapeSys {modifier.name!r} is on {seen[modifier.name]} and on {where}; its parameters are "
+                        "those of the bins of one sample. Give each its own name."
+                    )
+
+
 def _channel(templates: Templates) -> dict[str, Any]:
     samples = [_sample(templates, number, c) for number, c in enumerate(templates.structure.components)]
     return {"name": templates.structure.channel, "samples": samples}
@@ -121,13 +148,18 @@ def _side(templates: Templates, number: int, systematic: str, side: str) -> Floa
 def _observed(templates: Templates, observations: Mapping[str, Sequence[float]] | None) -> list[float]:
     channel = templates.structure.channel
     if observations is None:
-        return [float(x) for x in np.asarray(templates.nominal).sum(axis=0)]
-    if channel not in observations or len(observations[channel]) != templates.structure.num_bins:
+        factors = [math.prod(m.expected for m in c.modifiers) for c in templates.structure.components]
+        return [float(x) for x in np.asarray(factors) @ np.asarray(templates.nominal)]
+    try:
+        counts = np.asarray(observations.get(channel), dtype=np.float64)
+    except (TypeError, ValueError):
+        counts = np.array([np.nan])
+    if counts.shape != (templates.structure.num_bins,) or not np.all(np.isfinite(counts) & (counts >= 0)):
         raise InputError(
             f"Observations of channel {channel!r} are {observations.get(channel)}; expected "
-            f"{templates.structure.num_bins} counts."
+            f"{templates.structure.num_bins} counts, 0 or more."
         )
-    return [float(x) for x in observations[channel]]
+    return [float(x) for x in counts]
 
 
 def _parameters(channels: Sequence[Templates]) -> list[dict[str, Any]]:

@@ -1,0 +1,144 @@
+"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from . import _files, configuration, plotting
+from . import study as study_module
+from ._version import __version__
+from .cuts import Cut
+from .errors import HepcutsError, InputError
+from .histfactory import HistFactory, discovery_test
+from .optimize import OptimizationResult, compare_with_single_cuts, optimize
+from .plotting.saving import save
+from .scan import scan
+
+
+class _Group(click.Group):
+    """Shows our own errors as one message, without a traceback; everything else is a bug and keeps it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HepcutsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hepcuts")
+def main() -> None:
+    """Choose selection cuts by the significance that the analysis will publish."""
+
+
+@main.command()
+@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-study"), show_default=True)
+@click.option("--seed", default=1, show_default=True, help="Seed of the simulated events.")
+@click.option("--scenario", "scenarios", multiple=True, help="Scenario to study; all five if none is named.")
+def study(output: Path, seed: int, scenarios: Sequence[str]) -> None:
+    """Compare metrics on the five toy scenarios: figures, a table, JSON. Needs no data."""
+    cases = study_module.run(scenarios or None, seed=seed)
+    written = study_module.write(cases, output, seed=seed)
+    click.echo(study_module.summary(cases))
+    click.echo(f"\nWrote {len(written)} files to {output}")
+
+
+@main.command("scan")
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
+def scan_command(config: Path, output: Path) -> None:
+    """Scan every single cut of CONFIG (TOML): table and figure for each; the other cuts are not applied."""
+    given = configuration.load(config)
+    for cut in given.selection.cuts:
+        if not isinstance(cut, Cut):
+            click.echo(f"{cut}: a window has two thresholds and is not scanned; use hepcuts optimize.", err=True)
+            continue
+        result = scan(given.samples, cut, **given.scan)
+        save(plotting.scan(result), output / f"{cut.variable}.png")
+        with _files.atomic_path(output / f"{cut.variable}.csv") as temporary:
+            result.to_dataframe().to_csv(temporary, index=False)
+        click.echo(repr(result))
+    click.echo(f"Wrote to {output}")
+
+
+@main.command("optimize")
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-optimize"), show_default=True)
+@click.option("--compare/--no-compare", default=True, show_default=True, help="Also the best single cut and no cut.")
+def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
+    """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures."""
+    given = configuration.load(config)
+    result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
+    click.echo(repr(result))
+    comparison: dict[str, float] = {}
+    if compare:
+        comparison = compare_with_single_cuts(given.samples, given.selection, **given.optimize)
+        click.echo("For comparison, the significance on the same events of")
+        for name, value in comparison.items():
+            click.echo(f"  {name:<40s} {value:.4f}")
+    _write_optimization(result, given, comparison, output)
+    click.echo(f"Wrote to {output}")
+
+
+def _write_optimization(
+    result: OptimizationResult, given: configuration.Configuration, comparison: dict[str, float], output: Path
+) -> None:
+    summary = {
+        "hepcuts": __version__,
+        "thresholds": result.thresholds,
+        "objective": result.objective,
+        "significance": result.significance,
+        "quoted_on": "training" if result.held_out is None else "held-out",
+        "training_significance": result.training.significance,
+        "pyhf": None if result.quoted.pyhf is None else dataclasses.asdict(result.quoted.pyhf),
+        "soft_value": result.soft_value,
+        "hard_value": result.hard_value,
+        "effective_background": result.quoted.effective_background,
+        "success": result.success,
+        "message": result.message,
+        "num_steps": result.num_steps,
+        "comparison": comparison,
+    }
+    _files.write_text(output / "result.json", json.dumps(_without_nan(summary), indent=1) + "\n")
+    _files.write_text(output / "workspace.json", json.dumps(result.workspace, indent=1) + "\n")
+    save(plotting.history(result), output / "history.png")
+    for cut in result.selection.cuts:
+        save(plotting.before_after(given.samples, result, cut.variable), output / f"before-after-{cut.variable}.png")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: null in its place."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--patch", "patches", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--measurement", help="Name of the measurement; the first if not given.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def significance(workspace: Path, patches: Sequence[Path], measurement: str | None, *, as_json: bool) -> None:
+    """Expected and observed discovery significance of a pyhf WORKSPACE (JSON)."""
+    try:
+        loaded = [json.loads(patch.read_text(encoding="utf-8")) for patch in patches]
+    except ValueError as error:
+        raise InputError(f"A patch is not valid JSON: {error}") from error
+    likelihood = HistFactory.from_workspace(workspace, measurement=measurement, patches=loaded)
+    tests = {"expected": discovery_test(likelihood), "observed": discovery_test(likelihood, likelihood.observed_data)}
+    if as_json:
+        fields = ("significance", "p0", "q0", "mu_hat", "mu_uncertainty", "message")
+        rows = {kind: {field: getattr(test, field) for field in fields} for kind, test in tests.items()}
+        click.echo(json.dumps(_without_nan(rows), indent=1))
+    else:
+        click.echo("\n".join(repr(test) for test in tests.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

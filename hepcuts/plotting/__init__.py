@@ -1,0 +1,18 @@
+"""Figures of samples and results, in the style of high-energy physics. They receive finished numbers.
+
+Every function draws into axes that are given, or into a new figure, and returns the artists. None of them shows or
+saves a figure, or changes matplotlib's settings.
+"""
+
+from ._stack import Distributions as Distributions
+from .curves import ScanCurves as ScanCurves
+from .curves import scan as scan
+from .histograms import BeforeAfter as BeforeAfter
+from .histograms import before_after as before_after
+from .histograms import distributions as distributions
+from .interactive import CutSlider as CutSlider
+from .interactive import slider as slider
+from .optimization import HistoryCurves as HistoryCurves
+from .optimization import LossAndGradient as LossAndGradient
+from .optimization import history as history
+from .optimization import loss_and_gradient as loss_and_gradient
