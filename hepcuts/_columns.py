@@ -63,7 +63,7 @@ def read_column(
     return frozen(array)
 
 
-def numbers(values: ArrayLike) -> FloatArray:
+def numbers(values: Any) -> FloatArray:
     """As 64-bit floats what is numbers already: no text, no dates, no complex numbers. Masked values are NaN.
 
     Raises:
@@ -71,7 +71,7 @@ def numbers(values: ArrayLike) -> FloatArray:
         ValueError: they are not an array.
     """
     if isinstance(values, np.ma.MaskedArray):
-        values = values.astype(np.float64).filled(np.nan)
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.asarray(values)
     if array.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in _objects(array)):
         raise TypeError("text" if array.dtype.kind in "OSU" else f"type {array.dtype}")

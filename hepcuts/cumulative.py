@@ -56,7 +56,7 @@ def yields_behind(samples: Sequence[Sample], cut: Cut, thresholds: FloatArray, s
                 behind = _behind(x[here & ~absent], weights[here & ~absent] ** power, thresholds, cut.direction)
                 target[:, variation, s, b] = behind + np.sum(weights[always] ** power)
     moved = structure.complete(np.moveaxis(values, 0, -1), np.moveaxis(variances, 0, -1))
-    return Yields(np.moveaxis(moved.values, -1, 0), np.moveaxis(moved.variances, -1, 0))
+    return Yields(np.moveaxis(np.asarray(moved.values), -1, 0), np.moveaxis(np.asarray(moved.variances), -1, 0))
 
 
 def _behind(x: FloatArray, weights: FloatArray, thresholds: FloatArray, direction: str) -> Any:

@@ -115,7 +115,7 @@ def fill(
     outside = np.zeros(len(samples))
     num_passed, num_filled = 0, 0
     for variation, s, columns, weights, sample in blocks(samples, structure):
-        _require_columns(sample, chosen, axis)
+        require_columns(sample, chosen, axis)
         passed = np.ones(len(weights), bool) if chosen is None else chosen.mask(columns, missing=sample.missing)
         _, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
         observable = _observable(structure, columns, len(weights))[passed & inside]
@@ -127,7 +127,7 @@ def fill(
     if num_filled == 0:
         what = f"lies on the axis {axis.name!r}; widen it" if num_passed else "passes; loosen the cuts"
         raise EmptySelectionError(f"Selection {chosen or '(all events)'}: no event of any sample {what}.")
-    _warn_outside(outside, structure)
+    warn_outside(outside, structure)
     view: Any = histogram.view(flow=False)
     yields = structure.complete(np.moveaxis(view["value"], 1, 0), np.moveaxis(view["variance"], 1, 0))
     return Templates(structure, yields, outside)
@@ -171,12 +171,18 @@ def bins_of(
     return bins, present & (bins >= 0) & (bins < structure.num_bins)
 
 
-def _require_columns(sample: Sample, selection: Selection | None, axis: Any) -> None:
+def require_columns(sample: Sample, selection: Selection | None, axis: Any) -> None:
+    """Raise if a sample lacks a column that is cut on or filled.
+
+    Raises:
+        SampleError: it does.
+    """
     for variable in (*(selection.variables if selection else ()), *(() if axis is None else (axis.name,))):
         sample.column(variable)
 
 
-def _warn_outside(outside: FloatArray, structure: Structure) -> None:
+def warn_outside(outside: FloatArray, structure: Structure) -> None:
+    """Warn the caller's caller of events, shape (sample,), that are selected but lie outside the axis."""
     if np.any(outside):
         lost = ", ".join(f"{c.name}: {o:.4g}" for c, o in zip(structure.components, outside, strict=True))
         warnings.warn(
@@ -227,7 +233,7 @@ class EventTable(eqx.Module):
         structure = structure_of(samples, axis=axis, channel=channel)
         values, missing, weights, cells, origins, nominal = [], [], [], [], [], 0
         for variation, s, columns, w, sample in sorted(blocks(samples, structure), key=lambda block: block[0]):
-            _require_columns(sample, chosen, axis)
+            require_columns(sample, chosen, axis)
             v, m = chosen.events(columns, missing=sample.missing)
             bins, inside = bins_of(structure, columns, len(w), missing=sample.missing)
             values.append(v[:, inside])

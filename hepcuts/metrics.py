@@ -49,12 +49,14 @@ class Table:
     @property
     def signal(self) -> FloatArray:
         """Expected signal behind the cut, shape (threshold,)."""
-        return self.bins[0].sum(-1)
+        total: FloatArray = self.bins[0].sum(-1)
+        return total
 
     @property
     def background(self) -> FloatArray:
         """Expected background behind the cut, shape (threshold,)."""
-        return self.bins[1].sum(-1)
+        total: FloatArray = self.bins[1].sum(-1)
+        return total
 
     @property
     def sigma_background(self) -> FloatArray:
@@ -162,7 +164,7 @@ def _z_bi(table: Table) -> Any:
 
 
 METRICS: tuple[AbstractMetric, ...] = (
-    ClosedForm("bce", "log loss (BCE of hard decisions)", sign=-1, formula=hard_log_loss),
+    ClosedForm("bce", "log loss (hard BCE)", sign=-1, formula=hard_log_loss),
     ClosedForm("bce_balanced", "balanced log loss", sign=-1, formula=_balanced_log_loss),
     ClosedForm("s_over_sqrt_b", r"$S/\sqrt{B}$", formula=_in_quadrature(counting.s_over_sqrt_b)),
     ClosedForm("s_over_sqrt_s_plus_b", r"$S/\sqrt{S+B}$", formula=_in_quadrature(counting.s_over_sqrt_s_plus_b)),

@@ -40,6 +40,7 @@ class OptimizationResult:
         thresholds: variable to hard threshold, or to a pair for a window.
         selection: the hard selection.
         objective: name of the objective.
+        label: its label for figures, in mathtext.
         soft_value: its value at the final widths, on the training events.
         training: what the hard selection is worth on the events that chose it.
         held_out: the same on events that did not, or None if none were held out.
@@ -56,6 +57,7 @@ class OptimizationResult:
     thresholds: dict[str, float | tuple[float, float]]
     selection: Selection
     objective: str
+    label: str
     soft_value: float
     training: HardEvaluation
     held_out: HardEvaluation | None
@@ -155,7 +157,8 @@ def optimize(
         solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.solvers`.
         step: the step function of the soft cuts; see `hepcuts.relaxations`.
         anneal: the widths of the soft cuts, stage by stage, in units of each cut's own; decreasing. How far to go is
-            chosen by cross-validation: narrower cuts follow the training events more closely.
+            chosen by cross-validation (the last stages may be left out), since narrower cuts follow the training
+            events more closely: the narrowest width whose value on events left out is within 2 % of the best.
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
             is quoted; None to use all events for both, which overstates the result.
@@ -195,7 +198,9 @@ def optimize(
     validation = None
     if len(schedule) > 1 and folds:
         validation = _cross_validate(search, training, schedule, folds, generator)
-        schedule = schedule[: int(np.argmax(validation)) + 1]
+        # The narrowest within 2 % of the best: a smaller difference is no evidence, and narrow is closer to hard.
+        good = np.flatnonzero(validation >= validation.max() - 0.02 * np.abs(validation.max()))
+        schedule = schedule[: int(good.max(initial=0)) + 1]
     ending, history = search.run(schedule)
     if log is not None:
         _files.write_text(log, "\n".join(history.lines()) + "\n")
@@ -208,6 +213,7 @@ def optimize(
         thresholds=hard.to_dict(ending.position),
         selection=hard,
         objective=goal.name,
+        label=goal.label,
         soft_value=float(history.values[-1]),
         training=evaluate(training, hard, objective=goal, axis=axis),
         held_out=None if held_out is None else evaluate(held_out, hard, objective=goal, axis=axis),

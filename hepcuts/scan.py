@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike
 from ._precision import float64_scope
 from ._types import FloatArray
 from .cumulative import distinct_thresholds, yields_behind
-from .cuts import Cut
+from .cuts import Cut, Selection
 from .errors import EmptySelectionError, InputError
-from .filling import fill, structure_of
+from .filling import bins_of, require_columns, structure_of, warn_outside
 from .histfactory import HistFactory, TemplateMapper, q0, significance_of
 from .metrics import AbstractMetric, Table, metric
 from .samples import Sample, check_samples
-from .templates import Yields
+from .templates import Templates, Yields
 from .workspace import workspace
 
 _BATCH = 256
@@ -64,6 +64,8 @@ class ScanResult:
         values: metric to values, each of shape (threshold,); NaN where a metric has no value (see `reason`).
         table: yields behind each threshold.
         samples: the samples.
+        evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
+            of many thresholds is not everywhere.
     """
 
     cut: Cut
@@ -72,7 +74,7 @@ class ScanResult:
     table: Table
     samples: tuple[Sample, ...]
     _metrics: tuple[AbstractMetric, ...]
-    _evaluated: Mapping[str, Any]
+    evaluated: Mapping[str, Any]
 
     @property
     def metrics(self) -> dict[str, AbstractMetric]:
@@ -115,7 +117,7 @@ class ScanResult:
             )
         best = int(np.nanargmax(sign * values))
         slack = 0.01 * abs(values[best])
-        good = np.isnan(values) & ~np.asarray(self._evaluated[name]) | (sign * values >= sign * values[best] - slack)
+        good = np.isnan(values) & ~np.asarray(self.evaluated[name]) | (sign * values >= sign * values[best] - slack)
         bad = np.flatnonzero(~good)
         first, last = bad[bad < best].max(initial=-1) + 1, bad[bad > best].min(initial=len(values)) - 1
         effective = float(self.table.effective_background[best])
@@ -136,7 +138,7 @@ class ScanResult:
         self._known(name)
         if np.isfinite(self.values[name][position]):
             return ""
-        if not self._evaluated[name][position]:
+        if not self.evaluated[name][position]:
             return "not evaluated: of many thresholds the profile likelihood is evaluated only around its optimum"
         return self.table.reason(position)
 
@@ -227,6 +229,9 @@ def scan(
         InputError: an unknown metric, thresholds that are not finite, or not a `Cut`.
         SampleError: as `hepcuts.fill`.
 
+    Warns:
+        OutsideAxisWarning: events before the cut lie outside the axis and are not counted.
+
     Example:
         >>> import hepcuts as hc
         >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
@@ -237,15 +242,22 @@ def scan(
     samples = check_samples(samples)
     if not isinstance(cut, Cut):
         raise InputError(f"A scan takes one hepcuts.Cut, got {type(cut).__name__}; hepcuts.optimize takes more.")
+    if isinstance(metrics, str):
+        raise InputError(f"metrics are {metrics!r}; expected a sequence of names, such as ({metrics!r},).")
     chosen = tuple(metric(name, (_PROFILE,)) for name in metrics)
     if not chosen:
         raise InputError("No metrics were named; choose for example ('bce', 'asimov', 'profile').")
-    points = distinct_thresholds(samples, cut) if thresholds is None else _checked_thresholds(thresholds)
     structure = structure_of(samples, axis=axis, channel="signal_region")
+    for sample in samples:
+        require_columns(sample, Selection([cut]), axis)
+    points = distinct_thresholds(samples, cut) if thresholds is None else _checked_thresholds(thresholds)
     yields = yields_behind(samples, cut, points, structure)
     everything = {
         signal: sum(float(np.sum(s.weights)) for s in samples if s.signal == signal) for signal in (True, False)
     }
+    if axis is not None:
+        on_axis = [bins_of(structure, s.columns, len(s), missing=s.missing)[1] for s in samples]
+        warn_outside(np.array([s.weights[~on].sum() for s, on in zip(samples, on_axis, strict=True)]), structure)
     table = Table(points, yields, structure, everything[True], everything[False], punzi_a)
     if not np.any(np.asarray(yields.values)[:, 0]):
         raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(points)} thresholds.")
@@ -254,17 +266,20 @@ def scan(
     for m in chosen:
         evaluated[m.name] = np.ones(len(points), dtype=bool)
         if m is _PROFILE:
-            values[m.name], evaluated[m.name] = _profile(samples, table, axis)
+            values[m.name], evaluated[m.name] = _profile(table)
         else:
             values[m.name] = m(table)
     return ScanResult(cut, points, values, table, samples, chosen, evaluated)
 
 
 def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:
-    points = np.unique(np.asarray(list(thresholds) if isinstance(thresholds, range) else thresholds, dtype=np.float64))
-    if points.ndim != 1 or len(points) == 0 or not np.all(np.isfinite(points)):
+    try:
+        points = np.asarray(list(thresholds) if isinstance(thresholds, range) else thresholds, dtype=np.float64)
+    except (TypeError, ValueError):
+        points = np.array([])
+    if points.size == 0 or not np.all(np.isfinite(points)):
         raise InputError(f"thresholds are {thresholds!r}; expected a sequence of finite numbers.")
-    return points
+    return np.unique(points)
 
 
 @eqx.filter_jit
@@ -273,9 +288,18 @@ def _significances(structure: Any, templates: Any) -> Any:
     return jax.vmap(lambda t: significance_of(q0(structure, t)[0]))(templates)
 
 
-def _profile(samples: Sequence[Sample], table: Table, axis: Any) -> tuple[FloatArray, Any]:
+def _reference(table: Table) -> Templates:
+    """Templates of which every yield is positive that is positive behind any threshold: pyhf builds the model of them.
+
+    Not the templates before the cut: where negative weights cancel there, they may not do so behind it.
+    """
+    largest = [np.maximum(np.asarray(y).max(axis=0), 0.0) for y in (table.yields.values, table.yields.variances)]
+    return Templates(table.structure, Yields(*largest), np.zeros(len(table.structure.components)))
+
+
+def _profile(table: Table) -> tuple[FloatArray, Any]:
     """Discovery significance at the thresholds, and where it was evaluated."""
-    reference = fill(samples, None, axis=axis)
+    reference = _reference(table)
     likelihood = HistFactory.from_workspace(workspace(reference))
     mapper = TemplateMapper(likelihood, [reference.structure])
     values = np.full(len(table.thresholds), np.nan)

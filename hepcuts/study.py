@@ -176,7 +176,7 @@ def summary(cases: Sequence[Case]) -> str:
     """The study as readable text."""
     lines = [
         "Where would each metric cut, and what is that cut worth?",
-        "Z: discovery significance of the profile likelihood (finite simulation included) at the metric's own best cut,",
+        "Z: discovery significance of the profile likelihood (finite simulation included) at each metric's best cut,",
         "and as a fraction of the best Z. Cuts chosen and judged on the same events. Background: effective number of",
         "simulated events behind the cut; below 10 (!) the cut is where the simulation ends, not where physics says.",
     ]
@@ -186,10 +186,9 @@ def summary(cases: Sequence[Case]) -> str:
         lines.append(f"  {'metric':<24s}{'cut':>8s}{'within 1 %':>16s}{'Z':>10s}{'of best':>9s}{'background':>12s}")
         for c in case.choices:
             plateau = f"{c.plateau[0]:g} to {c.plateau[1]:g}"
-            worth = (
-                f"{c.significance:>10.4g}{c.fraction:>9.1%}"
-                if np.isfinite(c.significance)
-                else f"{'none':>10s}{'':>9s}"
-            )
-            lines.append(f"  {c.metric:<24s}{c.threshold:>8g}{plateau:>16s}{worth}{c.effective_background:>12.0f}{few}")
+            few = " !" if c.effective_background < 10 else ""
+            has_one = np.isfinite(c.significance)
+            worth = f"{c.significance:>10.4g}{c.fraction:>9.1%}" if has_one else f"{'none':>10s}{'':>9s}"
+            row = f"  {c.metric:<24s}{c.threshold:>8g}{plateau:>16s}{worth}{c.effective_background:>12.0f}{few}"
+            lines.append(row)
     return "\n".join(lines)

@@ -120,7 +120,7 @@ def threshold_label(cut: Cut) -> str:
 def _draw_metric(ax: Axes, result: ScanResult, name: str, number: int) -> Line2D:
     values = result.values[name]
     # NaN that was never evaluated is no gap of the metric: the curve goes on to the next value.
-    known = np.flatnonzero(result._evaluated[name])
+    known = np.flatnonzero(result.evaluated[name])
     (curve,) = ax.plot(
         result.thresholds[known],
         normalized(values, result.metrics[name].sign)[known],

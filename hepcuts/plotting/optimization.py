@@ -12,7 +12,6 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepcuts.errors import InputError
 from hepcuts.landscape import Landscape
-from hepcuts.objectives import objective
 from hepcuts.optimize import OptimizationResult
 from hepcuts.search import History
 
@@ -152,7 +151,7 @@ def history(result: OptimizationResult, *, ax: Any = None) -> HistoryCurves:
     if not isinstance(result, OptimizationResult):
         raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.optimize.")
     way = result.history
-    label = _label_of(result.objective)
+    label = result.label
     with style():
         (left,) = own_or_new_axes(ax)
         right = left.twinx()
@@ -170,14 +169,6 @@ def history(result: OptimizationResult, *, ax: Any = None) -> HistoryCurves:
         left.set_xlabel("Step")
         left.set_ylabel(_capital(label), color=CURVES[0])
     return HistoryCurves(left.figure, left, right, values, MappingProxyType(thresholds), boundaries, final)
-
-
-def _label_of(name: str) -> str:
-    """The label of a built-in objective; a user's own function goes by its name."""
-    try:
-        return objective(name).label
-    except InputError:
-        return name
 
 
 def _capital(label: str) -> str:
