@@ -1,0 +1,77 @@
+"""The names that users import are frozen here."""
+
+import subprocess
+import sys
+
+import hepcuts as hc
+
+PUBLIC = [
+    "Cut",
+    "HistFactory",
+    "HistoSys",
+    "Lumi",
+    "NormFactor",
+    "NormSys",
+    "Sample",
+    "Selection",
+    "ShapeSys",
+    "Window",
+    "__version__",
+    "classification",
+    "counting",
+    "datasets",
+    "discovery_significance",
+    "discovery_test",
+    "fill",
+    "optimize",
+    "scan",
+    "workspace",
+]
+
+
+def test_the_public_names_are_frozen():
+    assert dir(hc) == PUBLIC
+    assert hc.__all__ == PUBLIC
+    assert all(hasattr(hc, name) for name in PUBLIC)
+
+
+def test_modules_and_functions_of_one_name_do_not_get_into_each_others_way():
+    """`hepcuts.scan` is the function, also after its module was imported by name."""
+    import hepcuts.optimize
+    import hepcuts.scan
+    import hepcuts.workspace  # noqa: F401
+    from hepcuts.scan import ScanResult
+
+    assert callable(hc.scan)
+    assert callable(hc.optimize)
+    assert callable(hc.workspace)
+    assert ScanResult.__module__ == "hepcuts.scan"
+
+
+def test_the_formulas_of_counting_are_there():
+    for name in (
+        "asimov_significance",
+        "s_over_sqrt_b",
+        "s_over_sqrt_s_plus_b",
+        "s_over_sqrt_b_plus_variance",
+        "punzi",
+        "binomial_significance",
+        "li_ma_significance",
+    ):
+        assert callable(getattr(hc.counting, name))
+
+
+def test_importing_hepcuts_changes_no_global_state():
+    """In a fresh process: JAX's flag, pyhf's backend, NumPy's random state; matplotlib is not even imported."""
+    code = """
+import sys
+import jax, numpy, pyhf
+flag, backend, state = jax.config.jax_enable_x64, pyhf.get_backend(), numpy.random.get_state()
+import hepcuts
+assert jax.config.jax_enable_x64 == flag
+assert pyhf.get_backend() == backend
+assert all(numpy.array_equal(a, b) for a, b in zip(state, numpy.random.get_state()))
+assert "mplhep" not in sys.modules and "matplotlib.pyplot" not in sys.modules, "drawing libraries were imported"
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
