@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -12,6 +12,9 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 AnyArray: TypeAlias = Array | np.ndarray
 """Either half: a NumPy array, or a JAX array (perhaps traced). For use in jaxtyping's shapes."""
+
+Scalar: TypeAlias = Float[Array, ""] | np.floating[Any]
+"""One number as public functions return it: `numpy.float64`, or a JAX array inside a transformation."""
 
 Columns: TypeAlias = Mapping[str, FloatArray]
 """Feature name to values, all of one length."""

@@ -6,7 +6,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import hist
@@ -224,7 +224,7 @@ class EventTable(eqx.Module):
         *,
         axis: Any = None,
         channel: str = "signal_region",
-    ) -> Self:
+    ) -> "EventTable":
         """Lay out the events of `samples`; arguments and errors as `fill`. Events outside the axis are left out."""
         samples = check_samples(samples)
         chosen = as_selection(selection)

@@ -16,7 +16,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -102,11 +102,11 @@ class Modifier:
         """What the measurement has to say of the parameter, as pyhf writes it; None for pyhf's defaults."""
         return None
 
-    def take(self, events: NDArray[Any]) -> Self:  # noqa: ARG002 (used by modifiers that hold events)
+    def take(self, events: NDArray[Any]) -> "Modifier":  # noqa: ARG002 (used by modifiers that hold events)
         """The same modifier for some of the sample's events (indices or mask)."""
         return self
 
-    def without_events(self) -> Self:
+    def without_events(self) -> "Modifier":
         """The same modifier without the arrays of events that it may hold."""
         return self
 
@@ -243,7 +243,7 @@ class HistoSys(Modifier):
         """See `Modifier.specification`."""
         return {"name": self.name, "type": "histosys", "data": {"hi_data": up.tolist(), "lo_data": down.tolist()}}
 
-    def take(self, events: NDArray[Any]) -> Self:
+    def take(self, events: NDArray[Any]) -> "HistoSys":
         """See `Modifier.take`."""
 
         def cut(side: Variation) -> Variation:
@@ -271,7 +271,7 @@ class HistoSys(Modifier):
         """Template of a down side that has no events of its own."""
         return 2.0 * nominal - up if self.down == _MIRRORED else nominal
 
-    def without_events(self) -> Self:
+    def without_events(self) -> "HistoSys":
         """See `Modifier.without_events`."""
         bare = {side: Variation(weights=(1.0,)) for side in self.sides}
         return type(self)(self.name, up=bare["up"], down=bare.get("down", self.down))

@@ -242,11 +242,7 @@ def scan(
     samples = check_samples(samples)
     if not isinstance(cut, Cut):
         raise InputError(f"A scan takes one hepcuts.Cut, got {type(cut).__name__}; hepcuts.optimize takes more.")
-    if isinstance(metrics, str):
-        raise InputError(f"metrics are {metrics!r}; expected a sequence of names, such as ({metrics!r},).")
-    chosen = tuple(metric(name, (_PROFILE,)) for name in metrics)
-    if not chosen:
-        raise InputError("No metrics were named; choose for example ('bce', 'asimov', 'profile').")
+    chosen = _checked_metrics(metrics)
     structure = structure_of(samples, axis=axis, channel="signal_region")
     for sample in samples:
         require_columns(sample, Selection([cut]), axis)
@@ -270,6 +266,14 @@ def scan(
         else:
             values[m.name] = m(table)
     return ScanResult(cut, points, values, table, samples, chosen, evaluated)
+
+
+def _checked_metrics(names: Sequence[str]) -> tuple[AbstractMetric, ...]:
+    if isinstance(names, str):
+        raise InputError(f"metrics are {names!r}; expected a sequence of names, such as [{names!r}].")
+    if not names:
+        raise InputError("No metrics were named; choose for example ('bce', 'asimov', 'profile').")
+    return tuple(metric(name, (_PROFILE,)) for name in names)
 
 
 def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:

@@ -33,8 +33,8 @@ class Yields(eqx.Module):
         variances: sums of squared weights, of the same shape.
     """
 
-    values: Float[AnyArray, "variation sample bin"]
-    variances: Float[AnyArray, "variation sample bin"]
+    values: Float[AnyArray, "*batch variation sample bin"]
+    variances: Float[AnyArray, "*batch variation sample bin"]
 
     def __add__(self, other: "Yields") -> "Yields":
         return Yields(self.values + other.values, self.variances + other.variances)

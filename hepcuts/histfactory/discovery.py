@@ -27,7 +27,7 @@ import scipy.stats
 from jaxtyping import Array, Float
 
 from hepcuts._precision import float64_scope, is_traced
-from hepcuts._types import FloatArray
+from hepcuts._types import FloatArray, Scalar
 from hepcuts.errors import FitError
 
 from . import density, newton
@@ -134,7 +134,7 @@ def _significance(structure: Structure, templates: LikelihoodTemplates, data: An
 
 def discovery_significance(
     likelihood: HistFactory, templates: LikelihoodTemplates | None = None, data: Any = None
-) -> Float[Array, ""]:
+) -> Scalar:
     """Discovery significance Z = sqrt(q0) of the profile likelihood, in standard deviations.
 
     Args:
@@ -166,7 +166,7 @@ def discovery_significance(
     templates = likelihood.templates if templates is None else templates
     if data is not None:
         data = likelihood.check_data(data)
-    z: Array
+    z: Scalar
     z, fits = _evaluate(likelihood.structure, templates, data)
     if not is_traced(z) and not np.isfinite(z):
         raise FitError(_explain(fits))

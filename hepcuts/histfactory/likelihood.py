@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ import pyhf
 from jaxtyping import Array, Float
 
 from hepcuts._precision import float64_scope
+from hepcuts._types import AnyArray, Scalar
 from hepcuts.errors import InputError, UnsupportedModelError
 
 from . import density
@@ -76,7 +77,7 @@ class HistFactory(eqx.Module):
         measurement: str | None = None,
         patches: Iterable[Any] = (),
         **model_options: Any,
-    ) -> Self:
+    ) -> "HistFactory":
         """Build the model of a workspace with pyhf and compile it.
 
         Args:
@@ -138,7 +139,7 @@ class HistFactory(eqx.Module):
         parameters[self.poi] = mu
         return parameters
 
-    def logpdf(self, pars: Any, data: Any, templates: LikelihoodTemplates | None = None) -> Float[Array, ""]:
+    def logpdf(self, pars: Any, data: Any, templates: LikelihoodTemplates | None = None) -> Scalar:
         """Logarithm of the density, equal to `pyhf.Model.logpdf`.
 
         Args:
@@ -154,12 +155,14 @@ class HistFactory(eqx.Module):
             PrecisionError: called inside a 32-bit JAX transformation.
         """
         self._check_length("parameters", pars, len(self.structure.init))
-        return _scoped_logpdf(self, templates, pars, self.check_data(data))
+        value: Scalar = _scoped_logpdf(self, templates, pars, self.check_data(data))
+        return value
 
-    def expected_data(self, pars: Any, templates: LikelihoodTemplates | None = None) -> Float[Array, " data"]:
+    def expected_data(self, pars: Any, templates: LikelihoodTemplates | None = None) -> Float[AnyArray, " data"]:
         """Expected main and auxiliary data, as `pyhf.Model.expected_data`; arguments and errors as `logpdf`."""
         self._check_length("parameters", pars, len(self.structure.init))
-        return _scoped_expected_data(self, templates, pars)
+        expected: AnyArray = _scoped_expected_data(self, templates, pars)
+        return expected
 
     def check_data(self, data: Any) -> Any:
         """The data, if they are as many as the model has.
@@ -204,13 +207,13 @@ def required_poi(structure: Structure) -> int:
 
 
 @float64_scope
-def _scoped_logpdf(likelihood: HistFactory, templates: Any, pars: Any, data: Any) -> Float[Array, ""]:
+def _scoped_logpdf(likelihood: HistFactory, templates: Any, pars: Any, data: Any) -> Any:
     templates = likelihood.templates if templates is None else templates
     return _logpdf(likelihood.structure, templates, *_as_arrays(pars, data))
 
 
 @float64_scope
-def _scoped_expected_data(likelihood: HistFactory, templates: Any, pars: Any) -> Float[Array, " data"]:
+def _scoped_expected_data(likelihood: HistFactory, templates: Any, pars: Any) -> Any:
     templates = likelihood.templates if templates is None else templates
     return _expected_data(likelihood.structure, templates, *_as_arrays(pars))
 

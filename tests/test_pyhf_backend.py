@@ -1,0 +1,122 @@
+"""pyhf as the referee: what is switched is switched back, and the verdict is pyhf's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import pyhf
+import pytest
+
+from hepcuts import HistFactory, NormSys, Sample, _pyhf, discovery_significance, fill, workspace
+from hepcuts.errors import FitError
+
+USERS = {
+    "numpy": ("numpy", "scipy", "64b"),
+    "numpy-32b": ("numpy", "scipy", "32b"),
+    "numpy-minuit": ("numpy", "minuit", "64b"),
+    "jax": ("jax", "scipy", "64b"),
+    "jax-32b": ("jax", "minuit", "32b"),
+}
+
+
+@pytest.fixture(params=USERS.values(), ids=USERS)
+def users(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any]]:
+    """A user's own choice of backend and optimizer."""
+    name, optimizer, precision = request.param
+    tensorlib, previous = pyhf.get_backend()
+    flag = jax.config.jax_enable_x64
+    try:
+        if name == "jax":
+            # pyhf does so itself when its jax backend is imported, but only then.
+            jax.config.update("jax_enable_x64", True)
+        pyhf.set_backend(name, custom_optimizer=optimizer, precision=precision)
+        yield pyhf.get_backend()
+    finally:
+        pyhf.set_backend(tensorlib, custom_optimizer=previous)
+        jax.config.update("jax_enable_x64", flag)
+
+
+@pytest.mark.parametrize("optimizer", ["scipy", "minuit"])
+def test_the_users_backend_is_restored(users: tuple[Any, Any], optimizer: str) -> None:
+    flag = jax.config.jax_enable_x64
+    with _pyhf.backend(optimizer=optimizer):
+        inside = pyhf.get_backend()
+        assert (inside[0].name, inside[0].precision, inside[1].name) == ("numpy", "64b", optimizer)
+    assert pyhf.get_backend()[0] is users[0]
+    assert pyhf.get_backend()[1] is users[1]
+    assert jax.config.jax_enable_x64 == flag
+
+
+def test_the_users_backend_is_restored_after_an_exception(users: tuple[Any, Any]) -> None:
+    def fail() -> None:
+        with _pyhf.backend(optimizer="minuit"):
+            raise RuntimeError("inside")
+
+    with pytest.raises(RuntimeError, match="inside"):
+        fail()
+    assert pyhf.get_backend()[0] is users[0]
+    assert pyhf.get_backend()[1] is users[1]
+    # Nested, too.
+    with _pyhf.backend():
+        fails = pyhf.get_backend()
+        with pytest.raises(RuntimeError, match="inside"):
+            fail()
+        assert pyhf.get_backend() == fails
+    assert pyhf.get_backend()[0] is users[0]
+
+
+def spec(signal: float = 10.0, background: float = 50.0, **options: Any) -> dict[str, Any]:
+    s = Sample("s", {"x": [1.0]}, weights=[signal], signal=True, staterror=False)
+    b = Sample("b", {"x": [1.0]}, weights=[background], staterror=False, modifiers=NormSys("norm", 1.1, 0.9))
+    return workspace(fill([s, b], None), **options)
+
+
+def test_the_verdict_is_the_same_whatever_the_user_has_set(users: tuple[Any, Any]) -> None:
+    with _pyhf.backend():
+        model = pyhf.Workspace(spec()).model()
+    verdict = _pyhf.hypotest(model)
+    ours = float(discovery_significance(HistFactory.from_workspace(spec())))
+    # The minimizer of SciPy in pyhf stops at a relative change of 1e-6 or so.
+    assert verdict.significance == pytest.approx(ours, abs=2e-4)
+    assert verdict.optimizer == "scipy"
+    assert pyhf.get_backend()[0] is users[0]
+
+
+@pytest.mark.parametrize("optimizer", ["scipy", "minuit"])
+def test_the_verdict_on_given_data(optimizer: str) -> None:
+    model = pyhf.Workspace(spec()).model()
+    data = [75.0, *model.config.auxdata]
+    verdict = _pyhf.hypotest(model, data, optimizer=optimizer)
+    with _pyhf.backend():
+        assert verdict.p0 == pytest.approx(float(pyhf.infer.hypotest(0.0, data, model, test_stat="q0")), rel=1e-2)
+    ours = float(discovery_significance(HistFactory.from_workspace(spec()), data=np.array(data)))
+    assert verdict.significance == pytest.approx(ours, abs=1e-3)
+
+
+def test_beyond_the_smallest_p_value_the_statistic_is_left() -> None:
+    verdict = _pyhf.hypotest(pyhf.Workspace(spec(signal=20_000.0)).model())
+    assert verdict.p0 == 0.0
+    ours = float(discovery_significance(HistFactory.from_workspace(spec(signal=20_000.0))))
+    assert verdict.significance == pytest.approx(ours, rel=1e-5)
+    assert verdict.significance > 38
+
+
+def test_a_model_that_pyhf_cannot_test_is_a_fit_error() -> None:
+    model = pyhf.Model(
+        {
+            "channels": [
+                {
+                    "name": "c",
+                    "samples": [
+                        {"name": "s", "data": [5.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+                        {"name": "b", "data": [0.0], "modifiers": []},
+                    ],
+                }
+            ]
+        }
+    )
+    before = pyhf.get_backend()
+    with pytest.raises(FitError, match="pyhf's own"):
+        _pyhf.hypotest(model, [np.nan])
+    assert pyhf.get_backend() == before
