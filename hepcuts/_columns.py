@@ -1,8 +1,8 @@
 """Columns of events as users hand them in: read once, checked, read-only."""
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ def frozen(values: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
+Numbers: TypeAlias = ArrayLike | Sequence[Any]
+"""One number per event, in any form that NumPy reads."""
+
 MISSING_HINT = (
     "If they mean 'does not exist', replace them by one number (such as -999) and name it: "
     "Sample(..., missing=-999.0), or missing=float('nan') for NaN."
@@ -25,7 +28,7 @@ MISSING_HINT = (
 
 
 def read_column(
-    values: ArrayLike, *, sample: str, column: str, missing: float | None = None, hint: str = ""
+    values: Numbers, *, sample: str, column: str, missing: float | None = None, hint: str = ""
 ) -> FloatArray:
     """Check one column of events and return it as a read-only array of 64-bit floats.
 

@@ -9,17 +9,24 @@ A cut is a classifier. Which loss do I need?
 - `squared_error`: of soft pass weights (the tutorial's loss, and Brier's score).
 - `accuracy`: fraction of correct decisions.
 
-All take event weights, and arrays of one shape. ``balanced=True`` scales signal and background to equal total weight, as classifiers are often
-trained: that answers another question than the one asked, which has its own ratio of signal to background.
+All take event weights, and arrays of one shape. ``balanced=True`` scales signal and background to equal total weight,
+as classifiers are often trained: that answers another question than the one asked, which has its own ratio of signal
+to background.
 """
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike as JaxArrayLike
 
 from ._precision import array_function
 from .errors import InputError
+
+ArrayLike: TypeAlias = JaxArrayLike | Sequence[Any]
+"""Of NumPy or JAX, perhaps traced, or a list."""
 
 LOG_LOSS_EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are clipped to [epsilon, 1 - epsilon], as by scikit-learn for 64-bit floats."""
@@ -111,8 +118,9 @@ def binary_cross_entropy(
         >>> print(round(binary_cross_entropy([True, False], np.log([0.8, 0.3])), 4))
         0.2899
     """
-    signal, log_pass, w = _events(is_signal, jnp.asarray(log_pass, dtype=float), weights, balanced=balanced)
-    return _mean(-jnp.where(signal, log_pass, _log_one_minus_exp(log_pass)), w, normalize=normalize)
+    signal, logs, w = _events(is_signal, log_pass, weights, balanced=balanced)
+    logs = logs.astype(float)
+    return _mean(-jnp.where(signal, logs, _log_one_minus_exp(logs)), w, normalize=normalize)
 
 
 def _log_one_minus_exp(x: Array) -> Array:
@@ -146,8 +154,8 @@ def squared_error(
         >>> print(round(squared_error([True, False], [0.8, 0.3]), 4))
         0.065
     """
-    signal, passed, w = _events(is_signal, jnp.asarray(pass_weights, dtype=float), weights, balanced=balanced)
-    return _mean((signal.astype(float) - passed) ** 2, w, normalize=normalize)
+    signal, passed, w = _events(is_signal, pass_weights, weights, balanced=balanced)
+    return _mean((signal.astype(float) - passed.astype(float)) ** 2, w, normalize=normalize)
 
 
 @array_function

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from ._columns import is_missing
-from ._types import Columns, FloatArray, FloatLike
+from ._columns import Numbers, is_missing
+from ._types import Columns, ColumnsLike, FloatArray, FloatLike
 from .errors import InputError
 from .relaxations import AbstractStep
 
@@ -58,7 +58,7 @@ class AbstractCut(abc.ABC):
     def value(self, thresholds: Sequence[float]) -> float | tuple[float, float]:
         """Thresholds as a user reads them: a number, or a pair for a window."""
 
-    def mask(self, values: FloatArray, *, missing: float | None = None) -> NDArray[np.bool_]:
+    def mask(self, values: Numbers, *, missing: float | None = None) -> NDArray[np.bool_]:
         """Hard reading: which events pass.
 
         Args:
@@ -68,8 +68,8 @@ class AbstractCut(abc.ABC):
         Raises:
             InputError: a threshold is not set.
         """
-        values = np.asarray(values, dtype=np.float64)
-        passed = np.ones(values.shape, dtype=bool)
+        numbers = np.asarray(values, dtype=np.float64)
+        passed = np.ones(numbers.shape, dtype=bool)
         compare = {1: operator.gt, -1: operator.lt}
         for sign, threshold in zip(self.signs, self.thresholds, strict=True):
             if threshold is None:
@@ -77,8 +77,8 @@ class AbstractCut(abc.ABC):
                     f"The threshold of {self} is not set, and a hard selection needs one; give it, as in "
                     f"hepcuts.Cut({self.variable!r}, '>', 40.0), or find it with hepcuts.scan or hepcuts.optimize."
                 )
-            passed &= compare[sign](values, threshold)
-        return np.where(is_missing(values, missing), self.missing == "pass", passed)
+            passed &= compare[sign](numbers, threshold)
+        return np.where(is_missing(numbers, missing), self.missing == "pass", passed)
 
     def _check(self) -> None:
         if not isinstance(self.variable, str) or not self.variable:  # type: ignore[redundant-expr]
@@ -276,7 +276,7 @@ class Selection:
 
     cuts: tuple[AbstractCut, ...]
 
-    def __init__(self, cuts: Iterable[AbstractCut]) -> None:
+    def __init__(self, cuts: "Iterable[AbstractCut] | AbstractCut") -> None:
         object.__setattr__(self, "cuts", (cuts,) if isinstance(cuts, AbstractCut) else tuple(cuts))
         if not self.cuts:
             raise InputError("A selection has no cuts; expected at least one Cut or Window.")
@@ -347,11 +347,11 @@ class Selection:
         numbers = self._numbers(thresholds)
         return {cut.variable: cut.value([next(numbers) for _ in cut.thresholds]) for cut in self.cuts}
 
-    def mask(self, columns: Columns, *, missing: float | None = None) -> NDArray[np.bool_]:
+    def mask(self, columns: ColumnsLike, *, missing: float | None = None) -> NDArray[np.bool_]:
         """Hard reading: which events pass all cuts, shape (event,).
 
         Args:
-            columns: variable to values, each of shape (event,); a mapping or `Sample.columns`.
+            columns: variable to values, each of shape (event,); a mapping, a data frame or `Sample.columns`.
             missing: the number that stands for a missing value, or None.
 
         Raises:

@@ -19,9 +19,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ._columns import frozen, numbers, read_column
+from ._columns import Numbers, frozen, numbers, read_column
 from ._types import FloatArray, FloatLike
 from .errors import InputError
 
@@ -160,8 +160,8 @@ class Variation:
         weights: replacement weights, shape (event,), or None to keep the nominal ones.
     """
 
-    columns: Mapping[str, ArrayLike] = dataclasses.field(default_factory=dict)
-    weights: ArrayLike | None = None
+    columns: Mapping[str, Numbers] = dataclasses.field(default_factory=dict)
+    weights: Numbers | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self.columns), self.weights)
@@ -197,8 +197,8 @@ class HistoSys(Modifier):
         self,
         name: str,
         *,
-        up: Variation | Mapping[str, ArrayLike] | ArrayLike,
-        down: Variation | Mapping[str, ArrayLike] | ArrayLike | str,
+        up: Variation | Mapping[str, Numbers] | Numbers,
+        down: Variation | Mapping[str, Numbers] | Numbers | str,
     ) -> None:
         object.__setattr__(self, "name", name)
         super().__post_init__()
@@ -214,7 +214,7 @@ class HistoSys(Modifier):
         # Made anew, so that its arrays are read-only again.
         return functools.partial(type(self), self.name, up=self.up, down=self.down), ()
 
-    def _side(self, side: str, given: Variation | Mapping[str, ArrayLike] | ArrayLike) -> Variation:
+    def _side(self, side: str, given: Variation | Mapping[str, Numbers] | Numbers) -> Variation:
         """Check one side; lengths are compared with the sample's when the sample is made."""
         where = f"HistoSys {self.name!r}, {side}"
         if isinstance(given, str):
@@ -273,7 +273,7 @@ class HistoSys(Modifier):
 
     def without_events(self) -> "HistoSys":
         """See `Modifier.without_events`."""
-        bare = {side: Variation(weights=(1.0,)) for side in self.sides}
+        bare = {side: Variation(weights=[1.0]) for side in self.sides}
         return type(self)(self.name, up=bare["up"], down=bare.get("down", self.down))
 
 

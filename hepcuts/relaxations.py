@@ -20,6 +20,7 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .errors import InputError
@@ -53,7 +54,7 @@ class AbstractStep(eqx.Module):
     def log_unit(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         """Natural logarithm of the pass weight, accurate where the pass weight is tiny."""
 
-    def pass_weight(self, distance: Float[Array, "..."], width: Float[Array, "..."]) -> Float[Array, "..."]:
+    def pass_weight(self, distance: ArrayLike, width: ArrayLike) -> Float[Array, "..."]:
         """Pass weights in [0, 1].
 
         Args:
@@ -61,15 +62,15 @@ class AbstractStep(eqx.Module):
             width: width of the step, not negative, broadcast against `distance`; 0 is the hard cut.
         """
         near, z = self._scaled(distance, width)
-        return jnp.where(near, self.unit(z), jnp.where(distance > 0, 1.0, 0.0))
+        return jnp.where(near, self.unit(z), jnp.where(jnp.asarray(distance) > 0, 1.0, 0.0))
 
-    def log_pass_weight(self, distance: Float[Array, "..."], width: Float[Array, "..."]) -> Float[Array, "..."]:
+    def log_pass_weight(self, distance: ArrayLike, width: ArrayLike) -> Float[Array, "..."]:
         """Logarithms of the pass weights, never below those at the step's reach (never minus infinity)."""
         near, z = self._scaled(distance, width)
         limit = self.log_unit(jnp.asarray(-self.reach, dtype=z.dtype))
-        return jnp.where(near, self.log_unit(z), jnp.where(distance > 0, 0.0, limit))
+        return jnp.where(near, self.log_unit(z), jnp.where(jnp.asarray(distance) > 0, 0.0, limit))
 
-    def _scaled(self, distance: Float[Array, "..."], width: Float[Array, "..."]) -> tuple[Array, Float[Array, "..."]]:
+    def _scaled(self, distance: ArrayLike, width: ArrayLike) -> tuple[Array, Float[Array, "..."]]:
         """Where the step is soft, and the scaled distance there (0 elsewhere, so that no gradient can be NaN)."""
         distance, width = jnp.broadcast_arrays(jnp.asarray(distance), jnp.asarray(width))
         soft = width > _SMALLEST_WIDTH

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from ._columns import checked_columns, read_column
+from ._columns import Numbers, checked_columns, read_column
 from ._types import Columns, ColumnsLike, FloatArray, FloatLike
 from .errors import InputError, SampleError
 from .modifiers import HistoSys, Modifier, Variation, check_name, number
@@ -61,7 +61,7 @@ class Sample:
         name: str,
         columns: ColumnsLike,
         *,
-        weights: ArrayLike | str | None = None,
+        weights: Numbers | str | None = None,
         signal: bool = False,
         modifiers: Iterable[Modifier] | Modifier = (),
         missing: FloatLike | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyhf
 
+from ._columns import Numbers
 from ._types import FloatArray
 from .errors import InputError, YieldError
 from .modifiers import ShapeSys
@@ -19,7 +20,7 @@ def workspace(
     templates: Templates | Sequence[Templates],
     *,
     measurement: str = "discovery",
-    observations: Mapping[str, Sequence[float]] | None = None,
+    observations: Mapping[str, Numbers] | None = None,
 ) -> dict[str, Any]:
     """Make a HistFactory workspace that pyhf and cabinetry can fit as it is.
 
@@ -145,7 +146,7 @@ def _side(templates: Templates, number: int, systematic: str, side: str) -> Floa
     return np.asarray(templates.varied(systematic, side)[number], dtype=np.float64)
 
 
-def _observed(templates: Templates, observations: Mapping[str, Sequence[float]] | None) -> list[float]:
+def _observed(templates: Templates, observations: Mapping[str, Numbers] | None) -> list[float]:
     channel = templates.structure.channel
     if observations is None:
         factors = [math.prod(m.expected for m in c.modifiers) for c in templates.structure.components]

@@ -9,6 +9,7 @@ import pytest
 from hepcuts import HistoSys, Lumi, NormFactor, NormSys, ShapeSys
 from hepcuts.errors import InputError, SampleError
 from hepcuts.modifiers import Variation
+from tests.unchecked import unchecked  # noqa: F401
 
 NOMINAL, UP, DOWN = np.array([10.0, 20.0]), np.array([11.0, 24.0]), np.array([9.5, 18.0])
 
@@ -81,6 +82,7 @@ BAD = {
 }
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("make", "match"), BAD.values(), ids=BAD)
 def test_refusals_say_what_was_expected(make: Any, match: str) -> None:
     with pytest.raises(InputError, match=match):
@@ -92,6 +94,7 @@ def test_per_bin_uncertainties_must_fit_the_bins() -> None:
         ShapeSys("a", [0.1, 0.2, 0.3]).specification(NOMINAL, UP, DOWN)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_variation_of_weights_is_checked_at_once() -> None:
     with pytest.raises(SampleError, match=r"HistoSys 'a', down\", column 'weights': has shape \(1, 1\)"):
         HistoSys("a", up=[1.0], down=[[1.0]])

@@ -79,7 +79,8 @@ def test_values_lie_between_0_and_1_and_are_symmetric(distance: float, width: fl
     log_value = float(ALL[name].log_pass_weight(distance, width))
     assert log_value <= 0
     assert np.exp(log_value) == pytest.approx(value, rel=1e-12, abs=1e-16)
-    if distance != 0:
+    # JAX's compiler takes subnormal numbers for zero.
+    if abs(distance) >= np.finfo(float).tiny:
         assert value + mirrored == pytest.approx(1.0, abs=4e-16)
         assert (value >= 0.5) == (distance > 0) or value == pytest.approx(0.5, abs=1e-15)
 

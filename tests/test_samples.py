@@ -15,6 +15,7 @@ from hepcuts import HistoSys, NormSys, Sample
 from hepcuts.errors import InputError, SampleError
 from hepcuts.modifiers import Variation
 from hepcuts.samples import check_samples
+from tests.unchecked import unchecked  # noqa: F401
 
 X, PT, W = [1.0, 2.0, 3.0], [10, 20, 30], [0.5, -0.25, 2.0]
 
@@ -109,6 +110,7 @@ BAD = {
 }
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("columns", "options", "match"), BAD.values(), ids=BAD)
 def test_refusals_name_the_sample_the_column_and_the_rows(columns: Any, options: dict[str, Any], match: str) -> None:
     error = InputError if "missing is" in match else SampleError
@@ -116,6 +118,7 @@ def test_refusals_name_the_sample_the_column_and_the_rows(columns: Any, options:
         Sample("tt", columns, **options)
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("name", ["", "  ", None, 3], ids=repr)
 def test_a_sample_needs_a_name(name: Any) -> None:
     with pytest.raises(InputError, match="The name of a sample is"):
@@ -299,6 +302,7 @@ def test_take_carries_one_sided_systematics(down: str) -> None:
 S, B = Sample("s", {"x": X}, signal=True), Sample("b", {"x": X})
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("samples", "match"),
     [

@@ -15,6 +15,7 @@ from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, ShapeSys, 
 from hepcuts.errors import InputError, YieldError
 from hepcuts.filling import soft_fill
 from hepcuts.templates import Templates
+from tests.unchecked import unchecked  # noqa: F401
 
 AXIS = hist.axis.Variable([0, 1, 3], name="x")
 
@@ -275,6 +276,7 @@ CONTRADICTIONS = {
 }
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(("make", "match"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
 def test_what_does_not_fit_together_is_explained(make: Any, match: str) -> None:
     with pytest.raises(InputError, match=match):

@@ -24,7 +24,7 @@ def binomial_significance(n_on: ArrayLike, n_off: ArrayLike, tau: ArrayLike) -> 
     one-sided equivalent, negative for `p > 1/2`.
 
     The p-value is handled as a logarithm, so Z is right far beyond 38, where p is no float any more. Accurate to 1e-14
-    times the larger of |Z| and 1 for counts up to 1e12 and `tau` from 1e-3 to 1e3: Z has a zero, near
+    times the larger of ``|Z|`` and 1 for counts up to 1e12 and `tau` from 1e-3 to 1e3: Z has a zero, near
     `n_on = n_off / tau`, and close to it only the absolute accuracy means something. (For larger `tau` the same, unless
     `n_on` is below 0.1: then to 1e-9.) Slopes are as accurate.
 

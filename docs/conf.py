@@ -1,0 +1,76 @@
+"""How Sphinx builds this documentation: ``sphinx-build -W --keep-going -b html docs docs/_build/html``."""
+
+import os
+
+# Figures need no screen.
+os.environ["MPLBACKEND"] = "Agg"
+
+from sphinx_gallery.sorting import ExplicitOrder
+
+from hepcuts import __version__
+
+project = "hepcuts"
+author = "The hepcuts developers"
+copyright = author  # noqa: A001 (Sphinx's name)
+version = release = __version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build", "gallery", "auto_gallery/**.ipynb", "auto_gallery/**.py"]
+# In docstrings `name` is a name of the package wherever there is one.
+default_role = "py:obj"
+add_module_names = False
+toc_object_entries_show_parents = "hide"
+python_maximum_signature_line_length = 100
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_class_signature = "mixed"
+autosummary_generate = False
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+napoleon_custom_sections = [("Warns", "params_style"), ("Reference", "notes_style")]
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "unsrt"
+
+copybutton_exclude = ".linenos, .gp, .go"
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": ExplicitOrder(
+        ["plot_notebook_question.py", "plot_tutorial.py", "plot_shape_and_systematics.py"]
+    ),
+    "matplotlib_animations": False,
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "min_reported_time": 10_000,
+    "write_computation_times": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "show_signature": False,
+    "default_thumb_file": None,
+}
+
+html_theme = "furo"
+html_title = f"hepcuts {release}"
+html_static_path = ["_static"]
+html_css_files = ["hepcuts.css"]
+html_show_copyright = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#2a6bb0", "color-brand-content": "#2a6bb0"},
+    "dark_css_variables": {"color-brand-primary": "#7db8f0", "color-brand-content": "#7db8f0"},
+}
