@@ -56,13 +56,13 @@ sphinx_gallery_conf = {
     ),
     "matplotlib_animations": False,
     "abort_on_example_error": True,
+    "capture_repr": (),
     "download_all_examples": False,
     "min_reported_time": 10_000,
     "write_computation_times": False,
     "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
-    "default_thumb_file": None,
 }
 
 html_theme = "furo"

@@ -44,7 +44,7 @@ class AbstractStep(eqx.Module):
     @property
     @abc.abstractmethod
     def reach(self) -> float:
-        """Largest |z| at which `unit` and `log_unit` are evaluated."""
+        """Largest ``|z|`` at which `unit` and `log_unit` are evaluated."""
 
     @abc.abstractmethod
     def unit(self, z: Float[Array, "..."]) -> Float[Array, "..."]:

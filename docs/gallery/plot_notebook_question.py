@@ -32,11 +32,12 @@ On this page five toy scenarios show it, and the known densities explain it.
 import dataclasses
 
 import matplotlib.pyplot as plt
+import mplhep
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
 
 import hepcuts as hc
-from hepcuts import plotting, study
+from hepcuts import study
 
 cases = {case.name: case for case in study.run(seed=1)}
 
@@ -138,6 +139,7 @@ truth = hc.datasets.SCENARIOS["gauss40x10-gauss50x10"]
 of = expected(truth)
 known = {metric: stationary(of, metric, 30.0, 80.0) for metric in CONDITIONS}
 
+plt.style.use([mplhep.style.ATLAS, {"mathtext.fontset": "stixsans", "axes.labelsize": 15, "font.size": 13}])
 colors = {"bce": "#3f90da", "s_over_sqrt_b": "#e76300", "asimov": "#832db6"}
 labels = {
     "bce": r"$1$ (error rate, BCE)",
@@ -145,15 +147,17 @@ labels = {
     "asimov": r"$r/\ln(1+r)-1$ ($Z_A$)",
 }
 x = np.linspace(30, 75, 400)
-fig, ax = plt.subplots(figsize=(8, 5), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 ax.plot(x, of["s"](x) / of["b"](x), color="0.15", linewidth=2.2, label=r"$s(c)/b(c)$")
 for metric, condition in CONDITIONS.items():
     ax.plot(x, np.broadcast_to(condition(of, x), x.shape), color=colors[metric], linewidth=1.8, label=labels[metric])
     at = known[metric]
-    ax.plot([at], [of["s"](at) / of["b"](at)], "o", color=colors[metric], markersize=9, markeredgecolor="white", zorder=4)
+    ax.plot(
+        [at], [of["s"](at) / of["b"](at)], "o", color=colors[metric], markersize=9, markeredgecolor="white", zorder=4
+    )
 ax.set(xlim=(30, 75), ylim=(0.01, 5), yscale="log", xlabel="Cut $c$", ylabel="Signal over background")
 ax.set_title("gauss40x10-gauss50x10: where the metrics cut", loc="left")
-ax.legend(frameon=False)
+ax.legend()
 
 # %%
 # A scan of simulated events has to find the same cuts, within what the number of events permits. We draw the scenario
@@ -193,12 +197,12 @@ behind, fractions = [], []
 for scale in scales:
     scaled = expected(truth, scale)
     significance = lambda c, of=scaled: hc.counting.asimov_significance(of["S"](c), of["B"](c))  # noqa: E731
-    best = minimize_scalar(lambda c: -significance(c), bounds=(0, 110), method="bounded")
+    best = minimize_scalar(lambda c, z=significance: -z(c), bounds=(0, 110), method="bounded")
     bce = stationary(scaled, "bce", -40.0, 110.0)
     behind.append(ratio(scaled, bce))
     fractions.append(significance(bce) / -best.fun)
 
-fig, ax = plt.subplots(figsize=(8, 4.5), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 ax.plot(scales * truth.signal.size / truth.background.size, fractions, color="#3f90da", linewidth=2.2)
 at = np.interp(special, behind, scales * truth.signal.size / truth.background.size)
 ax.axvline(at, color="0.15", linestyle="--", linewidth=1.2, label=f"$S/B = {special:.3f}$ behind the cut")
@@ -206,14 +210,15 @@ ax.axvline(0.1, color="#e76300", linestyle=":", linewidth=1.8, label="the scenar
 ax.set(xscale="log", ylim=(0, 1.05), xlabel="Expected signal over expected background, before the cut")
 ax.set_ylabel(r"$Z_A$ at BCE's cut over the best $Z_A$")
 ax.set_title("What the cut of the smallest error rate is worth", loc="left")
-ax.legend(frameon=False, loc="lower right")
+ax.legend(loc="lower right")
 
 # %%
 # Searches live on the left side of this figure. Two more remarks:
 #
 # - *Balancing the classes* (``bce_balanced`` in the table) moves BCE's condition to :math:`s(c)/b(c) = S_0/B_0`, the
 #   ratio before the cut. This answers the question for an experiment with equally much signal and background, which is
-#   not the one at hand. It does well here and badly in the first scenario.
+#   not the one at hand. It does well in the last scenario and
+#   less well in the first.
 # - *Luminosity* multiplies :math:`s` and :math:`b` alike and leaves all three conditions as they are. It does not move
 #   these cuts. A background uncertainty does: the next section.
 #
@@ -267,8 +272,8 @@ row("closed form, background known exactly", best_of(large, "asimov"))
 # %%
 # The last column is the effective number of simulated background events behind the cut. The likelihood that knows the
 # background is the closed form. With one simulated event for each expected one, about :math:`1/\sqrt{2}` of it is left,
-# but for the fluctuation of the few events. With less simulation still, the optimum rests on a handful of events: it is
-# a fluctuation itself, and elsewhere with the next seed. The last but one line is what an analysis meets: a 5 %
+# but for the fluctuation of the few events. With less simulation still, the optimum rests on a single event: it is a
+# fluctuation, elsewhere with the next seed, and not even the ``staterror`` protects against it. The last but one line is what an analysis meets: a 5 %
 # uncertainty of the normalization of several thousand background events weighs more than their Poisson fluctuation, and
 # the best cut moves to where there are fewer of them.
 #

@@ -18,8 +18,8 @@ from hepcuts import plotting
 # %%
 # A peak on a falling background
 # ------------------------------
-# The simulated events have a mass and a transverse momentum ``pt``. The signal is a peak at 125 GeV, of which 100 events
-# are expected; the background falls, with 10 000.
+# The simulated events have a mass and a transverse momentum ``pt``. The signal is a peak at 125 GeV, of which 100
+# events are expected; the background falls, with 10 000.
 #
 # There are two systematic uncertainties. The normalization of the background is known to 10 % (`hepcuts.NormSys`). The
 # energy scale is known to 1 % (`hepcuts.HistoSys`): it moves *events*, those of both samples together, since the
@@ -44,7 +44,7 @@ def sample(name, mass, pt, *, expected, signal=False, modifiers=()):
     )
 
 
-falling = 80 + generator.exponential(70.0, 24_000)
+falling = 80 + generator.exponential(70.0, 60_000)
 falling = falling[falling < 200]
 samples = [
     sample("signal", generator.normal(125, 10, 4000), generator.gamma(9.0, 8.0, 4000), expected=100.0, signal=True),
@@ -56,7 +56,7 @@ samples = [
         modifiers=[hc.NormSys("background_norm", 1.1, 0.9)],
     ),
 ]
-_ = plotting.distributions(samples, "pt", bins=np.linspace(0, 200, 41), log=True)
+plotting.distributions(samples, "pt", bins=np.linspace(0, 200, 41), log=True)
 
 # %%
 # Counting
@@ -98,9 +98,11 @@ for name, result in {"counted": counted, "fitted": fitted}.items():
 # What the likelihood sees
 # ------------------------
 # The templates behind the cut, and how the energy scale moves them. They come as one `hist.Hist` with the axes sample,
-# variation and mass:
+# variation and mass. The changes of the background are ragged: a bin changes by the few simulated events that cross its
+# edges. That is a fluctuation, too, and one that no ``staterror`` covers.
 
 templates = fitted.quoted.templates.to_hist()
+plt.style.use([mplhep.style.ATLAS, {"mathtext.fontset": "stixsans", "axes.labelsize": 15, "font.size": 13}])
 fig, (upper, lower) = plt.subplots(2, 1, sharex=True, figsize=(8, 7), height_ratios=(3, 2), layout="constrained")
 mplhep.histplot(
     [templates["background", "nominal", :], templates["signal", "nominal", :]],
@@ -113,7 +115,7 @@ mplhep.histplot(
 )
 upper.set(ylabel="Events / bin", xlabel="", xlim=(80, 200))
 upper.set_title(f"Behind {fitted.selection}", loc="left")
-upper.legend(frameon=False)
+upper.legend()
 for name, dash in (("signal", "-"), ("background", "--")):
     nominal = templates[name, "nominal", :].values()
     for side, color in (("up", "#e76300"), ("down", "#832db6")):
@@ -121,7 +123,7 @@ for name, dash in (("signal", "-"), ("background", "--")):
         lower.stairs(change, axis.edges, color=color, linestyle=dash, linewidth=1.8, label=f"{name}, scale {side}")
 lower.axhline(0.0, color="0.15", linewidth=1)
 lower.set(xlabel="mass [GeV]", ylabel="Change / bin")
-lower.legend(frameon=False, ncols=2)
+lower.legend(ncols=2, fontsize=10)
 
 # %%
 # What the fit did

@@ -9,7 +9,6 @@ events, at the loss, at the descent, and then replace the loss by what the analy
 The background is N(0, 4), the signal N(5, 1), with 10 000 events each. We keep what is above the cut.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import hepcuts as hc
@@ -19,7 +18,7 @@ from hepcuts.solvers import GradientDescent
 
 samples = hc.datasets.tutorial(seed=1)
 bins = np.linspace(-12, 12, 61)
-_ = plotting.distributions(samples, "x", bins=bins)
+plotting.distributions(samples, "x", bins=bins)
 
 # %%
 # A soft cut and its loss
@@ -30,7 +29,7 @@ _ = plotting.distributions(samples, "x", bins=bins)
 
 cut = hc.Cut("x", ">", 0.0, width=1.0)
 grid = np.linspace(-4, 8, 121)
-_ = landscape(samples, cut, thresholds=grid, objective="squared_error", step="erf").plot()
+landscape(samples, cut, thresholds=grid, objective="squared_error", step="erf").plot()
 
 # %%
 # One valley, and a slope that leads into it from everywhere between the two distributions. Outside of them the gradient
@@ -49,7 +48,7 @@ descent = hc.optimize(
     anneal=(1.0,),
     min_background=0.0,
 )
-_ = descent.plot()
+descent.plot()
 
 # %%
 # The right axis shows the cut, the left one the loss. The star is the loss of the *hard* cut at the end; it is
@@ -68,7 +67,7 @@ print(descent.history.lines()[-1])
 # :math:`S/\sqrt{B}` is one. Its soft landscape is best near 3.5:
 
 soft = landscape(samples, cut, thresholds=grid, objective="s_over_sqrt_b", step="erf")
-_ = soft.plot()
+soft.plot()
 print(f"soft S/sqrt(B): best cut {grid[np.nanargmax(soft.values)]:.1f}")
 
 # %%
@@ -83,7 +82,7 @@ scan = hc.scan(
     thresholds=np.linspace(-4, 8, 241),
 )
 print(scan)
-_ = scan.plot()
+scan.plot()
 
 # %%
 # The plateau ("within 1 %") is the number to remember. The 1 % best cuts by :math:`S/\sqrt{B}` are all those from
@@ -91,8 +90,8 @@ _ = scan.plot()
 #
 # The same from the final likelihood
 # ----------------------------------
-# :math:`S/\sqrt{B}` is an approximation for :math:`S \ll B`, and here there is five times more signal than background
-# behind the cut. What the analysis will publish is the discovery significance of a likelihood fit, with all its
+# :math:`S/\sqrt{B}` is an approximation for :math:`S \ll B`, and here there is five times as much signal as
+# background behind the cut. What the analysis will publish is the discovery significance of a likelihood fit, with all its
 # uncertainties. It is a function of the expected events as well, though one with a fit inside. Its gradient needs no
 # differentiation of that fit (see :doc:`/statistics`), and the optimization stays as it was:
 
@@ -103,18 +102,18 @@ print(result)
 # By default the soft cut starts wide and is narrowed in stages. Each stage has its own curve; thin lines part
 # them. The hard cuts at the end are confirmed by pyhf, with its own code and its own minimizer.
 
-_ = result.plot()
+result.plot()
 
 # %%
 # The landscape of the significance, for comparison with that of the loss:
 
 profile = landscape(samples, cut, thresholds=np.linspace(0, 7, 71), objective="profile", step="erf")
-_ = profile.plot()
+profile.plot()
 
 # %%
 # And the distributions before and behind the cut:
 
-_ = plotting.before_after(samples, result, "x", bins=bins)
+plotting.before_after(samples, result, "x", bins=bins)
 
 # %%
 # What each of the cuts is worth, in standard deviations of the profile likelihood:
@@ -132,6 +131,6 @@ for name, threshold in candidates.items():
     print(f"{name:<33s} x > {threshold:6.3f}   Z = {float(z):6.2f}")
 
 # %%
-# All reasonable cuts are within one percent of each other: this problem is kind. `The notebook's question
-# <plot_notebook_question.html>`_ shows some that are not. All numbers on this page were found and judged with the same
+# All reasonable cuts are within one percent of each other: this problem is kind. :doc:`plot_notebook_question`
+# shows some that are not. All numbers on this page were found and judged with the same
 # events, which flatters them a little; use ``holdout=0.5`` to quote a result on events that did not choose it.
