@@ -271,11 +271,11 @@ row("closed form, background known exactly", best_of(large, "asimov"))
 
 # %%
 # The last column is the effective number of simulated background events behind the cut. The likelihood that knows the
-# background is the closed form. With one simulated event for each expected one, about :math:`1/\sqrt{2}` of it is left,
-# but for the fluctuation of the few events. With less simulation still, the optimum rests on a single event: it is a
-# fluctuation, elsewhere with the next seed, and not even the ``staterror`` protects against it. The last but one line is what an analysis meets: a 5 %
-# uncertainty of the normalization of several thousand background events weighs more than their Poisson fluctuation, and
-# the best cut moves to where there are fewer of them.
+# background is the closed form. With one simulated event for each expected one, about :math:`1/\sqrt{2}` of it is
+# left, but for the fluctuation of the few events. With less simulation still, the optimum rests on a single event: it
+# is a fluctuation, elsewhere with the next seed, and not even the ``staterror`` protects against it. The last but one
+# line is what an analysis meets: a 5 % uncertainty of the normalization of several thousand background events weighs
+# more than their Poisson fluctuation, and the best cut moves to where there are fewer of them.
 #
 # .. _runs-out:
 #
