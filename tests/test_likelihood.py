@@ -4,6 +4,7 @@ import dataclasses
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyhf
 import pytest
@@ -202,7 +203,7 @@ def test_minus_log1p_against_mpmath(x):
     with mpmath.workdps(50):
         expected = float(mpmath.mpf(x) - mpmath.log1p(mpmath.mpf(x)))
     with jax.enable_x64(True):
-        assert float(density.minus_log1p(np.float64(x))) == pytest.approx(expected, rel=1e-15, abs=0.0)
+        assert float(density.minus_log1p(jnp.asarray(x))) == pytest.approx(expected, rel=1e-15, abs=0.0)
 
 
 def test_an_unknown_modifier_is_refused_by_name():

@@ -124,15 +124,15 @@ def ratio(of, c):
 
 
 CONDITIONS = {
-    "bce": lambda of, c: 1.0,
-    "s_over_sqrt_b": lambda of, c: ratio(of, c) / 2,
-    "asimov": lambda of, c: ratio(of, c) / np.log1p(ratio(of, c)) - 1,
+    "bce": np.ones_like,
+    "s_over_sqrt_b": lambda r: r / 2,
+    "asimov": lambda r: r / np.log1p(r) - 1,
 }
 
 
 def stationary(of, metric, low, high):
     """The cut at which a metric is stationary, between two cuts on either side of it."""
-    return brentq(lambda c: of["s"](c) / of["b"](c) - CONDITIONS[metric](of, c), low, high, xtol=1e-12)
+    return brentq(lambda c: of["s"](c) / of["b"](c) - CONDITIONS[metric](ratio(of, c)), low, high, xtol=1e-12)
 
 
 truth = hc.datasets.SCENARIOS["gauss40x10-gauss50x10"]
@@ -150,7 +150,7 @@ x = np.linspace(30, 75, 400)
 fig, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 ax.plot(x, of["s"](x) / of["b"](x), color="0.15", linewidth=2.2, label=r"$s(c)/b(c)$")
 for metric, condition in CONDITIONS.items():
-    ax.plot(x, np.broadcast_to(condition(of, x), x.shape), color=colors[metric], linewidth=1.8, label=labels[metric])
+    ax.plot(x, condition(ratio(of, x)), color=colors[metric], linewidth=1.8, label=labels[metric])
     at = known[metric]
     ax.plot(
         [at], [of["s"](at) / of["b"](at)], "o", color=colors[metric], markersize=9, markeredgecolor="white", zorder=4

@@ -90,10 +90,10 @@ scan.plot()
 #
 # The same from the final likelihood
 # ----------------------------------
-# :math:`S/\sqrt{B}` is an approximation for :math:`S \ll B`, and here there is five times as much signal as background
-# behind the cut. What the analysis will publish is the discovery significance of a likelihood fit, with all its
-# uncertainties. It is a function of the expected events as well, though one with a fit inside. Its gradient needs no
-# differentiation of that fit (see :doc:`/statistics`), and the optimization stays as it was:
+# :math:`S/\sqrt{B}` is an approximation for :math:`S \ll B`, and here there is five times as much signal as
+# background behind the cut. What the analysis will publish is the discovery significance of a likelihood fit, with
+# all its uncertainties. It is a function of the expected events as well, though one with a fit inside. Its gradient
+# needs no differentiation of that fit (see :doc:`/statistics`), and the optimization stays as it was:
 
 result = hc.optimize(samples, cut, objective="profile", step="erf")
 print(result)
