@@ -1,6 +1,7 @@
 """How Sphinx builds this documentation: ``sphinx-build -W --keep-going -b html docs docs/_build/html``."""
 
 import os
+from typing import Any
 
 # Figures need no screen.
 os.environ["MPLBACKEND"] = "Agg"
@@ -74,3 +75,19 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#2a6bb0", "color-brand-content": "#2a6bb0"},
     "dark_css_variables": {"color-brand-primary": "#7db8f0", "color-brand-content": "#7db8f0"},
 }
+
+
+def setup(app: Any) -> None:
+    """Keep napoleon from reading "type: description" in the sentence that describes a property."""
+
+    def hide(_app: Any, what: str, *rest: Any) -> None:
+        lines = rest[-1]
+        if what == "property":
+            lines[0] = lines[0].replace(":", "\0")
+
+    def show(*arguments: Any) -> None:
+        lines = arguments[-1]
+        lines[:] = [line.replace("\0", ":") for line in lines]
+
+    app.connect("autodoc-process-docstring", hide, priority=400)
+    app.connect("autodoc-process-docstring", show, priority=600)

@@ -1,5 +1,7 @@
 """Configuration files of the command line: samples, cuts and settings in TOML.
 
+A file looks like this::
+
     [[sample]]
     name = "signal"
     file = "signal.csv"            # relative to the configuration file

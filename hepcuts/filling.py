@@ -4,9 +4,10 @@
 `EventTable.of` and calls `EventTable.soft_yields` at every step.
 """
 
+import functools
 import warnings
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import hist
@@ -26,6 +27,9 @@ from .relaxations import AbstractStep
 from .relaxations import step as find_step
 from .samples import Sample, check_samples
 from .templates import Component, Structure, Templates, Yields, empty_histogram
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def as_selection(selection: Selection | AbstractCut | None) -> Selection | None:
@@ -340,3 +344,15 @@ def soft_fill(
     thresholds = jnp.asarray(table.selection.thresholds, dtype=float)
     yields = table.soft_yields(thresholds, _checked_widths(widths, table.selection), find_step(step))
     return Templates(table.structure, to_numpy(yields), np.zeros(len(table.structure.components)))
+
+
+def quietly(function: Callable[P, R]) -> Callable[P, R]:
+    """The function without its warnings of events outside the axis, for what was warned of already."""
+
+    @functools.wraps(function)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> R:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutsideAxisWarning)
+            return function(*args, **kwargs)
+
+    return quiet

@@ -19,7 +19,7 @@ from ._types import FloatArray
 from .cuts import AbstractCut, Selection
 from .errors import InputError, OptimizationError, YieldError
 from .evaluation import HardEvaluation, effective_background, evaluate
-from .filling import fill
+from .filling import fill, quietly
 from .histfactory import HistFactory, discovery_significance
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
@@ -191,15 +191,16 @@ def optimize(
         raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2, 1).")
     generator = np.random.default_rng(seed)
     training, held_out = _split(samples, holdout, generator)
-    search = Search(
+    search = quietly(Search)(
         training, chosen, goal=goal, walker=walker, relaxation=relaxation, axis=axis, min_background=min_background
     )
     schedule = tuple(anneal)
     validation = None
     if len(schedule) > 1 and folds:
-        validation = _cross_validate(search, training, schedule, folds, generator)
+        validation = quietly(_cross_validate)(search, training, schedule, folds, generator)
         # The narrowest within 2 % of the best: a smaller difference is no evidence, and narrow is closer to hard.
-        good = np.flatnonzero(validation >= validation.max() - 0.02 * np.abs(validation.max()))
+        # Where no width stands the validation, the widest.
+        good = np.flatnonzero(np.isfinite(validation) & (validation >= validation.max() - 0.02 * abs(validation.max())))
         schedule = schedule[: int(good.max(initial=0)) + 1]
     ending, history = search.run(schedule)
     if log is not None:
@@ -216,7 +217,7 @@ def optimize(
         label=goal.label,
         soft_value=float(history.values[-1]),
         training=evaluate(training, hard, objective=goal, axis=axis),
-        held_out=None if held_out is None else evaluate(held_out, hard, objective=goal, axis=axis),
+        held_out=None if held_out is None else quietly(evaluate)(held_out, hard, objective=goal, axis=axis),
         start=search.start,
         history=history,
         success=ending.success,
@@ -230,7 +231,7 @@ def optimize(
 def _cross_validate(
     search: Search, samples: Sequence[Sample], schedule: tuple[float, ...], folds: int, generator: np.random.Generator
 ) -> FloatArray:
-    """Mean value of the hard objective on events left out, after each stage, shape (stage,); larger is better.
+    """Pooled hard objective on events left out, after each stage, shape (stage,); larger is better.
 
     Each fold is left out once by giving its events no weight, so that all folds share one compiled search.
     """

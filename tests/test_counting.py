@@ -224,7 +224,7 @@ def test_ratios(name):
     assert worst(function, exact, grid(*[[1e-9, 1e-3, 0.7, 3.0, 1e6, 1e12]] * arity)) < 5e-16
 
 
-# Behaviour at zero
+# Behavior at zero
 
 
 nan = np.nan

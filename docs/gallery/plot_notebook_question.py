@@ -139,7 +139,8 @@ truth = hc.datasets.SCENARIOS["gauss40x10-gauss50x10"]
 of = expected(truth)
 known = {metric: stationary(of, metric, 30.0, 80.0) for metric in CONDITIONS}
 
-plt.style.use([mplhep.style.ATLAS, {"mathtext.fontset": "stixsans", "axes.labelsize": 15, "font.size": 13}])
+look = {"mathtext.fontset": "stixsans", "axes.labelsize": 15, "axes.titlesize": 13, "font.size": 13}
+plt.style.use([mplhep.style.ATLAS, look])
 colors = {"bce": "#3f90da", "s_over_sqrt_b": "#e76300", "asimov": "#832db6"}
 labels = {
     "bce": r"$1$ (error rate, BCE)",

@@ -3,7 +3,7 @@
 Which one do I need?
 
 - I plan a search and know the expected signal `s` and background `b`: `asimov_significance(s, b)`. It is the median
-  discovery significance; this is the number to maximise with a cut.
+  discovery significance; this is the number to maximize with a cut.
 - The same, and the background has an uncertainty: `asimov_significance(s, b, sigma_b)`.
 - I have data, and a region that measures the background: `binomial_significance(n_on, n_off, tau)` from the exact
   p-value, right for any counts; `li_ma_significance(n_on, n_off, tau)` from the likelihood ratio, the custom of

@@ -22,7 +22,7 @@ def asimov_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike | None = 
     included. Slopes are finite, `1 / sqrt(b + sigma_b^2)` in `s` at `s = 0`, and accurate relative to the significance
     over the argument: less than that is rounding where it hardly depends on the argument.
 
-    Behaviour at zero: `b = 0` has no value, NaN: a background model that predicts nothing makes any signal infinitely
+    Behavior at zero: `b = 0` has no value, NaN: a background model that predicts nothing makes any signal infinitely
     significant. `s = 0` gives 0, a deficit `s < 0` a negative significance. `s = -b` (no event at all) is the last
     value, `-sqrt(2 b)` for a known background; its slope in `s` is infinite and given as that at the smallest positive
     float. `s < -b` and a negative `b` or `sigma_b` are NaN. `sigma_b = 0` is the same as None.
@@ -74,7 +74,7 @@ def li_ma_significance(n_on: ArrayLike, n_off: ArrayLike, tau: ArrayLike) -> Arr
     Accurate to 1e-14, relative, for counts up to 1e12, also where the excess is a small difference of large numbers:
     the excess of exactly the given floats, so pass counts and `tau` rather than rounded quotients of them.
 
-    Behaviour at zero: one count may be zero (`0 ln 0 = 0`); its slope is then infinite and given as that at the
+    Behavior at zero: one count may be zero (`0 ln 0 = 0`); its slope is then infinite and given as that at the
     smallest positive float. Both zero gives 0, the limit: nothing seen where nothing is expected. Negative counts and
     `tau = 0` or negative have no value, NaN.
 

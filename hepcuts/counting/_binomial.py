@@ -20,7 +20,7 @@ def binomial_significance(n_on: ArrayLike, n_off: ArrayLike, tau: ArrayLike) -> 
     """Significance Z_Bi of an observed count over a background measured in another region, from the exact p-value.
 
     Given the sum of the counts, `n_on` is binomial without a signal: the p-value is `I_w(n_on, n_off + 1)`, the
-    regularised incomplete beta function at `w = 1 / (1 + tau)`. Right for any counts, conservative for few; Z is the
+    regularized incomplete beta function at `w = 1 / (1 + tau)`. Right for any counts, conservative for few; Z is the
     one-sided equivalent, negative for `p > 1/2`.
 
     The p-value is handled as a logarithm, so Z is right far beyond 38, where p is no float any more. Accurate to 1e-14
@@ -28,7 +28,7 @@ def binomial_significance(n_on: ArrayLike, n_off: ArrayLike, tau: ArrayLike) -> 
     `n_on = n_off / tau`, and close to it only the absolute accuracy means something. (For larger `tau` the same, unless
     `n_on` is below 0.1: then to 1e-9.) Slopes are as accurate.
 
-    Behaviour at zero: `n_on = 0` gives minus infinity (p = 1). `n_off = 0` is an observation like any other, and
+    Behavior at zero: `n_on = 0` gives minus infinity (p = 1). `n_off = 0` is an observation like any other, and
     counts need not be integers. Negative counts and `tau = 0` or negative have no value, NaN.
 
     Args:

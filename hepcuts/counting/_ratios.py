@@ -16,7 +16,7 @@ def s_over_sqrt_b(s: ArrayLike, b: ArrayLike) -> Array:
     The limit of the discovery significance for small `s / b`, and no significance otherwise: it overstates few events
     over little background without bound.
 
-    Behaviour at zero: `b = 0` or negative has no value, NaN. `s = 0` gives 0, a negative `s` a negative ratio.
+    Behavior at zero: `b = 0` or negative has no value, NaN. `s = 0` gives 0, a negative `s` a negative ratio.
 
     Args:
         s: expected signal events, any shape that broadcasts with `b`.
@@ -43,7 +43,7 @@ def s_over_sqrt_s_plus_b(s: ArrayLike, b: ArrayLike) -> Array:
     The inverse relative uncertainty of a measured signal yield, for a signal known to exist: not a discovery
     significance.
 
-    Behaviour at zero: `s + b = 0` or negative has no value, NaN, and neither has a negative `b`. `b = 0` gives
+    Behavior at zero: `s + b = 0` or negative has no value, NaN, and neither has a negative `b`. `b = 0` gives
     `sqrt(s)`; `s = 0` gives 0, a negative `s` a negative ratio.
 
     Args:
@@ -70,7 +70,7 @@ def s_over_sqrt_b_plus_variance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike) 
 
     The limit of `asimov_significance(s, b, sigma_b)` for small `s / b`.
 
-    Behaviour at zero: `b + sigma_b^2 = 0` has no value, NaN, and neither has a negative `b` or `sigma_b`. `b = 0` gives
+    Behavior at zero: `b + sigma_b^2 = 0` has no value, NaN, and neither has a negative `b` or `sigma_b`. `b = 0` gives
     `s / sigma_b`, `sigma_b = 0` gives `s / sqrt(b)`; `s = 0` gives 0, a negative `s` a negative ratio.
 
     Args:
@@ -101,7 +101,7 @@ def punzi(efficiency: ArrayLike, b: ArrayLike, a: ArrayLike) -> Array:
     Inversely proportional to the smallest signal for which the experiment both claims a discovery at `a` standard
     deviations and, if there is no signal, excludes it. It needs no assumed signal cross-section.
 
-    Behaviour at zero: `b = 0` gives `2 efficiency / a`, with an infinite slope in `b`; `a/2 + sqrt(b) = 0` has no
+    Behavior at zero: `b = 0` gives `2 efficiency / a`, with an infinite slope in `b`; `a/2 + sqrt(b) = 0` has no
     value, NaN, and neither has a negative `b` or `a`.
 
     Args:

@@ -160,7 +160,7 @@ def discovery_significance(
         >>> import pyhf
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[10.0], bkg=[50.0], bkg_uncertainty=[7.0])
         >>> print(round(float(discovery_significance(HistFactory(model))), 4))
-        0.9782
+        0.9591
     """
     required_poi(likelihood.structure)
     templates = likelihood.templates if templates is None else templates
@@ -213,11 +213,11 @@ def discovery_test(likelihood: HistFactory, data: Any = None, *, throw: bool = T
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[10.0], bkg=[50.0], bkg_uncertainty=[7.0])
         >>> print(discovery_test(HistFactory(model)))
         Discovery test, expected (Asimov, mu = 1, nuisance parameters nominal)
-          significance  Z  = 0.9782 standard deviations
-          p-value       p0 = 0.164
-          statistic     q0 = 0.956809
-          signal strength  = 1 +- 1.05
-          fits: unconditional fit: converged; background-only fit: converged (4 steps)
+          significance  Z  = 0.9591 standard deviations
+          p-value       p0 = 0.1688
+          statistic     q0 = 0.919825
+          signal strength  = 1 +- 1.04
+          fits: unconditional fit: converged; background-only fit: converged (5 steps)
     """
     required_poi(likelihood.structure)
     if data is not None:
