@@ -77,7 +77,7 @@ def _with_history(found):
         np.ones((4, 3)),
     )
     training = dataclasses.replace(found.training, value=2.6)
-    return dataclasses.replace(found, history=history, objective="my_function", training=training)
+    return dataclasses.replace(found, history=history, objective="my_function", label="my_function", training=training)
 
 
 def _landscape():
