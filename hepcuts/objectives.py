@@ -131,7 +131,7 @@ def profile_function(reference: Templates) -> Callable[[Yields], Any]:
     mapper = TemplateMapper(likelihood, [reference.structure])
 
     def significance(yields: Yields) -> Any:
-        return significance_of(q0(likelihood.structure, mapper([yields]))[0])
+        return significance_of(q0(likelihood.structure, mapper([yields])))
 
     return significance
 

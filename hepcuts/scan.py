@@ -5,19 +5,16 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
-import jax
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ._precision import float64_scope
 from ._types import FloatArray
 from .cumulative import distinct_thresholds, yields_behind
 from .cuts import Cut, Selection
 from .errors import EmptySelectionError, InputError
 from .filling import bins_of, require_columns, structure_of, warn_outside
-from .histfactory import HistFactory, TemplateMapper, q0, significance_of
+from .histfactory import HistFactory, TemplateMapper, significances
 from .metrics import AbstractMetric, Table, metric
 from .samples import Sample, check_samples
 from .templates import Templates, Yields
@@ -286,12 +283,6 @@ def _checked_thresholds(thresholds: ArrayLike) -> FloatArray:
     return np.unique(points)
 
 
-@eqx.filter_jit
-def _significances(structure: Any, templates: Any) -> Any:
-    """Discovery significances of many sets of templates. Its compiled code serves all models of one structure."""
-    return jax.vmap(lambda t: significance_of(q0(structure, t)[0]))(templates)
-
-
 def _reference(table: Table) -> Templates:
     """Templates of which every yield is positive that is positive behind any threshold: pyhf builds the model of them.
 
@@ -320,13 +311,9 @@ def _profile(table: Table) -> tuple[FloatArray, Any]:
         wanted = positions[~evaluated[positions]]
         evaluated[wanted] = True
         fitted = wanted[possible[wanted]]
-        for start in range(0, len(fitted), _BATCH):
-            batch = fitted[start : start + _BATCH]
-            # Always the same number, so that the batch is compiled once.
-            padded = np.resize(batch, _BATCH)
-            part = Yields(table.yields.values[padded], table.yields.variances[padded])
-            templates = float64_scope(jax.vmap(lambda y: mapper([y])))(part)
-            values[batch] = float64_scope(_significances)(likelihood.structure, templates)[: len(batch)]
+        if len(fitted):
+            part = Yields(np.asarray(table.yields.values)[fitted], np.asarray(table.yields.variances)[fitted])
+            values[fitted] = significances(likelihood, mapper([part]))
 
     everywhere = np.arange(len(values))
     if len(values) <= _EVERYWHERE:

@@ -29,7 +29,8 @@ class Yields(eqx.Module):
     """Sums of weights and of squared weights; a pytree that adds.
 
     Attributes:
-        values: expected events, shape (variation, sample, bin); variation 0 is the nominal one.
+        values: expected events, shape (variation, sample, bin), after the axes of a batch if there are any; variation 0
+            is the nominal one.
         variances: sums of squared weights, of the same shape.
     """
 
@@ -40,14 +41,14 @@ class Yields(eqx.Module):
         return Yields(self.values + other.values, self.variances + other.variances)
 
     @property
-    def nominal(self) -> Float[AnyArray, "sample bin"]:
+    def nominal(self) -> Float[AnyArray, "*batch sample bin"]:
         """Expected events without any variation, shape (sample, bin)."""
-        return self.values[0]
+        return self.values[..., 0, :, :]
 
     @property
-    def variance(self) -> Float[AnyArray, "sample bin"]:
+    def variance(self) -> Float[AnyArray, "*batch sample bin"]:
         """Variance of the nominal yields from finite simulation, shape (sample, bin)."""
-        return self.variances[0]
+        return self.variances[..., 0, :, :]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

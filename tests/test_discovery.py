@@ -14,7 +14,7 @@ import scipy.optimize
 import hepcuts as hc
 from hepcuts import _pyhf, counting
 from hepcuts.errors import FitError, InputError, PrecisionError
-from hepcuts.histfactory import density, fit, fixed_poi_fit, newton
+from hepcuts.histfactory import density, fit, fixed_poi_fit
 
 from . import models
 
@@ -333,51 +333,3 @@ def test_inside_a_transformation_a_failed_fit_is_nan(x64):
 def test_wrong_data_are_refused():
     with pytest.raises(InputError, match=r"expects \(2,\)"):
         hc.discovery_significance(hc.HistFactory(models.build("normsys")), data=[50.0])
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_newton_on_a_bounded_quadratic_with_known_minimum(seed, x64):
-    """Against the exact solution by enumeration of active sets."""
-    import itertools
-
-    generator = np.random.default_rng(seed)
-    n = 4
-    a = generator.normal(size=(n, n))
-    matrix, center = a @ a.T + 0.1 * np.eye(n), 2.0 * generator.normal(size=n)
-    value = lambda x: 0.5 * (x - center) @ matrix @ (x - center)  # noqa: E731
-    best = np.inf
-    for pattern in itertools.product((-1.0, None, 1.0), repeat=n):
-        x = np.array([0.0 if p is None else p for p in pattern])
-        free = np.array([p is None for p in pattern])
-        if free.any():
-            rhs = -(matrix[np.ix_(free, ~free)] @ (x - center)[~free])
-            x[free] = center[free] + np.linalg.solve(matrix[np.ix_(free, free)], rhs)
-        if np.all(np.abs(x) <= 1 + 1e-12):
-            best = min(best, value(x))
-    result = newton.minimize(
-        lambda x: density.Expansion(value(x), matrix @ (x - center), jnp.asarray(matrix), jnp.asarray(matrix)),
-        jnp.zeros(n),
-        bounds=(-jnp.ones(n), jnp.ones(n)),
-        free=jnp.ones(n, dtype=bool),
-    )
-    assert int(result.status) == newton.CONVERGED
-    assert float(result.value) == pytest.approx(best, rel=1e-10, abs=1e-12)
-
-
-def test_newton_says_when_steps_run_out(x64):
-    residuals = lambda x: jnp.stack([10.0 * (x[1] - x[0] ** 2), 1.0 - x[0]])  # noqa: E731
-    rosenbrock = lambda x: jnp.sum(residuals(x) ** 2)  # noqa: E731
-
-    def expand(x):
-        jacobian = jax.jacfwd(residuals)(x)
-        return density.Expansion(
-            rosenbrock(x), jax.grad(rosenbrock)(x), jax.hessian(rosenbrock)(x), 2 * jacobian.T @ jacobian
-        )
-
-    arguments = {"bounds": (jnp.full(2, -10.0), jnp.full(2, 10.0)), "free": jnp.ones(2, dtype=bool)}
-    start = jnp.array([-1.2, 1.0])
-    short = newton.minimize(expand, start, max_steps=3, **arguments)
-    assert int(short.status) == newton.TOO_MANY_STEPS
-    full = newton.minimize(expand, start, **arguments)
-    assert int(full.status) == newton.CONVERGED
-    np.testing.assert_allclose(full.parameters, 1.0, rtol=1e-7)

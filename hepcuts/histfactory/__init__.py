@@ -5,14 +5,18 @@ pyhf is the referee, JAX the player: the model is built, validated and owned by 
 discovery significance (`discovery`).
 """
 
+from .asimov import postfit_asimov_data as postfit_asimov_data
+from .asimov import prefit_asimov_data as prefit_asimov_data
 from .binding import TemplateMapper as TemplateMapper
 from .discovery import SignificanceResult as SignificanceResult
 from .discovery import discovery_significance as discovery_significance
 from .discovery import discovery_test as discovery_test
 from .discovery import q0 as q0
 from .discovery import significance_of as significance_of
+from .discovery import significances as significances
 from .fit import FitResult as FitResult
 from .fit import fit as fit
 from .fit import fixed_poi_fit as fixed_poi_fit
 from .likelihood import HistFactory as HistFactory
+from .nuisance import NuisanceParameters as NuisanceParameters
 from .structure import LikelihoodTemplates as LikelihoodTemplates

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from hepcuts.errors import InputError
 from hepcuts.modifiers import ShapeSys
@@ -14,13 +16,15 @@ from .likelihood import HistFactory
 from .structure import LikelihoodTemplates
 
 _Row = Callable[[TemplateStructure, Yields, int], Any]
-"""Numbers of one sample of one channel, shape (bin,), from the channel's yields."""
+"""Numbers of one sample of one channel, shape (..., bin), from the channel's yields."""
 
 
 class TemplateMapper:
-    """Turns new yields of the channels into templates of the likelihood, in pyhf's order. Pure JAX when called.
+    """Turns new yields of the channels into templates of the likelihood, in pyhf's order.
 
-    What no event can change (normsys factors) stays what it is in the likelihood.
+    What no event can change (normsys factors) stays what it is in the likelihood. Yields with the axes of a batch in
+    front give templates with the same axes (normsys factors without). JAX arrays give JAX arrays, differentiably;
+    NumPy arrays give NumPy arrays.
 
     Args:
         likelihood: made from a workspace of templates of these channels.
@@ -42,11 +46,13 @@ class TemplateMapper:
 
     def __call__(self, yields: Sequence[Yields]) -> LikelihoodTemplates:
         """Templates of the likelihood from one `Yields` for each channel."""
+        xp = _namespace(yields)
         nominal = self._table(_nominal, yields)
+        lead = nominal.shape[:-2]
 
         def stack(rows: Sequence[_Row]) -> Any:
             parts = [self._table(row, yields) for row in rows]
-            return jnp.stack(parts) if parts else jnp.zeros((0, *nominal.shape))
+            return xp.stack(parts, axis=-3) if parts else xp.zeros((*lead, 0, *nominal.shape[-2:]))
 
         return LikelihoodTemplates(
             nominal,
@@ -60,39 +66,47 @@ class TemplateMapper:
 
     def _table(self, row: _Row, yields: Sequence[Yields]) -> Any:
         """Rows of all samples, bins of all channels one after the other; zero where a channel lacks a sample."""
+        xp = _namespace(yields)
         blocks = []
         for structure, number in self._channels:
             names = [component.name for component in structure.components]
-            empty = jnp.zeros(structure.num_bins)
+            nominal = yields[number].nominal
+            empty = xp.zeros((*nominal.shape[:-2], structure.num_bins))
             present = (names.index(s) if s in names else None for s in self._samples)
             rows = [empty if at is None else row(structure, yields[number], at) for at in present]
-            blocks.append(jnp.stack(rows))
-        return jnp.concatenate(blocks, axis=1)
+            blocks.append(xp.stack(rows, axis=-2))
+        return xp.concatenate(blocks, axis=-1)
+
+
+def _namespace(tree: Any) -> Any:
+    """NumPy or JAX's NumPy, whichever the arrays are of."""
+    return jnp if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tree)) else np
 
 
 def _nominal(_: TemplateStructure, yields: Yields, sample: int) -> Any:
-    return jnp.asarray(yields.nominal[sample])
+    return yields.nominal[..., sample, :]
 
 
 def _varied(systematic: str, side: str) -> _Row:
     def row(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
         known = systematic in structure.systematics
-        return jnp.asarray(yields.values[structure.position(systematic, side) if known else 0, sample])
+        return yields.values[..., structure.position(systematic, side) if known else 0, sample, :]
 
     return row
 
 
 def _staterror(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
-    variance = jnp.asarray(yields.variance[sample])
+    xp = _namespace(yields)
+    variance = yields.variance[..., sample, :]
     positive = (variance > 0) & structure.components[sample].staterror
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)
+    return xp.where(positive, xp.sqrt(xp.where(positive, variance, 1.0)), 0.0)
 
 
 def _shapesys(layer: int) -> _Row:
     def row(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
         # Several on one sample lie in as many layers, in their order.
         mine = [m for m in structure.components[sample].modifiers if isinstance(m, ShapeSys)]
-        nominal = jnp.asarray(yields.nominal[sample])
-        return mine[layer].uncertainties(nominal) if layer < len(mine) else jnp.zeros_like(nominal)
+        nominal = yields.nominal[..., sample, :]
+        return mine[layer].uncertainties(nominal) if layer < len(mine) else 0.0 * nominal
 
     return row

@@ -4,6 +4,9 @@ Two forms of the same likelihood. `logpdf` is pyhf's, normalization included. `d
 over its saturated value (every bin predicted exactly as observed): it differs by a constant of the data, vanishes
 where expectation equals data, and keeps its precision where the former is the difference of large numbers. Fits and
 test statistics use the deviance.
+
+These functions serve where something is differentiated with respect to templates or data. The fits themselves use the
+same likelihood as written out in `hepcuts.histfactory.solver`.
 """
 
 from typing import Any, NamedTuple
@@ -143,52 +146,23 @@ def deviance(structure: Structure, templates: LikelihoodTemplates, pars: Paramet
     return total
 
 
-class Expansion(NamedTuple):
-    """The deviance at a point with its derivatives with respect to the parameters.
-
-    Attributes:
-        value: the deviance.
-        gradient: shape (parameter,).
-        hessian: shape (parameter, parameter).
-        information: its expectation, twice the Fisher information; never negative, shape (parameter, parameter).
-    """
-
-    value: Float[Array, ""]
-    gradient: Float[Array, " parameter"]
-    hessian: Float[Array, "parameter parameter"]
-    information: Float[Array, "parameter parameter"]
-
-
-def expand(structure: Structure, templates: LikelihoodTemplates, pars: Parameters, data: Data) -> Expansion:
-    """Expand the deviance to second order.
-
-    By the chain rule through rates and pulls, whose Jacobian serves gradient, information and the larger part of the
-    Hessian; automatic differentiation to second order is left for the curvature of the rates alone.
-    """
+def information(
+    structure: Structure, templates: LikelihoodTemplates, pars: Parameters
+) -> Float[Array, "parameter parameter"]:
+    """Expected (Fisher) information of all parameters at `pars`: the mean of the Hessian of -ln L over data."""
     pars = jnp.asarray(pars)
-    directions = jnp.eye(len(pars))
+    terms = constraints(structure, templates)
 
-    def rates_and_pulls(p: Any) -> Any:
-        _, rates, pulls, _ = _parts(structure, templates, p, data)
-        return rates, pulls
+    def rates(p: Any) -> Any:
+        return jnp.concatenate([main_rates(structure, templates, p), p[structure.poisson_parameter] * terms.factor])
 
-    (rates, pulls), push = jax.linearize(rates_and_pulls, pars)
-    by_rate, by_pull = jax.vmap(push, out_axes=-1)(directions)
-    counts = _parts(structure, templates, pars, data)[0]
-    slopes = jax.grad(lambda r: poisson_deviance(counts, r).sum())(rates)
-    positive = rates > 0
-    inverse = jnp.where(positive, 1.0 / jnp.where(positive, rates, 1.0), 0.0)
-
-    fixed_slopes = jax.lax.stop_gradient(slopes)
-    _, push_slope = jax.linearize(jax.grad(lambda p: fixed_slopes @ rates_and_pulls(p)[0]), pars)
-    curvature = jax.vmap(push_slope)(directions)
-    from_pulls = 2.0 * by_pull.T @ by_pull
-    return Expansion(
-        poisson_deviance(counts, rates).sum() + (pulls**2).sum(),
-        by_rate.T @ slopes + 2.0 * by_pull.T @ pulls,
-        (2.0 * counts * inverse**2 * by_rate.T) @ by_rate + curvature + from_pulls,
-        (2.0 * inverse * by_rate.T) @ by_rate + from_pulls,
-    )
+    expected, push = jax.linearize(rates, pars)
+    slopes = jax.vmap(push, out_axes=-1)(jnp.eye(len(pars)))
+    positive = expected > 0
+    weights = jnp.where(positive, 1.0 / jnp.where(positive, expected, 1.0), 0.0)
+    prior = jnp.zeros_like(pars).at[structure.normal_parameter].add(1.0 / terms.sigma**2)
+    total: Array = slopes.T @ (weights[:, None] * slopes) + jnp.diag(prior)
+    return total
 
 
 @jax.custom_jvp

@@ -3,19 +3,32 @@
 import dataclasses
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
-from hepcuts._precision import float64_scope
 from hepcuts._types import FloatArray
-from hepcuts.errors import FitError
+from hepcuts.errors import FitError, InputError
 
-from . import density, newton
 from .likelihood import HistFactory
-from .structure import LikelihoodTemplates, Structure
+from .minimization import Batch, alternative_starts, free_parameters, search
+from .nuisance import NuisanceParameters
+from .solver.expansion import Likelihood
+from .solver.layout import layout_of
+from .solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
+from .structure import Structure
+
+_MESSAGES = {
+    CONVERGED: "converged",
+    STALLED: "no step lowers -2 ln L although the expected distance to the minimum is not small: the likelihood may be "
+    "flat, discontinuous (interpolation code 0 or 2) or run into a bound; try other initial values (num_starts=10) or "
+    "fix a parameter",
+    TOO_MANY_STEPS: "the number of steps ran out before the expected distance to the minimum was small; the likelihood "
+    "may fall without end along some direction: bound or fix a parameter, or try num_starts=10",
+    NOT_FINITE: "-2 ln L is not finite at any of the initial values: a bin with data expects no or negative events "
+    "there; check the templates for empty or negative bins",
+}
+
+_SAME_MINIMUM = 1e-6
+"""Minima closer than this in -2 ln L count as one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,6 +47,9 @@ class FitResult:
         success: whether the fit converged.
         message: why it stopped.
         num_steps: number of Newton steps.
+        at_bound: names of the free parameters that ended at a bound.
+        minima: deviances of all minima that the starts led to, the lowest first, shape (minimum,).
+        nuisance_parameters: pulls and constraints.
     """
 
     names: tuple[str, ...]
@@ -45,119 +61,153 @@ class FitResult:
     success: bool
     message: str
     num_steps: int
+    at_bound: tuple[str, ...]
+    minima: FloatArray
+    nuisance_parameters: NuisanceParameters
 
     def __repr__(self) -> str:
         rows = [
-            f"  {n:<30s} {p: .5g} +- {u:.3g}"
+            f"  {n:<30s} {p: .5g} +- {u:.3g}{'  (at a bound)' if n in self.at_bound else ''}"
             for n, p, u in zip(self.names, self.parameters, self.uncertainties, strict=True)
         ]
         return "\n".join([f"Fit: {self.message} ({self.num_steps} steps, deviance {self.deviance:.6g})", *rows])
 
 
-def minimum(
-    structure: Structure, templates: LikelihoodTemplates, data: Any, init: Any, *, fix_poi: bool
-) -> newton.Minimum:
-    """Minimize the deviance from `init`; with `fix_poi` the parameter of interest stays there. Pure JAX.
-
-    The result is cut off from differentiation: by the envelope theorem the derivative of the minimum's value with
-    respect to templates and data is the partial derivative at the fitted parameters.
-    """
-    structure, templates, data, init = jax.lax.stop_gradient((structure, templates, data, init))
-    free = ~(jnp.asarray(structure.fixed) | density.constraints(structure, templates).void)
-    if fix_poi:
-        free = free.at[structure.poi].set(False)
-    result = newton.minimize(
-        lambda pars: density.expand(structure, templates, pars, data),
-        jnp.asarray(init),
-        bounds=(jnp.asarray(structure.lower), jnp.asarray(structure.upper)),
-        free=free,
-    )
-    return jax.lax.stop_gradient(result)
-
-
-def covariance(
-    structure: Structure, templates: LikelihoodTemplates, pars: Any, data: Any, *, fix_poi: bool
-) -> Float[Array, "parameter parameter"]:
-    """Inverse of the observed information, of which -2 ln L has twice; zero for fixed parameters."""
-    information = 0.5 * density.expand(structure, templates, pars, data).hessian
-    free = ~(jnp.asarray(structure.fixed) | density.constraints(structure, templates).void)
-    if fix_poi:
-        free = free.at[structure.poi].set(False)
-    both = free[:, None] & free[None, :]
-    root = jnp.where(free, jnp.sqrt(jnp.abs(jnp.diagonal(information))), 1.0)
-    scaled = jnp.where(both, information / (root[:, None] * root[None, :]), jnp.eye(len(root)))
-    return jnp.where(both, jnp.linalg.inv(scaled) / (root[:, None] * root[None, :]), 0.0)
-
-
-@eqx.filter_jit
-def _fit(structure: Structure, templates: Any, data: Any, init: Any, fix_poi: bool) -> Any:
-    result = minimum(structure, templates, data, init, fix_poi=fix_poi)
-    return result, covariance(structure, templates, result.parameters, data, fix_poi=fix_poi)
-
-
-def fit(likelihood: HistFactory, data: Any, *, init: Any = None, throw: bool = True) -> FitResult:
+def fit(likelihood: HistFactory, data: Any, *, init: Any = None, num_starts: int = 1, throw: bool = True) -> FitResult:
     """Unconditional fit: all free parameters within the model's bounds.
 
     Args:
         likelihood: the likelihood.
         data: main and auxiliary data, shape (data,).
         init: where to start, shape (parameter,); None for pyhf's suggestion.
+        num_starts: number of starts, the first of them at `init`. The lowest minimum counts; the message says so if
+            there are several.
         throw: whether to raise if the fit does not converge.
 
     Raises:
         FitError: the fit did not converge and `throw` is set; the message says why and what to try.
-        InputError: a wrong number of data.
+        InputError: a wrong number of data or initial values.
 
     Example:
         >>> import pyhf
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[5.0], bkg=[50.0], bkg_uncertainty=[7.0])
         >>> print(fit(HistFactory(model), [60.0, *model.config.auxdata]))
-        Fit: converged (5 steps, deviance ...)
+        Fit: converged (4 steps, deviance ...)
           mu                              2 +- 2.09
           uncorr_bkguncrt[0]              1 +- 0.14
     """
-    return _checked_fit(likelihood, data, init, fix_poi=False, throw=throw)
+    start = _start(likelihood, init)
+    return _fit(likelihood, data, start, fix_poi=False, num_starts=num_starts, throw=throw)
 
 
-def fixed_poi_fit(likelihood: HistFactory, data: Any, *, poi: float, init: Any = None, throw: bool = True) -> FitResult:
+def fixed_poi_fit(
+    likelihood: HistFactory, data: Any, *, poi: float, init: Any = None, num_starts: int = 1, throw: bool = True
+) -> FitResult:
     """Conditional fit with the parameter of interest fixed at `poi`; otherwise as `fit`."""
-    start = np.array(likelihood.structure.init if init is None else init)
+    start = _start(likelihood, init)
     start[likelihood.poi] = poi
-    return _checked_fit(likelihood, data, start, fix_poi=True, throw=throw)
+    return _fit(likelihood, data, start, fix_poi=True, num_starts=num_starts, throw=throw)
 
 
-@float64_scope
-def _checked_fit(likelihood: HistFactory, data: Any, init: Any, *, fix_poi: bool, throw: bool) -> FitResult:
-    data = likelihood.check_data(data)
-    start = np.asarray(likelihood.structure.init if init is None else init, dtype=np.float64)
-    result, cov = _fit(likelihood.structure, likelihood.templates, data, start, fix_poi)
-    status = int(result.status)
-    summary = FitResult(
-        likelihood.parameter_names,
-        np.asarray(result.parameters),
-        np.sqrt(np.diagonal(cov)) if np.all(np.diagonal(cov) >= 0) else np.full(len(start), np.nan),
-        np.asarray(cov),
-        float(result.value),
-        float(result.edm),
-        status == newton.CONVERGED,
-        newton.MESSAGES[status],
-        int(result.num_steps),
-    )
+def _start(likelihood: HistFactory, init: Any) -> FloatArray:
+    start = np.array(likelihood.structure.init if init is None else init, dtype=np.float64)
+    if start.shape != (len(likelihood.parameter_names),) or not np.all(np.isfinite(start)):
+        raise InputError(
+            f"init came with shape {start.shape}; expected {len(likelihood.parameter_names)} finite numbers, one for "
+            "each parameter."
+        )
+    return start
+
+
+def _fit(
+    likelihood: HistFactory, data: Any, start: FloatArray, *, fix_poi: bool, num_starts: int, throw: bool
+) -> FitResult:
+    data = np.asarray(likelihood.check_data(data))
+    found = best_of_starts(likelihood.structure, _batch(likelihood, data), start, fix_poi=fix_poi, number=num_starts)
+    summary = describe(likelihood, data, found, fix_poi=fix_poi)
     if throw and not summary.success:
-        raise FitError(_failure(summary, likelihood))
+        raise FitError(failure(summary))
     return summary
 
 
-def _failure(summary: FitResult, likelihood: HistFactory) -> str:
+def _batch(likelihood: HistFactory, data: Any) -> Batch:
+    return Batch.of(likelihood.templates, data)
+
+
+def best_of_starts(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, number: int) -> Minima:
+    """The minima that `number` starts lead to, the lowest first, each once; the first end if none converged."""
+    if number < 1:
+        raise InputError(f"num_starts={number}; expected at least 1.")
+    first = search(structure, batch, start, fix_poi=fix_poi)
+    if number == 1:
+        return first
+    starts = alternative_starts(structure, number - 1)
+    held = ~free_parameters(structure, fix_poi=fix_poi)
+    starts[held] = np.broadcast_to(start[:, None], starts.shape)[held]
+    others = search(structure, batch.repeated(number - 1), starts, fix_poi=fix_poi, retries=0)
+    joined = first.join(others)
+    joined = joined.take(joined.status == CONVERGED)
+    if not len(joined.value):
+        return first
+    joined = joined.take(np.argsort(joined.value, kind="stable"))
+    # Two minima are one if no start ended between them.
+    gaps = np.diff(joined.value)
+    return joined.take(np.append(True, gaps > _SAME_MINIMUM * (1.0 + np.abs(joined.value[1:]))))
+
+
+def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool) -> FitResult:
+    """The first of the minima, with covariance and pulls."""
     structure = likelihood.structure
-    at_bound = [
-        name
-        for name, value, low, high in zip(
-            summary.names, summary.parameters, structure.lower, structure.upper, strict=True
-        )
-        if value in {low, high}
-    ]
-    where = f" Parameters at a bound: {', '.join(at_bound)}." if at_bound else ""
+    parameters = found.parameters[:, 0]
+    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
+    batch = _batch(likelihood, data)
+    with np.errstate(all="ignore"):
+        batched = Likelihood(layout, structure, batch.templates, batch.data, parameters)
+        moved = ~batched.void[layout.free, 0]
+        covariance = np.zeros((len(parameters), len(parameters)))
+        free = layout.free[moved]
+        hessian = batched.expand(parameters[:, None]).hessian[:, :, 0]
+        covariance[np.ix_(free, free)] = _inverse(0.5 * hessian[np.ix_(moved, moved)])
+    variances = np.diagonal(covariance)
+    uncertainties = np.sqrt(variances) if np.all(variances >= 0) else np.full(len(parameters), np.nan)
+    uncertainties = np.where(np.isin(np.arange(len(parameters)), free), uncertainties, 0.0)
+    names = likelihood.parameter_names
+    edge = (parameters <= structure.lower) | (parameters >= structure.upper)
+    status = int(found.status[0])
+    message = _MESSAGES[status]
+    if len(found.value) > 1:
+        higher = ", ".join(f"{value - found.value[0]:.4g}" for value in found.value[1:4])
+        message += f"; there are {len(found.value)} minima, this is the lowest (others higher by {higher} in -2 ln L)"
+    return FitResult(
+        names,
+        parameters,
+        uncertainties,
+        covariance,
+        float(found.value[0]),
+        float(found.edm[0]),
+        status == CONVERGED,
+        message,
+        int(found.num_steps[0]),
+        tuple(names[i] for i in free if edge[i]),
+        found.value,
+        NuisanceParameters.of(likelihood, data, parameters, uncertainties),
+    )
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    """Inverse of a symmetric matrix whose rows may differ in scale by many orders of magnitude; NaN if singular."""
+    root = np.sqrt(np.abs(np.diagonal(matrix)))
+    root = np.where(root > 0, root, 1.0)
+    try:
+        result: FloatArray = np.linalg.inv(matrix / np.outer(root, root)) / np.outer(root, root)
+    except np.linalg.LinAlgError:
+        return np.full_like(matrix, np.nan)
+    return result
+
+
+def failure(summary: FitResult) -> str:
+    """What to say of a fit that did not converge."""
+    where = f" Parameters at a bound: {', '.join(summary.at_bound)}." if summary.at_bound else ""
     return (
         f"The fit did not converge after {summary.num_steps} steps: {summary.message}. Expected distance to the "
         f"minimum: {summary.edm:.3g}.{where}"

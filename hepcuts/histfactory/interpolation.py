@@ -7,11 +7,12 @@ likelihood has to equal pyhf's, and where pyhf departs from the note (code 2 bey
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-Values = Float[Array, "..."]
+Values = Float[Any, "..."]
 
 
 def additive_code0(alpha: Values, down: Values, nominal: Values, up: Values) -> Values:

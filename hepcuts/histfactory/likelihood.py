@@ -12,11 +12,12 @@ import numpy as np
 import pyhf
 from jaxtyping import Array, Float
 
-from hepcuts._precision import float64_scope
+from hepcuts._precision import float64_scope, is_traced
 from hepcuts._types import AnyArray, Scalar
 from hepcuts.errors import InputError, UnsupportedModelError
 
 from . import density
+from .minimization import numbers_of
 from .reading import read
 from .structure import LikelihoodTemplates, Structure
 
@@ -215,6 +216,9 @@ def _scoped_logpdf(likelihood: HistFactory, templates: Any, pars: Any, data: Any
 @float64_scope
 def _scoped_expected_data(likelihood: HistFactory, templates: Any, pars: Any) -> Any:
     templates = likelihood.templates if templates is None else templates
+    if not is_traced(likelihood, templates, pars):
+        numbers = numbers_of(likelihood.structure, templates)
+        return numbers.expected_data(np.asarray(pars, dtype=np.float64)[:, None])[:, 0]
     return _expected_data(likelihood.structure, templates, *_as_arrays(pars))
 
 
@@ -222,17 +226,16 @@ def _as_arrays(*values: Any) -> tuple[Array, ...]:
     return tuple(jnp.asarray(value, dtype=jnp.float64) for value in values)
 
 
-@float64_scope
 def _with_overrides(structure: Structure, templates: LikelihoodTemplates) -> Structure:
     """Leave to the measurement what it says itself of constraints that the templates would determine.
 
     A measurement may set widths, rate factors or fixed flags of staterror and shapesys parameters. Where they differ
     from what the templates give, they are the user's and stay what they are when the templates change.
     """
-    terms = density.constraints(structure, templates)
-    void = np.asarray(terms.void)
-    agree_normal = np.isclose(terms.sigma, structure.normal_sigma, rtol=1e-9, atol=0.0)
-    agree_poisson = np.isclose(terms.factor, structure.poisson_factor, rtol=1e-9, atol=0.0)
+    terms = numbers_of(structure, templates)
+    void = terms.void[:, 0]
+    agree_normal = np.isclose(terms.sigma[:, 0], structure.normal_sigma, rtol=1e-9, atol=0.0)
+    agree_poisson = np.isclose(terms.factor[:, 0], structure.poisson_factor, rtol=1e-9, atol=0.0)
     # A parameter that the templates would fix, but the measurement sets free.
     freed = void & ~np.asarray(structure.fixed)
     agree_normal &= ~freed[structure.normal_parameter]
@@ -247,6 +250,6 @@ def _with_overrides(structure: Structure, templates: LikelihoodTemplates) -> Str
         (keep(structure.staterror, agree_normal), keep(structure.shapesys, agree_poisson)),
     )
     # What only the templates fix is decided anew with each set of templates.
-    still_void = np.asarray(density.constraints(structure, templates).void)
+    still_void = numbers_of(structure, templates).void[:, 0]
     result: Structure = eqx.tree_at(lambda s: s.fixed, structure, structure.fixed & ~still_void)
     return result

@@ -19,7 +19,8 @@ class LikelihoodTemplates(eqx.Module):
     """The event-dependent numbers of a likelihood: a pytree, differentiable in all its fields.
 
     Samples are in pyhf's order (``model.config.samples``); bins are those of all channels one after the other
-    (``model.config.channels``). Cells that a modifier does not touch are ignored, whatever they hold.
+    (``model.config.channels``). Cells that a modifier does not touch are ignored, whatever they hold. The axes of
+    a batch come first.
 
     Attributes:
         nominal: expected events, shape (sample, bin).
@@ -31,13 +32,13 @@ class LikelihoodTemplates(eqx.Module):
         shapesys: absolute uncertainties, shape (layer, sample, bin).
     """
 
-    nominal: Float[AnyArray, "sample bin"]
-    histosys_up: Float[AnyArray, "histosys sample bin"]
-    histosys_down: Float[AnyArray, "histosys sample bin"]
-    normsys_up: Float[AnyArray, "normsys sample channel"]
-    normsys_down: Float[AnyArray, "normsys sample channel"]
-    staterror: Float[AnyArray, "staterror_layer sample bin"]
-    shapesys: Float[AnyArray, "shapesys_layer sample bin"]
+    nominal: Float[AnyArray, "... sample bin"]
+    histosys_up: Float[AnyArray, "... histosys sample bin"]
+    histosys_down: Float[AnyArray, "... histosys sample bin"]
+    normsys_up: Float[AnyArray, "... normsys sample channel"]
+    normsys_down: Float[AnyArray, "... normsys sample channel"]
+    staterror: Float[AnyArray, "... staterror_layer sample bin"]
+    shapesys: Float[AnyArray, "... shapesys_layer sample bin"]
 
 
 class Structure(eqx.Module):

@@ -1,0 +1,83 @@
+"""Pulls and constraints: what a fit learned of the nuisance parameters."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hepcuts._types import FloatArray
+
+from .likelihood import HistFactory
+from .minimization import numbers_of
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NuisanceParameters:
+    """The constrained nuisance parameters of a fit, in pyhf's order.
+
+    Attributes:
+        names: their names.
+        prior: what the auxiliary data say: for a Gaussian constraint the auxiliary value, for a Poisson constraint
+            (shapesys) auxiliary count over rate factor, shape (nuisance,).
+        prior_uncertainties: widths of the constraints; of a Poisson constraint the Gaussian approximation,
+            shape (nuisance,).
+        values: best-fit values, shape (nuisance,).
+        uncertainties: their standard deviations; zero for fixed parameters, shape (nuisance,).
+
+    Example:
+        >>> import pyhf
+        >>> from hepcuts.histfactory import fixed_poi_fit
+        >>> model = pyhf.simplemodels.uncorrelated_background(signal=[5.0], bkg=[50.0], bkg_uncertainty=[7.0])
+        >>> print(fixed_poi_fit(HistFactory(model), [60.0, *model.config.auxdata], poi=0.0).nuisance_parameters)
+        nuisance parameter            pull   constraint
+        uncorr_bkguncrt[0]            0.71         0.74
+    """
+
+    names: tuple[str, ...]
+    prior: FloatArray
+    prior_uncertainties: FloatArray
+    values: FloatArray
+    uncertainties: FloatArray
+
+    @classmethod
+    def of(
+        cls, likelihood: HistFactory, data: Any, parameters: FloatArray, uncertainties: FloatArray
+    ) -> "NuisanceParameters":
+        """From a fit to data of shape (data,)."""
+        structure = likelihood.structure
+        terms = numbers_of(structure, likelihood.templates, data)
+        auxiliary = np.asarray(data, dtype=np.float64)[len(structure.channel_of_bin) :]
+        normal, poisson = np.asarray(structure.normal_parameter), np.asarray(structure.poisson_parameter)
+        counts, factor = auxiliary[structure.poisson_data], terms.factor[:, 0]
+        index = np.concatenate([normal, poisson])
+        prior = np.concatenate([auxiliary[structure.normal_data], counts / factor])
+        widths = np.concatenate([terms.sigma[:, 0], np.sqrt(counts) / factor])
+        order = np.argsort(index)
+        order = order[~terms.void[index[order], 0]]
+        chosen = index[order]
+        names = tuple(likelihood.parameter_names[i] for i in chosen)
+        return cls(names, prior[order], widths[order], parameters[chosen], uncertainties[chosen])
+
+    @property
+    def pulls(self) -> FloatArray:
+        """(fitted - prior value) / prior uncertainty, shape (nuisance,)."""
+        return (self.values - self.prior) / self.prior_uncertainties
+
+    @property
+    def constraints(self) -> FloatArray:
+        """Fitted over prior uncertainty: 1 if the data say nothing, shape (nuisance,)."""
+        return self.uncertainties / self.prior_uncertainties
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """A table, one row for each nuisance parameter."""
+        columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "names"}
+        index = pd.Index(self.names, name="parameter")
+        return pd.DataFrame({**columns, "pull": self.pulls, "constraint": self.constraints}, index=index)
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{name:<26s}{pull:>8.2f}{constraint:>13.2f}"
+            for name, pull, constraint in zip(self.names, self.pulls, self.constraints, strict=True)
+        ]
+        return "\n".join(["nuisance parameter            pull   constraint", *rows])

@@ -1,0 +1,135 @@
+"""Interpolation codes with their first two derivatives, in NumPy: what Newton's method needs of `..interpolation`.
+
+All additive codes are linear in the two shifts, ``up - nominal`` and ``nominal - down``: a code is a pair of functions
+of alpha that multiply them. The multiplicative ones are an exponential, or (code 4) a polynomial within one standard
+deviation and an exponential beyond. Formulas and branches are those of `hepcuts.histfactory.interpolation`, whose text
+says where pyhf departs from the HistFactory note; the tests differentiate those automatically and compare.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float64]
+
+
+class Pair(NamedTuple):
+    """Coefficients of the upward and of the downward shift."""
+
+    up: Values
+    down: Values
+
+
+Derivatives = tuple[Pair, Pair, Pair]
+"""Value, first and second derivative with respect to alpha."""
+
+
+def _code0(alpha: Values) -> Derivatives:
+    above = (alpha > 0).astype(np.float64)
+    zero = np.zeros_like(alpha)
+    return Pair(alpha * above, alpha * (1.0 - above)), Pair(above, 1.0 - above), Pair(zero, zero)
+
+
+def _code2(alpha: Values) -> Derivatives:
+    above, below = alpha > 1, alpha < -1
+
+    def choose(high: Values, inside: Values, low: Values) -> Values:
+        return np.where(above, high, np.where(below, low, inside))
+
+    half, one = np.full_like(alpha, 0.5), np.ones_like(alpha)
+    value = Pair(
+        choose(1.5 * (alpha - 1.0), 0.5 * (alpha**2 + alpha), -0.5 * alpha),
+        choose(-0.5 * (alpha - 1.0), 0.5 * (alpha - alpha**2), 1.5 * alpha),
+    )
+    slope = Pair(choose(3.0 * half, alpha + 0.5, -half), choose(-half, 0.5 - alpha, 3.0 * half))
+    return value, slope, Pair(choose(0.0 * one, one, 0.0 * one), choose(0.0 * one, -one, 0.0 * one))
+
+
+def _code4p(alpha: Values) -> Derivatives:
+    above, below = alpha > 1, alpha < -1
+    inside = ~(above | below)
+    x = np.where(inside, alpha, 0.0)
+    square = x**2
+    even = 0.0625 * square * (15.0 + square * (3.0 * square - 10.0))
+    even1 = 0.125 * x * (15.0 + square * (9.0 * square - 20.0))
+    even2 = np.where(inside, 0.125 * (15.0 + square * (45.0 * square - 60.0)), 0.0)
+    half = 0.5 * inside
+    value = Pair(0.5 * x + even + alpha * above, 0.5 * x - even + alpha * below)
+    return value, Pair(half + even1 + above, half - even1 + below), Pair(even2, -even2)
+
+
+ADDITIVE: Mapping[str, Callable[[Values], Derivatives]] = MappingProxyType(
+    {"code0": _code0, "code2": _code2, "code4p": _code4p}
+)
+
+
+class Factors(NamedTuple):
+    """Factors of normalization uncertainties at some alpha.
+
+    Attributes:
+        value: the factors.
+        slope: derivative of their logarithm.
+        curvature: second derivative over the value.
+    """
+
+    value: Values
+    slope: Values
+    curvature: Values
+
+
+class Multiplicative:
+    """The factors between `down` and `up`, each of shape (row, lane), prepared for many values of alpha.
+
+    Args:
+        code: ``code1`` (exponential) or ``code4``.
+        down: factors at -1 sigma.
+        up: factors at +1 sigma.
+    """
+
+    def __init__(self, code: str, down: Values, up: Values) -> None:
+        self._log_up, self._log_down = np.log(up), np.log(down)
+        self._polynomial = code == "code4"
+        if self._polynomial:
+            log_up, log_down = self._log_up, self._log_down
+            e0, o0 = 0.5 * (up + down) - 1.0, 0.5 * (up - down)
+            e1, o1 = 0.5 * (up * log_up + down * log_down), 0.5 * (up * log_up - down * log_down)
+            e2, o2 = 0.5 * (up * log_up**2 + down * log_down**2), 0.5 * (up * log_up**2 - down * log_down**2)
+            self._odd = ((15 * o0 - 7 * o1 + o2) / 8, (-5 * o0 + 5 * o1 - o2) / 4, (3 * o0 - 3 * o1 + o2) / 8)
+            self._even = ((24 * e0 - 9 * e1 + e2) / 8, (-12 * e0 + 7 * e1 - e2) / 4, (8 * e0 - 5 * e1 + e2) / 8)
+
+    def take(self, lanes: NDArray[np.bool_]) -> "Multiplicative":
+        """The same of some lanes."""
+        if self._log_up.shape[-1] == 1:
+            return self
+        other = object.__new__(Multiplicative)
+        other._polynomial = self._polynomial
+        other._log_up, other._log_down = self._log_up[:, lanes], self._log_down[:, lanes]
+        if self._polynomial:
+            other._odd = tuple(c[:, lanes] for c in self._odd)  # type: ignore[assignment]
+            other._even = tuple(c[:, lanes] for c in self._even)  # type: ignore[assignment]
+        return other
+
+    def __call__(self, alpha: Values) -> Factors:
+        """The factors at `alpha`, shape (row, lane)."""
+        slope = np.where(alpha > 0, self._log_up, -self._log_down)
+        value = np.exp(alpha * slope)
+        if not self._polynomial:
+            return Factors(value, slope, slope**2)
+        inside = np.abs(alpha) < 1
+        if not inside.any():
+            return Factors(value, slope, slope**2)
+        x = np.where(inside, alpha, 0.0)
+        q = x * x
+        (a1, a3, a5), (a2, a4, a6) = self._odd, self._even
+        polynomial = 1.0 + x * (a1 + q * (a3 + q * a5)) + q * (a2 + q * (a4 + q * a6))
+        first = a1 + q * (3 * a3 + 5 * q * a5) + x * (2 * a2 + q * (4 * a4 + 6 * q * a6))
+        second = x * (6 * a3 + 20 * q * a5) + 2 * a2 + q * (12 * a4 + 30 * q * a6)
+        # Only broken variations make the polynomial vanish; the fit then sees a non-finite derivative and steps back.
+        return Factors(
+            np.where(inside, polynomial, value),
+            np.where(inside, first / polynomial, slope),
+            np.where(inside, second / polynomial, slope**2),
+        )

@@ -1,0 +1,207 @@
+"""Bounded Newton minimization of many likelihoods side by side.
+
+Each step solves the Newton equations with the exact Hessian where that is positive, and with the expected information
+(Fisher scoring), which always is, elsewhere; damped as by Levenberg and Marquardt if the function did not fall; with
+parameters at a bound left out while the gradient pushes them outwards :cite:p:`bertsekas1982`. It has converged when
+the expected distance to the minimum (EDM, half of gradient times inverse Hessian times gradient, as in minuit) is
+negligible at a positive Hessian; the step that follows removes what is left of it. At a saddle point the direction of
+negative curvature leads on.
+
+Lanes that are done leave the batch, so that the others do not wait for the slowest.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .expansion import Expansion, Likelihood
+from .linear import solve_positive
+
+Values = NDArray[np.float64]
+
+CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
+
+EDM_DONE = 1e-12
+"""Expected distance in -2 ln L at which one more Newton step makes the rest unmeasurable."""
+EDM_ROUNDING = 1e-8
+"""Expected distance that may remain where rounding keeps -2 ln L from falling any further."""
+_SMALLEST_DAMPING, _LARGEST_DAMPING = 0.1, 1e12
+_KICKS = 5
+"""How often a lane may be pushed off a saddle point."""
+
+
+@dataclasses.dataclass
+class Minima:
+    """Where the searches ended, one for each lane.
+
+    Attributes:
+        parameters: shape (parameter, lane).
+        value: the deviance there, shape (lane,).
+        edm: expected distance to the minimum, shape (lane,).
+        num_steps: steps taken, shape (lane,).
+        status: 0 if it converged, else what stopped it, shape (lane,).
+    """
+
+    parameters: Values
+    value: Values
+    edm: Values
+    num_steps: NDArray[np.int64]
+    status: NDArray[np.int64]
+
+    def take(self, lanes: Any) -> "Minima":
+        """Those of some lanes."""
+        return Minima(*(getattr(self, field.name)[..., lanes] for field in dataclasses.fields(self)))
+
+    def join(self, other: "Minima") -> "Minima":
+        """These and others."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return Minima(*(np.concatenate([getattr(self, n), getattr(other, n)], axis=-1) for n in names))
+
+    def replace(self, lanes: Any, other: "Minima") -> None:
+        """Put others in the place of some lanes."""
+        for field in dataclasses.fields(self):
+            getattr(self, field.name)[..., lanes] = getattr(other, field.name)
+
+
+@dataclasses.dataclass
+class _Lanes:
+    """Lanes that are still searching."""
+
+    number: NDArray[np.int64]
+    parameters: Values
+    at: Expansion
+    damping: Values
+    edm: Values
+    kicks: NDArray[np.int64]
+    free: NDArray[np.bool_]
+
+    def take(self, lanes: NDArray[np.bool_]) -> "_Lanes":
+        return _Lanes(*(_taken(getattr(self, field.name), lanes) for field in dataclasses.fields(self)))
+
+
+def _taken(value: Any, lanes: NDArray[np.bool_]) -> Any:
+    return value.take(lanes) if isinstance(value, Expansion) else value[..., lanes]
+
+
+def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values], *, max_steps: int = 200) -> Minima:
+    """Minimize the deviance of each lane over the free parameters of the likelihood's layout.
+
+    Args:
+        likelihood: a batch of them.
+        start: shape (parameter, lane); free parameters are moved into the bounds.
+        bounds: lower and upper, each of shape (parameter,).
+        max_steps: largest number of expansions.
+    """
+    free = likelihood.layout.free
+    lower, upper = (np.asarray(side, dtype=np.float64)[free][:, None] for side in bounds)
+    lanes = start.shape[1]
+    parameters = np.array(start)
+    movable = np.broadcast_to(~likelihood.void[free], (len(free), lanes))
+    parameters[free] = np.where(movable, np.clip(parameters[free], lower, upper), parameters[free])
+    result = Minima(
+        parameters, np.full(lanes, np.inf), np.full(lanes, np.inf), np.zeros(lanes, int), np.full(lanes, TOO_MANY_STEPS)
+    )
+    if not lanes:
+        return result
+    at = likelihood.expand(parameters)
+    zero = np.zeros(lanes)
+    here = _Lanes(np.arange(lanes), parameters.copy(), at, zero, zero + np.inf, np.zeros(lanes, int), movable)
+    valid = np.isfinite(at.value) & np.isfinite(at.gradient).all(axis=0)
+    if not valid.all():
+        result.status[~valid] = NOT_FINITE
+        here, likelihood = here.take(valid), likelihood.take(valid)
+    for step in range(1, max_steps + 1):
+        if not len(here.number):
+            break
+        done, status = _advance(likelihood, here, lower, upper)
+        if done.any() or step == max_steps:
+            _store(result, here, done, status, step)
+            here, likelihood = here.take(~done), likelihood.take(~done)
+    return result
+
+
+def _store(result: Minima, here: _Lanes, done: Any, status: Any, step: int) -> None:
+    """Write down lanes that are done; the others as well, should the steps run out."""
+    result.parameters[:, here.number] = here.parameters
+    result.value[here.number], result.edm[here.number] = here.at.value, here.edm
+    result.num_steps[here.number] = step
+    result.status[here.number] = np.where(done, status, TOO_MANY_STEPS)
+
+
+def _advance(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values) -> tuple[Any, Any]:
+    """One step of all lanes, in place; returns which are done, and with which status."""
+    free = likelihood.layout.free
+    now = here.parameters[free]
+    gradient = here.at.gradient
+    outwards = ((now <= lower) & (gradient > 0)) | ((now >= upper) & (gradient < 0))
+    moving = here.free & ~outwards
+    step, edm, exact = _newton_step(here.at, here.damping, moving)
+    solved = np.isfinite(edm) & (edm >= 0)
+    saddle = ~exact & solved & (edm < EDM_DONE) & (here.kicks < _KICKS)
+    if saddle.any():
+        step[:, saddle] = _kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
+        here.kicks[saddle] += 1
+    proposal = np.where(moving & solved, np.clip(now - step, lower, upper), now)
+    candidate = here.parameters.copy()
+    candidate[free] = proposal
+    new = likelihood.expand(candidate)
+    old = here.at.value
+    usable = solved & np.isfinite(new.value) & np.isfinite(new.gradient).all(axis=0)
+    accept = usable & (new.value <= old + 1e-15 * (1.0 + np.abs(old)))
+    # A minimum is where the exact Hessian is positive; a parameter without any effect does not count.
+    arrived = exact & (here.damping == 0) & (edm < EDM_DONE)
+    stalled = ~accept & (here.damping > _LARGEST_DAMPING)
+    converged = arrived | (stalled & exact & (edm * here.damping < EDM_ROUNDING))
+    take = accept | (arrived & usable)
+    # In units of the information less damping than this makes no difference.
+    relaxed = np.where(here.damping > _SMALLEST_DAMPING, here.damping / 5.0, 0.0)
+    raised = np.maximum(5.0 * here.damping, _SMALLEST_DAMPING)
+    damping = np.where(accept, relaxed, raised)
+    # Looks like the minimum: the next step, undamped, tells.
+    here.damping = np.where((here.damping > 0) & (edm < EDM_DONE) & exact, 0.0, damping)
+    here.at = here.at.replace(take, new)
+    here.parameters = np.where(take, candidate, here.parameters)
+    here.edm = np.where(solved, edm, here.edm)
+    return converged | stalled, np.where(converged, CONVERGED, STALLED)
+
+
+def _newton_step(at: Expansion, damping: Values, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
+    """The damped step of the moving parameters, its EDM, and where the exact Hessian made it."""
+    size = len(moving)
+    diagonal = np.arange(size)
+    scale = at.information_diagonal()
+    # A parameter without any effect has neither gradient nor curvature; it stays where it is.
+    idle = ~(scale > 0)
+    root = 1.0 / np.sqrt(np.where(idle, 1.0, scale))
+    gradient = np.where(moving, at.gradient * root, 0.0)
+    unit = np.where(moving, damping + idle, 1.0)
+    everything = bool(moving.all())
+    both = moving[:, None] & moving[None, :]
+
+    def scaled(matrix: Values, lanes: Any) -> Values:
+        result: Values = matrix * root[:, None, lanes]
+        result *= root[None, :, lanes]
+        if not everything:
+            result[~both[:, :, lanes]] = 0.0
+        result[diagonal, diagonal] += unit[:, lanes]
+        return result
+
+    step, exact = solve_positive(scaled(at.hessian, slice(None)), gradient)
+    if not exact.all():
+        # The information may be singular (more parameters than data); a trace of damping makes it positive.
+        rest = ~exact
+        information = scaled(at.information(rest), rest)
+        information[diagonal, diagonal] += 1e-9
+        step[:, rest], positive = solve_positive(information, gradient[:, rest])
+        step[:, rest] = np.where(positive, step[:, rest], np.nan)
+    return step * root, 0.5 * (gradient * step).sum(axis=0), exact
+
+
+def _kick(hessian: Values, moving: NDArray[np.bool_], kicks: NDArray[np.int64]) -> Values:
+    """A step along the most negative curvature of each lane, of about one unit in the deviance, either way in turn."""
+    both = moving[:, None] & moving[None, :]
+    values, vectors = np.linalg.eigh(np.where(both, hessian, 0.0).transpose(2, 0, 1))
+    length = np.sqrt(2.0 / np.maximum(-values[:, 0], 1e-12)) * np.where(kicks % 2 == 0, 1.0, -0.5)
+    return np.where(moving, (vectors[:, :, 0] * np.minimum(length, 10.0)[:, None]).T, 0.0)
