@@ -18,5 +18,11 @@ from .fit import FitResult as FitResult
 from .fit import fit as fit
 from .fit import fixed_poi_fit as fixed_poi_fit
 from .likelihood import HistFactory as HistFactory
+from .limits import UpperLimitResult as UpperLimitResult
+from .limits import expected_upper_limit as expected_upper_limit
+from .limits import upper_limit as upper_limit
 from .nuisance import NuisanceParameters as NuisanceParameters
+from .precision import expected_mu_uncertainty as expected_mu_uncertainty
 from .structure import LikelihoodTemplates as LikelihoodTemplates
+from .toys import ToysResult as ToysResult
+from .toys import discovery_toys as discovery_toys

@@ -34,7 +34,7 @@ from . import density, host
 from .asimov import nominal_at, postfit_asimov_data, prefit_asimov_data
 from .fit import FitResult, best_of_starts, describe, failure
 from .likelihood import HistFactory, required_poi
-from .minimization import Batch, as_operand, fitted_parameters, on_host, search
+from .minimization import Batch, as_operand, contracted, fitted_parameters, gradients, on_host, search
 from .solver.newton import CONVERGED, Minima
 from .structure import LikelihoodTemplates, Structure
 
@@ -158,17 +158,42 @@ def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None)
 
 
 def _q0_of_batch(structure: Structure, batch: Batch) -> FloatArray:
-    unconditional, background_only = fits_of(structure, batch)
+    return signed(structure, *fits_of(structure, batch))
+
+
+def signed(structure: Structure, unconditional: Minima, background_only: Minima) -> FloatArray:
+    """q0 with its sign convention, shape (lane,)."""
     value = q0_of(unconditional, background_only)
     # mu-hat <= 0 is no evidence for a signal.
     return np.where((unconditional.parameters[structure.poi] > 0) | np.isnan(value), value, 0.0)
 
 
-def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -> Any:
-    """The test statistic q0 on `data`, or on the prefit Asimov dataset if that is None. Pure JAX.
+def _q0_and_gradient_of_batch(structure: Structure, batch: Batch) -> tuple[FloatArray, Any, FloatArray]:
+    """q0 of each lane, and its derivatives with respect to templates and data with the lanes in front."""
+    unconditional, background_only = fits_of(structure, batch)
+    value = signed(structure, unconditional, background_only)
+    by_templates, by_data = gradients(structure, batch, background_only.parameters)
+    if batch.data is not None:
+        # On Asimov data the unconditional deviance is zero whatever the templates.
+        minus_templates, minus_data = gradients(structure, batch, unconditional.parameters)
+        by_templates = jax.tree.map(np.subtract, by_templates, minus_templates)
+        by_data = by_data - minus_data
+    weight = np.where(value > 0, 1.0, value)  # zero or NaN
 
-    NaN if a fit did not converge. The derivative is that of the two deviances at the fitted parameters (envelope
-    theorem); further derivatives follow the fitted parameters by the implicit function theorem.
+    def weighted(derivatives: Any) -> Any:
+        shape = (-1,) + (1,) * (derivatives.ndim - 1)
+        factor = weight.reshape(shape)
+        return np.where(factor == 1.0, derivatives, factor)
+
+    return value, jax.tree.map(weighted, by_templates), weighted(by_data)
+
+
+def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -> Any:
+    """The test statistic q0 on `data`, or on the prefit Asimov dataset if that is None.
+
+    A NumPy number, or inside a JAX transformation something to be differentiated, batched and compiled. NaN if a fit
+    did not converge. The derivative is that of the two deviances at the fitted parameters (envelope theorem); further
+    derivatives follow the fitted parameters by the implicit function theorem.
     """
     required_poi(structure)
     operand, structure_of = as_operand(structure)
@@ -183,17 +208,44 @@ def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -
 
     @statistic.defjvp
     def _(primals: Any, tangents: Any) -> Any:
-        held, (templates, data) = structure_of(primals[0]), primals[1:]
-        nominal = nominal_at(held, 1.0)
-        background = nominal_at(held, 0.0)
+        value, *slopes = _q0_and_gradient(structure_of(primals[0]), *primals[1:])
+        return value, contracted(tuple(slopes), tangents[1:])
+
+    return statistic(operand, templates, data)
+
+
+def _q0_and_gradient(structure: Structure, templates: LikelihoodTemplates, data: Any) -> Any:
+    """q0 and its derivatives with respect to templates and data (None if that is None), themselves differentiable."""
+    operand, structure_of = as_operand(structure)
+
+    def host_gradient(operand: Any, templates: Any, data: Any) -> Any:
+        batch = Batch.of(templates, data)
+        value, by_templates, by_data = _q0_and_gradient_of_batch(on_host(structure_of(operand)), batch)
+        answer = (value, by_templates, by_data if data is not None else None)
+        return jax.tree.map(lambda a: a.reshape((*batch.lead, *a.shape[1:])), answer)
+
+    def by_jax(held: Any, templates: Any, data: Any) -> Any:
+        nominal, background = nominal_at(held, 1.0), nominal_at(held, 0.0)
         if data is None:
             reference, best = density.expected_data(held, templates, nominal), None
         else:
             reference, best = data, fitted_parameters(held, templates, data, jnp.asarray(held.init), fix_poi=False)
         conditional = fitted_parameters(held, templates, reference, background, fix_poi=True)
-        return jax.jvp(lambda t, d: _difference(held, t, d, conditional, best), (templates, data), tangents[1:])
+        value, slopes = jax.value_and_grad(_difference, argnums=(1, 2))(held, templates, data, conditional, best)
+        return value, *slopes
 
-    return statistic(operand, templates, data)
+    @jax.custom_jvp
+    def both(operand: Any, templates: Any, data: Any) -> Any:
+        number = jax.ShapeDtypeStruct((), np.float64)
+        like = jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), np.float64), (templates, data))
+        return host.call(host_gradient, (number, *like), operand, templates, data)
+
+    @both.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        held = structure_of(primals[0])
+        return jax.jvp(lambda t, d: by_jax(held, t, d), primals[1:], tangents[1:])
+
+    return both(operand, templates, data)
 
 
 @eqx.filter_jit

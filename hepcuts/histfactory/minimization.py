@@ -5,7 +5,7 @@ d theta = - H^-1 d(gradient), with the Hessian H of the parameters that are free
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -20,7 +20,8 @@ from hepcuts.errors import InputError
 
 from . import density, host
 from .solver.expansion import Lanes, Likelihood
-from .solver.layout import layout_of
+from .solver.gradient import gradient
+from .solver.layout import Layout, layout_of
 from .solver.newton import CONVERGED, Minima, minimize
 from .structure import LikelihoodTemplates, Structure
 
@@ -35,11 +36,13 @@ class Batch(NamedTuple):
         templates: the template sets.
         data: shape (data, lane), or None for the Asimov dataset of each template set.
         lead: shape of the batch.
+        asimov_mu: parameter of interest of the Asimov datasets.
     """
 
     templates: Lanes
     data: FloatArray | None
     lead: tuple[int, ...]
+    asimov_mu: float = 1.0
 
     @classmethod
     def of(cls, templates: LikelihoodTemplates, data: Any, *leads_of_others: tuple[int, ...]) -> "Batch":
@@ -65,11 +68,11 @@ class Batch(NamedTuple):
         data = self.data
         if data is not None and data.shape[-1] > 1:
             data = data[..., lanes]
-        return Batch(self.templates.take(lanes), data, (size,))
+        return Batch(self.templates.take(lanes), data, (size,), self.asimov_mu)
 
     def repeated(self, number: int) -> "Batch":
         """The first lane `number` times over."""
-        return Batch(*self.take(slice(0, 1))[:2], (number,))
+        return self.take(slice(0, 1))._replace(lead=(number,))
 
 
 def _lanes_last(array: FloatArray, core: int, lead: tuple[int, ...]) -> FloatArray:
@@ -111,23 +114,71 @@ def single_search(
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     start = np.asarray(start, dtype=np.float64)
     start = np.broadcast_to(start[:, None] if start.ndim == 1 else start, (len(start), batch.lanes))
-    nominal = np.array(structure.init, dtype=np.float64)
-    if structure.poi is not None:
-        nominal[structure.poi] = 1.0
+    nominal = nominal_parameters(structure, batch.asimov_mu)
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    cells = layout.samples * layout.bins
-    size = max(1, _LANES // (cells * (len(layout.to) + len(layout.shifts.to) + 8)))
-    parts = []
     with np.errstate(all="ignore"):
-        for first in range(0, batch.lanes, size):
-            lanes = slice(first, first + size)
-            part = batch.take(lanes)
-            likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)
-            parts.append(minimize(likelihood, start[:, lanes], bounds, max_steps=max_steps))
+        parts = [
+            minimize(likelihood, start[:, lanes], bounds, max_steps=max_steps)
+            for lanes, likelihood in likelihoods(structure, layout, batch, nominal)
+        ]
     if len(parts) == 1:
         return parts[0]
-    joined = {f.name: [getattr(part, f.name) for part in parts] for f in dataclasses.fields(Minima)}
-    return Minima(**{name: np.concatenate(values, axis=-1) for name, values in joined.items()})
+    names = [field.name for field in dataclasses.fields(Minima)]
+    return Minima(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
+
+
+def likelihoods(
+    structure: Structure, layout: Layout, batch: Batch, nominal: FloatArray
+) -> Iterator[tuple[slice, Likelihood]]:
+    """The solver's likelihoods of a batch, chunk by chunk, with the lanes of each chunk."""
+    cells = layout.samples * layout.bins
+    size = max(1, _LANES // (cells * (len(layout.to) + len(layout.shifts.to) + 8)))
+    for first in range(0, batch.lanes, size):
+        lanes = slice(first, first + size)
+        part = batch.take(lanes)
+        yield lanes, Likelihood(layout, structure, part.templates, part.data, nominal)
+
+
+def gradients(structure: Structure, batch: Batch, parameters: FloatArray) -> tuple[LikelihoodTemplates, FloatArray]:
+    """Derivatives of the deviance at fixed parameters with respect to templates and data, with the lanes in front.
+
+    Args:
+        structure: of NumPy arrays.
+        batch: templates and data. Without data they are the Asimov data, which follow the templates.
+        parameters: shape (parameter, lane).
+    """
+    layout = layout_of(structure, free_parameters(structure, fix_poi=False))
+    nominal = nominal_parameters(structure, batch.asimov_mu)
+    parts = []
+    for lanes, likelihood in likelihoods(structure, layout, batch, nominal):
+        at = parameters[:, lanes]
+        asimov_at = None if batch.data is not None else np.broadcast_to(nominal[:, None], at.shape)
+        tables, by_data = gradient(likelihood, at, asimov_at)
+        parts.append([*tables, by_data])
+    joined = [np.concatenate(tables, axis=-1) for tables in zip(*parts, strict=True)]
+    shapes = [table.shape[:-1] for table in batch.templates]
+    tables = [np.moveaxis(t.reshape(*shape, t.shape[-1]), -1, 0) for t, shape in zip(joined[:-1], shapes, strict=True)]
+    return LikelihoodTemplates(*tables), np.moveaxis(joined[-1], -1, 0)
+
+
+def nominal_parameters(structure: Structure, mu: float = 1.0) -> FloatArray:
+    """Nominal parameters with the parameter of interest, if there is one, at `mu`."""
+    nominal = np.array(structure.init, dtype=np.float64)
+    if structure.poi is not None:
+        nominal[structure.poi] = mu
+    return nominal
+
+
+def slope_of_poi(structure: Structure, batch: Batch, parameters: FloatArray) -> FloatArray:
+    """Derivative of the deviance with respect to the parameter of interest at fixed other ones, shape (lane,)."""
+    free = np.zeros(len(structure.init), dtype=bool)
+    free[structure.poi] = True
+    nominal = nominal_parameters(structure, batch.asimov_mu)
+    parts = [
+        likelihood.expand(parameters[:, lanes]).gradient[0]
+        for lanes, likelihood in likelihoods(structure, layout_of(structure, free), batch, nominal)
+    ]
+    return np.concatenate(parts)
 
 
 def alternative_starts(structure: Structure, number: int) -> FloatArray:
@@ -252,3 +303,10 @@ def _response(structure: Structure, at: Any, direction: Any, found: Any, moved: 
     root = jnp.where(free, jnp.sqrt(jnp.abs(jnp.diagonal(hessian))), 1.0)
     scaled = jnp.where(both, hessian / (root[:, None] * root[None, :]), jnp.eye(len(root)))
     return shift - jnp.where(free, jnp.linalg.solve(scaled, jnp.where(free, change, 0.0) / root) / root, 0.0)
+
+
+@jax.jit
+def contracted(slopes: Any, changes: Any) -> Any:
+    """Sum of all derivatives times changes."""
+    products = jax.tree.map(lambda slope, change: jnp.sum(slope * change), slopes, changes)
+    return sum(jax.tree.leaves(products))

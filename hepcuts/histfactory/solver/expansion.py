@@ -100,6 +100,26 @@ def _gram(left: Values, right: Values) -> Values:
     return np.ascontiguousarray((a @ b).transpose(1, 2, 0))
 
 
+class Rates(NamedTuple):
+    """Expected events, and what their derivatives are made of.
+
+    Attributes:
+        main: of each bin, shape (bin, lane).
+        cells: of each cell before clipping, factors of zero taken as tiny, shape (cell, lane).
+        product: product of the factors of each cell, shape (cell, lane).
+        clipped: cells that pyhf's clipping holds, shape (cell, lane) or (1, 1).
+        shifts: coefficients of the additive variations with their derivatives, or None.
+        scales: factors of the multiplicative variations with their derivatives, or None.
+    """
+
+    main: Values
+    cells: Values
+    product: Values
+    clipped: NDArray[np.bool_]
+    shifts: Any
+    scales: Any
+
+
 class Likelihood:
     """The deviance of a batch of template sets, ready to be expanded.
 
@@ -117,42 +137,47 @@ class Likelihood:
         self.layout = layout
         self._auxiliary = len(structure.auxdata)
         self._clip_sample, self._clip_bin = structure.clip_sample, structure.clip_bin
-        self._additive = ADDITIVE[structure.histosys_code]
+        self.additive = ADDITIVE[structure.histosys_code]
         self._given_sigma = np.asarray(structure.normal_sigma, dtype=np.float64)[:, None]
         self._given_factor = np.asarray(structure.poisson_factor, dtype=np.float64)[:, None]
         cells = layout.samples * layout.bins
+        self.table_rows = tuple(int(np.prod(table.shape[:-1])) for table in templates)
         flat = {name: _rows(table) for name, table in templates._asdict().items()}
         self.nominal = flat["nominal"].reshape(cells, -1)
         of_entry = self.nominal[layout.shifts.cell]
-        self._up = flat["histosys_up"][layout.shifts.table] - of_entry
-        self._down = of_entry - flat["histosys_down"][layout.shifts.table]
+        self.up = flat["histosys_up"][layout.shifts.table] - of_entry
+        self.down = of_entry - flat["histosys_down"][layout.shifts.table]
         entries = layout.scalings.table
-        self._scale = Multiplicative(structure.normsys_code, flat["normsys_down"][entries], flat["normsys_up"][entries])
+        self.scale = Multiplicative(structure.normsys_code, flat["normsys_down"][entries], flat["normsys_up"][entries])
         self._constrain(flat["staterror"], flat["shapesys"])
         if data is None:
             data = self.expected_data(nominal[:, None])
         self.data = data
         self.counts = data[: layout.bins]
         auxiliary = data[layout.bins :]
-        self._normal_data = auxiliary[layout.normal.data]
-        self._poisson_data = auxiliary[layout.poisson.data]
+        self.normal_data = auxiliary[layout.normal.data]
+        self.poisson_data = auxiliary[layout.poisson.data]
 
     def _constrain(self, staterror: Values, shapesys: Values) -> None:
         """Widths, rate factors and void parameters, as `hepcuts.histfactory.density.constraints`."""
         layout = self.layout
         cells = len(self.nominal)
         stat = layout.staterror_entry
-        squares = layout.staterror.sum(staterror[stat] ** 2)
+        self.staterror = staterror[stat]
+        squares = layout.staterror.sum(self.staterror**2)
         total = layout.staterror.sum(self.nominal[stat % cells])
         filled = (squares > 0) & (total > 0)
+        self.staterror_total = np.where(filled, total, np.inf)
         width = np.sqrt(np.where(filled, squares, 1.0)) / np.where(filled, total, 1.0)
         follows = layout.has_staterror[:, None]
         self.sigma = np.where(follows, width, self._given_sigma)
 
         entry = layout.shapesys_entry
-        uncertainty = layout.shapesys.sum(shapesys[entry])
+        self.shapesys = layout.shapesys.sum(shapesys[entry])
+        uncertainty = self.shapesys
         rate = layout.shapesys.sum(self.nominal[entry % cells])
         usable = (uncertainty > 0) & (rate > 0)
+        self.shapesys_total = np.where(usable, rate, np.inf)
         tau = (np.where(usable, rate, 1.0) / np.where(usable, uncertainty, 1.0)) ** 2
         follows_tau = layout.has_shapesys[:, None]
         self.factor = np.where(follows_tau, tau, self._given_factor)
@@ -177,7 +202,7 @@ class Likelihood:
     def expected_data(self, parameters: Values) -> Values:
         """Expected main and auxiliary data at parameters of shape (parameter, lane): (data, lane)."""
         layout = self.layout
-        main = self._rates(parameters)[0]
+        main = self.rates(parameters).main
         lanes = max(main.shape[1], self.factor.shape[1], self.sigma.shape[1], parameters.shape[1])
         result = np.zeros((self.layout.bins + self._auxiliary, lanes))
         result[: self.layout.bins] = main
@@ -186,20 +211,20 @@ class Likelihood:
         auxiliary[layout.poisson.data] = parameters[layout.poisson.parameter] * self.factor
         return result
 
-    def _rates(self, parameters: Values) -> tuple[Values, Values, Values, Values, Any, Any, Values]:
-        """Expected events per bin, and what the derivatives are made of."""
+    def rates(self, parameters: Values) -> Rates:
+        """Expected events at parameters of shape (parameter, lane)."""
         layout = self.layout
         additive = self.nominal
         shifts: Any = None
         if len(layout.shifts.table):
-            shifts = self._additive(parameters[layout.shifts.parameter])
+            shifts = self.additive(parameters[layout.shifts.parameter])
             variation = layout.shifts.variation
-            entries = shifts[0].up[variation] * self._up + shifts[0].down[variation] * self._down
+            entries = shifts[0].up[variation] * self.up + shifts[0].down[variation] * self.down
             additive = additive + layout.shifts.of_cell.sum(entries)
         scales: Any = None
         product: Any = 1.0
         if len(layout.scalings.table):
-            scales = self._scale(parameters[layout.scalings.parameter])
+            scales = self.scale(parameters[layout.scalings.parameter])
             product = layout.scalings.of_block.product(scales.value)[layout.scalings.block_of_cell]
         zero = np.zeros((1, 1), dtype=bool)
         if len(layout.multipliers.parameter):
@@ -221,19 +246,19 @@ class Likelihood:
             low = main < self._clip_bin
             main = np.maximum(main, self._clip_bin)
             clipped = clipped | np.tile(low, (layout.samples, 1))
-        return main, rates, np.broadcast_to(product, rates.shape), clipped, shifts, scales, main
+        return Rates(main, rates, np.broadcast_to(product, rates.shape), clipped, shifts, scales)
 
     def expand(self, parameters: Values) -> Expansion:
         """Expand the deviance at parameters of shape (parameter, lane)."""
         layout = self.layout
         lanes = parameters.shape[1]
-        main, rates, product, clipped, shifts, scales, _ = self._rates(parameters)
+        main, rates, product, clipped, shifts, scales = self.rates(parameters)
         rates, product = np.broadcast_to(rates, (len(rates), lanes)), np.broadcast_to(product, (len(rates), lanes))
         if clipped.any():
             keep = ~clipped
             rates, product = rates * keep, product * keep
         counts = self.counts
-        slope, inverse = _slope_and_inverse(counts, main)
+        slope, inverse = slope_and_inverse(counts, main)
         value = poisson_deviance(counts, main).sum(axis=0) + np.zeros(lanes)
 
         free = len(layout.free)
@@ -287,7 +312,7 @@ class Likelihood:
             slopes[layout.to] += bins
             hessian[layout.to[:, None], layout.to[None, :]] += pairs
 
-    def _add_shifts(
+    def _add_shifts(  # noqa: PLR0917
         self,
         hessian: Values,
         slopes: Values,
@@ -300,7 +325,7 @@ class Likelihood:
         product, cell_slope = cells
         entry, cell = table.free_entry, table.cell[table.free_entry]
         variation = table.variation[entry]
-        up, down = self._up[entry], self._down[entry]
+        up, down = self.up[entry], self.down[entry]
         _, first, second = shifts
         here = product[cell]
         slope = np.zeros((len(table.to), len(self.nominal), here.shape[1]))
@@ -321,7 +346,7 @@ class Likelihood:
     def _add_constraints(self, parameters: Values, gradient: Values, diagonal: Values, prior: Values) -> Values:
         """Add the constraint terms' derivatives; return their part of the deviance."""
         layout = self.layout
-        pulls = (self._normal_data - parameters[layout.normal.parameter]) / self.sigma
+        pulls = (self.normal_data - parameters[layout.normal.parameter]) / self.sigma
         value: Values = (pulls**2).sum(axis=0)
         moves, rank = layout.normal.moved, layout.normal.to
         curvature = np.broadcast_to(2.0 / self.sigma**2, pulls.shape)[moves]
@@ -331,9 +356,9 @@ class Likelihood:
 
         if len(self.factor):
             expected = parameters[layout.poisson.parameter] * self.factor
-            counts = self._poisson_data
+            counts = self.poisson_data
             value = value + poisson_deviance(counts, expected).sum(axis=0)
-            slope, inverse = _slope_and_inverse(counts, expected)
+            slope, inverse = slope_and_inverse(counts, expected)
             moves, rank = layout.poisson.moved, layout.poisson.to
             gradient[rank] += (slope * self.factor)[moves]
             diagonal[rank] += (2.0 * counts * (inverse * self.factor) ** 2)[moves]
@@ -346,7 +371,7 @@ def _rows(table: Values) -> Values:
     return table.reshape(int(np.prod(table.shape[:-1])), table.shape[-1])
 
 
-def _slope_and_inverse(counts: Values, rates: Values) -> tuple[Values, Values]:
+def slope_and_inverse(counts: Values, rates: Values) -> tuple[Values, Values]:
     """Derivative of the Poisson deviance with respect to the rate, and 1 / rate (zero where that is not positive)."""
     positive = rates > 0
     inverse = np.where(positive, 1.0 / np.where(positive, rates, 1.0), 0.0)

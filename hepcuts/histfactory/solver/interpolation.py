@@ -90,6 +90,7 @@ class Multiplicative:
     """
 
     def __init__(self, code: str, down: Values, up: Values) -> None:
+        self._up, self._down = up, down
         self._log_up, self._log_down = np.log(up), np.log(down)
         self._polynomial = code == "code4"
         if self._polynomial:
@@ -106,6 +107,7 @@ class Multiplicative:
             return self
         other = object.__new__(Multiplicative)
         other._polynomial = self._polynomial
+        other._up, other._down = self._up[:, lanes], self._down[:, lanes]
         other._log_up, other._log_down = self._log_up[:, lanes], self._log_down[:, lanes]
         if self._polynomial:
             other._odd = tuple(c[:, lanes] for c in self._odd)  # type: ignore[assignment]
@@ -132,4 +134,28 @@ class Multiplicative:
             np.where(inside, polynomial, value),
             np.where(inside, first / polynomial, slope),
             np.where(inside, second / polynomial, slope**2),
+        )
+
+    def by_variations(self, alpha: Values) -> tuple[Values, Values]:
+        """Derivatives of the logarithm of the factors with respect to `down` and to `up`, at fixed alpha."""
+        by_up = np.where(alpha > 0, alpha / self._up, 0.0)
+        by_down = np.where(alpha > 0, 0.0, -alpha / self._down)
+        if not self._polynomial:
+            return by_down, by_up
+        inside = np.abs(alpha) < 1
+        x = np.where(inside, alpha, 0.0)
+        q = x * x
+        # What multiplies half the sum (even) and the difference (odd) of values, slopes and curvatures at the ends.
+        even = q * (3 - q * (3 - q)), -q * (9 / 8 - q * (7 / 4 - 5 * q / 8)), q * (1 - q * (2 - q)) / 8
+        odd = x * (15 - q * (10 - 3 * q)) / 8, -x * (7 - q * (10 - 3 * q)) / 8, x * (1 - q * (2 - q)) / 8
+        value = self(alpha).value
+
+        def blend(log: Values, sign: float) -> Values:
+            weights = 1.0, log + 1.0, log * (log + 2.0)
+            total: Values = sum(0.5 * w * (e + sign * o) for w, e, o in zip(weights, even, odd, strict=True))
+            return total / value
+
+        return (
+            np.where(inside, blend(self._log_down, -1.0), by_down),
+            np.where(inside, blend(self._log_up, 1.0), by_up),
         )

@@ -52,6 +52,7 @@ class Scalings(NamedTuple):
         table: positions in the flattened table (normsys, block), shape (entry,).
         of_block: entries of each block.
         block_of_cell: shape (cell,).
+        cells_of_block: the same as groups.
         source: entry behind each pair of cell and column, shape (pair,).
         cell: shape (pair,).
         column: shape (pair,).
@@ -62,6 +63,7 @@ class Scalings(NamedTuple):
     table: Index
     of_block: Segments
     block_of_cell: Index
+    cells_of_block: Segments
     source: Index
     cell: Index
     column: Index
@@ -240,6 +242,7 @@ def _scalings(parameter: Any, mask: Any, channel_of_bin: Any, rank: Index, colum
         variation * samples * channels + block,
         Segments(block, samples * channels),
         block_of_cell,
+        Segments(block_of_cell, samples * channels),
         np.array(source, dtype=np.int64),
         np.array(cell, dtype=np.int64),
         np.array(column, dtype=np.int64),

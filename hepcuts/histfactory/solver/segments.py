@@ -12,9 +12,13 @@ class Segments:
     Args:
         targets: for each row the target, shape (row,).
         size: number of targets.
+
+    Attributes:
+        targets: as given.
     """
 
     def __init__(self, targets: NDArray[np.integer[Any]], size: int) -> None:
+        self.targets = targets
         self._order = np.argsort(targets, kind="stable")
         self._targets, self._starts = np.unique(targets[self._order], return_index=True)
         self._sorted = bool(np.all(self._order == np.arange(len(targets))))

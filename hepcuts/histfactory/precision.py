@@ -1,0 +1,101 @@
+"""How well the signal strength will be measured: its expected uncertainty, from the information matrix."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hepcuts._precision import float64_scope, is_traced
+from hepcuts._types import Scalar
+from hepcuts.errors import FitError
+
+from . import density
+from .asimov import nominal_at
+from .likelihood import HistFactory, required_poi
+from .minimization import Batch, free_parameters
+from .solver.expansion import Likelihood
+from .solver.layout import layout_of
+from .structure import LikelihoodTemplates, Structure
+
+
+def expected_mu_uncertainty(
+    likelihood: HistFactory, templates: LikelihoodTemplates | None = None, *, mu: float = 1.0
+) -> Scalar:
+    """Expected standard deviation of the signal strength: root of its element of the inverse Fisher information.
+
+    The information is that of all free parameters, nuisance parameters included, at their nominal values. It knows
+    nothing of bounds.
+
+    Args:
+        likelihood: the likelihood.
+        templates: templates in place of the model's own.
+        mu: signal strength at which it is evaluated.
+
+    Returns:
+        A scalar that may be differentiated, vmapped and jitted with respect to `templates`.
+
+    Raises:
+        FitError: the information is singular: the data cannot tell the signal from something else.
+        UnsupportedModelError: the model has no parameter of interest.
+
+    Example:
+        >>> import pyhf
+        >>> model = pyhf.simplemodels.uncorrelated_background(signal=[10.0], bkg=[50.0], bkg_uncertainty=[7.0])
+        >>> print(round(float(expected_mu_uncertainty(HistFactory(model))), 4))
+        1.044
+    """
+    required_poi(likelihood.structure)
+    templates = likelihood.templates if templates is None else templates
+    uncertainty: Scalar = float64_scope(_uncertainty)(likelihood.structure, templates, mu)
+    if not is_traced(uncertainty) and not np.isfinite(uncertainty):
+        raise FitError(
+            "The information on the signal strength is zero: no signal is expected, or a free parameter has the same "
+            "effect on all bins; fix or constrain one of them."
+        )
+    return uncertainty
+
+
+def _uncertainty(structure: Structure, templates: LikelihoodTemplates, mu: float) -> Any:
+    if not is_traced(structure, templates, mu):
+        return _on_host(structure, templates, mu)
+    return _traced(structure, templates, mu)
+
+
+@eqx.filter_jit
+def _traced(structure: Structure, templates: LikelihoodTemplates, mu: Any) -> Any:
+    information = density.information(structure, templates, nominal_at(structure, mu))
+    free = ~(jnp.asarray(structure.fixed) | density.constraints(structure, templates).void)
+    free = free.at[structure.poi].set(True)
+    both = free[:, None] & free[None, :]
+    root = jnp.where(free, jnp.sqrt(jax.lax.stop_gradient(jnp.diagonal(information))), 1.0)
+    root = jnp.where(root > 0, root, 1.0)
+    scaled = jnp.where(both, information / (root[:, None] * root[None, :]), jnp.eye(len(root)))
+    unit = jnp.zeros(len(root)).at[structure.poi].set(1.0)
+    return jnp.sqrt(jnp.linalg.solve(scaled, unit)[structure.poi]) / root[structure.poi]
+
+
+def _on_host(structure: Structure, templates: LikelihoodTemplates, mu: float) -> Any:
+    """The same without anything to compile."""
+    poi = required_poi(structure)
+    free = free_parameters(structure, fix_poi=False)
+    free[poi] = True
+    layout = layout_of(structure, free)
+    at = np.array(structure.init, dtype=np.float64)
+    at[poi] = mu
+    batch = Batch.of(templates, None)
+    with np.errstate(all="ignore"):
+        likelihood = Likelihood(layout, structure, batch.templates, None, at)
+        information = 0.5 * likelihood.expand(at[:, None]).information()[:, :, 0]
+    moved = ~likelihood.void[layout.free, 0]
+    information = information[np.ix_(moved, moved)]
+    root = np.sqrt(np.diagonal(information))
+    root = np.where(root > 0, root, 1.0)
+    unit = (layout.free[moved] == poi).astype(np.float64)
+    try:
+        solved = np.linalg.solve(information / np.outer(root, root), unit)
+    except np.linalg.LinAlgError:
+        return np.float64(np.nan)
+    variance = solved @ unit / (root @ unit) ** 2
+    return np.float64(np.sqrt(variance)) if variance > 0 else np.float64(np.nan)
