@@ -196,6 +196,9 @@ def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -
     derivatives follow the fitted parameters by the implicit function theorem.
     """
     required_poi(structure)
+    if not is_traced(structure, templates, data):
+        batch = Batch.of(templates, data)
+        return _q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]
     operand, structure_of = as_operand(structure)
 
     def host_q0(operand: Any, templates: Any, data: Any) -> Any:

@@ -230,6 +230,8 @@ def as_operand(structure: Structure) -> tuple[Any, Callable[[Any], Structure]]:
 
 def on_host(structure: Structure) -> Structure:
     """The structure as the host function gets it, without the axes of a batch."""
+    if isinstance(structure.init, np.ndarray) and structure.init.ndim == 1:
+        return structure
     ranks = {"factor": 3, "histosys_mask": 3, "normsys_mask": 3, "staterror": 3, "shapesys": 3}
 
     def unbatched(name: str, value: Any) -> Any:

@@ -222,7 +222,7 @@ class Likelihood:
             entries = shifts[0].up[variation] * self.up + shifts[0].down[variation] * self.down
             additive = additive + layout.shifts.of_cell.sum(entries)
         scales: Any = None
-        product: Any = 1.0
+        product = np.ones((1, 1))
         if len(layout.scalings.table):
             scales = self.scale(parameters[layout.scalings.parameter])
             product = layout.scalings.of_block.product(scales.value)[layout.scalings.block_of_cell]
@@ -245,15 +245,15 @@ class Likelihood:
         if self._clip_bin is not None:
             low = main < self._clip_bin
             main = np.maximum(main, self._clip_bin)
-            clipped = clipped | np.tile(low, (layout.samples, 1))
-        return Rates(main, rates, np.broadcast_to(product, rates.shape), clipped, shifts, scales)
+            clipped = clipped | _tiled(low, layout.samples)
+        return Rates(main, rates, _spread(product, rates.shape), clipped, shifts, scales)
 
     def expand(self, parameters: Values) -> Expansion:
         """Expand the deviance at parameters of shape (parameter, lane)."""
         layout = self.layout
         lanes = parameters.shape[1]
         main, rates, product, clipped, shifts, scales = self.rates(parameters)
-        rates, product = np.broadcast_to(rates, (len(rates), lanes)), np.broadcast_to(product, (len(rates), lanes))
+        rates, product = _spread(rates, (len(rates), lanes)), _spread(product, (len(rates), lanes))
         if clipped.any():
             keep = ~clipped
             rates, product = rates * keep, product * keep
@@ -264,7 +264,7 @@ class Likelihood:
         free = len(layout.free)
         hessian = np.zeros((free, free, lanes))
         slopes = np.zeros((free, layout.bins, lanes))
-        cell_slope = np.tile(slope, (layout.samples, 1))
+        cell_slope = _tiled(slope, layout.samples)
         logs = self._by_factor(parameters, scales, lanes)
         by_factor = logs * rates
         weighted = by_factor * cell_slope
@@ -277,13 +277,13 @@ class Likelihood:
                 diagonal += layout.scalings.of_free.sum(bends)
         if shifts is not None and len(layout.shifts.to):
             self._add_shifts(hessian, slopes, diagonal, logs, (product, cell_slope), shifts)
-        gradient = np.einsum("pbl,bl->pl", slopes, np.broadcast_to(slope, (layout.bins, lanes)))
+        gradient = np.einsum("pbl,bl->pl", slopes, _spread(slope, (layout.bins, lanes)))
         hessian += _gram(slopes * (2.0 * counts * inverse**2), slopes)
         prior = np.zeros((free, lanes))
         value = value + self._add_constraints(parameters, gradient, diagonal, prior)
         every = np.arange(free)
         hessian[every, every] += diagonal
-        return Expansion(value, gradient, hessian, slopes, np.broadcast_to(2.0 * inverse, (layout.bins, lanes)), prior)
+        return Expansion(value, gradient, hessian, slopes, _spread(2.0 * inverse, (layout.bins, lanes)), prior)
 
     def _by_factor(self, parameters: Values, scales: Any, lanes: int) -> Values:
         """Derivative of the logarithm of each cell with respect to each multiplicative column."""
@@ -349,7 +349,7 @@ class Likelihood:
         pulls = (self.normal_data - parameters[layout.normal.parameter]) / self.sigma
         value: Values = (pulls**2).sum(axis=0)
         moves, rank = layout.normal.moved, layout.normal.to
-        curvature = np.broadcast_to(2.0 / self.sigma**2, pulls.shape)[moves]
+        curvature = _spread(2.0 / self.sigma**2, pulls.shape)[moves]
         gradient[rank] += (-2.0 * pulls / self.sigma)[moves]
         diagonal[rank] += curvature
         prior[rank] += curvature
@@ -364,6 +364,16 @@ class Likelihood:
             diagonal[rank] += (2.0 * counts * (inverse * self.factor) ** 2)[moves]
             prior[rank] += (2.0 * self.factor**2 * inverse)[moves]
         return value
+
+
+def _spread(values: Values, shape: tuple[int, ...]) -> Values:
+    """`numpy.broadcast_to`, which is slow for what it does, only where it is needed."""
+    return values if values.shape == shape else np.broadcast_to(values, shape)
+
+
+def _tiled(values: Any, times: int) -> Any:
+    """Bins repeated for each sample: (bin, lane) -> (cell, lane)."""
+    return np.concatenate([values] * times)
 
 
 def _rows(table: Values) -> Values:

@@ -4,7 +4,7 @@ Each step solves the Newton equations with the exact Hessian where that is posit
 (Fisher scoring), which always is, elsewhere; damped as by Levenberg and Marquardt if the function did not fall; with
 parameters at a bound left out while the gradient pushes them outwards :cite:p:`bertsekas1982`. It has converged when
 the expected distance to the minimum (EDM, half of gradient times inverse Hessian times gradient, as in minuit) is
-negligible at a positive Hessian; the step that follows removes what is left of it. At a saddle point the direction of
+small at a positive Hessian; the step that follows removes what is left of it. At a saddle point the direction of
 negative curvature leads on.
 
 Lanes that are done leave the batch, so that the others do not wait for the slowest.
@@ -23,8 +23,8 @@ Values = NDArray[np.float64]
 
 CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
 
-EDM_DONE = 1e-12
-"""Expected distance in -2 ln L at which one more Newton step makes the rest unmeasurable."""
+EDM_DONE = 1e-10
+"""Expected distance in -2 ln L, relative to it where it is small, at which the next Newton step is the last."""
 EDM_ROUNDING = 1e-8
 """Expected distance that may remain where rounding keeps -2 ln L from falling any further."""
 _SMALLEST_DAMPING, _LARGEST_DAMPING = 0.1, 1e12
@@ -113,25 +113,63 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
         result.status[~valid] = NOT_FINITE
         here, likelihood = here.take(valid), likelihood.take(valid)
     for step in range(1, max_steps + 1):
+        proposal = _propose(likelihood, here, lower, upper)
+        if proposal.arrived.any():
+            # The last step needs no expansion: half its length in the metric of the Hessian is what it gains.
+            _store(result, here, proposal.arrived, proposal, step)
+            left = ~proposal.arrived
+            here, likelihood, proposal = here.take(left), likelihood.take(left), proposal.take(left)
         if not len(here.number):
-            break
-        done, status = _advance(likelihood, here, lower, upper)
-        if done.any() or step == max_steps:
-            _store(result, here, done, status, step)
+            return result
+        status = _advance(likelihood, here, proposal)
+        done = status != TOO_MANY_STEPS
+        if done.any():
+            _store(result, here, done, None, step)
+            result.status[here.number] = status
             here, likelihood = here.take(~done), likelihood.take(~done)
+        if not len(here.number):
+            return result
+    _store(result, here, np.ones(len(here.number), dtype=bool), None, max_steps)
+    result.status[here.number] = TOO_MANY_STEPS
     return result
 
 
-def _store(result: Minima, here: _Lanes, done: Any, status: Any, step: int) -> None:
-    """Write down lanes that are done; the others as well, should the steps run out."""
-    result.parameters[:, here.number] = here.parameters
-    result.value[here.number], result.edm[here.number] = here.at.value, here.edm
-    result.num_steps[here.number] = step
-    result.status[here.number] = np.where(done, status, TOO_MANY_STEPS)
+@dataclasses.dataclass
+class _Proposal:
+    """Steps that the lanes may take.
+
+    Attributes:
+        parameters: where they lead, shape (parameter, lane).
+        edm: expected gain, shape (lane,).
+        exact: whether the exact Hessian made them, shape (lane,).
+        solved: whether the equations had a solution, shape (lane,).
+        arrived: whether they lead to the minimum, shape (lane,).
+    """
+
+    parameters: Values
+    edm: Values
+    exact: NDArray[np.bool_]
+    solved: NDArray[np.bool_]
+    arrived: NDArray[np.bool_]
+
+    def take(self, lanes: NDArray[np.bool_]) -> "_Proposal":
+        return _Proposal(*(getattr(self, field.name)[..., lanes] for field in dataclasses.fields(self)))
 
 
-def _advance(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values) -> tuple[Any, Any]:
-    """One step of all lanes, in place; returns which are done, and with which status."""
+def _store(result: Minima, here: _Lanes, lanes: NDArray[np.bool_], last: _Proposal | None, step: int) -> None:
+    """Write down some lanes as they are, or after a last step."""
+    number = here.number[lanes]
+    parameters, value, edm = here.parameters, here.at.value, here.edm
+    if last is not None:
+        parameters, value, edm = last.parameters, np.maximum(value - last.edm, 0.0), last.edm
+        result.status[number] = CONVERGED
+    result.parameters[:, number] = parameters[:, lanes]
+    result.value[number], result.edm[number] = value[lanes], edm[lanes]
+    result.num_steps[number] = step
+
+
+def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values) -> _Proposal:
+    """The next steps of all lanes."""
     free = likelihood.layout.free
     now = here.parameters[free]
     gradient = here.at.gradient
@@ -139,32 +177,42 @@ def _advance(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     moving = here.free & ~outwards
     step, edm, exact = _newton_step(here.at, here.damping, moving)
     solved = np.isfinite(edm) & (edm >= 0)
-    saddle = ~exact & solved & (edm < EDM_DONE) & (here.kicks < _KICKS)
+    done = edm < _tolerance(here.at.value)
+    saddle = ~exact & solved & done & (here.kicks < _KICKS)
     if saddle.any():
         step[:, saddle] = _kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
         here.kicks[saddle] += 1
-    proposal = np.where(moving & solved, np.clip(now - step, lower, upper), now)
     candidate = here.parameters.copy()
-    candidate[free] = proposal
-    new = likelihood.expand(candidate)
-    old = here.at.value
-    usable = solved & np.isfinite(new.value) & np.isfinite(new.gradient).all(axis=0)
-    accept = usable & (new.value <= old + 1e-15 * (1.0 + np.abs(old)))
+    candidate[free] = np.where(moving & solved, np.clip(now - step, lower, upper), now)
     # A minimum is where the exact Hessian is positive; a parameter without any effect does not count.
-    arrived = exact & (here.damping == 0) & (edm < EDM_DONE)
+    arrived = solved & exact & (here.damping == 0) & done
+    return _Proposal(candidate, edm, exact, solved, arrived)
+
+
+def _tolerance(value: Values) -> Values:
+    """Expected distance at which one more Newton step makes the rest unmeasurable, also of a small deviance."""
+    return EDM_DONE * np.clip(value, 1e-6, 1.0)
+
+
+def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArray[np.int64]:
+    """Take the steps that lower the function, in place; damp the others. Returns the status of each lane."""
+    new = likelihood.expand(proposal.parameters)
+    old, edm = here.at.value, proposal.edm
+    usable = proposal.solved & np.isfinite(new.value) & np.isfinite(new.gradient).all(axis=0)
+    accept = usable & (new.value <= old + 1e-15 * (1.0 + np.abs(old)))
     stalled = ~accept & (here.damping > _LARGEST_DAMPING)
-    converged = arrived | (stalled & exact & (edm * here.damping < EDM_ROUNDING))
-    take = accept | (arrived & usable)
+    converged = stalled & proposal.exact & (edm * here.damping < EDM_ROUNDING)
     # In units of the information less damping than this makes no difference.
     relaxed = np.where(here.damping > _SMALLEST_DAMPING, here.damping / 5.0, 0.0)
     raised = np.maximum(5.0 * here.damping, _SMALLEST_DAMPING)
     damping = np.where(accept, relaxed, raised)
     # Looks like the minimum: the next step, undamped, tells.
-    here.damping = np.where((here.damping > 0) & (edm < EDM_DONE) & exact, 0.0, damping)
-    here.at = here.at.replace(take, new)
-    here.parameters = np.where(take, candidate, here.parameters)
-    here.edm = np.where(solved, edm, here.edm)
-    return converged | stalled, np.where(converged, CONVERGED, STALLED)
+    near = (here.damping > 0) & (edm < _tolerance(old)) & proposal.exact
+    here.damping = np.where(near, 0.0, damping)
+    here.at = here.at.replace(accept, new)
+    here.parameters = np.where(accept, proposal.parameters, here.parameters)
+    here.edm = np.where(proposal.solved, edm, here.edm)
+    return np.where(converged, CONVERGED, np.where(stalled, STALLED, TOO_MANY_STEPS))
 
 
 def _newton_step(at: Expansion, damping: Values, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
