@@ -15,7 +15,7 @@ from . import study as study_module
 from ._version import __version__
 from .cuts import Cut
 from .errors import HepcutsError, InputError
-from .histfactory import HistFactory, discovery_test
+from .histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
 from .optimize import OptimizationResult, compare_with_single_cuts, optimize
 from .plotting.saving import save
 from .scan import scan
@@ -123,21 +123,64 @@ def _without_nan(value: Any) -> Any:
 @click.argument("workspace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--patch", "patches", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--measurement", help="Name of the measurement; the first if not given.")
+@click.option("--toys", "num_toys", type=click.IntRange(min=1), help="Check the observed p-value with so many toys.")
+@click.option("--pulls", is_flag=True, help="Print pulls and constraints of the nuisance parameters, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def significance(workspace: Path, patches: Sequence[Path], measurement: str | None, *, as_json: bool) -> None:
+def significance(
+    workspace: Path,
+    *,
+    patches: Sequence[Path],
+    measurement: str | None,
+    num_toys: int | None,
+    pulls: bool,
+    as_json: bool,
+) -> None:
     """Expected and observed discovery significance of a pyhf WORKSPACE (JSON)."""
     try:
         loaded = [json.loads(patch.read_text(encoding="utf-8")) for patch in patches]
     except ValueError as error:
         raise InputError(f"A patch is not valid JSON: {error}") from error
     likelihood = HistFactory.from_workspace(workspace, measurement=measurement, patches=loaded)
-    tests = {"expected": discovery_test(likelihood), "observed": discovery_test(likelihood, likelihood.observed_data)}
+    data = likelihood.observed_data
+    tests = {
+        "expected": discovery_test(likelihood),
+        "expected_postfit": discovery_test(likelihood, fitted_to=data),
+        "observed": discovery_test(likelihood, data),
+    }
+    toys = None
+    if num_toys is not None:
+        at = tests["observed"].background_only
+        toys = discovery_toys(likelihood, parameters=at, num_toys=num_toys).p_value(tests["observed"].q0)
     if as_json:
-        fields = ("significance", "p0", "q0", "mu_hat", "mu_uncertainty", "message")
-        rows = {kind: {field: getattr(test, field) for field in fields} for kind, test in tests.items()}
+        rows: dict[str, Any] = {kind: _test_as_dict(test) for kind, test in tests.items()}
+        if toys is not None:
+            rows["observed"]["p0_toys"] = dict(zip(("value", "low", "high"), toys, strict=True))
         click.echo(json.dumps(_without_nan(rows), indent=1))
-    else:
-        click.echo("\n".join(repr(test) for test in tests.values()))
+        return
+    for test in tests.values():
+        click.echo(repr(test))
+    if toys is not None:
+        click.echo("  p-value of {} toys: {:.4g} (68 % interval {:.4g} to {:.4g})".format(num_toys, *toys))
+    if pulls:
+        click.echo("\nUnconditional fit to the data")
+        click.echo(repr(tests["observed"].unconditional_fit.nuisance_parameters))
+
+
+def _test_as_dict(test: SignificanceResult) -> dict[str, Any]:
+    fields = ("dataset", "significance", "p0", "q0", "mu_hat", "mu_uncertainty", "success", "message")
+    row = {field: getattr(test, field) for field in fields}
+    row["bands"] = {str(n): z for n, z in test.bands.items()}
+    found = test.unconditional_fit.nuisance_parameters
+    columns = {
+        "value": found.values,
+        "uncertainty": found.uncertainties,
+        "pull": found.pulls,
+        "constraint": found.constraints,
+    }
+    row["nuisance_parameters"] = {
+        name: {key: float(column[i]) for key, column in columns.items()} for i, name in enumerate(found.names)
+    }
+    return row
 
 
 if __name__ == "__main__":

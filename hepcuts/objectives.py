@@ -4,6 +4,8 @@ Which one do I need?
 
 - ``"profile"``: the discovery significance of the profile likelihood, with all systematics and finite simulation: the
   number that the analysis will quote. Everything else is for comparison or for speed.
+- ``"mu_uncertainty"``, ``"upper_limit"``: the expected uncertainty of the signal strength, and the expected CLs upper
+  limit on it, from the same likelihood; both to be made small. What a measurement or an exclusion wants instead.
 - ``"asimov"``, ``"asimov_uncertainty"``: closed forms for one bin (several bins are added in quadrature), without
   and with the uncertainty of the background.
 - ``"s_over_sqrt_b"``, ``"s_over_sqrt_s_plus_b"``, ``"s_over_sqrt_b_plus_variance"``: their limits.
@@ -25,7 +27,15 @@ from . import classification, counting
 from ._precision import float64_scope
 from .errors import FitError, InputError, YieldError
 from .filling import EventTable
-from .histfactory import HistFactory, TemplateMapper, discovery_significance, q0, significance_of
+from .histfactory import (
+    HistFactory,
+    LikelihoodTemplates,
+    TemplateMapper,
+    discovery_significance,
+    expected_mu_uncertainty,
+    expected_upper_limit,
+    significance_of,
+)
 from .relaxations import AbstractStep
 from .samples import Sample
 from .templates import Structure, Templates, Yields, background_variance
@@ -101,39 +111,34 @@ def _jax_yields(yields: Yields) -> Yields:
 
 
 @dataclasses.dataclass(frozen=True)
-class ProfileObjective(AbstractObjective):
-    """The discovery significance of the HistFactory likelihood on its Asimov dataset."""
+class LikelihoodObjective(AbstractObjective):
+    """A number that the HistFactory likelihood gives on its prefit Asimov dataset.
+
+    Attributes:
+        statistic: of a likelihood and its templates, differentiable in the latter, such as
+            `hepcuts.discovery_significance`.
+    """
+
+    statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = discovery_significance
 
     def prepare(self, reference: Templates, step: AbstractStep) -> Soft:
         """See `AbstractObjective.prepare`."""
-        function = profile_function(reference)
+        likelihood = HistFactory.from_workspace(workspace(reference))
+        mapper = TemplateMapper(likelihood, [reference.structure])
 
         def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
-            return function(table.soft_yields(thresholds, widths, step, of_hard_cut=True))
+            yields = table.soft_yields(thresholds, widths, step, of_hard_cut=True)
+            return self.statistic(likelihood, mapper([yields]))
 
         return soft
 
     def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
-        """See `AbstractObjective.hard`; NaN if the templates have no significance."""
+        """See `AbstractObjective.hard`; NaN if the templates have no such number."""
         try:
-            return float(discovery_significance(HistFactory.from_workspace(workspace(templates))))
+            likelihood = HistFactory.from_workspace(workspace(templates))
+            return float(self.statistic(likelihood, likelihood.templates))
         except (FitError, YieldError):
             return float("nan")
-
-
-def profile_function(reference: Templates) -> Callable[[Yields], Any]:
-    """Discovery significance as a function of yields of one channel. Pure JAX; NaN if the fit does not converge.
-
-    Args:
-        reference: templates from which pyhf builds the model; all yields positive where they will ever be.
-    """
-    likelihood = HistFactory.from_workspace(workspace(reference))
-    mapper = TemplateMapper(likelihood, [reference.structure])
-
-    def significance(yields: Yields) -> Any:
-        return significance_of(q0(likelihood.structure, mapper([yields])))
-
-    return significance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,7 +247,9 @@ def _with_uncertainty(formula: Callable[[Any, Any, Any], Any]) -> Callable[[Yiel
 
 
 _OBJECTIVES: tuple[AbstractObjective, ...] = (
-    ProfileObjective("profile", r"$Z$ (profile likelihood)"),
+    LikelihoodObjective("profile", r"$Z$ (profile likelihood)"),
+    LikelihoodObjective("mu_uncertainty", r"expected uncertainty of $\mu$", -1, expected_mu_uncertainty),
+    LikelihoodObjective("upper_limit", r"expected upper limit on $\mu$", -1, expected_upper_limit),
     TemplateObjective("asimov", r"$Z_A$", function=_in_quadrature(counting.asimov_significance)),
     TemplateObjective(
         "asimov_uncertainty", r"$Z_A$ with $\sigma_B$", function=_with_uncertainty(counting.asimov_significance)

@@ -74,7 +74,7 @@ def postfit_asimov_data(
         >>> import pyhf
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[5.0], bkg=[50.0], bkg_uncertainty=[10.0])
         >>> print(postfit_asimov_data(HistFactory(model), [70.0, *model.config.auxdata]).round(3))
-        [65. 30.]
+        [64.729 29.864]
     """
     structure = likelihood.structure
     templates = likelihood.templates if templates is None else templates

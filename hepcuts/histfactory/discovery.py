@@ -207,7 +207,7 @@ def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -
 
     @jax.custom_jvp
     def statistic(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_q0, jax.ShapeDtypeStruct((), np.float64), operand, templates, data)
+        return host.call(host_q0, host.floats(0.0), operand, templates, data)
 
     @statistic.defjvp
     def _(primals: Any, tangents: Any) -> Any:
@@ -239,8 +239,8 @@ def _q0_and_gradient(structure: Structure, templates: LikelihoodTemplates, data:
 
     @jax.custom_jvp
     def both(operand: Any, templates: Any, data: Any) -> Any:
-        number = jax.ShapeDtypeStruct((), np.float64)
-        like = jax.tree.map(lambda a: jax.ShapeDtypeStruct(np.shape(a), np.float64), (templates, data))
+        number = host.floats(0.0)
+        like = host.floats((templates, data))
         return host.call(host_gradient, (number, *like), operand, templates, data)
 
     @both.defjvp
@@ -369,7 +369,7 @@ def discovery_test(
           statistic     q0 = 0.919825
           signal strength  = 1 +- 1.04
           68 % of experiments find Z in 0.00 to 1.96, 95 % in 0.00 to 2.96
-          fits: unconditional fit: converged; background-only fit: converged (4 steps)
+          fits: unconditional fit: converged; background-only fit: converged (5 steps)
     """
     poi = likelihood.poi
     if data is not None and fitted_to is not None:

@@ -92,7 +92,7 @@ def fit(likelihood: HistFactory, data: Any, *, init: Any = None, num_starts: int
         >>> import pyhf
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[5.0], bkg=[50.0], bkg_uncertainty=[7.0])
         >>> print(fit(HistFactory(model), [60.0, *model.config.auxdata]))
-        Fit: converged (4 steps, deviance ...)
+        Fit: converged (5 steps, deviance ...)
           mu                              2 +- 2.09
           uncorr_bkguncrt[0]              1 +- 0.14
     """

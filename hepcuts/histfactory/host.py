@@ -15,6 +15,15 @@ import numpy as np
 from hepcuts._precision import is_traced
 
 
+def floats(tree: Any) -> Any:
+    """What `call` is to expect: 64-bit numbers, of the shapes of the leaves of a pytree."""
+    return jax.tree.map(lambda leaf: _expected(np.shape(leaf), np.float64), tree)
+
+
+def _expected(shape: tuple[int, ...], kind: Any) -> Any:
+    return jax.ShapeDtypeStruct(shape, kind)  # type: ignore[no-untyped-call]
+
+
 def call(function: Callable[..., Any], results: Any, *trees: Any) -> Any:
     """Call a function of pytrees of NumPy arrays on the host.
 
@@ -36,7 +45,7 @@ def call(function: Callable[..., Any], results: Any, *trees: Any) -> Any:
 
     def coded(wanted: Any) -> Any:
         floating = wanted.dtype == np.float64
-        return jax.ShapeDtypeStruct((*wanted.shape, 2), np.uint32) if floating else wanted
+        return _expected((*wanted.shape, 2), np.uint32) if floating else wanted
 
     operands = [_bits(jnp.asarray(leaf)) for leaf in leaves]
     answer = jax.pure_callback(on_host, jax.tree.map(coded, results), *operands, vmap_method="expand_dims")

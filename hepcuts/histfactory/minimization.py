@@ -157,8 +157,8 @@ def gradients(structure: Structure, batch: Batch, parameters: FloatArray) -> tup
         parts.append([*tables, by_data])
     joined = [np.concatenate(tables, axis=-1) for tables in zip(*parts, strict=True)]
     shapes = [table.shape[:-1] for table in batch.templates]
-    tables = [np.moveaxis(t.reshape(*shape, t.shape[-1]), -1, 0) for t, shape in zip(joined[:-1], shapes, strict=True)]
-    return LikelihoodTemplates(*tables), np.moveaxis(joined[-1], -1, 0)
+    moved = [np.moveaxis(t.reshape(*shape, t.shape[-1]), -1, 0) for t, shape in zip(joined[:-1], shapes, strict=True)]
+    return LikelihoodTemplates(*moved), np.moveaxis(joined[-1], -1, 0)
 
 
 def nominal_parameters(structure: Structure, mu: float = 1.0) -> FloatArray:
@@ -272,8 +272,7 @@ def fitted_parameters(
 
     @jax.custom_jvp
     def fitted(operand: Any, templates: Any, data: Any, start: Any) -> Any:
-        shape = jax.ShapeDtypeStruct(np.shape(start), np.float64)
-        return host.call(host_fit, shape, operand, templates, data, start)
+        return host.call(host_fit, host.floats(start), operand, templates, data, start)
 
     @fitted.defjvp
     def _(primals: Any, tangents: Any) -> Any:
@@ -281,7 +280,8 @@ def fitted_parameters(
         held = structure_of(primals[0])
         return found, _response(held, primals[1:3], tangents[1:3], found, tangents[3] if fix_poi else None)
 
-    return fitted(operand, templates, data, start)
+    result: Array = fitted(operand, templates, data, start)
+    return result
 
 
 @eqx.filter_jit

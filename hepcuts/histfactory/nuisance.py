@@ -30,8 +30,8 @@ class NuisanceParameters:
         >>> from hepcuts.histfactory import fixed_poi_fit
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[5.0], bkg=[50.0], bkg_uncertainty=[7.0])
         >>> print(fixed_poi_fit(HistFactory(model), [60.0, *model.config.auxdata], poi=0.0).nuisance_parameters)
-        nuisance parameter            pull   constraint
-        uncorr_bkguncrt[0]            0.71         0.74
+        nuisance parameter      pull  constraint
+        uncorr_bkguncrt[0]      0.71        0.75
     """
 
     names: tuple[str, ...]
@@ -76,8 +76,9 @@ class NuisanceParameters:
         return pd.DataFrame({**columns, "pull": self.pulls, "constraint": self.constraints}, index=index)
 
     def __repr__(self) -> str:
+        width = max([len(name) for name in self.names], default=0) + 2
         rows = [
-            f"{name:<26s}{pull:>8.2f}{constraint:>13.2f}"
+            f"{name:<{max(width, 20)}s}{pull:>8.2f}{constraint:>12.2f}"
             for name, pull, constraint in zip(self.names, self.pulls, self.constraints, strict=True)
         ]
-        return "\n".join(["nuisance parameter            pull   constraint", *rows])
+        return "\n".join([f"{'nuisance parameter':<{max(width, 20)}s}    pull  constraint", *rows])

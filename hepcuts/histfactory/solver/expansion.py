@@ -74,7 +74,8 @@ class Expansion:
 
     def information_diagonal(self) -> Values:
         """Its diagonal alone, shape (free, lane)."""
-        return np.einsum("pbl,pbl,bl->pl", self.slopes, self.slopes, self.weights) + self.prior
+        result: Values = np.einsum("pbl,pbl,bl->pl", self.slopes, self.slopes, self.weights) + self.prior
+        return result
 
     def take(self, lanes: NDArray[np.bool_]) -> "Expansion":
         """The same of some lanes."""
@@ -95,7 +96,8 @@ def _gram(left: Values, right: Values) -> Values:
     if left.shape[-1] == 1:
         return (left[:, :, 0] @ right[:, :, 0].T)[:, :, None]
     if len(left) <= 4:
-        return np.einsum("pbl,qbl->pql", left, right)
+        small: Values = np.einsum("pbl,qbl->pql", left, right)
+        return small
     a, b = np.ascontiguousarray(left.transpose(2, 0, 1)), np.ascontiguousarray(right.transpose(2, 1, 0))
     return np.ascontiguousarray((a @ b).transpose(1, 2, 0))
 

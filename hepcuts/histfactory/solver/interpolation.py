@@ -110,8 +110,8 @@ class Multiplicative:
         other._up, other._down = self._up[:, lanes], self._down[:, lanes]
         other._log_up, other._log_down = self._log_up[:, lanes], self._log_down[:, lanes]
         if self._polynomial:
-            other._odd = tuple(c[:, lanes] for c in self._odd)  # type: ignore[assignment]
-            other._even = tuple(c[:, lanes] for c in self._even)  # type: ignore[assignment]
+            other._odd = tuple(c[:, lanes] for c in self._odd)
+            other._even = tuple(c[:, lanes] for c in self._even)
         return other
 
     def __call__(self, alpha: Values) -> Factors:
@@ -151,9 +151,10 @@ class Multiplicative:
         value = self(alpha).value
 
         def blend(log: Values, sign: float) -> Values:
-            weights = 1.0, log + 1.0, log * (log + 2.0)
-            total: Values = sum(0.5 * w * (e + sign * o) for w, e, o in zip(weights, even, odd, strict=True))
-            return total / value
+            weights = np.ones_like(log), log + 1.0, log * (log + 2.0)
+            total = [0.5 * w * (e + sign * o) for w, e, o in zip(weights, even, odd, strict=True)]
+            blended: Values = (total[0] + total[1] + total[2]) / value
+            return blended
 
         return (
             np.where(inside, blend(self._log_down, -1.0), by_down),

@@ -228,7 +228,10 @@ def _scalings(parameter: Any, mask: Any, channel_of_bin: Any, rank: Index, colum
     samples, channels = mask.shape[1:]
     variation, block = np.nonzero(mask.reshape(len(mask), samples * channels))
     block_of_cell = (np.arange(samples)[:, None] * channels + channel_of_bin[None, :]).ravel()
-    source, cell, column, target = [], [], [], []
+    source: list[int] = []
+    cell: list[int] = []
+    column: list[int] = []
+    target: list[int] = []
     for entry, (number, where) in enumerate(zip(variation, block, strict=True)):
         moved = int(parameter[number])
         if rank[moved] >= 0:
@@ -254,7 +257,7 @@ def _multipliers(parameter: Any, rank: Index, columns: dict[Any, int]) -> Multip
     layers, cells = np.nonzero(rank[parameter] >= 0)
     source, column = [], []
     seen: dict[tuple[int, int], int] = {}
-    for layer, cell in zip(layers, cells, strict=True):
+    for layer, cell in zip(layers.tolist(), cells.tolist(), strict=True):
         moved = int(parameter[layer, cell])
         # One parameter may multiply a cell twice: each time has a column of its own.
         time = seen.get((moved, cell), 0)
