@@ -171,7 +171,10 @@ def poisson_deviance(counts: Float[Array, "..."], rates: Float[Array, "..."]) ->
     possible = (rates > 0) | ((rates == 0) & (counts == 0))
     some = (counts > 0) & possible
     n, rate = jnp.where(some, counts, 1.0), jnp.where(some, rates, 1.0)
-    return jnp.where(some, 2.0 * n * minus_log1p((rate - n) / n), jnp.where(possible, 2.0 * rates, jnp.inf))
+    x = (rate - n) / n
+    # Where the rate is much below the count, x is -1 to the last digit and ln(1 + x) has none left.
+    excess = jnp.where(jnp.abs(x) < 0.5, minus_log1p(x), x - jnp.log(rate / n))
+    return jnp.where(some, 2.0 * n * excess, jnp.where(possible, 2.0 * rates, jnp.inf))
 
 
 @poisson_deviance.defjvp
@@ -181,7 +184,9 @@ def _poisson_deviance_jvp(primals: Any, tangents: Any) -> Any:
     some = (counts > 0) & (rates > 0)
     n, rate = jnp.where(some, counts, 1.0), jnp.where(some, rates, 1.0)
     by_rate = jnp.where(some, 2.0 * (rate - n) / rate, 2.0)
-    by_count = jnp.where(some, -2.0 * jnp.log1p((rate - n) / n), 0.0)
+    x = (rate - n) / n
+    log_ratio = jnp.where(jnp.abs(x) < 0.5, jnp.log1p(jnp.where(jnp.abs(x) < 0.5, x, 0.0)), jnp.log(rate / n))
+    by_count = jnp.where(some, -2.0 * log_ratio, 0.0)
     return poisson_deviance(counts, rates), by_rate * tangents[1] + by_count * tangents[0]
 
 

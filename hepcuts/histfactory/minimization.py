@@ -100,7 +100,7 @@ def numbers_of(structure: Structure, templates: LikelihoodTemplates, data: Any =
 
 
 def single_search(
-    structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = 200
+    structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = 400
 ) -> Minima:
     """Minimize the deviance of each lane on the host.
 

@@ -151,6 +151,8 @@ class Likelihood:
         self.down = of_entry - flat["histosys_down"][layout.shifts.table]
         entries = layout.scalings.table
         self.scale = Multiplicative(structure.normsys_code, flat["normsys_down"][entries], flat["normsys_up"][entries])
+        self.kinks = layout.kinks(structure.histosys_code == "code0", structure.normsys_code == "code1")
+        """Free parameters with a kink at zero, shape (free,)."""
         self._constrain(flat["staterror"], flat["shapesys"])
         if data is None:
             data = self.expected_data(nominal[:, None])
@@ -394,16 +396,20 @@ def poisson_deviance(counts: Values, rates: Values) -> Values:
     """-2 ln [Pois(n | rate) / Pois(n | n)], without cancellation, as `hepcuts.histfactory.density.poisson_deviance`."""
     some = (counts > 0) & (rates > 0)
     if some.all():
-        return 2.0 * counts * _minus_log1p((rates - counts) / counts)
+        return 2.0 * counts * _excess(counts, rates)
     n, rate = np.where(some, counts, 1.0), np.where(some, rates, 1.0)
     possible = (rates >= 0) & (counts == 0)
     rest = np.where(possible, 2.0 * rates, np.inf)
-    return np.where(some, 2.0 * n * _minus_log1p((rate - n) / n), rest)
+    return np.where(some, 2.0 * n * _excess(n, rate), rest)
 
 
-def _minus_log1p(x: Values) -> Values:
-    """X - ln(1 + x): for small x by the series of 2 artanh(r), r = x / (2 + x), whose first terms cancel exactly."""
-    result = x - np.log1p(x)
+def _excess(counts: Values, rates: Values) -> Values:
+    """X - ln(1 + x) with 1 + x = rate / count.
+
+    For small x by the series of 2 artanh(r), r = x / (2 + x), whose first terms cancel exactly.
+    """
+    x = (rates - counts) / counts
+    result = x - np.log(rates / counts)
     small = np.abs(x) < 0.05
     if small.any():
         y = np.where(small, x, 0.0)

@@ -54,8 +54,9 @@ def _empty(likelihood: Likelihood, lanes: int) -> Lanes:
 def _by_count(counts: Values, rates: Values) -> Any:
     """Derivative of the Poisson deviance with respect to the observed count; zero for none (its limit is infinite)."""
     some = (counts > 0) & (rates > 0)
-    n = np.where(some, counts, 1.0)
-    return np.where(some, -2.0 * np.log1p((rates - n) / n), 0.0)
+    n, rate = np.where(some, counts, 1.0), np.where(some, rates, 1.0)
+    x = (rate - n) / n
+    return np.where(some, -2.0 * np.where(np.abs(x) < 0.5, np.log1p(x), np.log(rate / n)), 0.0)
 
 
 def _through_rates(likelihood: Likelihood, parameters: Values, slope: Values, tables: Lanes) -> None:

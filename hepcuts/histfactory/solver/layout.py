@@ -149,6 +149,11 @@ class Layout(NamedTuple):
     normal: Constraints
     poisson: Constraints
 
+    def kinks(self, shifts: bool, scalings: bool) -> NDArray[np.bool_]:
+        """Free parameters of the additive and of the multiplicative variations, if either is asked for, (free,)."""
+        moved = [p for p, wanted in ((self.shifts.parameter, shifts), (self.scalings.parameter, scalings)) if wanted]
+        return np.isin(self.free, np.concatenate([*moved, np.zeros(0, dtype=np.int64)]))
+
 
 def layout_of(structure: Structure, free: NDArray[np.bool_]) -> Layout:
     """The layout for a structure of NumPy arrays and the parameters that a fit moves; equal ones are made once."""

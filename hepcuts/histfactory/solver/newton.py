@@ -7,6 +7,9 @@ the expected distance to the minimum (EDM, half of gradient times inverse Hessia
 small at a positive Hessian; the step that follows removes what is left of it. At a saddle point the direction of
 negative curvature leads on.
 
+Interpolation codes 0 and 1 have a kink where their parameter is zero. Steps end there, and where a lane has come to
+rest at one side of kinks, it looks at the other sides: it is at the minimum if all of them rise.
+
 Lanes that are done leave the batch, so that the others do not wait for the slowest.
 """
 
@@ -27,7 +30,12 @@ EDM_DONE = 1e-10
 """Expected distance in -2 ln L, relative to it where it is small, at which the next Newton step is the last."""
 EDM_ROUNDING = 1e-8
 """Expected distance that may remain where rounding keeps -2 ln L from falling any further."""
-_SMALLEST_DAMPING, _LARGEST_DAMPING = 0.1, 1e12
+_SMALLEST_DAMPING, _FIRST_DAMPING, _LARGEST_DAMPING = 1e-7, 0.1, 1e12
+_GROWTH, _GROWTH_AGAIN = 10.0, 3.0
+"""By how much a refused step raises the damping: the first time, and soon after a step was accepted."""
+"""In units of the information. Less than the first makes no difference, more than the last no step."""
+_EDGE = 1e-300
+"""The right-hand side of a kink at zero; its left-hand side is zero itself."""
 _KICKS = 5
 """How often a lane may be pushed off a saddle point."""
 
@@ -73,9 +81,11 @@ class _Lanes:
     parameters: Values
     at: Expansion
     damping: Values
+    growth: Values
     edm: Values
     kicks: NDArray[np.int64]
     free: NDArray[np.bool_]
+    tested: NDArray[np.bool_]
 
     def take(self, lanes: NDArray[np.bool_]) -> "_Lanes":
         return _Lanes(*(_taken(getattr(self, field.name), lanes) for field in dataclasses.fields(self)))
@@ -85,7 +95,7 @@ def _taken(value: Any, lanes: NDArray[np.bool_]) -> Any:
     return value.take(lanes) if isinstance(value, Expansion) else value[..., lanes]
 
 
-def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values], *, max_steps: int = 200) -> Minima:
+def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values], *, max_steps: int = 400) -> Minima:
     """Minimize the deviance of each lane over the free parameters of the likelihood's layout.
 
     Args:
@@ -97,23 +107,19 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
     free = likelihood.layout.free
     lower, upper = (np.asarray(side, dtype=np.float64)[free][:, None] for side in bounds)
     lanes = start.shape[1]
-    parameters = np.array(start)
     movable = np.broadcast_to(~likelihood.void[free], (len(free), lanes))
+    parameters = np.array(start)
     parameters[free] = np.where(movable, np.clip(parameters[free], lower, upper), parameters[free])
-    result = Minima(
-        parameters, np.full(lanes, np.inf), np.full(lanes, np.inf), np.zeros(lanes, int), np.full(lanes, TOO_MANY_STEPS)
-    )
-    if not lanes:
-        return result
-    at = likelihood.expand(parameters)
-    zero = np.zeros(lanes)
-    here = _Lanes(np.arange(lanes), parameters.copy(), at, zero, zero + np.inf, np.zeros(lanes, int), movable)
-    valid = np.isfinite(at.value) & np.isfinite(at.gradient).all(axis=0)
+    infinite, none = np.full(lanes, np.inf), np.zeros(lanes, dtype=np.int64)
+    result = Minima(parameters, infinite, infinite.copy(), none, none + NOT_FINITE)
+    here = _begin(likelihood, parameters.copy(), movable)
+    valid = np.isfinite(here.at.value) & np.isfinite(here.at.gradient).all(axis=0)
     if not valid.all():
-        result.status[~valid] = NOT_FINITE
         here, likelihood = here.take(valid), likelihood.take(valid)
     for step in range(1, max_steps + 1):
         proposal = _propose(likelihood, here, lower, upper)
+        if likelihood.kinks.any():
+            _look_across(likelihood, here, proposal)
         if proposal.arrived.any():
             # The last step needs no expansion: half its length in the metric of the Hessian is what it gains.
             _store(result, here, proposal.arrived, proposal, step)
@@ -134,6 +140,22 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
     return result
 
 
+def _begin(likelihood: Likelihood, parameters: Values, movable: NDArray[np.bool_]) -> _Lanes:
+    lanes = parameters.shape[1]
+    zero = np.zeros(lanes)
+    return _Lanes(
+        np.arange(lanes),
+        parameters,
+        likelihood.expand(parameters),
+        damping=zero,
+        growth=zero + _GROWTH,
+        edm=zero + np.inf,
+        kicks=np.zeros(lanes, dtype=np.int64),
+        free=movable,
+        tested=np.zeros(movable.shape, dtype=bool),
+    )
+
+
 @dataclasses.dataclass
 class _Proposal:
     """Steps that the lanes may take.
@@ -144,6 +166,7 @@ class _Proposal:
         exact: whether the exact Hessian made them, shape (lane,).
         solved: whether the equations had a solution, shape (lane,).
         arrived: whether they lead to the minimum, shape (lane,).
+        stopped: parameters that a bound or a kink holds, shape (free, lane).
     """
 
     parameters: Values
@@ -151,6 +174,7 @@ class _Proposal:
     exact: NDArray[np.bool_]
     solved: NDArray[np.bool_]
     arrived: NDArray[np.bool_]
+    stopped: NDArray[np.bool_]
 
     def take(self, lanes: NDArray[np.bool_]) -> "_Proposal":
         return _Proposal(*(getattr(self, field.name)[..., lanes] for field in dataclasses.fields(self)))
@@ -173,6 +197,10 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     free = likelihood.layout.free
     now = here.parameters[free]
     gradient = here.at.gradient
+    if likelihood.kinks.any():
+        kinked = likelihood.kinks[:, None]
+        lower = np.where(kinked & (now > 0), _EDGE, lower)
+        upper = np.where(kinked & (now <= 0), 0.0, upper)
     outwards = ((now <= lower) & (gradient > 0)) | ((now >= upper) & (gradient < 0))
     moving = here.free & ~outwards
     step, edm, exact = _newton_step(here.at, here.damping, moving)
@@ -186,7 +214,23 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     candidate[free] = np.where(moving & solved, np.clip(now - step, lower, upper), now)
     # A minimum is where the exact Hessian is positive; a parameter without any effect does not count.
     arrived = solved & exact & (here.damping == 0) & done
-    return _Proposal(candidate, edm, exact, solved, arrived)
+    return _Proposal(candidate, edm, exact, solved, arrived, outwards & here.free)
+
+
+def _look_across(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> None:
+    """Put lanes that have arrived to the other sides of the kinks that hold them, unless they were there before."""
+    free = likelihood.layout.free
+    now = here.parameters[free]
+    edge = likelihood.kinks[:, None] & ((now == 0.0) | (now == _EDGE))
+    here.tested &= edge
+    turn = edge & proposal.stopped & ~here.tested & proposal.arrived
+    if turn.any():
+        here.tested |= turn
+        here.parameters[free] = np.where(turn, np.where(now > 0, 0.0, _EDGE), now)
+        lanes = turn.any(axis=0)
+        here.at = here.at.replace(lanes, likelihood.expand(here.parameters))
+        proposal.parameters = np.where(lanes, here.parameters, proposal.parameters)
+        proposal.arrived = proposal.arrived & ~lanes
 
 
 def _tolerance(value: Values) -> Values:
@@ -201,14 +245,18 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     usable = proposal.solved & np.isfinite(new.value) & np.isfinite(new.gradient).all(axis=0)
     accept = usable & (new.value <= old + 1e-15 * (1.0 + np.abs(old)))
     stalled = ~accept & (here.damping > _LARGEST_DAMPING)
-    converged = stalled & proposal.exact & (edm * here.damping < EDM_ROUNDING)
-    # In units of the information less damping than this makes no difference.
-    relaxed = np.where(here.damping > _SMALLEST_DAMPING, here.damping / 5.0, 0.0)
-    raised = np.maximum(5.0 * here.damping, _SMALLEST_DAMPING)
+    undamped = edm * (1.0 + here.damping)
+    converged = stalled & proposal.exact & (undamped < EDM_ROUNDING)
+    # A step that gains what it promised needs less damping; each refusal in a row needs much more.
+    relaxed = here.damping / np.where(old - new.value > 0.75 * edm, 5.0, 3.0)
+    relaxed = np.where(relaxed > _SMALLEST_DAMPING, relaxed, 0.0)
+    raised = np.maximum(here.growth * here.damping, _FIRST_DAMPING)
+    again = np.where(relaxed > 0, _GROWTH_AGAIN, _GROWTH)
+    here.growth = np.where(accept, again, np.minimum(2.0 * here.growth, 1e4))
     damping = np.where(accept, relaxed, raised)
     # Looks like the minimum: the next step, undamped, tells.
-    near = (here.damping > 0) & (edm < _tolerance(old)) & proposal.exact
-    here.damping = np.where(near, 0.0, damping)
+    near = (here.damping > 0) & (undamped < _tolerance(old)) & proposal.exact
+    here.damping = np.where(near & accept, 0.0, damping)
     here.at = here.at.replace(accept, new)
     here.parameters = np.where(accept, proposal.parameters, here.parameters)
     here.edm = np.where(proposal.solved, edm, here.edm)
