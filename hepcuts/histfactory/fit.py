@@ -29,6 +29,10 @@ _MESSAGES = {
 
 _SAME_MINIMUM = 1e-6
 """Minima closer than this in -2 ln L count as one."""
+_NO_CURVATURE = 1e-12
+"""Relative curvature of a direction that the data do not determine."""
+_NO_PART = 1e-8
+"""Squared component along such a direction that rounding may give to a parameter that is determined."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,9 +43,10 @@ class FitResult:
         names: parameter names.
         parameters: best-fit values, shape (parameter,).
         uncertainties: one standard deviation from the inverse of the observed information, shape (parameter,); zero
-            for fixed parameters, NaN where the information is singular. For a parameter at a bound it is the
+            for fixed parameters, NaN for those that the data do not determine. For a parameter at a bound it is the
             curvature's, which knows nothing of the bound.
-        covariance: inverse of the observed information of the free parameters, shape (parameter, parameter).
+        covariance: inverse of the observed information of the free parameters, NaN for those that the data do not
+            determine, shape (parameter, parameter).
         deviance: -2 ln of the likelihood over the saturated likelihood.
         edm: expected distance to the minimum of -2 ln L.
         success: whether the fit converged.
@@ -169,8 +174,7 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
         hessian = batched.expand(parameters[:, None]).hessian[:, :, 0]
         covariance[np.ix_(free, free)] = _inverse(0.5 * hessian[np.ix_(moved, moved)])
     variances = np.diagonal(covariance)
-    uncertainties = np.sqrt(variances) if np.all(variances >= 0) else np.full(len(parameters), np.nan)
-    uncertainties = np.where(np.isin(np.arange(len(parameters)), free), uncertainties, 0.0)
+    uncertainties = np.sqrt(np.where(variances >= 0, variances, np.nan))
     names = likelihood.parameter_names
     edge = (parameters <= structure.lower) | (parameters >= structure.upper)
     status = int(found.status[0])
@@ -195,19 +199,27 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
 
 
 def _inverse(matrix: FloatArray) -> FloatArray:
-    """Inverse of a symmetric matrix whose rows may differ in scale by many orders of magnitude; NaN if singular."""
-    root = np.sqrt(np.abs(np.diagonal(matrix)))
-    root = np.where(root > 0, root, 1.0)
-    try:
-        result: FloatArray = np.linalg.inv(matrix / np.outer(root, root)) / np.outer(root, root)
-    except np.linalg.LinAlgError:
+    """Inverse of a symmetric matrix whose rows may differ in scale by many orders of magnitude.
+
+    Rows that have a part in a direction without (or with negative) curvature are NaN, the others what they are.
+    """
+    diagonal = np.diagonal(matrix)
+    root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    if not np.all(np.isfinite(matrix)):
         return np.full_like(matrix, np.nan)
+    curvatures, directions = np.linalg.eigh(matrix / np.outer(root, root))
+    good = curvatures > _NO_CURVATURE * max(1.0, float(np.max(curvatures, initial=0.0)))
+    result: FloatArray = (directions[:, good] / curvatures[good]) @ directions[:, good].T / np.outer(root, root)
+    undetermined = (directions[:, ~good] ** 2).sum(axis=1) > _NO_PART
+    result[undetermined] = result[:, undetermined] = np.nan
     return result
 
 
 def failure(summary: FitResult) -> str:
     """What to say of a fit that did not converge."""
+    loose = [name for name, u in zip(summary.names, summary.uncertainties, strict=True) if np.isnan(u)]
     where = f" Parameters at a bound: {', '.join(summary.at_bound)}." if summary.at_bound else ""
+    where += f" Parameters that the data do not determine there: {', '.join(loose)}." if loose else ""
     return (
         f"The fit did not converge after {summary.num_steps} steps: {summary.message}. Expected distance to the "
         f"minimum: {summary.edm:.3g}.{where}"

@@ -301,8 +301,10 @@ def _response(structure: Structure, at: Any, direction: Any, found: Any, moved: 
     hessian = jax.jacfwd(gradient, argnums=2)(*at, found)
     _, change = jax.jvp(lambda t, d: gradient(t, d, found), at, direction)
     change = change + hessian @ shift
+    # A parameter without any effect stays where it is.
+    free = free & (jnp.diagonal(hessian) > 0)
     both = free[:, None] & free[None, :]
-    root = jnp.where(free, jnp.sqrt(jnp.abs(jnp.diagonal(hessian))), 1.0)
+    root = jnp.where(free, jnp.sqrt(jnp.where(free, jnp.diagonal(hessian), 1.0)), 1.0)
     scaled = jnp.where(both, hessian / (root[:, None] * root[None, :]), jnp.eye(len(root)))
     return shift - jnp.where(free, jnp.linalg.solve(scaled, jnp.where(free, change, 0.0) / root) / root, 0.0)
 

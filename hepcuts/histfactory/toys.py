@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import scipy.stats
+from tqdm import tqdm
 
 from hepcuts._types import FloatArray
 from hepcuts.errors import FitError, InputError
@@ -13,7 +14,7 @@ from .discovery import fits_of, signed
 from .likelihood import HistFactory
 from .minimization import Batch, numbers_of
 
-_CHUNK = 2000
+_CHUNK = 500
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ def discovery_toys(
     at[poi] = mu
     generator = np.random.default_rng(seed)
     values, strengths = [], []
-    for first in range(0, num_toys, _CHUNK):
+    for first in tqdm(range(0, num_toys, _CHUNK), unit_scale=_CHUNK, unit=" toys", disable=None, leave=False):
         data = _sample(likelihood, at, min(_CHUNK, num_toys - first), generator)
         unconditional, background_only = fits_of(likelihood.structure, Batch.of(likelihood.templates, data))
         values.append(signed(likelihood.structure, unconditional, background_only))

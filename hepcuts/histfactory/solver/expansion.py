@@ -409,7 +409,9 @@ def _excess(counts: Values, rates: Values) -> Values:
     For small x by the series of 2 artanh(r), r = x / (2 + x), whose first terms cancel exactly.
     """
     x = (rates - counts) / counts
-    result = x - np.log(rates / counts)
+    with np.errstate(divide="ignore"):
+        # Where the rate is much below the count, x is -1 to the last digit and ln(1 + x) has none left.
+        result = x - np.where(np.abs(x) < 0.5, np.log1p(x), np.log(rates / counts))
     small = np.abs(x) < 0.05
     if small.any():
         y = np.where(small, x, 0.0)

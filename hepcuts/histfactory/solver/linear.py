@@ -32,7 +32,7 @@ def _alone(matrices: Values, sides: Values) -> tuple[Values, NDArray[np.bool_]]:
     solutions = np.zeros_like(sides)
     positive = np.zeros(sides.shape[1], dtype=bool)
     for lane in range(sides.shape[1]):
-        matrix = np.asfortranarray(matrices[:, :, lane])
+        matrix = np.array(matrices[:, :, lane], order="F")
         factor, info = lapack.dpotrf(matrix, lower=1, overwrite_a=1, clean=0)
         if info == 0 and np.isfinite(factor[-1, -1]):
             solutions[:, lane], _ = lapack.dpotrs(factor, sides[:, lane], lower=1)

@@ -246,7 +246,8 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     accept = usable & (new.value <= old + 1e-15 * (1.0 + np.abs(old)))
     stalled = ~accept & (here.damping > _LARGEST_DAMPING)
     undamped = edm * (1.0 + here.damping)
-    converged = stalled & proposal.exact & (undamped < EDM_ROUNDING)
+    # A deviance is never negative: where it is zero already there is nothing left to gain, whatever the gradient.
+    converged = stalled & ((proposal.exact & (undamped < EDM_ROUNDING)) | (old < EDM_ROUNDING))
     # A step that gains what it promised needs less damping; each refusal in a row needs much more.
     relaxed = here.damping / np.where(old - new.value > 0.75 * edm, 5.0, 3.0)
     relaxed = np.where(relaxed > _SMALLEST_DAMPING, relaxed, 0.0)
@@ -259,7 +260,7 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     here.damping = np.where(near & accept, 0.0, damping)
     here.at = here.at.replace(accept, new)
     here.parameters = np.where(accept, proposal.parameters, here.parameters)
-    here.edm = np.where(proposal.solved, edm, here.edm)
+    here.edm = np.where(proposal.solved, np.minimum(edm, np.abs(old)), here.edm)
     return np.where(converged, CONVERGED, np.where(stalled, STALLED, TOO_MANY_STEPS))
 
 
