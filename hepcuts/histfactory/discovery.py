@@ -312,7 +312,7 @@ def discovery_significance(
     z: Scalar = _evaluate(likelihood.structure, templates, data)
     if not is_traced(z) and not np.isfinite(z):
         changed = likelihood if given is None else with_templates(likelihood, given)
-        raise FitError(discovery_test(changed, data, throw=False).message)
+        raise FitError(discovery_test(changed, data, num_starts=1, throw=False).message)
     return z
 
 

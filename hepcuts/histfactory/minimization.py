@@ -115,10 +115,12 @@ def single_search(
     start = np.asarray(start, dtype=np.float64)
     start = np.broadcast_to(start[:, None] if start.ndim == 1 else start, (len(start), batch.lanes))
     nominal = nominal_parameters(structure, batch.asimov_mu)
+    init = np.asarray(structure.init, dtype=np.float64)[:, None]
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
     with np.errstate(all="ignore"):
         parts = [
-            minimize(likelihood, start[:, lanes], bounds, max_steps=max_steps)
+            # What the templates leave without content is fixed at its nominal value, wherever a fit starts.
+            minimize(likelihood, np.where(likelihood.void, init, start[:, lanes]), bounds, max_steps=max_steps)
             for lanes, likelihood in likelihoods(structure, layout, batch, nominal)
         ]
     if len(parts) == 1:
