@@ -1,0 +1,115 @@
+"""What hepcuts takes, each function for a fresh process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.monitoring
+import numpy as np
+from measure import Measurement, PeakMemory, repeated, start_jax, timed
+from problems import PROBLEMS, OneBin
+
+import hepcuts as hc
+from hepcuts.histfactory import LikelihoodTemplates
+
+COMPILATION = "/jax/core/compile/backend_compile_duration"
+"""JAX's name for the event of one compilation."""
+
+
+def batched(problem: str, *, gradient: bool) -> Measurement:
+    """Z of all template sets at once, with or without its gradient to all templates that vary.
+
+    The first result is that from the built `pyhf.Model` on.
+    """
+    work = PROBLEMS[problem]()
+    model = work.model(0)
+    prepared: list[Any] = []
+
+    def first() -> Any:
+        likelihood = hc.HistFactory(model)
+        templates, axes = work.batch(likelihood)
+
+        def significance(t: LikelihoodTemplates) -> Any:
+            return hc.discovery_significance(likelihood, t)
+
+        function = jax.value_and_grad(significance) if gradient else significance
+        call = jax.jit(jax.vmap(function, in_axes=(axes,)))
+        templates = jax.device_put(templates)
+        prepared.extend((call, templates))
+        return jax.block_until_ready(call(templates))
+
+    with jax.enable_x64(True):
+        start_jax()
+        memory = PeakMemory()
+        first_s, result = timed(first)
+        call, templates = prepared
+        run_s, best_s = repeated(lambda: jax.block_until_ready(call(templates)))
+    values = np.asarray(result[0] if gradient else result)
+    everything = range(work.sets)
+    return Measurement(
+        first_s, run_s, best_s, work.sets, memory.mib(), tuple(values.tolist()), tuple(everything), _failed(values)
+    )
+
+
+def single(problem: str, *, gradient: bool, jitted: bool = False, second: bool = False) -> Measurement:
+    """One expected Z as in a notebook, from the built `pyhf.Model` on; then again, and with a second model.
+
+    Args:
+        problem: name of the problem.
+        gradient: whether with the gradient to all templates.
+        jitted: whether inside of the caller's `jax.jit`.
+        second: whether to take a second model of the same structure, too: what it takes to its first result, and
+            how many programs it compiles, are remarks.
+    """
+    work = PROBLEMS[problem]()
+    positions = (0, work.sets // 2) if second else (0,)
+    models = [work.model(position) for position in positions]
+    compilations: list[float] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, duration, **_: compilations.append(duration) if event == COMPILATION else None
+    )
+    with jax.enable_x64(True):
+        start_jax()
+        compilations.clear()
+        memory = PeakMemory()
+        first_s, (call, result) = timed(lambda: _start(models[0], gradient=gradient, jitted=jitted))
+        remarks = {"compilations": float(len(compilations)), "compiling_s": sum(compilations)}
+        values = [result]
+        if second:
+            compilations.clear()
+            second_s, (_, result) = timed(lambda: _start(models[1], gradient=gradient, jitted=jitted))
+            remarks |= {"second_first_s": second_s, "second_compilations": float(len(compilations))}
+            values.append(result)
+        run_s, best_s = repeated(call)
+    return Measurement(first_s, run_s, best_s, 1, memory.mib(), tuple(values), positions, remarks)
+
+
+def _start(model: Any, *, gradient: bool, jitted: bool) -> tuple[Callable[[], Any], float]:
+    """Make the likelihood and a function of nothing that evaluates it; and its first value."""
+    likelihood = hc.HistFactory(model)
+
+    def significance(t: LikelihoodTemplates) -> Any:
+        return hc.discovery_significance(likelihood, t)
+
+    function = jax.value_and_grad(significance) if gradient else significance
+    function = jax.jit(function) if jitted else function
+
+    def call() -> Any:
+        return jax.block_until_ready(function(likelihood.templates))
+
+    result = call()
+    return call, float(result[0] if gradient else result)
+
+
+def closed_form(problem: str) -> Measurement:
+    """The closed form of Z at all template sets of one bin."""
+    work = PROBLEMS[problem]()
+    assert isinstance(work, OneBin)
+    seconds, values = timed(lambda: hc.counting.asimov_significance(work.signal, work.background, work.uncertainty))
+    return Measurement(
+        run_s=seconds, sets=work.sets, significance=tuple(values.tolist()), indices=tuple(range(work.sets))
+    )
+
+
+def _failed(values: Any) -> dict[str, float]:
+    return {"failed_sets": float(np.count_nonzero(~np.isfinite(values)))}

@@ -1,0 +1,140 @@
+"""The likelihood engine: `hc.discovery_significance` against pyhf, and against everwillow on hand-written likelihoods.
+
+Compiling (the first result, in a process that has done nothing else) is apart from running. Each ratio is of two
+numbers of the same run, and stands beside the largest difference in Z between the two tools: a fast wrong answer is
+no answer. pyhf's part is timed on some of the template sets only, because all of them would take minutes.
+"""
+
+from collections.abc import Callable
+
+from measure import Measurement
+from report import Result, Target
+from session import Session, Work
+
+Rows = dict[str, Measurement]
+
+HEPCUTS, GRADIENT, JITTED = "hepcuts", "hepcuts, with gradient", "hepcuts, with gradient, in jax.jit"
+SCIPY, MINUIT, EVERWILLOW = "pyhf, scipy", "pyhf, minuit", "everwillow"
+TIGHT, CLOSED = "minuit, tight", "closed form"
+NAN = float("nan")
+
+
+def one_bin(session: Session) -> Result:
+    """Z at 10 000 values of one cut: one bin, one background with an uncertainty."""
+    rows = session.take_turns(_batched("one_bin") | _pyhf("one_bin", (SCIPY,), count=20))
+    rows |= _once(session, CLOSED, Work.of("hepcuts_tasks", "closed_form", problem="one_bin"))
+    targets = (_run(rows, SCIPY, 5000), _run(rows, EVERWILLOW, 1), _first(rows, EVERWILLOW, 10))
+    return Result(_title(one_bin), rows, targets, CLOSED)
+
+
+def two_channels(session: Session) -> Result:
+    """Z of 1000 template sets: two channels, five bins, two backgrounds, ten nuisance parameters."""
+    rows = session.take_turns(_batched("two_channels") | _pyhf("two_channels", (SCIPY, MINUIT), count=20))
+    rows |= _once(session, TIGHT, Work.of("pyhf_tasks", "precise", problem="two_channels", count=20))
+    against_pyhf = (_run(rows, SCIPY, 1000), _run(rows, MINUIT, 2500))
+    targets = (*against_pyhf, _run(rows, EVERWILLOW, 1), _first(rows, EVERWILLOW, 10))
+    return Result(_title(two_channels), rows, targets, TIGHT)
+
+
+def atlas(session: Session) -> Result:
+    """One expected Z with its gradient to all templates on an ATLAS likelihood, against pyhf's value alone."""
+    mine = {GRADIENT: _single("atlas"), JITTED: _single("atlas", jitted=True)}
+    rows = session.take_turns(mine | _pyhf("atlas", (SCIPY, MINUIT), count=1, build=False))
+    rows |= _once(session, TIGHT, Work.of("pyhf_tasks", "precise", problem="atlas", count=1))
+    goals = {SCIPY: 50.0, MINUIT: 500.0}
+    targets = tuple(_run(rows, other, goal, ours=ours) for ours in mine for other, goal in goals.items())
+    return Result(_title(atlas), rows, targets, TIGHT)
+
+
+def first_gradient(session: Session) -> Result:
+    """Time from a built pyhf.Model to the first Z with its gradient to all templates, in seconds."""
+    goals = {"two_channels": 1.5, "atlas": 4.0}
+    ways = {"called plainly": False, "in jax.jit": True}
+    works = {f"{p}, {way}": _single(p, jitted=jitted) for p in goals for way, jitted in ways.items()}
+    rows = session.take_turns(works)
+    targets = tuple(
+        Target(f"first result, {name}", _or_nan(row.first_s), goals[name.split(",")[0]], at_least=False)
+        for name, row in rows.items()
+    )
+    return Result(_title(first_gradient), rows, targets)
+
+
+def second_model(session: Session) -> Result:
+    """A second model of the same structure compiles nothing, without and with gradient."""
+    kinds = {"Z": False, "Z with gradient": True}
+    problems = ("one_bin", "two_channels")
+    works = {f"{p}, {kind}": _single(p, gradient=g, second=True) for p in problems for kind, g in kinds.items()}
+    rows = session.take_turns(works)
+    targets: list[Target] = []
+    for name, row in rows.items():
+        seconds, programs = (row.remarks.get(key, NAN) for key in ("second_first_s", "second_compilations"))
+        targets += [
+            Target(f"programs compiled for the second, {name}", programs, 0, at_least=False),
+            Target(f"first call of the second / of the first, {name}", seconds / _or_nan(row.first_s), None),
+        ]
+    return Result(_title(second_model), rows, tuple(targets))
+
+
+CASES: dict[str, Callable[[Session], Result]] = {
+    case.__name__: case for case in (one_bin, two_channels, atlas, first_gradient, second_model)
+}
+
+
+def _title(case: Callable[[Session], Result]) -> str:
+    return (case.__doc__ or "").rstrip(".")
+
+
+def _batched(problem: str) -> dict[str, Work]:
+    """All template sets at once, by hepcuts and by everwillow."""
+    return {
+        HEPCUTS: Work.of("hepcuts_tasks", "batched", problem=problem, gradient=False),
+        GRADIENT: Work.of("hepcuts_tasks", "batched", problem=problem, gradient=True),
+        EVERWILLOW: Work.of("everwillow_models", "batched", problem=problem),
+    }
+
+
+def _single(problem: str, *, gradient: bool = True, jitted: bool = False, second: bool = False) -> Work:
+    """One template set by hepcuts."""
+    return Work.of("hepcuts_tasks", "single", problem=problem, gradient=gradient, jitted=jitted, second=second)
+
+
+def _pyhf(problem: str, names: tuple[str, ...], *, count: int, build: bool = True) -> dict[str, Work]:
+    """Some template sets by pyhf with one or both of its optimizers."""
+    optimizers = {SCIPY: "scipy", MINUIT: "minuit"}
+    return {
+        name: Work.of("pyhf_tasks", "hypotest", problem=problem, optimizer=optimizers[name], count=count, build=build)
+        for name in names
+    }
+
+
+def _once(session: Session, name: str, work: Work) -> Rows:
+    """What needs no timing, hence one turn only."""
+    return Session(session.progress, rounds=1).take_turns({name: work})
+
+
+def _run(rows: Rows, other: str, goal: float, *, ours: str = HEPCUTS) -> Target:
+    """How much longer another tool runs for one template set."""
+    theirs, mine = rows[other], rows[ours]
+    return Target(
+        f"{other} over {ours}: run, per set",
+        theirs.per_set_s / mine.per_set_s,
+        goal,
+        fastest=theirs.best_s / theirs.sets / (mine.best_s / mine.sets),
+        difference=theirs.differs_from(mine),
+    )
+
+
+def _first(rows: Rows, other: str, goal: float) -> Target:
+    """How much longer another tool takes to its first result."""
+    theirs, mine = rows[other], rows[HEPCUTS]
+    return Target(
+        f"{other} over {HEPCUTS}: first result",
+        _or_nan(theirs.first_s) / _or_nan(mine.first_s),
+        goal,
+        fastest=_or_nan(theirs.best_first_s) / _or_nan(mine.best_first_s),
+        difference=theirs.differs_from(mine),
+    )
+
+
+def _or_nan(value: float | None) -> float:
+    return NAN if value is None else value
