@@ -15,7 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._precision import is_traced
+from hepcuts._precision import float64_scope, is_traced
 from hepcuts._types import AnyArray
 from hepcuts.errors import FitError
 
@@ -79,7 +79,7 @@ def postfit_asimov_data(
     structure = likelihood.structure
     templates = likelihood.templates if templates is None else templates
     start = likelihood.nominal_parameters(mu)
-    fitted = fitted_parameters(structure, templates, likelihood.check_data(data), start, fix_poi=True)
+    fitted = float64_scope(fitted_parameters)(structure, templates, likelihood.check_data(data), start, fix_poi=True)
     if not is_traced(fitted) and np.isnan(fitted).any():
         raise FitError(
             f"The fit at mu = {mu} that makes the Asimov dataset did not converge; look at "

@@ -195,63 +195,87 @@ def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -
     did not converge. The derivative is that of the two deviances at the fitted parameters (envelope theorem); further
     derivatives follow the fitted parameters by the implicit function theorem.
     """
+    return _statistic(structure, templates, data, root=False)
+
+
+def _statistic(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
+    """q0, or its root."""
     required_poi(structure)
     if not is_traced(structure, templates, data):
         batch = Batch.of(templates, data)
-        return _q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]
+        found = _q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]
+        return np.sqrt(found) if root else found
     operand, structure_of = as_operand(structure)
 
-    def host_q0(operand: Any, templates: Any, data: Any) -> Any:
+    def host_value(operand: Any, templates: Any, data: Any) -> Any:
         batch = Batch.of(templates, data)
-        return _q0_of_batch(on_host(structure_of(operand)), batch).reshape(batch.lead)
+        found = _q0_of_batch(on_host(structure_of(operand)), batch).reshape(batch.lead)
+        return np.sqrt(found) if root else found
 
     @jax.custom_jvp
     def statistic(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_q0, host.floats(0.0), operand, templates, data)
+        return host.call(host_value, host.floats(0.0), operand, templates, data)
 
     @statistic.defjvp
     def _(primals: Any, tangents: Any) -> Any:
-        value, *slopes = _q0_and_gradient(structure_of(primals[0]), *primals[1:])
+        value, *slopes = _statistic_and_slopes(structure_of(primals[0]), *primals[1:], root=root)
         return value, contracted(tuple(slopes), tangents[1:])
 
     return statistic(operand, templates, data)
 
 
-def _q0_and_gradient(structure: Structure, templates: LikelihoodTemplates, data: Any) -> Any:
-    """q0 and its derivatives with respect to templates and data (None if that is None), themselves differentiable."""
+def _statistic_and_slopes(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
+    """q0 or its root, and its derivatives with respect to templates and data (None if that is None).
+
+    The derivatives may be differentiated, too. That of the root is zero where q0 is: there the root has none.
+    """
     operand, structure_of = as_operand(structure)
 
     def host_gradient(operand: Any, templates: Any, data: Any) -> Any:
         batch = Batch.of(templates, data)
-        value, by_templates, by_data = _q0_and_gradient_of_batch(on_host(structure_of(operand)), batch)
-        answer = (value, by_templates, by_data if data is not None else None)
+        value, *slopes = _q0_and_gradient_of_batch(on_host(structure_of(operand)), batch)
+        if root:
+            value = np.sqrt(value)
+            half = np.where(value > 0, 0.5 / np.where(value > 0, value, 1.0), 0.0)
+            slopes = jax.tree.map(lambda a: a * half.reshape(-1, *[1] * (a.ndim - 1)), slopes)
+        answer = (value, slopes[0], slopes[1] if data is not None else None)
         return jax.tree.map(lambda a: a.reshape((*batch.lead, *a.shape[1:])), answer)
-
-    def by_jax(held: Any, templates: Any, data: Any) -> Any:
-        nominal, background = nominal_at(held, 1.0), nominal_at(held, 0.0)
-        if data is None:
-            reference, best = density.expected_data(held, templates, nominal), None
-        else:
-            reference, best = data, fitted_parameters(held, templates, data, jnp.asarray(held.init), fix_poi=False)
-        conditional = fitted_parameters(held, templates, reference, background, fix_poi=True)
-        value, slopes = jax.value_and_grad(_difference, argnums=(1, 2))(held, templates, data, conditional, best)
-        return value, *slopes
 
     @jax.custom_jvp
     def both(operand: Any, templates: Any, data: Any) -> Any:
-        number = host.floats(0.0)
-        like = host.floats((templates, data))
-        return host.call(host_gradient, (number, *like), operand, templates, data)
+        return host.call(host_gradient, host.floats((0.0, templates, data)), operand, templates, data)
 
     @both.defjvp
     def _(primals: Any, tangents: Any) -> Any:
         held = structure_of(primals[0])
-        return jax.jvp(lambda t, d: by_jax(held, t, d), primals[1:], tangents[1:])
+        return _second_order(held, primals[1:], tangents[1:], root=root)
 
     return both(operand, templates, data)
 
 
 @eqx.filter_jit
+def _second_order(structure: Structure, at: Any, direction: Any, *, root: bool) -> Any:
+    """q0 and its derivatives, and how they change, all by JAX: the fitted parameters follow templates and data."""
+
+    def both(templates: Any, data: Any) -> Any:
+        background = nominal_at(structure, 0.0)
+        if data is None:
+            reference, best = density.expected_data(structure, templates, nominal_at(structure, 1.0)), None
+        else:
+            start = jnp.asarray(structure.init)
+            reference, best = data, fitted_parameters(structure, templates, data, start, fix_poi=False)
+        conditional = fitted_parameters(structure, templates, reference, background, fix_poi=True)
+
+        def value_of(templates: Any, data: Any) -> Any:
+            value = _difference(structure, templates, data, conditional, best)
+            return significance_of(value) if root else value
+
+        value, slopes = jax.value_and_grad(value_of, argnums=(0, 1))(templates, data)
+        return value, *slopes
+
+    return jax.jvp(both, at, direction)
+
+
 def _difference(structure: Structure, templates: Any, data: Any, conditional: Any, best: Any) -> Any:
     """q0 at given fitted parameters."""
     if data is None:
@@ -336,7 +360,7 @@ def with_templates(likelihood: HistFactory, templates: LikelihoodTemplates) -> H
 
 @float64_scope
 def _evaluate(structure: Structure, templates: LikelihoodTemplates, data: Any) -> Any:
-    return significance_of(q0(structure, templates, data))
+    return _statistic(structure, templates, data, root=True)
 
 
 def discovery_test(

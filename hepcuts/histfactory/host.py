@@ -28,36 +28,47 @@ def call(function: Callable[..., Any], results: Any, *trees: Any) -> Any:
     """Call a function of pytrees of NumPy arrays on the host.
 
     Args:
-        function: takes `trees` with NumPy leaves, all with the same number of additional leading axes, and returns a
-            pytree of arrays with those axes in front.
-        results: pytree of `jax.ShapeDtypeStruct`, without batch axes.
+        function: takes `trees` with NumPy leaves, all with the same number of additional leading axes (leaves without
+            any element or without a trace have none), and returns a pytree of arrays with those axes in front.
+        results: pytree of `jax.ShapeDtypeStruct` of 64-bit numbers, without batch axes.
         trees: the arguments.
     """
-    if not is_traced(trees):
-        return function(*jax.tree.map(np.asarray, trees))
     leaves, structure = jax.tree.flatten(trees)
-    kinds = [np.dtype(jnp.result_type(leaf)) for leaf in leaves]
+    # What is known already, and what is empty, need not travel.
+    travels = [is_traced(leaf) and np.size(leaf) > 0 for leaf in leaves]
+    known = [None if moves else _without_trace(leaf) for leaf, moves in zip(leaves, travels, strict=True)]
+    if not any(travels):
+        return function(*jax.tree.unflatten(structure, known))
+    operands = [leaf for leaf, moves in zip(leaves, travels, strict=True) if moves]
+    kinds = [np.dtype(leaf.dtype) for leaf in operands]
+
+    wanted, results_structure = jax.tree.flatten(results)
+    sizes = [int(np.prod(w.shape)) for w in wanted]
 
     def on_host(*arrays: Any) -> Any:
-        found = [_decode(np.asarray(a), kind) for a, kind in zip(arrays, kinds, strict=True)]
-        returned = function(*jax.tree.unflatten(structure, found))
-        return jax.tree.map(lambda value, wanted: _encode(np.asarray(value, dtype=wanted.dtype)), returned, results)
+        arrived = iter(_decode(np.asarray(a), kind) for a, kind in zip(arrays, kinds, strict=True))
+        found = [next(arrived) if moves else leaf for leaf, moves in zip(known, travels, strict=True)]
+        returned = jax.tree.leaves(function(*jax.tree.unflatten(structure, found)))
+        lead = np.shape(returned[0])[: np.ndim(returned[0]) - len(wanted[0].shape)]
+        flat = [np.reshape(r, (*lead, size)) for r, size in zip(returned, sizes, strict=True)]
+        return np.ascontiguousarray(np.concatenate(flat, axis=-1, dtype=np.float64)).view(np.uint32)
 
-    def coded(wanted: Any) -> Any:
-        floating = wanted.dtype == np.float64
-        return _expected((*wanted.shape, 2), np.uint32) if floating else wanted
-
-    operands = [_bits(jnp.asarray(leaf)) for leaf in leaves]
-    answer = jax.pure_callback(on_host, jax.tree.map(coded, results), *operands, vmap_method="expand_dims")
-    return jax.tree.map(
-        lambda value, wanted: jax.lax.bitcast_convert_type(value, jnp.float64) if wanted.dtype == np.float64 else value,
-        answer,
-        results,
+    words = jax.pure_callback(
+        on_host, _expected((2 * sum(sizes),), np.uint32), *map(_bits, operands), vmap_method="expand_dims"
     )
+    numbers = jax.lax.bitcast_convert_type(words.reshape(-1, 2), jnp.float64)
+    ends = np.cumsum(sizes)
+    parts = [numbers[end - size : end].reshape(w.shape) for end, size, w in zip(ends, sizes, wanted, strict=True)]
+    return jax.tree.unflatten(results_structure, parts)
+
+
+def _without_trace(leaf: Any) -> Any:
+    return np.zeros(np.shape(leaf), dtype=leaf.dtype) if is_traced(leaf) else np.asarray(leaf)
 
 
 # Callbacks run on threads of their own, where JAX's 64-bit flag, set in a scope of the calling thread, is off and
-# would cut numbers to 32 bits. As pairs of 32-bit words they pass unharmed.
+# would cut numbers to 32 bits. As pairs of 32-bit words they pass unharmed; results all in one array, since each
+# conversion is something to compile.
 
 
 def _bits(value: Any) -> Any:
@@ -68,9 +79,3 @@ def _decode(value: Any, kind: np.dtype[Any]) -> Any:
     if kind != np.float64:
         return value
     return np.ascontiguousarray(value).view(np.float64)[..., 0]
-
-
-def _encode(value: Any) -> Any:
-    if value.dtype != np.float64:
-        return value
-    return np.ascontiguousarray(value.reshape(*value.shape, 1)).view(np.uint32)

@@ -311,13 +311,19 @@ def _observed_limit(likelihood: HistFactory, data: Any, asimov: Any, alpha: floa
     if best.status[0] != CONVERGED:
         raise FitError("The unconditional fit did not converge; look at hepcuts.histfactory.fit.")
     mu_hat, lowest = float(best.parameters[likelihood.poi, 0]), float(best.value[0])
+    bound = float(structure.upper[likelihood.poi])
+    if mu_hat >= bound:
+        raise FitError(
+            f"The best fit is at the upper bound {bound:g} of the signal strength, so that qmu-tilde would be too "
+            "small and the limit wrong; raise the bound in the measurement."
+        )
 
     def excess(mu: float) -> float:
         q_asimov = float(_conditional(likelihood, asimov, mu).value[0])
         q = max(0.0, float(_conditional(likelihood, data, mu).value[0]) - lowest) if mu > mu_hat else 0.0
         return float(cls_of(q, q_asimov)) - alpha
 
-    low, high = max(mu_hat, 1e-6 * guess), max(2.0 * guess, 1.5 * mu_hat)
+    low, high = 1e-9 * guess, max(2.0 * guess, 1.5 * mu_hat)
     while excess(high) > 0.0:
         low, high = high, 2.0 * high
         if high > 1e9 * guess:
@@ -331,4 +337,5 @@ def cls_of(q: Any, q_asimov: Any) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         beyond = (q - q_asimov) / (2.0 * root_asimov)
     shifted = np.where(root <= root_asimov, root - root_asimov, beyond)
-    return scipy.stats.norm.sf(shifted + root_asimov) / scipy.stats.norm.sf(shifted)
+    # By logarithms: both tails may be too small for a number of their own.
+    return np.exp(scipy.stats.norm.logsf(shifted + root_asimov) - scipy.stats.norm.logsf(shifted))

@@ -19,6 +19,9 @@ from .solver.expansion import Likelihood
 from .solver.layout import layout_of
 from .structure import LikelihoodTemplates, Structure
 
+_SINGULAR = 1e11
+"""By how much other parameters may dilute the information on the signal strength; more is rounding."""
+
 
 def expected_mu_uncertainty(
     likelihood: HistFactory, templates: LikelihoodTemplates | None = None, *, mu: float = 1.0
@@ -73,7 +76,9 @@ def _traced(structure: Structure, templates: LikelihoodTemplates, mu: Any) -> An
     root = jnp.where(root > 0, root, 1.0)
     scaled = jnp.where(both, information / (root[:, None] * root[None, :]), jnp.eye(len(root)))
     unit = jnp.zeros(len(root)).at[structure.poi].set(1.0)
-    return jnp.sqrt(jnp.linalg.solve(scaled, unit)[structure.poi]) / root[structure.poi]
+    variance = jnp.linalg.solve(scaled, unit)[structure.poi]
+    determined = (variance > 0) & (variance < _SINGULAR)
+    return jnp.where(determined, jnp.sqrt(jnp.where(determined, variance, 1.0)) / root[structure.poi], jnp.nan)
 
 
 def _on_host(structure: Structure, templates: LikelihoodTemplates, mu: float) -> Any:
@@ -97,5 +102,5 @@ def _on_host(structure: Structure, templates: LikelihoodTemplates, mu: float) ->
         solved = np.linalg.solve(information / np.outer(root, root), unit)
     except np.linalg.LinAlgError:
         return np.float64(np.nan)
-    variance = solved @ unit / (root @ unit) ** 2
-    return np.float64(np.sqrt(variance)) if variance > 0 else np.float64(np.nan)
+    variance = solved @ unit
+    return np.float64(np.sqrt(variance) / (root @ unit)) if 0 < variance < _SINGULAR else np.float64(np.nan)

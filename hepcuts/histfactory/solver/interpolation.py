@@ -90,6 +90,7 @@ class Multiplicative:
     """
 
     def __init__(self, code: str, down: Values, up: Values) -> None:
+        down, up = np.broadcast_arrays(down, up)
         self._up, self._down = up, down
         self._log_up, self._log_down = np.log(up), np.log(down)
         self._polynomial = code == "code4"

@@ -36,6 +36,10 @@ _GROWTH, _GROWTH_AGAIN = 10.0, 3.0
 """In units of the information. Less than the first makes no difference, more than the last no step."""
 _EDGE = 1e-300
 """The right-hand side of a kink at zero; its left-hand side is zero itself."""
+_PROMISE = 3.0
+"""How much more than half of the deviance the quadratic model of a step may promise to gain."""
+_SETBACKS = 2
+"""How often a lane goes from some damping to none at once after a whole step was refused."""
 _KICKS = 5
 """How often a lane may be pushed off a saddle point."""
 
@@ -82,6 +86,7 @@ class _Lanes:
     at: Expansion
     damping: Values
     growth: Values
+    setbacks: NDArray[np.int64]
     edm: Values
     kicks: NDArray[np.int64]
     free: NDArray[np.bool_]
@@ -149,6 +154,7 @@ def _begin(likelihood: Likelihood, parameters: Values, movable: NDArray[np.bool_
         likelihood.expand(parameters),
         damping=zero,
         growth=zero + _GROWTH,
+        setbacks=np.zeros(lanes, dtype=np.int64),
         edm=zero + np.inf,
         kicks=np.zeros(lanes, dtype=np.int64),
         free=movable,
@@ -248,9 +254,12 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     undamped = edm * (1.0 + here.damping)
     # A deviance is never negative: where it is zero already there is nothing left to gain, whatever the gradient.
     converged = stalled & ((proposal.exact & (undamped < EDM_ROUNDING)) | (old < EDM_ROUNDING))
-    # A step that gains what it promised needs less damping; each refusal in a row needs much more.
+    # A step that gains what it promised needs less damping; each refusal in a row needs much more. Where whole steps
+    # were refused again and again, the way is curved, and damping is left behind with care only.
+    here.setbacks = here.setbacks + (~accept & (here.damping == 0))
     relaxed = here.damping / np.where(old - new.value > 0.75 * edm, 5.0, 3.0)
-    relaxed = np.where(relaxed > _SMALLEST_DAMPING, relaxed, 0.0)
+    smallest = np.where(here.setbacks > _SETBACKS, _SMALLEST_DAMPING, _FIRST_DAMPING)
+    relaxed = np.where(relaxed > smallest, relaxed, 0.0)
     raised = np.maximum(here.growth * here.damping, _FIRST_DAMPING)
     again = np.where(relaxed > 0, _GROWTH_AGAIN, _GROWTH)
     here.growth = np.where(accept, again, np.minimum(2.0 * here.growth, 1e4))
@@ -286,13 +295,23 @@ def _newton_step(at: Expansion, damping: Values, moving: NDArray[np.bool_]) -> t
         return result
 
     step, exact = solve_positive(scaled(at.hessian, slice(None)), gradient)
+    # The deviance cannot fall below zero: what promises more is as useless as what is not positive.
+    exact &= (gradient * step).sum(axis=0) <= _PROMISE * at.value + EDM_ROUNDING
     if not exact.all():
-        # The information may be singular (more parameters than data); a trace of damping makes it positive.
-        rest = ~exact
-        information = scaled(at.information(rest), rest)
-        information[diagonal, diagonal] += 1e-9
-        step[:, rest], positive = solve_positive(information, gradient[:, rest])
-        step[:, rest] = np.where(positive, step[:, rest], np.nan)
+        rest = np.flatnonzero(~exact)
+        information = at.information(rest)
+        # Halfway to the information is often positive, and nearer to the truth.
+        step[:, rest], halfway = solve_positive(
+            scaled(0.5 * (at.hessian[:, :, rest] + information), rest), gradient[:, rest]
+        )
+        halfway &= (gradient[:, rest] * step[:, rest]).sum(axis=0) <= _PROMISE * at.value[rest]
+        if not halfway.all():
+            rest, information = rest[~halfway], information[:, :, ~halfway]
+            # The information may be singular (more parameters than data); a trace of damping makes it positive.
+            last = scaled(information, rest)
+            last[diagonal, diagonal] += 1e-9
+            step[:, rest], positive = solve_positive(last, gradient[:, rest])
+            step[:, rest] = np.where(positive, step[:, rest], np.nan)
     return step * root, 0.5 * (gradient * step).sum(axis=0), exact
 
 
