@@ -267,6 +267,8 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     # Looks like the minimum: the next step, undamped, tells.
     near = (here.damping > 0) & (undamped < _tolerance(old)) & proposal.exact
     here.damping = np.where(near & accept, 0.0, damping)
+    # Slopes beyond a kink change with the other parameters.
+    here.tested &= ~(accept & (old - new.value > _tolerance(old)))
     here.at = here.at.replace(accept, new)
     here.parameters = np.where(accept, proposal.parameters, here.parameters)
     here.edm = np.where(proposal.solved, np.minimum(edm, np.abs(old)), here.edm)
