@@ -14,7 +14,7 @@ import scipy.optimize
 import hepcuts as hc
 from hepcuts import _pyhf, counting
 from hepcuts.errors import FitError, InputError, PrecisionError
-from hepcuts.histfactory import density, fit, fixed_poi_fit
+from hepcuts.histfactory import fit, fixed_poi_fit
 
 from . import models
 

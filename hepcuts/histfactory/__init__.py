@@ -14,8 +14,6 @@ from .binding import TemplateMapper as TemplateMapper
 from .discovery import SignificanceResult as SignificanceResult
 from .discovery import discovery_significance as discovery_significance
 from .discovery import discovery_test as discovery_test
-from .discovery import q0 as q0
-from .discovery import significance_of as significance_of
 from .discovery import significances as significances
 from .fit import FitResult as FitResult
 from .fit import fit as fit
@@ -26,6 +24,8 @@ from .limits import expected_upper_limit as expected_upper_limit
 from .limits import upper_limit as upper_limit
 from .nuisance import NuisanceParameters as NuisanceParameters
 from .precision import expected_mu_uncertainty as expected_mu_uncertainty
+from .statistic import q0 as q0
+from .statistic import significance_of as significance_of
 from .structure import LikelihoodTemplates as LikelihoodTemplates
 from .toys import ToysResult as ToysResult
 from .toys import discovery_toys as discovery_toys

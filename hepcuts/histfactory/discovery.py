@@ -22,7 +22,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
@@ -30,12 +29,12 @@ from hepcuts._precision import float64_scope, is_traced
 from hepcuts._types import FloatArray, Scalar
 from hepcuts.errors import FitError, InputError
 
-from . import density, host
-from .asimov import nominal_at, postfit_asimov_data, prefit_asimov_data
+from .asimov import postfit_asimov_data, prefit_asimov_data
+from .batch import Batch
 from .fit import FitResult, best_of_starts, describe, failure
 from .likelihood import HistFactory, required_poi
-from .minimization import Batch, as_operand, contracted, fitted_parameters, gradients, on_host, search
-from .solver.newton import CONVERGED, Minima
+from .solver.newton import Minima
+from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
 from .structure import LikelihoodTemplates, Structure
 
 
@@ -126,178 +125,6 @@ class SignificanceResult:
         return "\n".join([*lines, f"  fits: {self.message} ({self.num_steps} steps)"])
 
 
-def q0_of(unconditional: Minima, background_only: Minima) -> FloatArray:
-    """q0 from the two fits; NaN where one did not converge."""
-    converged = (unconditional.status == CONVERGED) & (background_only.status == CONVERGED)
-    return np.where(converged, np.maximum(background_only.value - unconditional.value, 0.0), np.nan)
-
-
-def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None) -> tuple[Minima, Minima]:
-    """Unconditional and background-only fit of each lane, on the host."""
-    nominal = np.array(structure.init, dtype=np.float64)
-    poi = required_poi(structure)
-    held = nominal.copy()
-    held[poi] = 0.0
-    background_only = search(structure, batch, held, fix_poi=True)
-    if batch.data is None:
-        # The expectation at these parameters is the data: the unconditional fit is known, its deviance is zero.
-        nominal[poi] = 1.0
-        zero, none = np.zeros(batch.lanes), np.zeros(batch.lanes, dtype=np.int64)
-        known = Minima(np.repeat(nominal[:, None], batch.lanes, axis=1), zero, zero, none, none + CONVERGED)
-        return known, background_only
-    unconditional = search(structure, batch, nominal if start is None else start, fix_poi=False)
-    # The larger hypothesis cannot fit worse; where it does, it stopped in a higher minimum and goes on from the lower.
-    if structure.lower[poi] <= 0:
-        gap = background_only.value < unconditional.value - 1e-9 * (1.0 + np.abs(unconditional.value))
-        worse = np.flatnonzero(gap & (background_only.status == CONVERGED))
-        if len(worse):
-            again = search(structure, batch.take(worse), background_only.parameters[:, worse], fix_poi=False)
-            better = (again.status == CONVERGED) & (again.value < unconditional.value[worse])
-            unconditional.replace(worse[better], again.take(better))
-    return unconditional, background_only
-
-
-def _q0_of_batch(structure: Structure, batch: Batch) -> FloatArray:
-    return signed(structure, *fits_of(structure, batch))
-
-
-def signed(structure: Structure, unconditional: Minima, background_only: Minima) -> FloatArray:
-    """q0 with its sign convention, shape (lane,)."""
-    value = q0_of(unconditional, background_only)
-    # mu-hat <= 0 is no evidence for a signal.
-    return np.where((unconditional.parameters[structure.poi] > 0) | np.isnan(value), value, 0.0)
-
-
-def _q0_and_gradient_of_batch(structure: Structure, batch: Batch) -> tuple[FloatArray, Any, FloatArray]:
-    """q0 of each lane, and its derivatives with respect to templates and data with the lanes in front."""
-    unconditional, background_only = fits_of(structure, batch)
-    value = signed(structure, unconditional, background_only)
-    by_templates, by_data = gradients(structure, batch, background_only.parameters)
-    if batch.data is not None:
-        # On Asimov data the unconditional deviance is zero whatever the templates.
-        minus_templates, minus_data = gradients(structure, batch, unconditional.parameters)
-        by_templates = jax.tree.map(np.subtract, by_templates, minus_templates)
-        by_data = by_data - minus_data
-    weight = np.where(value > 0, 1.0, value)  # zero or NaN
-
-    def weighted(derivatives: Any) -> Any:
-        shape = (-1,) + (1,) * (derivatives.ndim - 1)
-        factor = weight.reshape(shape)
-        return np.where(factor == 1.0, derivatives, factor)
-
-    return value, jax.tree.map(weighted, by_templates), weighted(by_data)
-
-
-def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -> Any:
-    """The test statistic q0 on `data`, or on the prefit Asimov dataset if that is None.
-
-    A NumPy number, or inside a JAX transformation something to be differentiated, batched and compiled. NaN if a fit
-    did not converge. The derivative is that of the two deviances at the fitted parameters (envelope theorem); further
-    derivatives follow the fitted parameters by the implicit function theorem.
-    """
-    return _statistic(structure, templates, data, root=False)
-
-
-def _statistic(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
-    """q0, or its root."""
-    required_poi(structure)
-    if not is_traced(structure, templates, data):
-        batch = Batch.of(templates, data)
-        found = _q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]
-        return np.sqrt(found) if root else found
-    operand, structure_of = as_operand(structure)
-
-    def host_value(operand: Any, templates: Any, data: Any) -> Any:
-        batch = Batch.of(templates, data)
-        found = _q0_of_batch(on_host(structure_of(operand)), batch).reshape(batch.lead)
-        return np.sqrt(found) if root else found
-
-    @jax.custom_jvp
-    def statistic(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_value, host.floats(0.0), operand, templates, data)
-
-    @statistic.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        value, *slopes = _statistic_and_slopes(structure_of(primals[0]), *primals[1:], root=root)
-        return value, contracted(tuple(slopes), tangents[1:])
-
-    return statistic(operand, templates, data)
-
-
-def _statistic_and_slopes(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
-    """q0 or its root, and its derivatives with respect to templates and data (None if that is None).
-
-    The derivatives may be differentiated, too. That of the root is zero where q0 is: there the root has none.
-    """
-    operand, structure_of = as_operand(structure)
-
-    def host_gradient(operand: Any, templates: Any, data: Any) -> Any:
-        batch = Batch.of(templates, data)
-        value, *slopes = _q0_and_gradient_of_batch(on_host(structure_of(operand)), batch)
-        if root:
-            value = np.sqrt(value)
-            half = np.where(value > 0, 0.5 / np.where(value > 0, value, 1.0), 0.0)
-            slopes = jax.tree.map(lambda a: a * half.reshape(-1, *[1] * (a.ndim - 1)), slopes)
-        answer = (value, slopes[0], slopes[1] if data is not None else None)
-        return jax.tree.map(lambda a: a.reshape((*batch.lead, *a.shape[1:])), answer)
-
-    @jax.custom_jvp
-    def both(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_gradient, host.floats((0.0, templates, data)), operand, templates, data)
-
-    @both.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        held = structure_of(primals[0])
-        return _second_order(held, primals[1:], tangents[1:], root=root)
-
-    return both(operand, templates, data)
-
-
-@eqx.filter_jit
-def _second_order(structure: Structure, at: Any, direction: Any, *, root: bool) -> Any:
-    """q0 and its derivatives, and how they change, all by JAX: the fitted parameters follow templates and data."""
-
-    def both(templates: Any, data: Any) -> Any:
-        background = nominal_at(structure, 0.0)
-        if data is None:
-            reference, best = density.expected_data(structure, templates, nominal_at(structure, 1.0)), None
-        else:
-            start = jnp.asarray(structure.init)
-            reference, best = data, fitted_parameters(structure, templates, data, start, fix_poi=False)
-        conditional = fitted_parameters(structure, templates, reference, background, fix_poi=True)
-
-        def value_of(templates: Any, data: Any) -> Any:
-            value = _difference(structure, templates, data, conditional, best)
-            return significance_of(value) if root else value
-
-        value, slopes = jax.value_and_grad(value_of, argnums=(0, 1))(templates, data)
-        return value, *slopes
-
-    return jax.jvp(both, at, direction)
-
-
-def _difference(structure: Structure, templates: Any, data: Any, conditional: Any, best: Any) -> Any:
-    """q0 at given fitted parameters."""
-    if data is None:
-        data = density.expected_data(structure, templates, nominal_at(structure, 1.0))
-    value = density.deviance(structure, templates, conditional, data)
-    positive = value > 0
-    if best is not None:
-        value = value - density.deviance(structure, templates, best, data)
-        positive = (value > 0) & (best[structure.poi] > 0)
-    # mu-hat <= 0 is no evidence for a signal; just above, rounding may leave the difference below zero.
-    return jnp.where(positive | jnp.isnan(value), value, 0.0)
-
-
-def significance_of(q0_value: Any) -> Any:
-    """Z = sqrt(q0), with gradient zero where q0 is zero (there the root has none)."""
-    if not is_traced(q0_value):
-        return np.sqrt(q0_value)
-    positive = q0_value > 0
-    root = jnp.sqrt(jnp.where(positive, q0_value, 1.0))
-    return jnp.where(positive, root, q0_value)  # keeps NaN
-
-
 def discovery_significance(
     likelihood: HistFactory, templates: LikelihoodTemplates | None = None, data: Any = None
 ) -> Scalar:
@@ -349,7 +176,7 @@ def significances(likelihood: HistFactory, templates: LikelihoodTemplates, data:
         data: shape (batch, data) or (data,); None for the prefit Asimov datasets.
     """
     batch = Batch.of(templates, data)
-    return np.sqrt(_q0_of_batch(likelihood.structure, batch)).reshape(batch.lead)
+    return np.sqrt(q0_of_batch(likelihood.structure, batch)).reshape(batch.lead)
 
 
 def with_templates(likelihood: HistFactory, templates: LikelihoodTemplates) -> HistFactory:
@@ -360,7 +187,7 @@ def with_templates(likelihood: HistFactory, templates: LikelihoodTemplates) -> H
 
 @float64_scope
 def _evaluate(structure: Structure, templates: LikelihoodTemplates, data: Any) -> Any:
-    return _statistic(structure, templates, data, root=True)
+    return discovery_statistic(structure, templates, data, root=True)
 
 
 def discovery_test(

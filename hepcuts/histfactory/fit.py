@@ -8,8 +8,9 @@ import numpy as np
 from hepcuts._types import FloatArray
 from hepcuts.errors import FitError, InputError
 
+from .batch import Batch
 from .likelihood import HistFactory
-from .minimization import Batch, alternative_starts, free_parameters, search
+from .minimization import alternative_starts, free_parameters, search
 from .nuisance import NuisanceParameters
 from .solver.expansion import Likelihood
 from .solver.layout import layout_of

@@ -25,9 +25,9 @@ from hepcuts.errors import FitError, InputError
 
 from . import density, host
 from .asimov import nominal_at, postfit_asimov_data
+from .batch import Batch
 from .likelihood import HistFactory, required_poi
 from .minimization import (
-    Batch,
     as_operand,
     contracted,
     fitted_parameters,

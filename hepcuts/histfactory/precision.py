@@ -13,8 +13,9 @@ from hepcuts.errors import FitError
 
 from . import density
 from .asimov import nominal_at
+from .batch import Batch
 from .likelihood import HistFactory, required_poi
-from .minimization import Batch, free_parameters
+from .minimization import free_parameters
 from .solver.expansion import Likelihood
 from .solver.layout import layout_of
 from .structure import LikelihoodTemplates, Structure

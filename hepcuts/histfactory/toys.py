@@ -10,9 +10,10 @@ from tqdm import tqdm
 from hepcuts._types import FloatArray
 from hepcuts.errors import FitError, InputError
 
-from .discovery import fits_of, signed
+from .batch import Batch
 from .likelihood import HistFactory
-from .minimization import Batch, numbers_of
+from .minimization import numbers_of
+from .statistic import fits_of, signed
 
 _CHUNK = 500
 

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .expansion import Lanes, Likelihood, Values, slope_and_inverse
+from .deviance import slope_and_inverse
+from .expansion import Likelihood, Values
+from .rates import Lanes
 
 
 def gradient(likelihood: Likelihood, parameters: Values, asimov_at: Values | None = None) -> tuple[Lanes, Values]:

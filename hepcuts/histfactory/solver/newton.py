@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .expansion import Expansion, Likelihood
-from .linear import solve_positive
+from .steps import EDM_ROUNDING, kick, newton_step
 
 Values = NDArray[np.float64]
 
@@ -28,16 +28,12 @@ CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
 
 EDM_DONE = 1e-10
 """Expected distance in -2 ln L, relative to it where it is small, at which the next Newton step is the last."""
-EDM_ROUNDING = 1e-8
-"""Expected distance that may remain where rounding keeps -2 ln L from falling any further."""
 _SMALLEST_DAMPING, _FIRST_DAMPING, _LARGEST_DAMPING = 1e-7, 0.1, 1e12
 _GROWTH, _GROWTH_AGAIN = 10.0, 3.0
 """By how much a refused step raises the damping: the first time, and soon after a step was accepted."""
 """In units of the information. Less than the first makes no difference, more than the last no step."""
 _EDGE = 1e-300
 """The right-hand side of a kink at zero; its left-hand side is zero itself."""
-_PROMISE = 3.0
-"""How much more than half of the deviance the quadratic model of a step may promise to gain."""
 _SETBACKS = 2
 """How often a lane goes from some damping to none at once after a whole step was refused."""
 _KICKS = 5
@@ -209,12 +205,12 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
         upper = np.where(kinked & (now <= 0), 0.0, upper)
     outwards = ((now <= lower) & (gradient > 0)) | ((now >= upper) & (gradient < 0))
     moving = here.free & ~outwards
-    step, edm, exact = _newton_step(here.at, here.damping, moving)
+    step, edm, exact = newton_step(here.at, here.damping, moving)
     solved = np.isfinite(edm) & (edm >= 0)
     done = edm < _tolerance(here.at.value)
     saddle = ~exact & solved & done & (here.kicks < _KICKS)
     if saddle.any():
-        step[:, saddle] = _kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
+        step[:, saddle] = kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
         here.kicks[saddle] += 1
     candidate = here.parameters.copy()
     candidate[free] = np.where(moving & solved, np.clip(now - step, lower, upper), now)
@@ -273,53 +269,3 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     here.parameters = np.where(accept, proposal.parameters, here.parameters)
     here.edm = np.where(proposal.solved, np.minimum(edm, np.abs(old)), here.edm)
     return np.where(converged, CONVERGED, np.where(stalled, STALLED, TOO_MANY_STEPS))
-
-
-def _newton_step(at: Expansion, damping: Values, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
-    """The damped step of the moving parameters, its EDM, and where the exact Hessian made it."""
-    size = len(moving)
-    diagonal = np.arange(size)
-    scale = at.information_diagonal()
-    # A parameter without any effect has neither gradient nor curvature; it stays where it is.
-    idle = ~(scale > 0)
-    root = 1.0 / np.sqrt(np.where(idle, 1.0, scale))
-    gradient = np.where(moving, at.gradient * root, 0.0)
-    unit = np.where(moving, damping + idle, 1.0)
-    everything = bool(moving.all())
-    both = moving[:, None] & moving[None, :]
-
-    def scaled(matrix: Values, lanes: Any) -> Values:
-        result: Values = matrix * root[:, None, lanes]
-        result *= root[None, :, lanes]
-        if not everything:
-            result[~both[:, :, lanes]] = 0.0
-        result[diagonal, diagonal] += unit[:, lanes]
-        return result
-
-    step, exact = solve_positive(scaled(at.hessian, slice(None)), gradient)
-    # The deviance cannot fall below zero: what promises more is as useless as what is not positive.
-    exact &= (gradient * step).sum(axis=0) <= _PROMISE * at.value + EDM_ROUNDING
-    if not exact.all():
-        rest = np.flatnonzero(~exact)
-        information = at.information(rest)
-        # Halfway to the information is often positive, and nearer to the truth.
-        step[:, rest], halfway = solve_positive(
-            scaled(0.5 * (at.hessian[:, :, rest] + information), rest), gradient[:, rest]
-        )
-        halfway &= (gradient[:, rest] * step[:, rest]).sum(axis=0) <= _PROMISE * at.value[rest]
-        if not halfway.all():
-            rest, information = rest[~halfway], information[:, :, ~halfway]
-            # The information may be singular (more parameters than data); a trace of damping makes it positive.
-            last = scaled(information, rest)
-            last[diagonal, diagonal] += 1e-9
-            step[:, rest], positive = solve_positive(last, gradient[:, rest])
-            step[:, rest] = np.where(positive, step[:, rest], np.nan)
-    return step * root, 0.5 * (gradient * step).sum(axis=0), exact
-
-
-def _kick(hessian: Values, moving: NDArray[np.bool_], kicks: NDArray[np.int64]) -> Values:
-    """A step along the most negative curvature of each lane, of about one unit in the deviance, either way in turn."""
-    both = moving[:, None] & moving[None, :]
-    values, vectors = np.linalg.eigh(np.where(both, hessian, 0.0).transpose(2, 0, 1))
-    length = np.sqrt(2.0 / np.maximum(-values[:, 0], 1e-12)) * np.where(kicks % 2 == 0, 1.0, -0.5)
-    return np.where(moving, (vectors[:, :, 0] * np.minimum(length, 10.0)[:, None]).T, 0.0)
