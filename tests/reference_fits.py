@@ -486,14 +486,22 @@ class Search:
 
 
 def random_starts(objective: Objective, count: int, seed: int = 0) -> list[Vector]:
-    """The initial values, and points around them: systematics within two widths, factors within a factor of two."""
+    """The initial values, and points around them: systematics within two widths, factors within a factor of two.
+
+    Where the initial values are impossible, the first points that are not.
+    """
     generator = np.random.default_rng(seed)
     low, high = objective.bounds.T
-    starts = [objective.init]
-    for _ in range(count):
+
+    def point() -> Vector:
         shifted = objective.init + generator.uniform(-2.0, 2.0, len(low))
         scaled = objective.init * 2.0 ** generator.uniform(-1.0, 1.0, len(low))
-        starts.append(np.where(objective.fixed, objective.init, np.clip(np.where(low < 0, shifted, scaled), low, high)))
+        return np.where(objective.fixed, objective.init, np.clip(np.where(low < 0, shifted, scaled), low, high))
+
+    starts = [objective.init, *(point() for _ in range(count))]
+    if not np.isfinite(objective.deviance(objective.init)):
+        more = (point() for _ in range(500))
+        starts += list(itertools.islice((p for p in more if np.isfinite(objective.deviance(p))), 2))
     return starts
 
 
@@ -532,6 +540,7 @@ def reference(model: pyhf.Model, data: Any = None, *, num_starts: int = 2) -> Re
         none = conditional.lowest([np.where(is_poi, 0.0, pars) for pars in [*starts, free.parameters]])
         if np.isfinite(none.deviance):
             if data is not None:
+                # None of the starts may have been as good as the end of the other fit.
                 free = min(free, unconditional.lowest([none.parameters]), key=lambda m: m.deviance)
             objective.check_against_logpdf(none.parameters, free.parameters)
         return _summary(unconditional, free, none)
@@ -541,7 +550,7 @@ def _summary(search: Search, free: Minimum, none: Minimum) -> Reference:
     objective = search.objective
     poi = objective.model.config.poi_index
     mu_hat = float(free.parameters[poi])
-    q0 = max(none.deviance - free.deviance, 0.0) if mu_hat > 0 else 0.0
+    q0 = max(none.deviance - free.deviance, 0.0) if mu_hat > 0 and np.isfinite(free.deviance) else 0.0
     doubt = free.edm + none.edm + 4.0 * EPSILON * (1.0 + free.deviance + none.deviance)
     known = np.isinf(q0) or mu_hat <= 0.0
     uncertainty = 0.0 if known else float(np.sqrt(q0 + doubt) - np.sqrt(max(q0 - doubt, 0.0)))

@@ -13,6 +13,7 @@ import pytest
 
 import hepcuts as hc
 from hepcuts.histfactory import host
+from hepcuts.histfactory.discovery import significances
 
 from . import models
 
@@ -161,6 +162,13 @@ def test_a_batch_along_another_than_the_first_axis(axis, x64):
     z = lambda n: hc.discovery_significance(likelihood, dataclasses.replace(likelihood.templates, nominal=n))  # noqa: E731
     expected = [float(z(likelihood.templates.nominal)), float(z(1.3 * likelihood.templates.nominal))]
     np.testing.assert_allclose(jax.vmap(z, in_axes=axis)(tables), expected, rtol=1e-10)
+
+
+def test_a_batch_without_any_likelihood(x64):
+    likelihood = likelihood_of()
+    nominal = np.zeros((0, *likelihood.templates.nominal.shape))
+    templates = dataclasses.replace(likelihood.templates, nominal=nominal)
+    assert significances(likelihood, templates).shape == (0,)
 
 
 def test_a_batch_of_gradients(x64):

@@ -8,6 +8,7 @@ which minimizes by pyhf's rates and certifies each minimum, or with closed forms
 
 import contextlib
 import dataclasses
+import functools
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -103,9 +104,15 @@ class Referee:
         return pyhf_cls(self.q(mu), self.q_asimov(mu))
 
 
+@functools.cache
+def any_model() -> pyhf.Model:
+    """For a calculator that does not look at it."""
+    return models.build("normfactor")
+
+
 def pyhf_cls(q: float, q_asimov: float) -> tuple[float, dict[int, float]]:
     """Observed and expected CLs by pyhf's calculator, which is given the test statistics."""
-    calculator = pyhf.infer.calculators.AsymptoticCalculator([], models.build("normfactor"))
+    calculator = pyhf.infer.calculators.AsymptoticCalculator([], any_model())
     calculator.sqrtqmuA_v = np.sqrt(q_asimov)
     with_signal, without = calculator.distributions(1.0)
     root, root_asimov = np.sqrt(q), np.sqrt(q_asimov)

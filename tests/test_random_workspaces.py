@@ -1,7 +1,8 @@
 """Random workspaces with every modifier: logpdf equals pyhf's, and Z and mu-hat those of an independent reference.
 
-A disagreement passes only if it is explained: hepcuts found a lower minimum (by pyhf's own rates), or the
-interpolation jumps (code 2), where neither search can be certain. What explained it is counted, and must stay rare.
+A disagreement passes only if it is explained: hepcuts found a lower minimum (by pyhf's own rates); it found another
+minimum, of which the reference says that it is one but not the lowest; or the interpolation jumps (code 2), where
+neither search can be certain. What explained it is counted, and must stay rare.
 """
 
 import collections
@@ -162,7 +163,24 @@ def explain(likelihood: hc.HistFactory, story: SignificanceResult, truth: refere
         return "hepcuts is lower"
     if jumps(likelihood):
         return "another minimum: the interpolation jumps"
+    if stays(likelihood, story, data):
+        return "another minimum of several"
     raise AssertionError(message)
+
+
+def stays(likelihood: hc.HistFactory, story: SignificanceResult, data: Any) -> bool:
+    """Whether both of hepcuts' fits end in minima, from which the reference finds no way down."""
+    if data is None:
+        data = reference_fits.expected_data(likelihood.model)[1]
+    with _pyhf.backend("numpy"), np.errstate(all="ignore"):
+        objective = reference_fits.Objective(likelihood.model, data)
+        is_poi = np.arange(len(objective.init)) == likelihood.poi
+        for pars, fixed in ((story.best_fit, objective.fixed), (story.background_only, objective.fixed | is_poi)):
+            start = np.asarray(pars)
+            _, lower, _ = reference_fits.Search(objective, fixed).descend(start)
+            if lower < objective.deviance(start) - DEVIANCE_TOLERANCE:
+                return False
+    return True
 
 
 def check_fits(likelihood: hc.HistFactory, data: np.ndarray, story: SignificanceResult) -> None:
@@ -229,7 +247,8 @@ def check_many(number: int, size: Size) -> None:
     of_one_start = sum(count for reason, count in total.items() if reason.startswith("one start"))
     others = [r for r in total if not r.startswith("one start") and "agrees" not in r and "impossible" not in r]
     assert sum(total[reason] for reason in others) <= 0.05 * total["agrees"], total
-    assert total["one start: agrees"] >= 0.9 * of_one_start, total
+    assert total["another minimum of several"] <= 0.01 * total["agrees"], total
+    assert total["one start: agrees"] >= 0.95 * of_one_start, total
 
 
 def test_random_workspaces():

@@ -82,7 +82,7 @@ def likelihoods(
     """The solver's likelihoods of a batch, chunk by chunk, with the lanes of each chunk."""
     cells = layout.samples * layout.bins
     size = max(1, _LANES // (cells * (len(layout.to) + len(layout.shifts.to) + 8)))
-    for first in range(0, batch.lanes, size):
+    for first in range(0, max(batch.lanes, 1), size):  # a batch of none is one chunk without lanes
         lanes = slice(first, first + size)
         part = batch.take(lanes)
         yield lanes, Likelihood(layout, structure, part.templates, part.data, nominal)

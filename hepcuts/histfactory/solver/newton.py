@@ -29,9 +29,9 @@ CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
 EDM_DONE = 1e-10
 """Expected distance in -2 ln L, relative to it where it is small, at which the next Newton step is the last."""
 _SMALLEST_DAMPING, _FIRST_DAMPING, _LARGEST_DAMPING = 1e-7, 0.1, 1e12
+"""In units of the information. Less than the first makes no difference, more than the last no step."""
 _GROWTH, _GROWTH_AGAIN = 10.0, 3.0
 """By how much a refused step raises the damping: the first time, and soon after a step was accepted."""
-"""In units of the information. Less than the first makes no difference, more than the last no step."""
 _EDGE = 1e-300
 """The right-hand side of a kink at zero; its left-hand side is zero itself."""
 _SETBACKS = 2
