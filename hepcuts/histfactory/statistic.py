@@ -36,7 +36,7 @@ def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None)
         # The expectation at these parameters is the data: the unconditional fit is known, its deviance is zero.
         nominal[poi] = 1.0
         zero, none = np.zeros(batch.lanes), np.zeros(batch.lanes, dtype=np.int64)
-        known = Minima(np.repeat(nominal[:, None], batch.lanes, axis=1), zero, zero, none, none + CONVERGED)
+        known = Minima(np.repeat(nominal[:, None], batch.lanes, axis=1), zero, zero, none, none + CONVERGED, none == 0)
         return known, background_only
     unconditional = search(structure, batch, nominal if start is None else start, fix_poi=False)
     # The larger hypothesis cannot fit worse; where it does, it stopped in a higher minimum and goes on from the lower.
@@ -72,7 +72,8 @@ def _q0_and_gradient_of_batch(structure: Structure, batch: Batch) -> tuple[Float
         minus_templates, minus_data = gradients(structure, batch, unconditional.parameters)
         by_templates = jax.tree.map(np.subtract, by_templates, minus_templates)
         by_data = by_data - minus_data
-    weight = np.where(value > 0, 1.0, value)  # zero or NaN
+    regular = unconditional.regular & background_only.regular
+    weight = np.where(value > 0, np.where(regular, 1.0, np.nan), value)  # else zero or NaN
 
     def weighted(derivatives: Any) -> Any:
         shape = (-1,) + (1,) * (derivatives.ndim - 1)

@@ -104,8 +104,12 @@ class Likelihood(Expectation):
         self.normal_data = auxiliary[layout.normal.data]
         self.poisson_data = auxiliary[layout.poisson.data]
 
-    def expand(self, parameters: Values) -> Expansion:
-        """Expand the deviance at parameters of shape (parameter, lane)."""
+    def expand(self, parameters: Values, *, beyond_walls: bool = False) -> Expansion:
+        """Expand the deviance at parameters of shape (parameter, lane).
+
+        With `beyond_walls`, bins without data go on linearly where their rate is negative; otherwise the deviance is
+        infinite there.
+        """
         layout = self.layout
         lanes = parameters.shape[1]
         main, rates, product, clipped, shifts, scales = self.rates(parameters)
@@ -115,7 +119,10 @@ class Likelihood(Expectation):
             rates, product = rates * keep, product * keep
         counts = self.counts
         slope, inverse = slope_and_inverse(counts, main)
-        value = poisson_deviance(counts, main).sum(axis=0) + np.zeros(lanes)
+        per_bin = poisson_deviance(counts, main)
+        if beyond_walls:
+            per_bin = np.where(counts == 0, 2.0 * main, per_bin)
+        value = per_bin.sum(axis=0) + np.zeros(lanes)
 
         free = len(layout.free)
         hessian = np.zeros((free, free, lanes))

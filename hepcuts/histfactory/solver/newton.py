@@ -32,6 +32,8 @@ _SMALLEST_DAMPING, _FIRST_DAMPING, _LARGEST_DAMPING = 1e-7, 0.1, 1e12
 """In units of the information. Less than the first makes no difference, more than the last no step."""
 _GROWTH, _GROWTH_AGAIN = 10.0, 3.0
 """By how much a refused step raises the damping: the first time, and soon after a step was accepted."""
+_NOTHING = 1e-14
+"""A deviance that no step can lower."""
 _EDGE = 1e-300
 """The right-hand side of a kink at zero; its left-hand side is zero itself."""
 _SETBACKS = 2
@@ -50,6 +52,7 @@ class Minima:
         edm: expected distance to the minimum, shape (lane,).
         num_steps: steps taken, shape (lane,).
         status: 0 if it converged, else what stopped it, shape (lane,).
+        regular: whether the minimum moves smoothly with templates and data; not so on a wall, shape (lane,).
     """
 
     parameters: Values
@@ -57,6 +60,7 @@ class Minima:
     edm: Values
     num_steps: NDArray[np.int64]
     status: NDArray[np.int64]
+    regular: NDArray[np.bool_]
 
     def take(self, lanes: Any) -> "Minima":
         """Those of some lanes."""
@@ -112,7 +116,7 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
     parameters = np.array(start)
     parameters[free] = np.where(movable, np.clip(parameters[free], lower, upper), parameters[free])
     infinite, none = np.full(lanes, np.inf), np.zeros(lanes, dtype=np.int64)
-    result = Minima(parameters, infinite, infinite.copy(), none, none + NOT_FINITE)
+    result = Minima(parameters, infinite, infinite.copy(), none, none + NOT_FINITE, np.ones(lanes, dtype=bool))
     here = _begin(likelihood, parameters.copy(), movable)
     valid = np.isfinite(here.at.value) & np.isfinite(here.at.gradient).all(axis=0)
     if not valid.all():
@@ -208,7 +212,7 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     step, edm, exact = newton_step(here.at, here.damping, moving)
     solved = np.isfinite(edm) & (edm >= 0)
     done = edm < _tolerance(here.at.value)
-    saddle = ~exact & solved & done & (here.kicks < _KICKS)
+    saddle = ~exact & solved & done & (here.kicks < _KICKS) & np.isfinite(here.at.hessian).all(axis=(0, 1))
     if saddle.any():
         step[:, saddle] = kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
         here.kicks[saddle] += 1
@@ -216,6 +220,11 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     candidate[free] = np.where(moving & solved, np.clip(now - step, lower, upper), now)
     # A minimum is where the exact Hessian is positive; a parameter without any effect does not count.
     arrived = solved & exact & (here.damping == 0) & done
+    # Nor is there anything to gain from a deviance of zero, whatever the curvature: an empty bin has none.
+    nothing = solved & ~exact & (here.at.value < _NOTHING)
+    candidate = np.where(nothing, here.parameters, candidate)
+    edm = np.where(nothing, np.minimum(edm, here.at.value), edm)
+    arrived |= nothing
     return _Proposal(candidate, edm, exact, solved, arrived, outwards & here.free)
 
 
