@@ -94,7 +94,15 @@ class LBFGS(AbstractSolver):
             callback=callback,
             options={"maxiter": self.max_steps, "ftol": self.tolerance, "gtol": 1e-7},
         )
-        return Ending(np.asarray(result.x), bool(result.success), str(result.message), int(result.nit))
+        ending = Ending(np.asarray(result.x), bool(result.success), str(result.message), int(result.nit))
+        if not ending.success and ending.message.startswith("ABNORMAL"):
+            # The line search found no lower point. At the optimum that is rounding: there is nothing to be gained.
+            gradient = np.asarray(result.jac)
+            gain = 0.5 * float(gradient @ result.hess_inv.dot(gradient))
+            if gain <= self.tolerance * max(1.0, abs(float(result.fun))):
+                message = "CONVERGENCE: EXPECTED GAIN OF ANOTHER STEP WITHIN ROUNDING"
+                return dataclasses.replace(ending, success=True, message=message)
+        return ending
 
 
 class _FirstOrder(AbstractSolver):
