@@ -34,7 +34,7 @@ _GROWTH, _GROWTH_AGAIN = 10.0, 3.0
 """By how much a refused step raises the damping: the first time, and soon after a step was accepted."""
 _NOTHING = 1e-14
 """A deviance that no step can lower."""
-_EDGE = 1e-300
+KINK = 1e-300
 """The right-hand side of a kink at zero; its left-hand side is zero itself."""
 _SETBACKS = 2
 """How often a lane goes from some damping to none at once after a whole step was refused."""
@@ -205,7 +205,7 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     gradient = here.at.gradient
     if likelihood.kinks.any():
         kinked = likelihood.kinks[:, None]
-        lower = np.where(kinked & (now > 0), _EDGE, lower)
+        lower = np.where(kinked & (now > 0), KINK, lower)
         upper = np.where(kinked & (now <= 0), 0.0, upper)
     outwards = ((now <= lower) & (gradient > 0)) | ((now >= upper) & (gradient < 0))
     moving = here.free & ~outwards
@@ -232,12 +232,12 @@ def _look_across(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> N
     """Put lanes that have arrived to the other sides of the kinks that hold them, unless they were there before."""
     free = likelihood.layout.free
     now = here.parameters[free]
-    edge = likelihood.kinks[:, None] & ((now == 0.0) | (now == _EDGE))
+    edge = likelihood.kinks[:, None] & ((now == 0.0) | (now == KINK))
     here.tested &= edge
     turn = edge & proposal.stopped & ~here.tested & proposal.arrived
     if turn.any():
         here.tested |= turn
-        here.parameters[free] = np.where(turn, np.where(now > 0, 0.0, _EDGE), now)
+        here.parameters[free] = np.where(turn, np.where(now > 0, 0.0, KINK), now)
         lanes = turn.any(axis=0)
         here.at = here.at.replace(lanes, likelihood.expand(here.parameters))
         proposal.parameters = np.where(lanes, here.parameters, proposal.parameters)
