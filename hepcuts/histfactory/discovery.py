@@ -220,7 +220,7 @@ def discovery_test(
           statistic     q0 = 0.919825
           signal strength  = 1 +- 1.04
           68 % of experiments find Z in 0.00 to 1.96, 95 % in 0.00 to 2.96
-          fits: unconditional fit: converged; background-only fit: converged (5 steps)
+          fits: unconditional fit: converged; background-only fit: converged (... steps)
     """
     poi = likelihood.poi
     if data is not None and fitted_to is not None:
