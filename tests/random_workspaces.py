@@ -40,6 +40,20 @@ class Example:
         """The model, validated by pyhf."""
         return pyhf.Workspace(self.workspace).model(modifier_settings=self.settings)
 
+    def structure(self) -> str:
+        """What it is made of, without numbers: hypothesis likes to repeat itself with a few numbers changed."""
+        modifiers = [
+            (
+                channel["name"],
+                len(sample["data"]),
+                sample["name"],
+                [(m["type"], m["name"]) for m in sample["modifiers"]],
+            )
+            for channel in self.workspace["channels"]
+            for sample in channel["samples"]
+        ]
+        return repr((sorted(modifiers), self.settings))
+
 
 def modifier(kind: str, name: str, data: Any = None) -> Spec:
     return {"type": kind, "name": name, "data": data}

@@ -469,15 +469,18 @@ class Search:
         found[self.free] = np.clip(np.array(problem.values), *self.objective.bounds[self.free].T)
         return found, self.objective.deviance(found)
 
-    def lowest(self, starts: Sequence[Vector]) -> Minimum:
-        """The lowest minimum from all starts; minuit walks from the first."""
+    def lowest(self, starts: Sequence[Vector], *, minuit: bool = True) -> Minimum:
+        """The lowest minimum from all starts; minuit walks from the first, too."""
         possible = [np.clip(start, *self.objective.bounds.T) for start in starts]
         possible = [np.where(self._moves(), clipped, start) for clipped, start in zip(possible, starts, strict=True)]
         possible = [start for start in possible if np.isfinite(self.objective.deviance(start))]
         if not possible:
             return Minimum(starts[0], np.inf, 0.0, (), np.inf)
-        walked, by_minuit = self.minuit(possible[0]) if len(self.free) else (possible[0], np.inf)
-        ends = [self.descend(start) for start in [*possible, walked]]
+        by_minuit = np.inf
+        if minuit and len(self.free):
+            walked, by_minuit = self.minuit(possible[0])
+            possible.append(walked)
+        ends = [self.descend(start) for start in possible]
         best = self.descend(min(ends, key=lambda end: end[1])[0], jump=True)
         others = sorted({round(end[1], 9) for end in ends if end[1] > best[1] + 1e-8})
         return Minimum(*best, tuple(others), by_minuit)
@@ -533,16 +536,17 @@ def reference(model: pyhf.Model, data: Any = None, *, num_starts: int = 2) -> Re
         conditional, unconditional = Search(objective, objective.fixed | is_poi), Search(objective, objective.fixed)
         starts = random_starts(objective, num_starts)
         if data is None:
-            # No deviance is below zero.
-            assert objective.deviance(nominal) == 0.0
-            free = Minimum(nominal, 0.0, 0.0, (), 0.0)
+            # No deviance is below zero. Where it is not zero, a nominal rate is below zero: no such data.
+            free = Minimum(nominal, objective.deviance(nominal), 0.0, (), 0.0)
+            if free.deviance > 0.0:
+                return Reference(np.inf, np.inf, 0.0, 1.0, np.inf, free, free)
         else:
             free = unconditional.lowest(starts)
         none = conditional.lowest([np.where(is_poi, 0.0, pars) for pars in [*starts, free.parameters]])
         if np.isfinite(none.deviance):
             if data is not None:
                 # None of the starts may have been as good as the end of the other fit.
-                free = min(free, unconditional.lowest([none.parameters]), key=lambda m: m.deviance)
+                free = min(free, unconditional.lowest([none.parameters], minuit=False), key=lambda m: m.deviance)
             objective.check_against_logpdf(none.parameters, free.parameters)
         return _summary(unconditional, free, none)
 
