@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hepcuts.histfactory.structure import Structure
 
 from .deviance import poisson_deviance, slope_and_inverse
+from .interpolation import Pair
 from .layout import Layout
 from .rates import TINY, Expectation, Lanes, spread, tiled
 
@@ -79,6 +80,14 @@ def _gram(left: Values, right: Values) -> Values:
         return small
     a, b = np.ascontiguousarray(left.transpose(2, 0, 1)), np.ascontiguousarray(right.transpose(2, 1, 0))
     return np.ascontiguousarray((a @ b).transpose(1, 2, 0))
+
+
+def _projected(tables: Values, weights: Values) -> Values:
+    """Sum over cells of tables times weights: (variation, cell, lane), (cell, lane) -> (variation, lane)."""
+    if tables.shape[-1] == 1:
+        return tables[:, :, 0] @ weights
+    result: Values = np.einsum("vcl,cl->vl", tables, weights)
+    return result
 
 
 class Likelihood(Expectation):
@@ -186,16 +195,12 @@ class Likelihood(Expectation):
     ) -> None:
         layout, table = self.layout, self.layout.shifts
         product, cell_slope = cells
-        entry, cell = table.free_entry, table.cell[table.free_entry]
-        variation = table.variation[entry]
-        up, down = self.up[entry], self.down[entry]
-        _, first, second = shifts
-        here = product[cell]
-        slope = np.zeros((len(table.to), len(self.nominal), here.shape[1]))
-        slope[table.column, cell] = here * (first.up[variation] * up + first.down[variation] * down)
+        up, down = self.up[table.free], self.down[table.free]
+        _, first, second = (Pair(side.up[table.free], side.down[table.free]) for side in shifts)
+        slope = product * (first.up[:, None] * up + first.down[:, None] * down)
         slopes[table.to] += slope.reshape(len(table.to), layout.samples, layout.bins, -1).sum(axis=1)
-        bends = here * cell_slope[cell] * (second.up[variation] * up + second.down[variation] * down)
-        diagonal += table.of_free.sum(bends)
+        weight = product * cell_slope
+        diagonal[table.to] += second.up * _projected(up, weight) + second.down * _projected(down, weight)
         if len(layout.to):
             pairs = _gram(slope * cell_slope, logs)
             rows, columns = np.broadcast_arrays(table.to[:, None], layout.to[None, :])

@@ -11,7 +11,7 @@ import numpy as np
 
 from .deviance import slope_and_inverse
 from .expansion import Likelihood, Values
-from .rates import Lanes
+from .rates import Lanes, combined
 
 
 def gradient(likelihood: Likelihood, parameters: Values, asimov_at: Values | None = None) -> tuple[Lanes, Values]:
@@ -69,11 +69,12 @@ def _through_rates(likelihood: Likelihood, parameters: Values, slope: Values, ta
     by_additive = weight * product
     follow: Any = 1.0
     if shifts is not None:
-        of, cell = layout.shifts.variation, layout.shifts.cell
-        up, down = shifts[0].up[of], shifts[0].down[of]
-        tables.histosys_up[layout.shifts.table] += by_additive[cell] * up
-        tables.histosys_down[layout.shifts.table] -= by_additive[cell] * down
-        follow = 1.0 + layout.shifts.of_cell.sum(np.broadcast_to(down - up, (len(of), parameters.shape[1])))
+        up, down = shifts[0].up, shifts[0].down
+        here = layout.shifts.touches * by_additive
+        by_up, by_down = here * up[:, None], here * down[:, None]
+        np.add(tables.histosys_up, by_up.reshape(tables.histosys_up.shape), out=tables.histosys_up)
+        np.subtract(tables.histosys_down, by_down.reshape(tables.histosys_down.shape), out=tables.histosys_down)
+        follow = 1.0 + combined(down - up, layout.shifts.touches.astype(np.float64))
     np.add(tables.nominal, by_additive * follow, out=tables.nominal)
     if len(layout.scalings.table):
         down, up = likelihood.scale.by_variations(parameters[layout.scalings.parameter])

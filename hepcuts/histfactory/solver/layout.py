@@ -23,25 +23,15 @@ class Shifts(NamedTuple):
 
     Attributes:
         parameter: parameter of each variation, shape (variation,).
-        table: positions in the flattened table (histosys, cell), shape (entry,).
-        variation: shape (entry,).
-        cell: shape (entry,).
-        of_cell: entries of each cell.
-        free_entry: entries with a free parameter.
-        column: column of each free entry.
-        to: parameter of each column, counted among the free ones.
-        of_free: free entries of each free parameter.
+        touches: cells that each one shifts, shape (variation, cell, 1).
+        free: variations with a free parameter.
+        to: those parameters, counted among the free ones.
     """
 
     parameter: Index
-    table: Index
-    variation: Index
-    cell: Index
-    of_cell: Segments
-    free_entry: Index
-    column: Index
+    touches: NDArray[np.bool_]
+    free: Index | slice
     to: Index
-    of_free: Segments
 
 
 class Scalings(NamedTuple):
@@ -212,20 +202,12 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> Layout:
 
 
 def _shifts(parameter: Any, mask: Any, rank: Index) -> Shifts:
-    variation, cell = np.nonzero(mask.reshape(len(mask), mask.shape[1] * mask.shape[2]))
-    cells = mask.shape[1] * mask.shape[2]
-    free_entry = np.flatnonzero(rank[parameter[variation]] >= 0) if len(variation) else np.zeros(0, dtype=np.int64)
-    to, column = np.unique(rank[parameter[variation[free_entry]]], return_inverse=True)
+    free = np.flatnonzero(rank[parameter] >= 0)
     return Shifts(
         parameter.astype(np.int64),
-        variation * cells + cell,
-        variation,
-        cell,
-        Segments(cell, cells),
-        free_entry,
-        column,
-        to,
-        Segments(to[column], int(rank.max()) + 1),
+        mask.reshape(len(mask), mask.shape[1] * mask.shape[2], 1),
+        slice(None) if len(free) == len(parameter) else free,
+        rank[parameter[free]],
     )
 
 

@@ -78,14 +78,17 @@ class Expectation:
         self.table_rows = tuple(int(np.prod(table.shape[:-1])) for table in templates)
         flat = {name: _rows(table) for name, table in templates._asdict().items()}
         self.nominal = flat["nominal"].reshape(cells, -1)
-        of_entry = self.nominal[layout.shifts.cell]
-        self.up = flat["histosys_up"][layout.shifts.table] - of_entry
-        self.down = of_entry - flat["histosys_down"][layout.shifts.table]
+        self.up, self.down = self._shifts(flat["histosys_up"]), -self._shifts(flat["histosys_down"])
         entries = layout.scalings.table
         self.scale = Multiplicative(structure.normsys_code, flat["normsys_down"][entries], flat["normsys_up"][entries])
         self.kinks = layout.kinks(structure.histosys_code == "code0", structure.normsys_code == "code1")
         """Free parameters with a kink at zero, shape (free,)."""
         self._constrain(flat["staterror"], flat["shapesys"])
+
+    def _shifts(self, varied: Values) -> Values:
+        """Differences of varied yields and nominal ones, shape (variation, cell, lane)."""
+        touches = self.layout.shifts.touches
+        return np.where(touches, varied.reshape(*touches.shape[:2], varied.shape[-1]) - self.nominal, 0.0)
 
     def _constrain(self, staterror: Values, shapesys: Values) -> None:
         """Widths, rate factors and void parameters, as `hepcuts.histfactory.density.constraints`."""
@@ -121,11 +124,11 @@ class Expectation:
         """The same of some lanes."""
         other = object.__new__(type(self))
         for name, value in vars(self).items():
-            batched = isinstance(value, np.ndarray) and value.ndim == 2 and value.shape[1] > 1
+            batched = isinstance(value, np.ndarray) and value.ndim > 1 and value.shape[-1] > 1
             if isinstance(value, Multiplicative):
                 setattr(other, name, value.take(lanes))
             else:
-                setattr(other, name, value[:, lanes] if batched else value)
+                setattr(other, name, value[..., lanes] if batched else value)
         return other
 
     def expected_data(self, parameters: Values) -> Values:
@@ -145,11 +148,9 @@ class Expectation:
         layout = self.layout
         additive = self.nominal
         shifts: Any = None
-        if len(layout.shifts.table):
+        if len(layout.shifts.parameter):
             shifts = self.additive(parameters[layout.shifts.parameter])
-            variation = layout.shifts.variation
-            entries = shifts[0].up[variation] * self.up + shifts[0].down[variation] * self.down
-            additive = additive + layout.shifts.of_cell.sum(entries)
+            additive = additive + combined(shifts[0].up, self.up) + combined(shifts[0].down, self.down)
         scales: Any = None
         product = np.ones((1, 1))
         if len(layout.scalings.table):
@@ -176,6 +177,14 @@ class Expectation:
             main = np.maximum(main, self._clip_bin)
             clipped = clipped | tiled(low, layout.samples)
         return Rates(main, rates, spread(product, rates.shape), clipped, shifts, scales)
+
+
+def combined(coefficients: Values, tables: Values) -> Values:
+    """Sum of tables times coefficients: (variation, lane), (variation, cell, lane) -> (cell, lane)."""
+    if tables.shape[-1] == 1:
+        return tables[:, :, 0].T @ coefficients
+    result: Values = np.einsum("vl,vcl->cl", spread(coefficients, (len(tables), tables.shape[-1])), tables)
+    return result
 
 
 def spread(values: Values, shape: tuple[int, ...]) -> Values:
