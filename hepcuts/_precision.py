@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .errors import PrecisionError
@@ -65,20 +66,26 @@ def to_numpy(tree: T) -> T:
     return converted
 
 
-def array_function(function: Callable[P, jax.Array]) -> Callable[P, Any]:
-    """Decorate a JAX function of arrays: 64 bits; NumPy in, NumPy out; JAX in (or traced), JAX out.
+def array_function(function: Callable[P, Any]) -> Callable[P, Any]:
+    """Decorate a function of arrays: 64 bits; NumPy in, NumPy out; JAX in (or traced), JAX out.
 
-    Scalars count as NumPy. A NumPy result without dimensions is returned as `numpy.float64`.
+    Scalars count as NumPy. A NumPy result without dimensions is returned as `numpy.float64`. Zeros that the function
+    handles itself are no warnings.
     """
 
     @functools.wraps(function)
     def dispatch(*args: P.args, **kwargs: P.kwargs) -> Any:
         require_float64(args, kwargs)
         leaves = jax.tree_util.tree_leaves((args, kwargs))
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), np.errstate(all="ignore"):
             result = function(*args, **kwargs)
         if any(isinstance(leaf, jax.Array) for leaf in leaves):
             return result
         return np.asarray(result)[()]
 
     return dispatch
+
+
+def namespace(*values: Any) -> Any:
+    """`jax.numpy` if any of the values is an array of JAX, else `numpy`, for which nothing has to be compiled."""
+    return jnp if any(isinstance(value, jax.Array) for value in values) else np

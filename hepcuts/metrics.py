@@ -18,60 +18,100 @@ from .classification import LOG_LOSS_EPSILON
 from .errors import InputError
 from .templates import Structure, Yields, background_variance
 
+_NUMBERS = 4_000_000
+"""Yields that are held at once; a scan of many thresholds, systematics and bins has more."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Table:
-    """Yields behind each threshold.
+    """Yields behind each threshold, in short: what closed forms need.
+
+    A *row* is one selection: a threshold, or the two edges of a window.
 
     Attributes:
-        thresholds: shape (threshold,).
-        yields: values and variances of shape (threshold, variation, sample, bin).
+        thresholds: shape (row,), or (row, 2) for a window.
         structure: samples and variations.
-        all_signal: expected signal before the cut.
-        all_background: expected background before the cut.
+        yields_at: positions of rows -> their values and variances, shape (row, variation, sample, bin).
+        bins: expected signal and background, each of shape (row, bin).
+        totals: expected events of each sample, shape (row, sample).
+        sigma_background: uncertainty of the background from systematics and finite simulation, shape (row,).
+        effective_background: effective number of simulated background events, shape (row,).
+        all_signal: expected signal before the cut, a number or shape (row,).
+        all_background: expected background before the cut, a number or shape (row,).
         punzi_a: number of standard deviations of Punzi's figure of merit.
     """
 
     thresholds: FloatArray
-    yields: Yields
     structure: Structure
-    all_signal: float
-    all_background: float
+    yields_at: Callable[[Any], Yields]
+    bins: tuple[FloatArray, FloatArray]
+    totals: FloatArray
+    sigma_background: FloatArray
+    effective_background: FloatArray
+    all_signal: Any
+    all_background: Any
     punzi_a: float = 5.0
 
+    @classmethod
+    def of(
+        cls,
+        thresholds: FloatArray,
+        structure: Structure,
+        yields_at: Callable[[Any], Yields],
+        totals: tuple[Any, Any],
+        *,
+        punzi_a: float = 5.0,
+    ) -> "Table":
+        """Sum up the yields of all rows, some rows at a time.
+
+        Args:
+            thresholds: shape (row,) or (row, 2).
+            structure: samples and variations.
+            yields_at: as the attribute.
+            totals: expected signal and background before the cut.
+            punzi_a: as the attribute.
+        """
+        parts = [_in_short(structure, yields_at(chunk)) for chunk in chunks_of(len(thresholds), structure)]
+        joined = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
+        signal, background, by_sample, sigma, effective = joined
+        return cls(
+            thresholds,
+            structure,
+            yields_at,
+            (signal, background),
+            by_sample,
+            sigma,
+            effective,
+            *totals,
+            punzi_a=punzi_a,
+        )
+
+    def take(self, rows: Any) -> "Table":
+        """Some of the rows."""
+        all_signal, all_background = (
+            total[rows] if np.ndim(total) else total for total in (self.all_signal, self.all_background)
+        )
+        return dataclasses.replace(
+            self,
+            thresholds=self.thresholds[rows],
+            yields_at=lambda at: self.yields_at(rows[at]),
+            bins=(self.bins[0][rows], self.bins[1][rows]),
+            totals=self.totals[rows],
+            sigma_background=self.sigma_background[rows],
+            effective_background=self.effective_background[rows],
+            all_signal=all_signal,
+            all_background=all_background,
+        )
+
     @functools.cached_property
-    def bins(self) -> tuple[FloatArray, FloatArray]:
-        """Expected signal and background, each of shape (threshold, bin)."""
-        signal = np.array([component.signal for component in self.structure.components])
-        nominal = np.asarray(self.yields.values)[:, 0]
-        return nominal[:, signal].sum(1), nominal[:, ~signal].sum(1)
-
-    @property
     def signal(self) -> FloatArray:
-        """Expected signal behind the cut, shape (threshold,)."""
-        total: FloatArray = self.bins[0].sum(-1)
-        return total
+        """Expected signal behind the cut, shape (row,)."""
+        return _over_bins(self.bins[0])
 
-    @property
+    @functools.cached_property
     def background(self) -> FloatArray:
-        """Expected background behind the cut, shape (threshold,)."""
-        total: FloatArray = self.bins[1].sum(-1)
-        return total
-
-    @property
-    def sigma_background(self) -> FloatArray:
-        """Its uncertainty from systematics and finite simulation, shape (threshold,)."""
-        variance: FloatArray = np.asarray(background_variance(self.structure, self.yields), dtype=np.float64)
-        return np.sqrt(variance)
-
-    @property
-    def effective_background(self) -> FloatArray:
-        """Effective number of simulated background events behind the cut, shape (threshold,)."""
-        background = np.array([not component.signal for component in self.structure.components])
-        total = np.asarray(self.yields.values)[:, 0][:, background].sum((-2, -1))
-        squares = np.asarray(self.yields.variances)[:, 0][:, background].sum((-2, -1))
-        effective: FloatArray = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
-        return effective
+        """Expected background behind the cut, shape (row,)."""
+        return _over_bins(self.bins[1])
 
     def reason(self, position: int) -> str:
         """Why a metric has no value at a threshold, in words."""
@@ -82,9 +122,7 @@ class Table:
             return f"the background's negative weights outweigh the positive ones (sum {b:.4g})"
         if s + b < 0:
             return f"signal plus background is negative ({s + b:.4g})"
-        for component, total in zip(
-            self.structure.components, np.asarray(self.yields.values)[position, 0].sum(-1), strict=True
-        ):
+        for component, total in zip(self.structure.components, self.totals[position], strict=True):
             if total < 0:
                 return f"sample {component.name!r} has a negative yield ({total:.4g})"
         signal, background = (part[position] for part in self.bins)
@@ -92,6 +130,35 @@ class Table:
         if len(bad):
             return f"no positive background is left in bin {', '.join(map(str, bad))}"
         return "the formula has no value here"
+
+
+def chunks_of(rows: int, structure: Structure) -> list[slice]:
+    """Rows in parts whose yields are held at once."""
+    size = max(1, _NUMBERS // (len(structure.variations) * len(structure.components) * structure.num_bins))
+    return [slice(first, first + size) for first in range(0, rows, size)]
+
+
+def _over_bins(yields: FloatArray) -> FloatArray:
+    total: FloatArray = yields[:, 0] if yields.shape[1] == 1 else yields.sum(-1)
+    return total
+
+
+def _in_short(structure: Structure, yields: Yields) -> tuple[FloatArray, ...]:
+    """Signal and background by bin, totals by sample, uncertainty and effective events of the background."""
+    values, variances = np.asarray(yields.values)[:, 0], np.asarray(yields.variances)[:, 0]
+    is_signal = np.array([component.signal for component in structure.components])
+    signal, background = (_over_samples(values, chosen) for chosen in (is_signal, ~is_signal))
+    squares, total = _over_bins(_over_samples(variances, ~is_signal)), _over_bins(background)
+    effective = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+    variance = np.asarray(background_variance(structure, yields), dtype=np.float64)
+    by_sample = values[..., 0] if values.shape[-1] == 1 else values.sum(-1)
+    return signal, background, by_sample, np.sqrt(variance), effective
+
+
+def _over_samples(values: FloatArray, chosen: Any) -> FloatArray:
+    positions = np.flatnonzero(chosen)
+    total: FloatArray = values[:, positions[0]] if len(positions) == 1 else values[:, positions].sum(1)
+    return total
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,15 +191,21 @@ class ClosedForm(AbstractMetric):
         values = np.asarray(self.formula(table), dtype=np.float64)
         return np.where(table.background > 0, values, np.nan) if self.sign > 0 else values
 
+    def __reduce__(self) -> Any:
+        # Formulas are functions without a name of their own.
+        return metric, (self.name,)
+
 
 def _in_quadrature(formula: Callable[[Any, Any], Any]) -> Callable[[Table], Any]:
     """Bins are independent experiments: their squared significances add. Bins without any events add nothing."""
 
     def combined(table: Table) -> Any:
         s, b = table.bins
+        if s.shape[-1] == 1:
+            return formula(table.signal, table.background)
         empty = (s == 0) & (b == 0)
         values = np.where(empty, 0.0, formula(s, np.where(empty, 1.0, b)))
-        return values[..., 0] if values.shape[-1] == 1 else np.sqrt(np.sum(values**2, axis=-1))
+        return np.sqrt(np.sum(values**2, axis=-1))
 
     return combined
 
@@ -155,12 +228,22 @@ def _balanced_log_loss(table: Table) -> FloatArray:
     return _of_error_rate(errors)
 
 
+_SAME_SHAPE = 1024
+"""Rows at which Z_Bi is evaluated at once."""
+
+
 def _z_bi(table: Table) -> Any:
     """Z_Bi of the Asimov counts: on = S + B, with the background known as from tau = B / sigma_B^2 times as many."""
     b, variance = table.background, table.sigma_background**2
-    good = (b > 0) & (variance > 0)
-    tau = np.divide(b, variance, out=np.ones_like(b), where=good)
-    return np.where(good, counting.binomial_significance(table.signal + b, tau * b, tau), np.nan)
+    good = np.flatnonzero((b > 0) & (variance > 0))
+    values = np.full(len(b), np.nan)
+    s, b, tau = table.signal[good], b[good], b[good] / variance[good]
+    for first in range(0, len(good), _SAME_SHAPE):
+        part = slice(first, first + _SAME_SHAPE)
+        # JAX compiles for each shape anew: the last part is filled up.
+        filled = (np.resize(a[part], _SAME_SHAPE) for a in (s + b, tau * b, tau))
+        values[good[part]] = counting.binomial_significance(*filled)[: len(good[part])]
+    return values
 
 
 METRICS: tuple[AbstractMetric, ...] = (

@@ -91,7 +91,7 @@ class Search:
         self.lower, self.upper = _bounds(samples, selection)
         self.start = np.clip(_start(samples, selection), self.lower, self.upper)
         given = [selection.cuts[cut].width for cut in selection.cut_of_threshold]
-        default = _DEFAULT_WIDTH * self.scale
+        default = default_widths(samples, selection)
         self.widths = np.array([d if w is None else w for w, d in zip(given, default, strict=True)])
         reference = self._reference(relaxation)
         self.min_background = min_background
@@ -227,6 +227,11 @@ def _columns(samples: Sequence[Sample], variable: str, *, signal: bool) -> Float
     if len(joined) == 0:
         raise InputError(f"No {'signal' if signal else 'background'} event has a value of {variable!r} to cut on.")
     return joined
+
+
+def default_widths(samples: Sequence[Sample], selection: Selection) -> FloatArray:
+    """Widths of soft cuts that were not given any, shape (threshold,)."""
+    return _DEFAULT_WIDTH * _scales(samples, selection)
 
 
 def _scales(samples: Sequence[Sample], selection: Selection) -> FloatArray:

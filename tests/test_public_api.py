@@ -45,7 +45,7 @@ def test_modules_and_functions_of_one_name_do_not_get_into_each_others_way():
     assert callable(hc.scan)
     assert callable(hc.optimize)
     assert callable(hc.workspace)
-    assert ScanResult.__module__ == "hepcuts.scan"
+    assert ScanResult.__module__ == "hepcuts.scan_result"
 
 
 def test_the_formulas_of_counting_are_there():

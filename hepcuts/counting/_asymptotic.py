@@ -1,14 +1,21 @@
 """Significances from the likelihood ratio of a counting experiment, in the asymptotic (Wilks) approximation."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
+from numpy.typing import NDArray
 
-from hepcuts._precision import array_function
+from hepcuts._precision import array_function, namespace
 
 from ._deviance import deviance_factor, signed_root
 from ._exact import float_arrays, product_minus
+
+_CACHED = 8192
+"""Numbers of one part."""
 
 
 @array_function
@@ -45,14 +52,25 @@ def asimov_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike | None = 
         >>> print(asimov_significance(10.0, 50.0, sigma_b=np.array([0.0, 5.0, 20.0])).round(3))
         [1.371 1.107 0.445]
     """
-    significance: Array = _asimov(*float_arrays(s, b, 0.0 if sigma_b is None else sigma_b))
+    arrays = float_arrays(s, b, 0.0 if sigma_b is None else sigma_b)
+    significance: Array = _asimov_numpy(*arrays) if namespace(*arrays) is np else _asimov_jax(*arrays)
     return significance
 
 
-@jax.jit
-def _asimov(s: Array, b: Array, sigma_b: Array) -> Array:
+def _asimov_numpy(*arrays: NDArray[np.float64]) -> Any:
+    """In parts that a processor's cache holds."""
+    flat = [array.ravel() for array in arrays]
+    result = np.empty(len(flat[0]))
+    for first in range(0, len(result), _CACHED):
+        part = slice(first, first + _CACHED)
+        result[part] = _asimov(*(array[part] for array in flat))
+    return result.reshape(arrays[0].shape)
+
+
+def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
+    xp = namespace(s)
     valid = (b > 0) & (s >= -b) & (sigma_b >= 0)
-    s, b, sigma_b = (jnp.where(valid, value, 1.0) for value in (s, b, sigma_b))
+    s, b, sigma_b = (xp.where(valid, value, 1.0) for value in (s, b, sigma_b))
     # With n_on = s + b, n_off = b tau, tau = 1 / spread. All is written in `spread`, which may be zero, and n_off and
     # its expectation are both divided by tau.
     spread = sigma_b**2 / b
@@ -61,7 +79,10 @@ def _asimov(s: Array, b: Array, sigma_b: Array) -> Array:
     difference = s / (1 + spread)
     on_factor = deviance_factor(on, expected, difference)
     off_factor = deviance_factor(b, expected, -difference * spread)
-    return jnp.where(valid, difference * jnp.sqrt((on_factor + spread * off_factor) / expected), jnp.nan)
+    return xp.where(valid, difference * xp.sqrt((on_factor + spread * off_factor) / expected), xp.nan)
+
+
+_asimov_jax = jax.jit(_asimov)
 
 
 @array_function
@@ -93,7 +114,7 @@ def li_ma_significance(n_on: ArrayLike, n_off: ArrayLike, tau: ArrayLike) -> Arr
         >>> print(li_ma_significance(np.array([18, 5, 0]), 97, 10.0).round(3))
         [ 2.242 -1.601 -4.3  ]
     """
-    significance: Array = _li_ma(*float_arrays(n_on, n_off, tau))
+    significance: Array = _li_ma(*map(jnp.asarray, float_arrays(n_on, n_off, tau)))
     return significance
 
 

@@ -7,33 +7,37 @@ square root of a difference.
 """
 
 import sys
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
 
+from hepcuts._precision import namespace
+
 _SERIES_TERMS = 16  # the first neglected term is below 1e-18 for |y| < 0.3
 
 
-def deviance_factor(observed: Array, expected: Array, difference: Array) -> Array:
+def deviance_factor(observed: Any, expected: Any, difference: Any) -> Any:
     """The factor `g` above; `difference` is `observed - expected`, better known than by subtraction.
 
     With `y = (n - e)/(n + e)` one has `ln(n/e) = 2 artanh(y)` and `g = (1 - y) [1 + (1 + y) (artanh(y) - y) / y^2]`,
     where no two terms cancel. The three arguments may share a common factor.
     """
+    xp = namespace(observed, expected)
     total = observed + expected
     y, one_minus_y, one_plus_y = difference / total, 2 * expected / total, 2 * observed / total
-    near = jnp.abs(y) < 0.3
+    near = xp.abs(y) < 0.3
 
-    square = jnp.where(near, y, 0.0) ** 2
-    series = jnp.zeros_like(y)
+    square = xp.where(near, y, 0.0) ** 2
+    series = xp.zeros_like(y)
     for k in reversed(range(_SERIES_TERMS)):
         series = series * square + 1 / (2 * k + 3)
 
     # An observation of zero: 0 ln 0 = 0. The smallest float stands for it in the logarithm, times an exact zero.
-    ratio = jnp.maximum(observed / expected, sys.float_info.min)
-    far_y = jnp.where(near, 1.0, y)
-    far = (jnp.log(ratio) / 2 - y) / far_y**2
-    return one_minus_y * (1 + one_plus_y * jnp.where(near, y * series, far))
+    ratio = xp.maximum(observed / expected, sys.float_info.min)
+    far_y = xp.where(near, 1.0, y)
+    far = (xp.log(ratio) / 2 - y) / far_y**2
+    return one_minus_y * (1 + one_plus_y * xp.where(near, y * series, far))
 
 
 def signed_root(on: Array, off: Array, tau: Array, weighted_excess: Array) -> Array:

@@ -1,14 +1,19 @@
 """The inputs in 64 bits, and differences of nearly equal counts without the rounding error of their products."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from hepcuts._precision import namespace
 
-def float_arrays(*values: ArrayLike) -> list[Array]:
-    """The values as 64-bit arrays of their common shape."""
-    return jnp.broadcast_arrays(*(jnp.asarray(value, jnp.float64) for value in values))
+
+def float_arrays(*values: ArrayLike) -> list[Any]:
+    """The values as 64-bit arrays of their common shape: of JAX if any of them is one, else of NumPy."""
+    xp = namespace(*values)
+    return list(xp.broadcast_arrays(*(xp.asarray(value, xp.float64) for value in values)))
 
 
 def _split(x: Array) -> tuple[Array, Array]:

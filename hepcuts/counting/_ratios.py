@@ -1,10 +1,11 @@
 """Figures of merit that are one fraction: signal over a root of something, and Punzi's."""
 
-import jax.numpy as jnp
+from typing import Any
+
 from jax import Array
 from jax.typing import ArrayLike
 
-from hepcuts._precision import array_function
+from hepcuts._precision import array_function, namespace
 
 from ._exact import float_arrays
 
@@ -32,8 +33,9 @@ def s_over_sqrt_b(s: ArrayLike, b: ArrayLike) -> Array:
         >>> print(s_over_sqrt_b(10.0, np.array([25.0, 0.0])))
         [ 2. nan]
     """
-    s, b = float_arrays(s, b)
-    return _over_root(s, b, b > 0)
+    signal, background = float_arrays(s, b)
+    ratio: Array = _over_root(signal, background, background > 0)
+    return ratio
 
 
 @array_function
@@ -60,8 +62,10 @@ def s_over_sqrt_s_plus_b(s: ArrayLike, b: ArrayLike) -> Array:
         >>> print(s_over_sqrt_s_plus_b(np.array([9.0, 9.0, 0.0]), np.array([16.0, 0.0, 0.0])))
         [1.8 3.  nan]
     """
-    s, b = float_arrays(s, b)
-    return _over_root(s, s + b, (b >= 0) & (s + b > 0))
+    signal, background = float_arrays(s, b)
+    total = signal + background
+    ratio: Array = _over_root(signal, total, (background >= 0) & (total > 0))
+    return ratio
 
 
 @array_function
@@ -89,9 +93,10 @@ def s_over_sqrt_b_plus_variance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike) 
         >>> print(s_over_sqrt_b_plus_variance(10.0, 16.0, np.array([0.0, 3.0])))
         [2.5 2. ]
     """
-    s, b, sigma_b = float_arrays(s, b, sigma_b)
-    variance = b + sigma_b**2
-    return _over_root(s, variance, (b >= 0) & (sigma_b >= 0) & (variance > 0))
+    signal, background, sigma = float_arrays(s, b, sigma_b)
+    variance = background + sigma**2
+    ratio: Array = _over_root(signal, variance, (background >= 0) & (sigma >= 0) & (variance > 0))
+    return ratio
 
 
 @array_function
@@ -119,11 +124,14 @@ def punzi(efficiency: ArrayLike, b: ArrayLike, a: ArrayLike) -> Array:
         >>> print(punzi(0.8, np.array([25.0, 0.0]), 6.0))
         [0.1        0.26666667]
     """
-    efficiency, b, a = float_arrays(efficiency, b, a)
-    valid = (b >= 0) & (a >= 0) & (a + b > 0)
-    denominator = jnp.where(valid, a, 1.0) / 2 + jnp.sqrt(jnp.where(valid, b, 1.0))
-    return jnp.where(valid, efficiency / denominator, jnp.nan)
+    selected, background, level = float_arrays(efficiency, b, a)
+    xp = namespace(background)
+    valid = (background >= 0) & (level >= 0) & (level + background > 0)
+    denominator = xp.where(valid, level, 1.0) / 2 + xp.sqrt(xp.where(valid, background, 1.0))
+    figure: Array = xp.where(valid, selected / denominator, xp.nan)
+    return figure
 
 
-def _over_root(s: Array, variance: Array, valid: Array) -> Array:
-    return jnp.where(valid, s / jnp.sqrt(jnp.where(valid, variance, 1.0)), jnp.nan)
+def _over_root(s: Any, variance: Any, valid: Any) -> Any:
+    xp = namespace(variance)
+    return xp.where(valid, s / xp.sqrt(xp.where(valid, variance, 1.0)), xp.nan)

@@ -11,7 +11,7 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
 from hepcuts._types import FloatArray
-from hepcuts.cuts import Cut
+from hepcuts.cuts import AbstractCut
 from hepcuts.errors import InputError
 from hepcuts.scan import ScanResult
 
@@ -112,7 +112,7 @@ def normalized(values: FloatArray, sign: int) -> FloatArray:
     return 1.0 - np.abs(values - best) / (span if span > 0 else 1.0)
 
 
-def threshold_label(cut: Cut) -> str:
+def threshold_label(cut: AbstractCut) -> str:
     """What the x axis of a scan shows."""
     return f"Threshold of {cut.variable}"
 
