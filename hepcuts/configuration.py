@@ -90,7 +90,7 @@ def load(path: str | Path) -> Configuration:
     optimize, scan = document.get("optimize", {}), document.get("scan", {})
     search = {"objective", "solver", "step", "anneal", "holdout", "folds", "seed", "min_background"}
     _only(optimize, search, f"{path}, [optimize]")
-    _only(scan, {"metrics", "thresholds", "punzi_a"}, f"{path}, [scan]")
+    _only(scan, {"metrics", "thresholds", "punzi_a", "min_background", "replicas", "folds", "seed"}, f"{path}, [scan]")
     return Configuration(samples, selection, optimize, scan)
 
 

@@ -50,7 +50,7 @@ class ScanResult:
     replicas: int = 100
     folds: int = 5
     seed: int = 0
-    _known_stability: dict[float, Stability] = dataclasses.field(default_factory=dict)
+    _known_stability: dict[float, Stability] = dataclasses.field(default_factory=dict, init=False)
 
     @property
     def metrics(self) -> dict[str, AbstractMetric]:

@@ -51,7 +51,8 @@ def samples():
 
 @pytest.fixture(scope="module")
 def result(samples):
-    return hc.scan(samples, hc.Cut("x", ">"), metrics=("bce", "asimov"), thresholds=np.arange(0.0, 10.0, 2.0))
+    points = np.arange(0.0, 10.0, 2.0)
+    return hc.scan(samples, hc.Cut("x", ">"), metrics=("bce", "asimov"), thresholds=points, min_background=0)
 
 
 @pytest.fixture(scope="module")
@@ -286,6 +287,41 @@ class TestScan:
         curve = plotting.scan(changed).curves["asimov"]
         np.testing.assert_array_equal(curve.get_xdata(), [0.0, 4.0, 6.0, 8.0])
         np.testing.assert_array_equal(curve.get_ydata(), [0.5, 1.0, np.nan, 0.75])
+
+    def test_bars_are_the_intervals_of_the_replicas(self, result):
+        drawn = plotting.scan(result)
+        for name in ("bce", "asimov"):
+            np.testing.assert_array_equal(drawn.intervals[name].get_xdata(), result.optimum(name).interval)
+
+    def test_what_the_guard_excludes_is_faint_and_may_exceed_the_best(self, samples):
+        points = np.arange(0.0, 10.0, 2.0)
+        found = hc.scan(samples, hc.Cut("x", ">"), metrics=("bce", "asimov"), thresholds=points, min_background=12)
+        few = found.table.effective_background < 12
+        assert 0 < few.sum() < 5
+        drawn = plotting.scan(found)
+        np.testing.assert_array_equal(np.isnan(drawn.curves["asimov"].get_ydata()), few)
+        faint = next(line for line in drawn.ax.lines if line.get_alpha() == 0.3)
+        np.testing.assert_allclose(faint.get_ydata(), found.values["asimov"] / found.optimum("asimov").value)
+        # A loss is not guarded.
+        assert np.all(np.isfinite(drawn.curves["bce"].get_ydata()))
+
+    def test_a_window_is_drawn_edge_by_edge(self, samples):
+        edges = np.arange(-1.0, 12.0, 2.0)
+        found = hc.scan(samples, hc.Window("x"), metrics=("bce", "asimov"), thresholds=edges, min_background=0)
+        drawn = plotting.scan(found)
+        low, high = found.optimum("asimov").threshold
+        for curves, best, held in ((drawn.low, low, 1), (drawn.high, high, 0)):
+            x, y = curves.curves["asimov"].get_data()
+            rows = [
+                int(np.flatnonzero((found.thresholds == pair).all(axis=1))[0])
+                for pair in ([(v, high) for v in x] if held else [(low, v) for v in x])
+            ]
+            np.testing.assert_allclose(y, found.values["asimov"][rows] / found.optimum("asimov").value)
+            assert list(curves.optima["asimov"].get_data()) == [[best], [1.0]]
+        assert drawn.low.ax.get_xlabel() == "Lower threshold of x"
+        assert drawn.figure is drawn.high.ax.figure
+        with pytest.raises(InputError, match="draws into 2"):
+            plotting.scan(found, ax=drawn.low.ax)
 
     @pytest.mark.parametrize("sign", [1, -1])
     @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ class ScanCurves:
         ax: the axes.
         curves: metric to its normalized curve.
         optima: metric to the marker at its best threshold.
+        intervals: metric to the bar of the best thresholds of replicas (central 68 %).
         legend: the legend.
         top: the fraction of the axes' height beneath the legend.
     """
@@ -35,20 +36,59 @@ class ScanCurves:
     ax: Axes
     curves: Mapping[str, Line2D]
     optima: Mapping[str, Line2D]
+    intervals: Mapping[str, Line2D]
     legend: Legend
     top: float
 
 
-def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = None) -> ScanCurves:
-    """Draw all metrics of a scan against the threshold, each normalized so that its best value is 1.
+@dataclasses.dataclass(frozen=True, eq=False)
+class WindowCurves:
+    """What `scan` drew of a window: the metrics against either edge, the other one where it is best.
+
+    Attributes:
+        figure: the figure.
+        low: the lower edge.
+        high: the upper edge.
+    """
+
+    figure: AnyFigure
+    low: ScanCurves
+    high: ScanCurves
+
+
+@dataclasses.dataclass(frozen=True)
+class _Curve:
+    """One metric against one edge.
+
+    Attributes:
+        points: thresholds at which it was evaluated, shape (point,).
+        values: relative to the best value, shape (point,).
+        trusted: whether enough simulated background is behind them, shape (point,).
+        best: the best threshold.
+        interval: central 68 % of the best thresholds of replicas.
+        label: for the legend.
+    """
+
+    points: FloatArray
+    values: FloatArray
+    trusted: Any
+    best: float
+    interval: tuple[float, float]
+    label: str
+
+
+def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = None) -> ScanCurves | WindowCurves:
+    """Draw all metrics of a scan against the threshold, each relative to its best value.
 
     A gain is divided by its best value; of a loss the best value is divided by it (see `normalized`). Where a metric
-    has no value its curve is open; thresholds at which it was only not evaluated are passed over.
+    has no value its curve is open; thresholds at which it was only not evaluated are passed over. What the guard
+    against few simulated events excludes from the optimum is faint. The bar at each optimum is where the best
+    thresholds of replicas of the events lie (central 68 %).
 
     Args:
         result: from `hepcuts.scan`.
         metrics: names of the metrics to draw, or None for all.
-        ax: axes to draw into, or None for a new figure.
+        ax: axes to draw into (two of them for a window), or None for a new figure.
 
     Returns:
         The artists.
@@ -71,25 +111,65 @@ def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = 
     names = tuple(result.metrics) if metrics is None else tuple(metrics)
     if not names:
         raise InputError(f"No metrics to draw; choose among {', '.join(result.metrics)}, or leave the argument out.")
-    # Unknown names, and metrics without any value, are refused here.
-    best = {name: result.optimum(name).threshold for name in names}
+    label = threshold_label(result.cut)
+    if result.thresholds.ndim == 1:
+        # Unknown names, and metrics without any value, are refused here.
+        curves = {name: _curve(result, name, None) for name in names}
+        with style():
+            (axes,) = own_or_new_axes(ax)
+            return _draw(axes, curves, label)
+    sides = [{name: _curve(result, name, edge) for name in names} for edge in (0, 1)]
     with style():
-        (axes,) = own_or_new_axes(ax)
-        curves = {name: _draw_metric(axes, result, name, number) for number, name in enumerate(names)}
-        optima = {name: _draw_optimum(axes, best[name], number) for number, name in enumerate(names)}
-        low = min(0.0, *(np.nanmin(curve.get_ydata()) for curve in curves.values()))
-        axes.set_ylim(low, 1.05)
-        if len(result.thresholds) > 1:
-            axes.set_xlim(result.thresholds[0], result.thresholds[-1])
-        handles = [(curves[name], optima[name]) for name in names]
-        labels = [f"{result.metrics[name].label}, best at {best[name]:.4g}" for name in names]
-        legend, top = legend_on_top(axes, handles, labels)
-        axes.set_xlabel(threshold_label(result.cut))
-        axes.set_ylabel("Metric relative to its best value")
-    return ScanCurves(axes.figure, axes, MappingProxyType(curves), MappingProxyType(optima), legend, top)
+        panels = own_or_new_axes(ax, 2, ncols=2, figsize=(13.0, 6.0))
+        drawn = [
+            _draw(panel, side, f"{which} {label.lower()}")
+            for panel, side, which in zip(panels, sides, ("Lower", "Upper"), strict=True)
+        ]
+    return WindowCurves(panels[0].figure, drawn[0], drawn[1])
 
 
-def normalized(values: FloatArray, sign: int) -> FloatArray:
+def _curve(result: ScanResult, name: str, edge: int | None) -> _Curve:
+    """The metric against the threshold, or against one edge of a window with the other where it is best."""
+    optimum = result.optimum(name)
+    m, thresholds = result.metrics[name], result.thresholds
+    # NaN that was never evaluated is no gap of the metric: the curve goes on to the next value.
+    rows = np.flatnonzero(result.evaluated[name])
+    best, interval = optimum.threshold, optimum.interval
+    if edge is not None:
+        rows = rows[thresholds[rows, 1 - edge] == best[1 - edge]]
+        rows = rows[np.argsort(thresholds[rows, edge])]
+        best, interval = best[edge], interval[edge]
+        thresholds = thresholds[:, edge]
+    values = normalized(result.values[name][rows], m.sign, best=optimum.value)
+    trusted = (m.sign < 0) | (result.table.effective_background[rows] >= min(result.min_background, _least(optimum)))
+    return _Curve(thresholds[rows], values, trusted, best, interval, f"{m.label}, best at {best:.4g}")
+
+
+def _least(optimum: Any) -> float:
+    """If nothing has as many events as the guard asks for, the optimum itself is the measure."""
+    return float(optimum.effective_background)
+
+
+def _draw(axes: Axes, found: Mapping[str, _Curve], label: str) -> ScanCurves:
+    curves, optima, intervals = {}, {}, {}
+    for number, (name, curve) in enumerate(found.items()):
+        curves[name] = _draw_metric(axes, curve, number)
+        intervals[name] = _draw_interval(axes, curve, number)
+        optima[name] = _draw_optimum(axes, curve.best, number)
+    low = min(0.0, *(np.nanmin(curve.values) for curve in found.values()))
+    axes.set_ylim(low, 1.05)
+    every = np.concatenate([curve.points for curve in found.values()])
+    if every.min() < every.max():
+        axes.set_xlim(every.min(), every.max())
+    handles = [(curves[name], optima[name]) for name in found]
+    legend, top = legend_on_top(axes, handles, [curve.label for curve in found.values()])
+    axes.set_xlabel(label)
+    axes.set_ylabel("Metric relative to its best value")
+    frozen = MappingProxyType(curves), MappingProxyType(optima), MappingProxyType(intervals)
+    return ScanCurves(axes.figure, axes, *frozen, legend, top)
+
+
+def normalized(values: FloatArray, sign: int, *, best: float | None = None) -> FloatArray:
     """Values of a metric on a scale on which the best is 1 and all else is less.
 
     Args:
@@ -97,6 +177,7 @@ def normalized(values: FloatArray, sign: int) -> FloatArray:
         sign: +1 if larger is better (values are divided by the best), -1 for a loss (the best is divided by the
             values). If the best is not positive no ratio keeps the order; then the distance to the best, in units of
             the range of the values, is taken off 1.
+        best: what counts as the best value, or None for the best of all.
 
     Returns:
         Shape (threshold,).
@@ -105,11 +186,11 @@ def normalized(values: FloatArray, sign: int) -> FloatArray:
         >>> normalized(np.array([1.0, 4.0, np.nan]), +1), normalized(np.array([1.0, 4.0, np.nan]), -1)
         (array([0.25, 1. ,  nan]), array([1. , 0.25,  nan]))
     """
-    best = np.nanmax(sign * values) * sign
+    best = float(np.nanmax(sign * values) * sign) if best is None else best
     if best > 0:
         return values / best if sign > 0 else best / values
     span = np.nanmax(values) - np.nanmin(values)
-    return 1.0 - np.abs(values - best) / (span if span > 0 else 1.0)
+    return 1.0 - sign * (best - values) / (span if span > 0 else 1.0)
 
 
 def threshold_label(cut: AbstractCut) -> str:
@@ -117,18 +198,25 @@ def threshold_label(cut: AbstractCut) -> str:
     return f"Threshold of {cut.variable}"
 
 
-def _draw_metric(ax: Axes, result: ScanResult, name: str, number: int) -> Line2D:
-    values = result.values[name]
-    # NaN that was never evaluated is no gap of the metric: the curve goes on to the next value.
-    known = np.flatnonzero(result.evaluated[name])
-    (curve,) = ax.plot(
-        result.thresholds[known],
-        normalized(values, result.metrics[name].sign)[known],
+def _draw_metric(ax: Axes, curve: _Curve, number: int) -> Line2D:
+    look: dict[str, Any] = {"color": CURVES[number % len(CURVES)], "linestyle": DASHES[number % len(DASHES)]}
+    if not np.all(curve.trusted):
+        ax.plot(curve.points, curve.values, **look, alpha=0.3, linewidth=1.0, zorder=1.9)
+    (line,) = ax.plot(curve.points, np.where(curve.trusted, curve.values, np.nan), **look, zorder=2.0)
+    return line
+
+
+def _draw_interval(ax: Axes, curve: _Curve, number: int) -> Line2D:
+    (bar,) = ax.plot(
+        curve.interval,
+        [1.0, 1.0],
         color=CURVES[number % len(CURVES)],
-        linestyle=DASHES[number % len(DASHES)],
-        zorder=2.0,
+        linewidth=5.0,
+        alpha=0.45,
+        solid_capstyle="butt",
+        zorder=3.5,
     )
-    return curve
+    return bar
 
 
 def _draw_optimum(ax: Axes, threshold: float, number: int) -> Line2D:

@@ -124,7 +124,7 @@ def slider(
     if not isinstance(cut, Cut):
         raise InputError(f"A slider moves one hepcuts.Cut, got {type(cut).__name__}.")
     points = _positions(samples, cut) if thresholds is None else thresholds
-    result = scan_metrics(samples, cut, metrics=metrics, thresholds=points)
+    result = scan_metrics(samples, cut, metrics=metrics, thresholds=points, replicas=0, folds=0)
     if len(result.thresholds) < 2:
         raise InputError(f"The slider has one position, {result.thresholds[0]:g}; expected at least two thresholds.")
     wanted = result.optimum(metrics[-1]).threshold if cut.threshold is None else cut.threshold
@@ -135,6 +135,8 @@ def slider(
         bins = np.linspace(result.thresholds[0], result.thresholds[-1], _NUM_BINS + 1)
         upper = distributions(samples, cut.variable, cut=cut.at([start]), bins=bins, log=log, ax=axes[0])
         lower = scan(result, ax=axes[1])
+        if not isinstance(lower, ScanCurves):
+            raise InputError(f"A slider moves one threshold, and {cut} has two.")
         widget = _widget(axes[2], result, start)
         drawn = CutSlider(
             figure=upper.figure,
