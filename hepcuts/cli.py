@@ -13,7 +13,6 @@ import numpy as np
 from . import _files, configuration, plotting
 from . import study as study_module
 from ._version import __version__
-from .cuts import Cut
 from .errors import HepcutsError, InputError
 from .histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
 from .optimize import OptimizationResult, compare_with_single_cuts, optimize
@@ -38,29 +37,37 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-study"), show_default=True)
-@click.option("--seed", default=1, show_default=True, help="Seed of the simulated events.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("hepcuts-study"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the simulated events.")
 @click.option("--scenario", "scenarios", multiple=True, help="Scenario to study; all five if none is named.")
-def study(output: Path, seed: int, scenarios: Sequence[str]) -> None:
-    """Compare metrics on the five toy scenarios: figures, a table, JSON. Needs no data."""
+@click.option("--grid/--no-grid", default=True, show_default=True, help="Also phase diagrams and size of simulation.")
+@click.option("--quick", is_flag=True, help="Coarse grids and few simulations: a first look.")
+def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quick: bool) -> None:
+    """Where does each metric cut, and what is it worth? A report on scenarios and grids; needs no data."""
     cases = study_module.run(scenarios or None, seed=seed)
-    written = study_module.write(cases, output, seed=seed)
+    grids = study_module.run_grids(scenarios or None, seed=seed, quick=quick) if grid else None
+    written = study_module.write(cases, output, seed=seed, grids=grids)
     click.echo(study_module.summary(cases))
-    click.echo(f"\nWrote {len(written)} files to {output}")
+    click.echo(f"\nWrote {len(written)} files to {output}; read {output / 'report.html'}")
 
 
 @main.command("scan")
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
 def scan_command(config: Path, output: Path) -> None:
-    """Scan every single cut of CONFIG (TOML): table and figure for each; the other cuts are not applied."""
+    """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied."""
     given = configuration.load(config)
     for cut in given.selection.cuts:
-        if not isinstance(cut, Cut):
-            click.echo(f"{cut}: a window has two thresholds and is not scanned; use hepcuts optimize.", err=True)
-            continue
         result = scan(given.samples, cut, **given.scan)
         save(plotting.scan(result), output / f"{cut.variable}.png")
+        result.explorer(output / f"{cut.variable}.html")
         with _files.atomic_path(output / f"{cut.variable}.csv") as temporary:
             result.to_dataframe().to_csv(temporary, index=False)
         click.echo(repr(result))

@@ -78,20 +78,15 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
 
 
-def test_study_writes_figures_and_tables(tmp_path):
-    result = run("study", "-o", tmp_path / "out", "--scenario", "gauss40x10-gauss50x10", "--scenario", "exp10-exp100")
+def test_study_without_grids_writes_figures_and_tables(tmp_path):
+    result = run("study", "--no-grid", "-o", tmp_path / "out", "--scenario", "exp10-exp100")
     assert result.exit_code == 0
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == [
-        "exp10-exp100-distributions.png",
-        "exp10-exp100-metrics.png",
-        "gauss40x10-gauss50x10-distributions.png",
-        "gauss40x10-gauss50x10-metrics.png",
-        "study.json",
-        "study.txt",
-    ]
+    names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
+    figures = [f"figures/exp10-exp100-{kind}.{end}" for kind in ("distributions", "metrics") for end in ("pdf", "png")]
+    assert names == [*figures, "report.html", "report.md", "study.json", "study.txt"]
     assert (tmp_path / "out" / "study.txt").read_text().strip() in result.output
     document = json.loads((tmp_path / "out" / "study.json").read_text(), parse_constant=pytest.fail)
+    assert "phase_diagrams" not in document
     case = document["scenarios"]["exp10-exp100"]
     none = [i for i, value in enumerate(case["values"]["s_over_sqrt_b"]) if value is None]
     assert none, "behind the last cuts there is no background"
@@ -122,6 +117,15 @@ def test_study_into_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="is a file"):
         study.write((), tmp_path / "file", seed=1)
+    result = CliRunner().invoke(main, ["study", "-o", str(tmp_path / "file")])
+    assert result.exit_code == 2
+    assert "is a file" in result.output
+
+
+def test_study_with_a_negative_seed_is_refused():
+    result = CliRunner().invoke(main, ["study", "--seed", "-1"])
+    assert result.exit_code == 2
+    assert "-1 is not in the range x>=0" in result.output
 
 
 def test_optimize_reads_a_configuration_and_writes_its_results(config):
@@ -150,8 +154,9 @@ def test_scan_of_a_configuration(config):
     result = run("scan", config, "-o", config.parent / "out")
     assert result.exit_code == 0
     assert "asimov" in result.output
-    assert "window" in result.output
-    assert {path.name for path in (config.parent / "out").iterdir()} == {"x.csv", "x.png"}
+    assert "< mass <" in result.output
+    names = {f"{variable}.{kind}" for variable in ("x", "mass") for kind in ("csv", "html", "png")}
+    assert {path.name for path in (config.parent / "out").iterdir()} == names
 
 
 def test_significance_of_a_workspace(tmp_path):

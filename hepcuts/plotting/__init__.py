@@ -6,6 +6,7 @@ saves a figure, or changes matplotlib's settings.
 
 from ._stack import Distributions as Distributions
 from .curves import ScanCurves as ScanCurves
+from .curves import WindowCurves as WindowCurves
 from .curves import scan as scan
 from .histograms import BeforeAfter as BeforeAfter
 from .histograms import before_after as before_after
@@ -16,3 +17,8 @@ from .optimization import HistoryCurves as HistoryCurves
 from .optimization import LossAndGradient as LossAndGradient
 from .optimization import history as history
 from .optimization import loss_and_gradient as loss_and_gradient
+from .phase import PhaseMap as PhaseMap
+from .phase import PhasePanel as PhasePanel
+from .phase import phase as phase
+from .spread import SpreadCurves as SpreadCurves
+from .spread import spread as spread

@@ -1,0 +1,114 @@
+"""How a number scatters: median and interval of several choices against one quantity."""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.lines import Line2D
+
+from hepcuts._types import FloatArray
+from hepcuts.errors import InputError
+
+from ._style import CURVES, INK, MARKERS, AnyFigure, own_or_new_axes, style
+
+_APART = 0.075
+"""Neighboring choices are drawn so far apart, in units of the distance of neighboring x."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SpreadCurves:
+    """What `spread` drew.
+
+    Attributes:
+        figure: the figure.
+        ax: the axes.
+        curves: name to its markers and bars.
+        reference: the line at the reference value, or None.
+    """
+
+    figure: AnyFigure
+    ax: Axes
+    curves: Mapping[str, ErrorbarContainer]
+    reference: Line2D | None
+
+
+def spread(
+    x: FloatArray,
+    intervals: Mapping[str, FloatArray],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    reference: float | None = None,
+    ax: Any = None,
+) -> SpreadCurves:
+    """Draw median and interval of several choices against a positive quantity on a logarithmic axis.
+
+    The choices are drawn a little beside each other, so that their bars can be told apart.
+
+    Args:
+        x: shape (x,), positive and ascending.
+        intervals: name to low end, median and high end, shape (3, x); NaN is not drawn.
+        xlabel: below the axes.
+        ylabel: beside the axes.
+        title: above the axes.
+        reference: a value to mark by a line, or None.
+        ax: axes to draw into, or None for a new figure.
+
+    Returns:
+        The artists.
+
+    Raises:
+        InputError: nothing to draw, or arrays of other shapes.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> drawn = spread(np.array([10.0, 100.0]), {"bce": np.array([[1.0, 2.0], [2.0, 2.5], [3.0, 2.6]])},
+        ...                xlabel="Simulated events", ylabel="Cut")
+        >>> list(drawn.curves)
+        ['bce']
+        >>> plt.close(drawn.figure)
+    """
+    x = np.asarray(x, dtype=np.float64)
+    _check(x, intervals)
+    step = np.log(x[-1] / x[0]) / (len(x) - 1) if len(x) > 1 else 1.0
+    curves = {}
+    with style():
+        (axes,) = own_or_new_axes(ax, figsize=(10.5, 5.5))
+        line = None if reference is None else axes.axhline(reference, color=INK, linestyle="--", linewidth=1.2)
+        for number, (name, (low, middle, high)) in enumerate(intervals.items()):
+            beside = np.exp(_APART * step * (number - 0.5 * (len(intervals) - 1)))
+            curves[name] = axes.errorbar(
+                x * beside,
+                middle,
+                yerr=[middle - low, high - middle],
+                color=CURVES[number % len(CURVES)],
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=6,
+                linewidth=1.0,
+                elinewidth=1.8,
+                capsize=2,
+                label=name,
+            )
+        axes.set_xscale("log")
+        margin = np.exp(0.5 * step)
+        axes.set_xlim(x[0] / margin, x[-1] * margin)
+        axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return SpreadCurves(axes.figure, axes, MappingProxyType(curves), line)
+
+
+def _check(x: FloatArray, intervals: Mapping[str, FloatArray]) -> None:
+    if x.ndim != 1 or not len(x) or not np.all(np.diff(x, prepend=0.0) > 0):
+        raise InputError(f"x is {x!r}; expected positive numbers in ascending order.")
+    if not intervals:
+        raise InputError("There are no intervals to draw; expected name to low end, median and high end.")
+    for name, values in intervals.items():
+        if np.shape(values) != (3, len(x)):
+            raise InputError(
+                f"The interval of {name!r} has the shape {np.shape(values)}; expected (3, {len(x)}): low, median, high."
+            )

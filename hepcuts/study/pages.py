@@ -1,0 +1,204 @@
+"""Pages made of blocks, as Markdown and as one self-contained HTML file.
+
+A block knows how to write itself in both. All text is escaped, in both; the only markup is that of the blocks.
+"""
+
+import abc
+import base64
+import dataclasses
+import html
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1c1e21; --paper: #ffffff; --faint: #5a6068; --line: #d4d8dd;
+  --wash: #f4f6f8; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e6e9; --paper: #17191c; --faint: #a2a9b2; --line: #3a3f46; --wash: #22252a; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem; background: var(--paper); color: var(--ink);
+  font: 1rem/1.55 system-ui, sans-serif; }
+h1, h2, h3 { line-height: 1.25; margin: 2.2em 0 0.5em; }
+h1 { margin-top: 0; }
+h2 { border-top: 1px solid var(--line); padding-top: 1em; }
+p, li { max-width: 48rem; }
+nav ul { padding-left: 1.2em; }
+a { color: inherit; }
+figure { margin: 1.5em 0; }
+figure img { display: block; width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
+figcaption, caption { color: var(--faint); font-size: 0.92rem; text-align: left; padding: 0.4em 0; max-width: 48rem; }
+.table { overflow-x: auto; margin: 1.5em 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
+th, td { padding: 0.25em 0.8em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+th { background: var(--wash); }
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractBlock(abc.ABC):
+    """Interface of the blocks."""
+
+    @abc.abstractmethod
+    def markdown(self) -> str:
+        """The block in Markdown, without a newline at its end."""
+
+    @abc.abstractmethod
+    def html(self, folder: Path) -> str:
+        """The block in HTML; `folder` is where its files are."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Heading(AbstractBlock):
+    """A heading of level 1 (the title), 2 or 3."""
+
+    text: str
+    level: int = 2
+
+    @property
+    def anchor(self) -> str:
+        """What a link to it ends in."""
+        return re.sub(r"[^a-z0-9]+", "-", self.text.lower()).strip("-")
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return f"{'#' * self.level} {_in_markdown(self.text)}"
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002 (the interface's)
+        """See `AbstractBlock.html`."""
+        return f'<h{self.level} id="{self.anchor}">{html.escape(self.text)}</h{self.level}>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Paragraph(AbstractBlock):
+    """Running text."""
+
+    text: str
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return _in_markdown(self.text)
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002
+        """See `AbstractBlock.html`."""
+        return f"<p>{html.escape(self.text)}</p>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bullets(AbstractBlock):
+    """A list."""
+
+    items: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return "\n".join(f"- {_in_markdown(item)}" for item in self.items)
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002
+        """See `AbstractBlock.html`."""
+        return "<ul>" + "".join(f"<li>{html.escape(item)}</li>" for item in self.items) + "</ul>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table(AbstractBlock):
+    """A table: a head, rows of text, and what is to be known about it."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        lines = [self.head, ("---", *(["---:"] * (len(self.head) - 1))), *self.rows]
+        escaped = [line if i == 1 else tuple(map(_in_markdown, line)) for i, line in enumerate(lines)]
+        return "\n".join(["| " + " | ".join(line) + " |" for line in escaped] + ["", _in_markdown(self.caption)])
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002
+        """See `AbstractBlock.html`."""
+        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.head)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in self.rows
+        )
+        caption = f"<caption>{html.escape(self.caption)}</caption>"
+        return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure(AbstractBlock):
+    """A PNG file below the page's folder, with what it shows."""
+
+    path: str
+    caption: str
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        name = Path(self.path).stem
+        return f"![{_in_markdown(name)}](<{self.path}>)\n\n{_in_markdown(self.caption)}"
+
+    def html(self, folder: Path) -> str:
+        """See `AbstractBlock.html`."""
+        data = base64.b64encode((folder / self.path).read_bytes()).decode("ascii")
+        name = html.escape(Path(self.path).stem)
+        return (
+            f'<figure><img src="data:image/png;base64,{data}" alt="{name}">'
+            f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
+        )
+
+
+def to_markdown(blocks: Sequence[AbstractBlock]) -> str:
+    r"""A page in Markdown.
+
+    Example:
+        >>> print(to_markdown([Heading("a_b"), Table(("x", "y"), (("1", "2"),), "Two numbers.")]))
+        ## a\_b
+        <BLANKLINE>
+        | x | y |
+        | --- | ---: |
+        | 1 | 2 |
+        <BLANKLINE>
+        Two numbers.
+        <BLANKLINE>
+    """
+    return "\n\n".join(block.markdown() for block in blocks) + "\n"
+
+
+def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
+    """A page in HTML that needs no other file and no network.
+
+    Args:
+        blocks: what is on it; the first heading of level 1 is its title, those of level 2 are its contents.
+        folder: where the files of the blocks are; they are embedded.
+
+    Example:
+        >>> page = to_html([Heading("A & B", 1), Heading("More"), Paragraph("x < 1")], Path())
+        >>> "<title>A &amp; B</title>" in page, '<a href="#more">More</a>' in page, "x &lt; 1" in page
+        (True, True, True)
+    """
+    headings = [block for block in blocks if isinstance(block, Heading)]
+    title = next((heading.text for heading in headings if heading.level == 1), "")
+    links = "".join(f'<li><a href="#{h.anchor}">{html.escape(h.text)}</a></li>' for h in headings if h.level == 2)
+    contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
+    body = [block.html(folder) for block in blocks]
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+            *body[:1],
+            contents,
+            *body[1:],
+            "</body>\n</html>\n",
+        ]
+    )
+
+
+def percent(fraction: float, digits: int = 0) -> str:
+    """A fraction as text, such as "12 %"."""
+    return f"{100.0 * fraction:.{digits}f} %"
+
+
+def _in_markdown(text: str) -> str:
+    """Text whose characters mean themselves."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)
