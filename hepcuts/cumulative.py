@@ -1,8 +1,8 @@
 """Yields behind every threshold at once: one sort, cumulative sums."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +16,9 @@ from .filling import bins_of, blocks
 from .samples import Sample
 from .templates import Structure, Yields
 
+_MOST_RANKS = 20_000_000
+"""Positions of thresholds among the events that are kept."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Block:
@@ -27,7 +30,8 @@ class Block:
         x: values of the variable, ascending, shape (event,). Events without a value are not among them.
         weights: shape (event,).
         bins: bin of each event, or -1 for none, shape (event,); None if there is one bin that takes all.
-        origin: number of each event within its sample, shape (event,).
+        column: values of all events of the sample, not sorted.
+        present: numbers of those that are here, shape (event,), or None for all.
         always: events without a value that pass whatever the threshold, as weights, bins and origins.
     """
 
@@ -36,7 +40,8 @@ class Block:
     x: FloatArray
     weights: FloatArray
     bins: NDArray[np.int64] | None
-    origin: NDArray[np.int64]
+    column: FloatArray
+    present: NDArray[np.int64] | None
     always: tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
 
     @classmethod
@@ -55,23 +60,29 @@ class Block:
         absent = is_missing(x, source.missing)
         bins, inside = bins_of(structure, columns, len(weights), missing=source.missing)
         present = inside & ~absent
-        origin = np.arange(len(x)) if present.all() else np.flatnonzero(present)
-        order = np.argsort(x[origin])
-        origin = origin[order]
+        here = None if present.all() else np.flatnonzero(present)
         kept = np.flatnonzero(inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
-        return cls(
-            variation,
-            sample,
-            x[origin],
-            weights[origin],
-            None if structure.num_bins == 1 else bins[origin],
-            origin,
-            (weights[kept], bins[kept], kept),
-        )
+        always = weights[kept], bins[kept], kept
+        if here is None and structure.num_bins == 1 and len(x) and weights.min() == weights.max():
+            # Of equal weights nothing but the values has to be sorted.
+            return cls(variation, sample, np.sort(x), weights, None, x, None, always)
+        origin = _sorted_order(x, here)
+        ordered = None if structure.num_bins == 1 else bins[origin]
+        return cls(variation, sample, x[origin], weights[origin], ordered, x, here, always)
+
+    @functools.cached_property
+    def origin(self) -> NDArray[np.int64]:
+        """Number of each event within its sample, shape (event,)."""
+        return _sorted_order(self.column, self.present)
 
     def in_bin(self, number: int) -> NDArray[np.int64] | slice:
         """The events of one bin."""
         return slice(None) if self.bins is None else np.flatnonzero(self.bins == number)
+
+
+def _sorted_order(column: FloatArray, present: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    order: NDArray[np.int64] = np.argsort(column) if present is None else present[np.argsort(column[present])]
+    return order
 
 
 class Cumulative:
@@ -90,33 +101,53 @@ class Cumulative:
 
     def __init__(self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure) -> None:
         self.cut, self.structure = cut, structure
-        parts = list(blocks(samples, structure))
         like = (cut, structure)
-        # Sorting releases the interpreter's lock.
-        with ThreadPoolExecutor() as pool:
-            self.blocks = list(pool.map(lambda p: Block.of(p[0], p[1], (p[4], p[2], p[3]), like=like), parts))
-            jobs = [(block, number) for block in self.blocks for number in range(structure.num_bins)]
-            self._sums = list(pool.map(lambda job: _Sums.of(job[0], job[1], cut.signs), jobs))
+        self.blocks = [
+            Block.of(variation, s, (sample, columns, weights), like=like)
+            for variation, s, columns, weights, sample in blocks(samples, structure)
+        ]
+        self._distinct: FloatArray | None = None
+        self._ranks: list[NDArray[np.integer[Any]]] = []
+        self._sums = [
+            _Sums.of(block, number, cut.signs) for block in self.blocks for number in range(structure.num_bins)
+        ]
 
     def distinct(self) -> FloatArray:
         """All thresholds that make a difference, shape (threshold,), ascending; see `distinct_thresholds`."""
-        return _between_values(np.concatenate([block.x for block in self.blocks]), self.cut)
+        values = np.concatenate([block.x for block in self.blocks])
+        # A stable sort merges what is sorted in parts.
+        order = np.argsort(values, kind="stable")
+        values = values[order]
+        last = np.append(values[1:] != values[:-1], True) if len(values) else np.zeros(0, dtype=bool)
+        thresholds = _between_values(values, self.cut)
+        if self.structure.num_bins == 1 and len(self.cut.signs) == 1 and len(values) * len(self.blocks) < _MOST_RANKS:
+            # How many events of each block lie below: what would have to be searched for again.
+            block = np.repeat(np.arange(len(self.blocks), dtype=np.int32), [len(b.x) for b in self.blocks])[order]
+            counts = [np.cumsum(block == number, dtype=np.int32) for number in range(len(self.blocks))]
+            counts = counts if last.all() else [count[last] for count in counts]
+            above = self.cut.signs == (1,)
+            self._ranks = [np.append(np.int32(0), count[:-1]) if above else count for count in counts]
+            self._distinct = thresholds
+        return thresholds
 
-    def yields(self, thresholds: FloatArray) -> Yields:
+    def yields(self, thresholds: FloatArray, rows: Any = slice(None)) -> Yields:
         """Hard yields of some selections.
 
         Args:
             thresholds: shape (row,), ascending, or (row, 2) for a window.
+            rows: which of them.
 
         Returns:
             Values and variances of shape (row, variation, sample, bin).
         """
         structure = self.structure
-        shape = (len(structure.variations), len(structure.components), structure.num_bins, len(thresholds))
+        known = thresholds is self._distinct
+        points = thresholds[rows]
+        shape = (len(structure.variations), len(structure.components), structure.num_bins, len(points))
         values, variances = np.zeros(shape), np.zeros(shape)
-        for sums in self._sums:
+        for number, sums in enumerate(self._sums):
             target = sums.variation, sums.sample, sums.bin
-            values[target], variances[target] = sums.behind(thresholds)
+            values[target], variances[target] = sums.behind(points, self._ranks[number][rows] if known else None)
         complete = structure.complete(values, variances)
         return Yields(
             np.moveaxis(np.asarray(complete.values), -1, 0), np.moveaxis(np.asarray(complete.variances), -1, 0)
@@ -154,39 +185,39 @@ class _Sums:
         always = float(np.sum(kept)), float(np.sum(kept**2))
         return cls(block.variation, block.sample, number, block.x[here], (sums[0], sums[1]), always, signs)
 
-    def behind(self, thresholds: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Sums of weights and of squared weights of what passes, each of shape (row,)."""
-        if self.signs == (-1,):
-            at = _rank(self.x, thresholds, "left")
-            first, second = (total[at] for total in self.sums)
-        elif self.signs == (1,):
-            at = _rank(self.x, thresholds, "right")
+    def behind(self, thresholds: FloatArray, ranks: NDArray[np.integer[Any]] | None) -> tuple[FloatArray, FloatArray]:
+        """Sums of weights and of squared weights of what passes, each of shape (row,).
+
+        Args:
+            thresholds: shape (row,) or (row, 2).
+            ranks: number of events below each threshold, shape (row,), if it is known.
+        """
+        if len(self.signs) == 1:
+            side: Any = "left" if self.signs == (-1,) else "right"
+            at = np.searchsorted(self.x, thresholds, side=side) if ranks is None else ranks
             first, second = (total[at] for total in self.sums)
         else:
             low = np.searchsorted(self.x, thresholds[:, 0], side="right")
             high = np.maximum(np.searchsorted(self.x, thresholds[:, 1], side="left"), low)
             first, second = (total[low] - total[high] for total in self.sums)
+        if not any(self.always):
+            return first, second
         return first + self.always[0], second + self.always[1]
 
 
 def _tail(weights: FloatArray, *, below: bool) -> FloatArray:
     """Sums of all weights from each position on (or, of those below it)."""
-    sums = np.zeros(len(weights) + 1)
+    size = len(weights)
+    if size and weights.min() == weights.max():
+        numbers = np.arange(size + 1.0) if below else np.arange(size, -1.0, -1.0)
+        numbers *= weights[0]
+        return numbers
+    sums = np.zeros(size + 1)
     if below:
         np.cumsum(weights, out=sums[1:])
     else:
         np.cumsum(weights[::-1], out=sums[-2::-1])
     return sums
-
-
-def _rank(x: FloatArray, points: FloatArray, side: Any) -> NDArray[np.int64]:
-    """`numpy.searchsorted` of ascending points; where there are many, by merging, which is several times faster."""
-    if 8 * len(points) < len(x) or len(points) < 1000:
-        return np.searchsorted(x, points, side=side)
-    first, second = (x, points) if side == "right" else (points, x)
-    order = np.argsort(np.concatenate([first, second]), kind="stable")
-    positions = np.flatnonzero((order >= len(x)) if side == "right" else (order < len(points)))
-    return positions - np.arange(len(points))
 
 
 def distinct_thresholds(samples: Sequence[Sample], cut: AbstractCut) -> FloatArray:
@@ -204,12 +235,11 @@ def distinct_thresholds(samples: Sequence[Sample], cut: AbstractCut) -> FloatArr
         for columns in [sample.columns, *(sample.varied(v)[0] for m in sample.modifiers for v in m.variations)]:
             values = columns[cut.variable]
             parts.append(values[~is_missing(values, sample.missing)])
-    return _between_values(np.concatenate(parts), cut)
+    return _between_values(np.sort(np.concatenate(parts)), cut)
 
 
 def _between_values(values: FloatArray, cut: AbstractCut) -> FloatArray:
-    # A stable sort merges what is sorted in parts.
-    values = np.sort(values, kind="stable")
+    """Thresholds between ascending values."""
     if len(values) == 0:
         raise InputError(f"No event has a value of {cut.variable!r} to cut on.")
     different = values[1:] != values[:-1]

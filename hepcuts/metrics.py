@@ -7,7 +7,7 @@ it has no value it is NaN, and `Table.reason` tells why.
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ from .templates import Structure, Yields, background_variance
 
 _NUMBERS = 4_000_000
 """Yields that are held at once; a scan of many thresholds, systematics and bins has more."""
+
+
+_CACHED = 16384
+"""Rows of which a formula is evaluated at once."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,7 +98,7 @@ class Table:
         return dataclasses.replace(
             self,
             thresholds=self.thresholds[rows],
-            yields_at=lambda at: self.yields_at(rows[at]),
+            yields_at=lambda at: self.yields_at(np.arange(len(self.thresholds))[rows][at]),
             bins=(self.bins[0][rows], self.bins[1][rows]),
             totals=self.totals[rows],
             sigma_background=self.sigma_background[rows],
@@ -269,6 +273,17 @@ METRICS: tuple[AbstractMetric, ...] = (
         formula=lambda t: counting.punzi(t.signal / t.all_signal, t.background, t.punzi_a),
     ),
 )
+
+
+def closed_forms(metrics: Sequence[AbstractMetric], table: Table) -> list[FloatArray]:
+    """Values of some metrics, each of shape (row,), in parts whose intermediate results a processor's cache holds."""
+    values = np.empty((len(metrics), len(table.thresholds)))
+    for first in range(0, len(table.thresholds), _CACHED):
+        rows = slice(first, first + _CACHED)
+        part = table.take(rows)
+        for m, target in zip(metrics, values, strict=True):
+            target[rows] = m(part)
+    return list(values)
 
 
 def metric(name: str, extra: tuple[AbstractMetric, ...] = ()) -> AbstractMetric:

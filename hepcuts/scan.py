@@ -12,7 +12,7 @@ from .cumulative import Cumulative
 from .cuts import AbstractCut, Cut, Selection, Window
 from .errors import EmptySelectionError, InputError
 from .filling import bins_of, require_columns, structure_of, warn_outside
-from .metrics import AbstractMetric, Table, metric
+from .metrics import AbstractMetric, ClosedForm, Table, closed_forms, metric
 from .optima import FEW_EVENTS, Choice, Optimum
 from .profiling import PROFILE
 from .samples import Sample, check_samples
@@ -121,21 +121,22 @@ def scan(
 
 
 def _yields_at(cumulative: Cumulative, thresholds: FloatArray, rows: Any) -> Yields:
-    return cumulative.yields(thresholds[rows])
+    return cumulative.yields(thresholds, rows)
 
 
 def _evaluated(
     metrics: Sequence[AbstractMetric], table: Table
 ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.bool_]]]:
-    values: dict[str, FloatArray] = {}
-    evaluated = {}
+    closed = [m for m in metrics if isinstance(m, ClosedForm)]
+    found = dict(zip([m.name for m in closed], closed_forms(closed, table), strict=True))
+    everywhere = np.ones(len(table.thresholds), dtype=bool)
+    evaluated = dict.fromkeys([m.name for m in metrics], everywhere)
     for m in metrics:
-        evaluated[m.name] = np.ones(len(table.thresholds), dtype=bool)
         if m is PROFILE:
-            values[m.name], evaluated[m.name] = PROFILE.around_optimum(table)
-        else:
-            values[m.name] = m(table)
-    return values, evaluated
+            found[m.name], evaluated[m.name] = PROFILE.around_optimum(table)
+        elif m not in closed:
+            found[m.name] = m(table)
+    return {m.name: found[m.name] for m in metrics}, evaluated
 
 
 def _checked_metrics(names: Sequence[str], samples: Sequence[Sample], cut: AbstractCut) -> tuple[AbstractMetric, ...]:

@@ -108,6 +108,8 @@ class Structure:
             values: shape (variation, sample, bin), zero where nothing was filled.
             variances: likewise.
         """
+        if not self.systematics:
+            return Yields(values, variances)
         rows_values, rows_variances = [], []
         for s, component in enumerate(self.components):
             sides = {

@@ -78,6 +78,8 @@ def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
     expected = (b + on * spread) / (1 + spread)
     difference = s / (1 + spread)
     on_factor = deviance_factor(on, expected, difference)
+    if xp is np and not spread.any():
+        return np.where(valid, difference * np.sqrt(on_factor / expected), np.nan)
     off_factor = deviance_factor(b, expected, -difference * spread)
     return xp.where(valid, difference * xp.sqrt((on_factor + spread * off_factor) / expected), xp.nan)
 

@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hepcuts._precision import namespace
@@ -27,17 +28,32 @@ def deviance_factor(observed: Any, expected: Any, difference: Any) -> Any:
     total = observed + expected
     y, one_minus_y, one_plus_y = difference / total, 2 * expected / total, 2 * observed / total
     near = xp.abs(y) < 0.3
+    if xp is np and near.all():
+        rest = y * _series(y)
+    elif xp is np and not near.any():
+        rest = _far(observed, expected, y)
+    else:
+        rest = xp.where(near, y * _series(xp.where(near, y, 0.0)), _far(observed, expected, xp.where(near, 1.0, y), y))
+    return one_minus_y * (1 + one_plus_y * rest)
 
-    square = xp.where(near, y, 0.0) ** 2
-    series = xp.zeros_like(y)
-    for k in reversed(range(_SERIES_TERMS)):
-        series = series * square + 1 / (2 * k + 3)
 
+def _series(y: Any) -> Any:
+    """The series of (artanh(y) - y) / y^3."""
+    square = y * y
+    series = square / (2 * _SERIES_TERMS + 1)
+    for k in reversed(range(1, _SERIES_TERMS - 1)):
+        series += 1 / (2 * k + 3)
+        series *= square
+    return series + 1 / 3
+
+
+def _far(observed: Any, expected: Any, divisor: Any, y: Any = None) -> Any:
+    """(artanh(y) - y) / y^2, the division by a `divisor` that is not small where y is."""
+    xp = namespace(observed, expected)
+    y = divisor if y is None else y
     # An observation of zero: 0 ln 0 = 0. The smallest float stands for it in the logarithm, times an exact zero.
     ratio = xp.maximum(observed / expected, sys.float_info.min)
-    far_y = xp.where(near, 1.0, y)
-    far = (xp.log(ratio) / 2 - y) / far_y**2
-    return one_minus_y * (1 + one_plus_y * xp.where(near, y * series, far))
+    return (xp.log(ratio) / 2 - y) / divisor**2
 
 
 def signed_root(on: Array, off: Array, tau: Array, weighted_excess: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -134,4 +135,6 @@ def punzi(efficiency: ArrayLike, b: ArrayLike, a: ArrayLike) -> Array:
 
 def _over_root(s: Any, variance: Any, valid: Any) -> Any:
     xp = namespace(variance)
+    if xp is np and valid.all():
+        return s / np.sqrt(variance)
     return xp.where(valid, s / xp.sqrt(xp.where(valid, variance, 1.0)), xp.nan)
