@@ -22,7 +22,7 @@ _NUMBERS = 4_000_000
 """Yields that are held at once; a scan of many thresholds, systematics and bins has more."""
 
 
-_CACHED = 16384
+_CACHED = 65536
 """Rows of which a formula is evaluated at once."""
 
 
