@@ -53,7 +53,12 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_gallery",
     "filename_pattern": r"/plot_",
     "within_subsection_order": ExplicitOrder(
-        ["plot_notebook_question.py", "plot_tutorial.py", "plot_shape_and_systematics.py"]
+        [
+            "plot_notebook_question.py",
+            "plot_ordering_is_not_enough.py",
+            "plot_tutorial.py",
+            "plot_shape_and_systematics.py",
+        ]
     ),
     "matplotlib_animations": False,
     "abort_on_example_error": True,

@@ -1,0 +1,46 @@
+"""The theory of one cut: where every metric has its optimum if the densities are known.
+
+Keep what is above the cut `c`. `S(c)` and `B(c)` are the expected signal and background behind it, `s = -dS/dc` and
+`b = -dB/dc` their densities at the cut. A figure of merit `Z(S, B)` is stationary where
+
+    s / b = -(dZ/dB) / (dZ/dS).
+
+The left side belongs to the events *at* the cut, the right side to all events *behind* it. For the error rate, and so
+for the binary cross-entropy (BCE) of hard decisions, the right side is 1; for the Asimov significance of a known
+background it is `r / ln(1 + r) - 1` with `r = S / B`. This is why the two metrics cut at different places, and why
+they agree exactly where `r = 2.513`.
+
+Which one do I need?
+
+- A problem with known densities, its optima, and what a cut is worth: `CutProblem`.
+- The right side above for each figure of merit, as a function of `r`: `conditions`.
+- The signal-to-background ratio at which a figure of merit cuts where BCE does: `agreement`.
+
+All is NumPy in 64 bits. Nothing is compiled, and nothing is drawn from random numbers.
+
+Example:
+    >>> problem = CutProblem.of_scenario("gauss40x10-gauss50x10")
+    >>> bce, asimov = problem.optimum("bce"), problem.optimum("asimov")
+    >>> print(f"BCE cuts at {bce.threshold:.4f}, the significance at {asimov.threshold:.4f}")
+    BCE cuts at 68.0259, the significance at 47.1663
+    >>> print(f"of the best significance BCE's cut keeps {problem.worth('bce', judge='asimov'):.0%}")
+    of the best significance BCE's cut keeps 50%
+"""
+
+from . import conditions as conditions
+from .conditions import agreement as agreement
+from .metrics import METRICS as METRICS
+from .metrics import AbstractTheoryMetric as AbstractTheoryMetric
+from .metrics import SoftCrossEntropy as SoftCrossEntropy
+from .problem import CutProblem as CutProblem
+from .problem import TheoryOptimum as TheoryOptimum
+
+__all__ = [
+    "METRICS",
+    "AbstractTheoryMetric",
+    "CutProblem",
+    "SoftCrossEntropy",
+    "TheoryOptimum",
+    "agreement",
+    "conditions",
+]
