@@ -66,15 +66,31 @@ def to_numpy(tree: T) -> T:
     return converted
 
 
+_NATIVE = frozenset({np.ndarray, np.float64, float, int, type(None)})
+"""Types of which NumPy makes something by itself."""
+
+
+def native_function(function: Callable[P, Any]) -> Callable[P, Any]:
+    """As `array_function` for a function that works on arrays of either kind, see `namespace`: no JAX for NumPy."""
+    return _array_function(function, native=True)
+
+
 def array_function(function: Callable[P, Any]) -> Callable[P, Any]:
     """Decorate a function of arrays: 64 bits; NumPy in, NumPy out; JAX in (or traced), JAX out.
 
     Scalars count as NumPy. A NumPy result without dimensions is returned as `numpy.float64`. Zeros that the function
     handles itself are no warnings.
     """
+    return _array_function(function, native=False)
+
+
+def _array_function(function: Callable[P, Any], *, native: bool) -> Callable[P, Any]:
 
     @functools.wraps(function)
     def dispatch(*args: P.args, **kwargs: P.kwargs) -> Any:
+        if native and all(type(value) in _NATIVE for value in (*args, *kwargs.values())):
+            with np.errstate(all="ignore"):
+                return np.asarray(function(*args, **kwargs))[()]
         require_float64(args, kwargs)
         leaves = jax.tree_util.tree_leaves((args, kwargs))
         with jax.enable_x64(True), np.errstate(all="ignore"):

@@ -22,7 +22,7 @@ _NUMBERS = 4_000_000
 """Yields that are held at once; a scan of many thresholds, systematics and bins has more."""
 
 
-_CACHED = 65536
+_CACHED = 16384
 """Rows of which a formula is evaluated at once."""
 
 
@@ -117,6 +117,11 @@ class Table:
         """Expected background behind the cut, shape (row,)."""
         return _over_bins(self.bins[1])
 
+    @functools.cached_property
+    def all_have_background(self) -> bool:
+        """Whether any background is expected in every row."""
+        return bool(np.all(self.background > 0))
+
     def reason(self, position: int) -> str:
         """Why a metric has no value at a threshold, in words."""
         s, b = self.signal[position], self.background[position]
@@ -193,7 +198,9 @@ class ClosedForm(AbstractMetric):
     def __call__(self, table: Table) -> FloatArray:
         """See `AbstractMetric.__call__`."""
         values = np.asarray(self.formula(table), dtype=np.float64)
-        return np.where(table.background > 0, values, np.nan) if self.sign > 0 else values
+        if self.sign < 0 or table.all_have_background:
+            return values
+        return np.where(table.background > 0, values, np.nan)
 
     def __reduce__(self) -> Any:
         # Formulas are functions without a name of their own.
@@ -222,7 +229,9 @@ def hard_log_loss(table: Table) -> FloatArray:
 
 
 def _of_error_rate(errors: FloatArray) -> FloatArray:
-    loss: FloatArray = -np.log(LOG_LOSS_EPSILON) * errors - np.log1p(-LOG_LOSS_EPSILON) * (1.0 - errors)
+    right, wrong = -np.log1p(-LOG_LOSS_EPSILON), -np.log(LOG_LOSS_EPSILON)
+    loss: FloatArray = errors * (wrong - right)
+    loss += right
     return loss
 
 

@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
-from hepcuts._precision import array_function, namespace
+from hepcuts._precision import array_function, namespace, native_function
 
 from ._deviance import deviance_factor, signed_root
 from ._exact import float_arrays, product_minus
@@ -18,7 +18,7 @@ _CACHED = 8192
 """Numbers of one part."""
 
 
-@array_function
+@native_function
 def asimov_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike | None = None) -> Array:
     """Median discovery significance of an expected signal over an expected background, known or uncertain.
 
@@ -70,18 +70,33 @@ def _asimov_numpy(*arrays: NDArray[np.float64]) -> Any:
 def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
     xp = namespace(s)
     valid = (b > 0) & (s >= -b) & (sigma_b >= 0)
-    s, b, sigma_b = (xp.where(valid, value, 1.0) for value in (s, b, sigma_b))
+    if not (xp is np and valid.all()):
+        s, b, sigma_b = (xp.where(valid, value, 1.0) for value in (s, b, sigma_b))
     # With n_on = s + b, n_off = b tau, tau = 1 / spread. All is written in `spread`, which may be zero, and n_off and
     # its expectation are both divided by tau.
     spread = sigma_b**2 / b
     on = s + b
     expected = (b + on * spread) / (1 + spread)
     difference = s / (1 + spread)
+    if xp is np and _far_above(on, expected, spread):
+        return np.where(valid, _far_asimov(s, b, spread, on, expected), np.nan)
     on_factor = deviance_factor(on, expected, difference)
     if xp is np and not spread.any():
         return np.where(valid, difference * np.sqrt(on_factor / expected), np.nan)
     off_factor = deviance_factor(b, expected, -difference * spread)
     return xp.where(valid, difference * xp.sqrt((on_factor + spread * off_factor) / expected), xp.nan)
+
+
+def _far_above(on: Any, expected: Any, spread: Any) -> bool:
+    """Whether the likelihood ratio may be written down as it is: its terms cancel by a factor of ten at most."""
+    return bool((on > 1.25 * expected).all() and ((spread > 1e-3).all() or not spread.any()))
+
+
+def _far_asimov(*arrays: Any) -> Any:
+    s, b, spread, on, expected = arrays
+    half = on * np.log(on / expected)
+    half += b / spread * np.log(b / expected) if spread.any() else -s
+    return np.sqrt(2.0 * half)
 
 
 _asimov_jax = jax.jit(_asimov)

@@ -6,12 +6,12 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from hepcuts._precision import array_function, namespace
+from hepcuts._precision import namespace, native_function
 
 from ._exact import float_arrays
 
 
-@array_function
+@native_function
 def s_over_sqrt_b(s: ArrayLike, b: ArrayLike) -> Array:
     """Signal over the square root of the background, `s / sqrt(b)`.
 
@@ -39,7 +39,7 @@ def s_over_sqrt_b(s: ArrayLike, b: ArrayLike) -> Array:
     return ratio
 
 
-@array_function
+@native_function
 def s_over_sqrt_s_plus_b(s: ArrayLike, b: ArrayLike) -> Array:
     """Signal over the square root of all events, `s / sqrt(s + b)`.
 
@@ -69,7 +69,7 @@ def s_over_sqrt_s_plus_b(s: ArrayLike, b: ArrayLike) -> Array:
     return ratio
 
 
-@array_function
+@native_function
 def s_over_sqrt_b_plus_variance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike) -> Array:
     """Signal over the background's total uncertainty, `s / sqrt(b + sigma_b^2)`.
 
@@ -100,7 +100,7 @@ def s_over_sqrt_b_plus_variance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike) 
     return ratio
 
 
-@array_function
+@native_function
 def punzi(efficiency: ArrayLike, b: ArrayLike, a: ArrayLike) -> Array:
     """Punzi's figure of merit for a search, `efficiency / (a/2 + sqrt(b))`.
 
@@ -128,6 +128,8 @@ def punzi(efficiency: ArrayLike, b: ArrayLike, a: ArrayLike) -> Array:
     selected, background, level = float_arrays(efficiency, b, a)
     xp = namespace(background)
     valid = (background >= 0) & (level >= 0) & (level + background > 0)
+    if xp is np and valid.all():
+        return selected / (level / 2 + np.sqrt(background))
     denominator = xp.where(valid, level, 1.0) / 2 + xp.sqrt(xp.where(valid, background, 1.0))
     figure: Array = xp.where(valid, selected / denominator, xp.nan)
     return figure
