@@ -129,7 +129,8 @@ def punzi(efficiency: ArrayLike, b: ArrayLike, a: ArrayLike) -> Array:
     xp = namespace(background)
     valid = (background >= 0) & (level >= 0) & (level + background > 0)
     if xp is np and valid.all():
-        return selected / (level / 2 + np.sqrt(background))
+        fraction: Array = selected / (level / 2 + np.sqrt(background))
+        return fraction
     denominator = xp.where(valid, level, 1.0) / 2 + xp.sqrt(xp.where(valid, background, 1.0))
     figure: Array = xp.where(valid, selected / denominator, xp.nan)
     return figure

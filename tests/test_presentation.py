@@ -1,0 +1,121 @@
+"""The N-1 table and rounded thresholds, against selections that are filled and fitted one by one."""
+
+import hist
+import numpy as np
+import pytest
+
+import hepcuts as hc
+from hepcuts.errors import InputError
+from hepcuts.presentation import _candidates, drop_one, rounded
+
+from .unchecked import unchecked  # noqa: F401
+
+OFF = -999.0
+
+
+def make_samples(seed: int = 0) -> list[hc.Sample]:
+    rng = np.random.default_rng(seed)
+
+    def columns(size: int, center: float) -> dict[str, np.ndarray]:
+        x = rng.normal(center, 1.0, size)
+        return {
+            "x": np.where(rng.uniform(size=size) < 0.05, OFF, x),
+            "mass": rng.normal(125, 5, size) if center else rng.uniform(90, 160, size),
+            "noise": rng.normal(0.0, 1.0, size),
+            "y": rng.uniform(0.0, 2.0, size),
+        }
+
+    background = columns(3000, 0.0)
+    shifted = {"mass": background["mass"] + 1.0}
+    modifiers = [hc.HistoSys("scale", up=shifted, down="mirror"), hc.NormSys("xsec", 1.05, 0.95)]
+    return [
+        hc.Sample("s", columns(800, 1.5), weights=np.full(800, 0.1), signal=True, missing=OFF),
+        hc.Sample("b", background, weights=rng.uniform(0.2, 0.8, 3000), modifiers=modifiers, missing=OFF),
+    ]
+
+
+CUTS = hc.Cut("x", ">", 0.512345) & hc.Window("mass", 114.2345, 137.7654) & hc.Cut("noise", ">", -3.9, missing="pass")
+
+
+def significance(samples, selection, axis=None) -> float:
+    spec = hc.workspace(hc.fill(samples, selection, axis=axis))
+    return float(hc.discovery_significance(hc.HistFactory.from_workspace(spec)))
+
+
+@pytest.mark.parametrize("axis", [None, hist.axis.Regular(2, 0.0, 2.0, name="y")], ids=["count", "shape"])
+def test_drop_one_is_what_the_other_cuts_are_worth(axis):
+    samples = make_samples()
+    table = drop_one(samples, CUTS, axis=axis, replicas=20)
+    assert table.significance == pytest.approx(significance(samples, CUTS, axis), rel=1e-9)
+    for number, row in enumerate(table.rows):
+        others = hc.Selection([cut for n, cut in enumerate(CUTS.cuts) if n != number])
+        assert row.cut == CUTS.cuts[number]
+        assert row.significance == pytest.approx(significance(samples, others, axis), rel=1e-9)
+        assert row.loss == pytest.approx(table.significance - row.significance, abs=1e-12)
+        filled = hc.fill(samples, others, axis=axis)
+        assert row.signal == pytest.approx(filled.nominal[0].sum())
+        assert row.background == pytest.approx(filled.nominal[1].sum())
+    assert [row.matters for row in table.rows] == [True, True, False]
+    text = repr(table)
+    assert text.count("does not matter") == 1
+    assert "114.234 &lt; mass" in table._repr_html_()
+
+
+def test_the_uncertainty_of_a_loss_is_its_spread_over_simulations():
+    selection = hc.Cut("x", ">", 1.0) & hc.Cut("noise", ">", 0.5)
+
+    def draw(rng: np.random.Generator, size: int, center: float) -> dict[str, np.ndarray]:
+        return {"x": rng.normal(center, 1.0, size), "noise": rng.normal(0.0, 1.0, size)}
+
+    def loss(seed: int) -> tuple[float, float]:
+        rng = np.random.default_rng(seed)
+        n, m = rng.poisson([800, 3000])
+        s = hc.Sample("s", draw(rng, n, 1.5), weights=np.full(n, 0.1), signal=True)
+        b = hc.Sample("b", draw(rng, m, 0.0), weights=np.full(m, 0.5))
+        row = drop_one([s, b], selection, replicas=60, seed=seed).rows[1]
+        return row.loss, row.uncertainty
+
+    losses, uncertainties = np.transpose([loss(seed) for seed in range(60)])
+    # 60 simulations know a standard deviation to 9 %.
+    assert np.mean(uncertainties) == pytest.approx(np.std(losses, ddof=1), rel=0.25)
+
+
+def test_rounding_costs_no_more_than_allowed():
+    samples = make_samples(1)
+    exact = significance(samples, CUTS)
+    for max_loss in (0.001, 0.01, 0.1):
+        found = rounded(samples, CUTS, max_loss=max_loss)
+        assert found.exact == pytest.approx(exact, rel=1e-9)
+        assert found.significance == pytest.approx(significance(samples, found.selection), rel=1e-9)
+        assert found.loss == pytest.approx(1.0 - found.significance / exact, abs=1e-12)
+        assert found.loss <= max_loss
+        for threshold in found.selection.thresholds:
+            assert len(f"{threshold:.10g}".replace("-", "").replace(".", "").strip("0")) <= 5
+    # A cut on noise that rejects nothing may be rounded to anything that rejects nothing.
+    assert rounded(samples, CUTS, max_loss=0.1).selection.thresholds[-1] in {-5.0, -10.0, -20.0, -25.0, -50.0}
+
+
+def test_rounded_values_are_exact_decimals():
+    # 3 * 0.1 is not 0.3, and would print as 0.30000000000000004.
+    for threshold, wanted in ((0.300001, 0.3), (46.40730103875879, 46.4), (-1234.5678, -1235.0), (7e-5, 7e-5)):
+        found = _candidates(threshold)
+        assert wanted in found
+        assert all(float(f"{value:.12g}") == value for value in found)
+        distances = [abs(value - threshold) for value in found]
+        assert distances[-1] <= 1e-3 * abs(threshold)
+
+
+BAD = {
+    "no-threshold": (lambda: drop_one(make_samples(), hc.Cut("x", ">")), r"x > \?; expected cuts with all"),
+    "no-selection": (lambda: rounded(make_samples(), None), "selection is None"),
+    "replicas": (lambda: drop_one(make_samples(), CUTS, replicas=1), "replicas is 1"),
+    "loss": (lambda: rounded(make_samples(), CUTS, max_loss=1.0), "max_loss is 1.0"),
+    "nothing-left": (lambda: rounded(make_samples(), hc.Cut("x", ">", 50.0)), "no significance on these events"),
+}
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("call", "match"), BAD.values(), ids=BAD)
+def test_refusals_say_what_was_expected(call, match):
+    with pytest.raises(InputError, match=match):
+        call()
