@@ -52,8 +52,13 @@ def asimov_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike | None = 
         >>> print(asimov_significance(10.0, 50.0, sigma_b=np.array([0.0, 5.0, 20.0])).round(3))
         [1.371 1.107 0.445]
     """
-    arrays = float_arrays(s, b, 0.0 if sigma_b is None else sigma_b)
-    significance: Array = _asimov_numpy(*arrays) if namespace(*arrays) is np else _asimov_jax(*arrays)
+    given = (s, b) if sigma_b is None else (s, b, sigma_b)
+    arrays = float_arrays(*given)
+    significance: Array
+    if namespace(*arrays) is np:
+        significance = _asimov_numpy(*arrays)
+    else:
+        significance = _asimov_jax(*arrays, *(() if sigma_b is not None else (jnp.zeros_like(arrays[0]),)))
     return significance
 
 
@@ -62,9 +67,24 @@ def _asimov_numpy(*arrays: NDArray[np.float64]) -> Any:
     flat = [array.ravel() for array in arrays]
     result = np.empty(len(flat[0]))
     for first in range(0, len(result), _CACHED):
-        part = slice(first, first + _CACHED)
-        result[part] = _asimov(*(array[part] for array in flat))
+        s, b, *sigma_b = (array[first : first + _CACHED] for array in flat)
+        values = None if sigma_b and sigma_b[0].any() else _known_far_above(s, b)
+        if values is None:
+            values = _asimov(s, b, sigma_b[0] if sigma_b else np.zeros_like(s))
+        result[first : first + _CACHED] = values
     return result.reshape(arrays[0].shape)
+
+
+def _known_far_above(s: Any, b: Any) -> Any:
+    """For a known background where the signal is not small; None elsewhere."""
+    ratio = (s + b) / b
+    if not ((ratio > 1.25) & (b > 0)).all():
+        return None
+    half = b * ratio
+    half *= np.log(ratio)
+    half -= s
+    half *= 2.0
+    return np.sqrt(half, out=half)
 
 
 def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
@@ -77,9 +97,9 @@ def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
     spread = sigma_b**2 / b
     on = s + b
     expected = (b + on * spread) / (1 + spread)
-    difference = s / (1 + spread)
     if xp is np and _far_above(on, expected, spread):
-        return np.where(valid, _far_asimov(s, b, spread, on, expected), np.nan)
+        return np.where(valid, _far_asimov(b, spread, on, expected), np.nan)
+    difference = s / (1 + spread)
     on_factor = deviance_factor(on, expected, difference)
     if xp is np and not spread.any():
         return np.where(valid, difference * np.sqrt(on_factor / expected), np.nan)
@@ -89,13 +109,12 @@ def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
 
 def _far_above(on: Any, expected: Any, spread: Any) -> bool:
     """Whether the likelihood ratio may be written down as it is: its terms cancel by a factor of ten at most."""
-    return bool((on > 1.25 * expected).all() and ((spread > 1e-3).all() or not spread.any()))
+    return bool((on > 1.25 * expected).all() and (spread > 1e-3).all())
 
 
-def _far_asimov(*arrays: Any) -> Any:
-    s, b, spread, on, expected = arrays
+def _far_asimov(b: Any, spread: Any, on: Any, expected: Any) -> Any:
     half = on * np.log(on / expected)
-    half += b / spread * np.log(b / expected) if spread.any() else -s
+    half += b / spread * np.log(b / expected)
     return np.sqrt(2.0 * half)
 
 
