@@ -1,0 +1,253 @@
+"""The best bin edges of one variable."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._types import FloatArray
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.errors import InputError, YieldError
+from hepcuts.filling import as_selection, warn_outside
+from hepcuts.optima import FEW_EVENTS
+from hepcuts.samples import Sample, check_samples
+
+from .choice import WITHIN, Candidate, candidates, choose, held_out_value, standard_errors, training
+from .fine import FineBins, Guard
+from .fits import Fits, Task, held_out_significance, polish, signed_root
+from .gains import Gain
+from .gains import gain as find_gain
+from .programming import Partition
+from .result import Binning, BinningResult
+
+_MOST = 2000
+"""Fine bins whose pairs are held at once."""
+
+
+def bin_edges(
+    samples: Iterable[Sample],
+    variable: str,
+    *,
+    num_bins: int | None = None,
+    max_bins: int = 20,
+    fine_bins: int = 200,
+    metric: str = "asimov",
+    selection: Selection | AbstractCut | None = None,
+    min_background: float = FEW_EVENTS,
+    min_expected: float = 1.0,
+    bounds: tuple[float, float] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    polish_edges: bool = True,
+) -> BinningResult:
+    """Find the bin edges of one variable with the largest significance of a shape fit.
+
+    Dynamic programming finds, for each number of bins, the global optimum of the squared significances summed over
+    bins, among edges between fine bins. The number of bins is the smallest that is hardly worse on held-out events
+    than the best: by not more than one standard error of the difference of the squared values, or 1 % of the
+    significance. The sum knows no uncertainty that moves bins together, the shape fit does: its significance is given
+    for each number of bins, and finally the edges are moved one at a time among the fine ones as long as it grows.
+    Such a move is kept if moves in the same way on parts of the events do not make those held out worse.
+
+    Args:
+        samples: at least one signal and one background.
+        variable: a column of all samples. A missing value is in no bin.
+        num_bins: number of bins, or None to choose it.
+        max_bins: largest number to choose from.
+        fine_bins: number of quantiles, of equal parts signal and background, between which edges may lie. So the bins
+            do not depend on a monotone map of the variable. Equal values stay together.
+        metric: ``"asimov"``, ``"s_over_sqrt_b"``, or with the uncertainty of the background in each bin from finite
+            simulation and all systematics, taken as independent between bins, ``"asimov_uncertainty"`` or
+            ``"s_over_sqrt_b_plus_variance"``.
+        selection: which events, or None for all.
+        min_background: least effective number of simulated background events in a bin, (sum w)^2 / sum w^2. Its root
+            is the inverse of the background's relative uncertainty from finite simulation.
+        min_expected: least expected number of background events in a bin: asymptotic formulas need some.
+        bounds: outermost edges, or None for what takes all events.
+        folds: number of parts for the values on held-out events, or 0; then `num_bins` has to be given.
+        seed: of the parts.
+        polish_edges: whether to move edges to increase the significance of the shape fit.
+
+    Returns:
+        Edges and axis, the candidates for each number of bins, yields of the bins, guard and message.
+
+    Raises:
+        InputError: an unknown metric, a number that makes no sense, or no bins that satisfy the guard.
+        SampleError: as `hepcuts.fill`.
+        EmptySelectionError: no signal, or no background, is left.
+
+    Warns:
+        OutsideAxisWarning: selected events lie outside the bounds and are not counted.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> from hepcuts.binning import bin_edges
+        >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
+        >>> result = bin_edges(samples, "x", num_bins=3)
+        >>> print(result.edges[1:-1].round(1), round(result.significance, 1))
+        [46.4 57.4] 9.9
+    """
+    samples = check_samples(samples)
+    gain, guard = find_gain(metric), Guard(float(min_background), float(min_expected))
+    most = max_bins if num_bins is None else num_bins
+    _check(most, fine_bins, folds, guard, choice=num_bins is None)
+    chosen_events, limits = as_selection(selection), _checked_bounds(bounds)
+    parts = _parts(samples, folds, seed)
+    fine = FineBins.of(samples, variable, selection=chosen_events, bounds=limits, fine_bins=fine_bins, parts=parts)
+    warn_outside(fine.outside, fine.structure)
+    found = candidates(fine, gain, guard, most)
+    if len(found) < (num_bins or 1):
+        raise _not_allowed(fine, gain, guard, num_bins or 1, len(found))
+    found = found if num_bins is None else found[-1:]
+    deviations = standard_errors(fine, found)
+    judged, refusal = _judged(fine, found, deviations)
+    chosen = choose(found, deviations)
+    message = _chosen_by(found, chosen, given=num_bins is not None, most=most) + _better_shape(judged, chosen)
+    best, partition = judged[chosen], found[chosen].partition
+    if refusal:
+        message += f"; no shape fit: {refusal}"
+    elif polish_edges and best.num_bins > 1:
+        partition, best, moved = _polished(fine, gain, guard, found[chosen], judged[chosen])
+        message += f"; {moved}"
+    return BinningResult(
+        variable=variable,
+        metric=metric,
+        best=best,
+        start=judged[chosen],
+        candidates=judged,
+        **_of_bins(fine, gain, partition),
+        fine_edges=fine.edges,
+        guard=str(guard),
+        message=message,
+        samples=samples,
+        selection=chosen_events,
+    )
+
+
+def _of_bins(fine: FineBins, gain: Gain, partition: Partition) -> dict[str, FloatArray]:
+    """What the result says of each bin, shape (bin,)."""
+    bins = fine.in_bins(fine.merged(partition), gain)
+    return {
+        "signal": bins.signal,
+        "background": bins.background,
+        "effective_background": bins.effective,
+        "bin_values": np.sqrt(gain(bins.signal, bins.background, bins.variance)),
+    }
+
+
+def _check(most: int, fine_bins: int, folds: int, guard: Guard, *, choice: bool) -> None:
+    if not 1 <= most <= fine_bins <= _MOST or fine_bins < 2:
+        raise InputError(
+            f"{most} bins were asked for among {fine_bins} fine bins; expected at least 1, and 2 to {_MOST} fine bins, "
+            "not fewer than bins."
+        )
+    if folds < 0 or folds == 1:
+        raise InputError(f"folds is {folds}; expected 0, or at least 2 parts.")
+    if folds == 0 and choice:
+        raise InputError(
+            "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
+            "bins are always better. Give num_bins, or at least 2 folds."
+        )
+    for name, value in dataclasses.asdict(guard).items():
+        if not (np.isfinite(value) and value >= 0):
+            raise InputError(f"{name} is {value}; expected a finite number of events, 0 or more.")
+
+
+def _checked_bounds(bounds: Any) -> tuple[float, float] | None:
+    if bounds is None:
+        return None
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise InputError(f"bounds are {bounds!r}; expected the outermost edges, two finite numbers (low, high).")
+    return low, high
+
+
+def _parts(samples: Sequence[Sample], folds: int, seed: int) -> list[NDArray[np.int64]]:
+    """Part of each event, for each sample shape (event,); variations of an event are in its part."""
+    generator = np.random.default_rng(seed)
+    return [generator.permutation(len(sample)) % max(folds, 1) for sample in samples]
+
+
+def _not_allowed(fine: FineBins, gain: Gain, guard: Guard, number: int, possible: int) -> InputError:
+    whole = fine.in_bins(fine.merged(np.array([0, fine.size])), gain)
+    allowed = "not even one bin is" if possible == 0 else f"at most {possible} are"
+    return InputError(
+        f"{number} bin{'' if number == 1 else 's'} of {fine.structure.axis.name!r}: {allowed} possible if {guard}. "
+        f"All {fine.size} fine bins together expect {whole.signal[0]:.4g} signal and "
+        f"{whole.background[0]:.4g} background events, simulated by {whole.effective[0]:.4g} effective ones. Lower the "
+        "guards, ask for fewer bins, or simulate more."
+    )
+
+
+def _judged(fine: FineBins, found: Sequence[Candidate], deviations: FloatArray) -> tuple[tuple[Binning, ...], str]:
+    """The candidates with the significances of their shape fits, and why there are none."""
+    judged, refusal = [], ""
+    for one, deviation in zip(found, deviations, strict=True):
+        fitted = [np.nan, np.nan]
+        if not refusal:
+            try:
+                fitted = _significances(Fits(fine, one.num_bins), fine, one.partition, one.of_folds)
+            except YieldError as error:
+                refusal = str(error)
+        edges, value = fine.edges[one.partition], float(np.sqrt(one.value))
+        judged.append(Binning(one.num_bins, edges, value, signed_root(one.held_out), float(deviation), *fitted))
+    return tuple(judged), refusal
+
+
+def _significances(fits: Fits, fine: FineBins, partition: Partition, of_folds: Sequence[Partition]) -> list[float]:
+    """Significances of the shape fit on all events, and held out."""
+    return [float(fits([fine.merged(partition)])[0]), held_out_significance(fits, fine, of_folds)]
+
+
+def _chosen_by(found: Sequence[Candidate], chosen: int, *, given: bool, most: int) -> str:
+    if given:
+        return "number of bins as given; edges from all events"
+    if not np.isfinite(found[chosen].held_out):
+        return "one bin: on parts of the events no bins satisfy the guard"
+    limit = "" if len(found) == most else " (no more are possible)"
+    return (
+        f"smallest number of bins, of up to {len(found)}{limit}, that is held out within one standard error or "
+        f"{100 * WITHIN:g} % of the best; edges from all events"
+    )
+
+
+def _better_shape(judged: Sequence[Binning], chosen: int) -> str:
+    """A note if the shape fit, which knows more uncertainties than the sum over bins, is better with other bins."""
+    values = np.array([one.held_out_significance for one in judged])
+    if not np.isfinite(values).any():
+        return ""
+    best = int(np.nanargmax(values))
+    if values[best] * (1.0 - WITHIN) <= values[chosen]:
+        return ""
+    return (
+        f"; held out the shape fit is best with {judged[best].num_bins} bins, {values[best]:.4f} and not "
+        f"{values[chosen]:.4f}"
+    )
+
+
+def _polished(
+    fine: FineBins, gain: Gain, guard: Guard, one: Candidate, start: Binning
+) -> tuple[Partition, Binning, str]:
+    """Partition and binning after edges were moved, if that is worth it, and what was done."""
+    fits = Fits(fine, one.num_bins)
+    others = [training(fine, fold) for fold in range(len(one.of_folds))]
+    pairs = [(fine, one.partition), *zip(others, one.of_folds, strict=True)]
+    tasks = [Task(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]
+    partition, *of_folds = polish(fits, tasks)
+    if np.array_equal(partition, one.partition):
+        return partition, start, "no move of an edge increases the significance of the shape fit"
+    significance, outside = _significances(fits, fine, partition, of_folds)
+    gained = f"from {start.significance:.4f} to {significance:.4f}"
+    if of_folds and not outside >= start.held_out_significance:
+        change = f"held out it would go from {start.held_out_significance:.4f} to {outside:.4f}"
+        return one.partition, start, f"edges not moved: the shape fit's significance would go {gained}, but {change}"
+    value = float(np.sqrt(np.sum(_of_bins(fine, gain, partition)["bin_values"] ** 2)))
+    squared, _ = held_out_value(fine, of_folds, gain)
+    unknown = "" if of_folds else ", not checked on held-out events"
+    moved = Binning(one.num_bins, fine.edges[partition], value, signed_root(squared), np.nan, significance, outside)
+    return partition, moved, f"edges moved, the shape fit's significance went {gained}{unknown}"

@@ -1,0 +1,255 @@
+"""Events of all samples and variations, laid once into fine bins, from which all other bins are merged."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import hist
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._columns import is_missing
+from hepcuts._types import FloatArray
+from hepcuts.cuts import Selection
+from hepcuts.errors import EmptySelectionError
+from hepcuts.filling import bins_of, blocks, structure_of
+from hepcuts.samples import Sample
+from hepcuts.templates import Structure, Yields, background_variance
+
+from .gains import Gain
+from .programming import Partition
+
+_NUMBERS = 2_000_000
+"""Yields of bins that are held at once."""
+_ROUNDING = 1e-9
+"""Relative, of sums of weights: in another order, or scaled, they must not lead to other edges."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Guard:
+    """What a bin needs at least.
+
+    Attributes:
+        min_background: effective number of simulated background events, (sum w)^2 / sum w^2.
+        min_expected: expected background events.
+    """
+
+    min_background: float
+    min_expected: float
+
+    def __str__(self) -> str:
+        return (
+            f"each bin expects at least {self.min_expected:g} background events and has at least "
+            f"{self.min_background:g} effective simulated ones"
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Bins:
+    """Yields of some bins, all of one shape, such as (bin,).
+
+    Attributes:
+        signal: expected signal.
+        background: expected background.
+        effective: effective number of simulated background events.
+        variance: variance of the background, or zero for a metric that does not take it.
+    """
+
+    signal: FloatArray
+    background: FloatArray
+    effective: FloatArray
+    variance: FloatArray
+
+    def allowed(self, guard: Guard) -> NDArray[np.bool_]:
+        """Which bins satisfy the guard."""
+        least = 1.0 - _ROUNDING
+        enough = (self.background >= least * guard.min_expected) & (self.effective >= least * guard.min_background)
+        # A bin without background has no significance, and one that expects less than nothing no likelihood.
+        return enough & (self.background > 0) & (self.signal + self.background >= 0)
+
+    @property
+    def relative_variance(self) -> FloatArray:
+        """Variance of the background over the background."""
+        zero = np.zeros_like(self.background)
+        return np.divide(self.variance, self.background, out=zero, where=self.background > 0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FineBins:
+    """Sums of weights in fine bins, of each part of the events.
+
+    Attributes:
+        edges: of the fine bins, shape (fine + 1,).
+        structure: samples and variations, with the axis of the fine bins.
+        values: sums of weights, shape (part, variation, sample, fine).
+        variances: sums of squared weights, likewise.
+        outside: expected events beyond the outermost edges, shape (sample,).
+    """
+
+    edges: FloatArray
+    structure: Structure
+    values: FloatArray
+    variances: FloatArray
+    outside: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        samples: Sequence[Sample],
+        variable: str,
+        *,
+        selection: Selection | None,
+        bounds: tuple[float, float] | None,
+        fine_bins: int,
+        parts: Sequence[NDArray[np.int64]],
+    ) -> "FineBins":
+        """Lay out the events.
+
+        Args:
+            samples: at least one signal and one background.
+            variable: a column of all samples.
+            selection: which events, or None for all.
+            bounds: outermost edges, or None for what takes all events.
+            fine_bins: number of quantiles.
+            parts: part of each event, for each sample shape (event,).
+
+        Raises:
+            EmptySelectionError: no signal, or no background, is left within the bounds.
+        """
+        bare = structure_of(samples, axis=None, channel="signal_region")
+        events = [
+            (variation, s, *_present(sample, variable, columns, selection), weights, columns)
+            for variation, s, columns, weights, sample in blocks(samples, bare)
+        ]
+        edges = _fine_edges([e[:5] for e in events], [s.signal for s in samples], bounds, fine_bins)
+        structure = structure_of(samples, axis=hist.axis.Variable(edges, name=variable), channel="signal_region")
+        size, count = len(edges) - 1, 1 + max(int(part.max(initial=0)) for part in parts)
+        shape = (count, len(structure.variations), len(samples), size)
+        values, variances, outside = np.zeros(shape), np.zeros(shape), np.zeros(len(samples))
+        for variation, s, _, passed, weights, columns in events:
+            bins, inside = bins_of(structure, columns, len(weights), missing=samples[s].missing)
+            if variation == 0:
+                outside[s] = weights[passed & ~inside].sum()
+            here = passed & inside
+            cell = parts[s][here] * size + bins[here]
+            for target, power in ((values, 1), (variances, 2)):
+                sums = np.bincount(cell, weights[here] ** power, minlength=count * size)
+                target[:, variation, s] = sums.reshape(count, size)
+        return cls(edges, structure, values, variances, outside)
+
+    @property
+    def size(self) -> int:
+        """Number of fine bins."""
+        return len(self.edges) - 1
+
+    @property
+    def num_parts(self) -> int:
+        """Number of parts of the events."""
+        return len(self.values)
+
+    def chosen(self, parts: Iterable[int], *, whole: bool = True) -> "FineBins":
+        """Some of the parts as one.
+
+        Args:
+            parts: their numbers.
+            whole: whether to scale them to the yields of all parts (and to their simulation: variances are scaled by
+                the same factor).
+        """
+        numbers = list(parts)
+        scale = self.num_parts / len(numbers) if whole else 1.0
+        values, variances = (scale * sums[numbers].sum(axis=0, keepdims=True) for sums in (self.values, self.variances))
+        return dataclasses.replace(self, values=values, variances=variances)
+
+    def merged(self, partition: Partition) -> Yields:
+        """Yields of all parts together in merged bins, of shape (variation, sample, bin)."""
+        sums = (np.add.reduceat(table.sum(axis=0), partition[:-1], axis=-1) for table in (self.values, self.variances))
+        return self.structure.complete(*sums)
+
+    def in_bins(self, yields: Yields, gain: Gain) -> Bins:
+        """Signal, background and what the guard and the metric need of yields (variation, sample, any bins)."""
+        values, variances = np.asarray(yields.values), np.asarray(yields.variances)
+        signal = np.array([component.signal for component in self.structure.components])
+        background, squares = (table[0, ~signal].sum(axis=0) for table in (values, variances))
+        effective = np.divide(background**2, squares, out=np.zeros_like(background), where=squares > 0)
+        variance = np.zeros_like(background)
+        if gain.uncertain:
+            # Each bin is an experiment of its own.
+            single = [np.moveaxis(table, (0, 1), (-2, -1))[..., None] for table in (values, variances)]
+            variance = np.asarray(background_variance(self.structure, Yields(*single)), dtype=np.float64)
+        return Bins(values[0, signal].sum(axis=0), background, effective, variance)
+
+    def gains(self, gain: Gain, guard: Guard) -> FloatArray:
+        """What every bin from fine bin i to j adds, shape (fine, fine); minus infinity where it is not allowed."""
+        found = np.full((self.size, self.size), -np.inf)
+        # A metric of the yields alone does not ask for the variations.
+        variations = slice(None) if gain.uncertain else slice(0, 1)
+        structure = self.structure if gain.uncertain else _without_systematics(self.structure)
+        totals = [table.sum(axis=0)[variations] for table in (self.values, self.variances)]
+        cells = totals[0].shape[0] * totals[0].shape[1] * self.size
+        step = max(1, _NUMBERS // cells)
+        for first in range(0, self.size, step):
+            rows = np.arange(first, min(first + step, self.size))
+            ends = np.arange(self.size) >= rows[:, None]
+            # Each bin is summed up from its own beginning: differences of sums from the first would not be exact.
+            sums = (np.cumsum(np.where(ends, table[..., None, :], 0.0), axis=-1) for table in totals)
+            bins = dataclasses.replace(self, structure=structure).in_bins(structure.complete(*sums), gain)
+            row, end = np.nonzero(ends & bins.allowed(guard))
+            found[rows[row], end] = gain(bins.signal[row, end], bins.background[row, end], bins.variance[row, end])
+        return found
+
+
+def _without_systematics(structure: Structure) -> Structure:
+    bare = tuple(dataclasses.replace(component, modifiers=()) for component in structure.components)
+    return dataclasses.replace(structure, components=bare)
+
+
+def _present(
+    sample: Sample, variable: str, columns: Any, selection: Selection | None
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Values of the variable, and which events pass and have one, each of shape (event,)."""
+    sample.column(variable)
+    values = columns[variable]
+    passed = ~is_missing(values, sample.missing)
+    return values, passed if selection is None else passed & selection.mask(columns, missing=sample.missing)
+
+
+def _fine_edges(
+    events: Sequence[tuple[int, int, FloatArray, NDArray[np.bool_], FloatArray]],
+    signal: Sequence[bool],
+    bounds: tuple[float, float] | None,
+    fine_bins: int,
+) -> FloatArray:
+    """Edges of the fine bins, shape (fine + 1,), between quantiles of equal parts of signal and background.
+
+    Of equal parts, and not as many of each as are expected: a rare signal would have no fine bins where it is.
+    """
+    inside = [(v, s, x[ok], w[ok]) for v, s, x, ok, w in events]
+    if bounds is not None:
+        kept = [(x >= bounds[0]) & (x <= bounds[1]) for _, _, x, _ in inside]
+        inside = [(v, s, x[k], w[k]) for (v, s, x, w), k in zip(inside, kept, strict=True)]
+    everything = np.unique(np.concatenate([x for _, _, x, _ in inside]))
+    positions, shares = [], []
+    for kind in (True, False):
+        mine = [(x, w) for v, s, x, w in inside if v == 0 and signal[s] == kind]
+        weights = np.abs(np.concatenate([w for _, w in mine]))
+        if not weights.sum() > 0:
+            raise EmptySelectionError(
+                f"No {'signal' if kind else 'background'} event has a value to lay into bins"
+                f"{'' if bounds is None else f' from {bounds[0]:g} to {bounds[1]:g}'}; loosen the cuts or the bounds."
+            )
+        positions.append(np.searchsorted(everything, np.concatenate([x for x, _ in mine])))
+        shares.append(weights / weights.sum())
+    share = np.bincount(np.concatenate(positions), np.concatenate(shares), minlength=len(everything))
+    below = np.cumsum(share)
+    begins = 1 + np.searchsorted(below / below[-1], np.arange(1, fine_bins) / fine_bins - _ROUNDING)
+    return _between(everything, np.unique(begins[begins < len(everything)]), bounds)
+
+
+def _between(values: FloatArray, begins: NDArray[np.int64], bounds: tuple[float, float] | None) -> FloatArray:
+    """Edges halfway between neighbors of some ascending values, and around all of them."""
+    middle = 0.5 * values[begins - 1] + 0.5 * values[begins]
+    # A bin holds its lower edge. Of neighbors that differ in the last bit the middle may round to the lower one.
+    middle = np.where(middle <= values[begins - 1], values[begins], middle)
+    low, high = (values[0], values[-1]) if bounds is None else bounds
+    # The last bin does not hold its upper edge, and values such as 1 of a classifier lie on it.
+    return np.concatenate([[low], middle, [np.nextafter(high, np.inf) if values[-1] == high else high]])

@@ -1,0 +1,150 @@
+"""Binnings judged, and their edges moved, by the discovery significance of the profile likelihood."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import hist
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._types import FloatArray
+from hepcuts.histfactory import HistFactory, TemplateMapper, significances
+from hepcuts.templates import Templates, Yields
+from hepcuts.workspace import workspace
+
+from .choice import training
+from .fine import FineBins
+from .programming import Partition
+
+_ROUNDS = 50
+"""Most moves of an edge."""
+_STEPS = (1, 2, 4, 8, 16, 32)
+"""By how many fine bins an edge is moved."""
+_BETTER = 1e-6
+"""Relative gain in significance that is worth a move."""
+_SLOPE = 0.01
+"""Step of the difference quotient along which held-out templates are mixed in. They are not negative for less."""
+_FIELDS = ("values", "variances")
+
+
+class Fits:
+    """The likelihood of some number of bins, to be fitted at many binnings side by side.
+
+    Args:
+        fine: the events.
+        num_bins: number of bins.
+
+    Raises:
+        YieldError: a sample has a negative yield.
+    """
+
+    def __init__(self, fine: FineBins, num_bins: int) -> None:
+        # Only the number of bins matters, and that each bin has what there may be in a bin.
+        axis = hist.axis.Regular(num_bins, 0.0, 1.0, name=fine.structure.axis.name)
+        structure = dataclasses.replace(fine.structure, axis=axis)
+        total = fine.merged(np.array([0, fine.size]))
+        values, variances = (np.repeat(np.asarray(t), num_bins, axis=-1) for t in (total.values, total.variances))
+        reference = Templates(structure, Yields(values, variances), fine.outside)
+        self._likelihood = HistFactory.from_workspace(workspace(reference))
+        self._mapper = TemplateMapper(self._likelihood, [structure])
+        self._signal = np.array([component.signal for component in structure.components])
+
+    def __call__(self, binned: Sequence[Yields]) -> FloatArray:
+        """Significances of some yields of shape (variation, sample, bin), NaN where there is none, shape (lane,)."""
+        values, variances = (np.stack([np.asarray(getattr(one, name)) for one in binned]) for name in _FIELDS)
+        nominal = values[:, 0]
+        signal, background = nominal[:, self._signal].sum(axis=1), nominal[:, ~self._signal].sum(axis=1)
+        # What `hepcuts.workspace` refuses, and a bin with signal alone, has no finite significance.
+        possible = (background > 0) | ((background == 0) & (signal == 0))
+        usable = np.all(possible & (signal + background >= 0), axis=-1) & np.all(nominal.sum(axis=-1) >= 0, axis=-1)
+        found = np.full(len(values), np.nan)
+        if usable.any():
+            templates = self._mapper([Yields(values[usable], variances[usable])])
+            found[usable] = significances(self._likelihood, templates)
+        return found
+
+
+def held_out_significance(fits: Fits, fine: FineBins, partitions: Sequence[Partition]) -> float:
+    """Significance on the events of each fold in bins of the others, free of the bias of their finite simulation.
+
+    Templates fluctuate, and every fit takes differences between bins for shape. As in `hepcuts.binning.gains`, q0 is
+    therefore continued from the templates T of the other folds along its tangent to the templates H of the fold,
+
+        q0(T) + d/dt q0(T + t (H - T)) at t = 0,
+
+    the mean over folds of which is linear in what was held out. H counts as many events as the whole.
+
+    Returns:
+        The root of the mean, negative where that is; NaN without folds or where there is a fit that failed.
+    """
+    lanes = []
+    for fold, partition in enumerate(partitions):
+        chose = training(fine, fold).merged(partition)
+        other = fine.chosen([fold]).merged(partition)
+        lanes += [_mixed(chose, other, t) for t in (0.0, _SLOPE, -_SLOPE)]
+    if not lanes:
+        return np.nan
+    at, more, less = (fits(lanes) ** 2).reshape(-1, 3).T
+    return signed_root(float(np.mean(at + (more - less) / (2.0 * _SLOPE))))
+
+
+def _mixed(first: Yields, second: Yields, share: float) -> Yields:
+    """Yields on the way from the first to the second."""
+    parts = ((getattr(first, name), getattr(second, name)) for name in _FIELDS)
+    return Yields(*((1.0 - share) * np.asarray(a) + share * np.asarray(b) for a, b in parts))
+
+
+def signed_root(squared: float) -> float:
+    """Significance of a held-out square, which may be negative."""
+    return float(np.sign(squared) * np.sqrt(abs(squared)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Task:
+    """Edges to be moved.
+
+    Attributes:
+        fine: the events that judge them.
+        allowed: whether a bin from fine bin i to j is allowed, shape (fine, fine).
+        start: where to begin.
+    """
+
+    fine: FineBins
+    allowed: NDArray[np.bool_]
+    start: Partition
+
+    def neighbors(self, partition: Partition) -> list[Partition]:
+        """All allowed partitions that differ in one edge, by one of the steps."""
+        found = []
+        for edge in range(1, len(partition) - 1):
+            for step in (sign * size for size in _STEPS for sign in (-1, 1)):
+                moved = partition.copy()
+                moved[edge] += step
+                if moved[edge - 1] < moved[edge] < moved[edge + 1]:
+                    bins = self.allowed[moved[edge - 1 : edge + 1], moved[edge : edge + 2] - 1]
+                    found += [moved] if bins.all() else []
+        return found
+
+
+def polish(fits: Fits, tasks: Sequence[Task]) -> list[Partition]:
+    """Move one edge at a time as long as the significance grows; all tasks side by side.
+
+    Returns:
+        A partition for each task, of which no edge can be moved to advantage by any of the steps.
+    """
+    best = [task.start for task in tasks]
+    values = fits([task.fine.merged(partition) for task, partition in zip(tasks, best, strict=True)])
+    moving = list(range(len(tasks)))
+    for _ in range(_ROUNDS):
+        tried = [(number, partition) for number in moving for partition in tasks[number].neighbors(best[number])]
+        if not tried:
+            break
+        found = fits([tasks[number].fine.merged(partition) for number, partition in tried])
+        moving = []
+        for number in range(len(tasks)):
+            mine = [at for at, (owner, _) in enumerate(tried) if owner == number and np.isfinite(found[at])]
+            top = max(mine, key=lambda at: float(found[at]), default=None)
+            if top is not None and found[top] > values[number] * (1.0 + _BETTER):
+                best[number], values[number] = tried[top][1], found[top]
+                moving.append(number)
+    return best

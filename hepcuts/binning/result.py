@@ -1,0 +1,171 @@
+"""What the search for the best bins found, and how far it can be trusted."""
+
+import dataclasses
+import html
+from typing import Any
+
+import hist
+import numpy as np
+import pandas as pd
+
+from hepcuts._types import FloatArray
+from hepcuts.cuts import Selection
+from hepcuts.filling import fill, quietly
+from hepcuts.samples import Sample
+from hepcuts.templates import Templates
+from hepcuts.workspace import workspace
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Binning:
+    """Bins of one number of them. All significances are in standard deviations.
+
+    Attributes:
+        num_bins: number of bins.
+        edges: shape (bin + 1,).
+        value: the metric, summed over bins in quadrature, on the events that chose the edges: on average too good.
+        held_out_value: the metric on events that chose neither the edges nor the ratio of signal to background of each
+            bin (`hepcuts.binning.gains`), negative where they contradict; NaN without folds.
+        held_out_uncertainty: standard error of the difference of the *squared* `held_out_value` to the best one.
+        significance: discovery significance of the shape fit with all systematics, on all events; NaN if it has none.
+        held_out_significance: the same on events that chose neither the edges nor the templates from which the fit is
+            continued to them (`hepcuts.binning.fits.held_out_significance`); NaN without folds.
+    """
+
+    num_bins: int
+    edges: FloatArray
+    value: float
+    held_out_value: float
+    held_out_uncertainty: float
+    significance: float
+    held_out_significance: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BinningResult:
+    """The best bin edges of one variable.
+
+    Attributes:
+        variable: the column.
+        metric: name of the metric that was summed over bins.
+        best: the bins.
+        start: the bins before their edges were moved to increase the profile likelihood's significance: the global
+            optimum of the sum over bins. The same as `best` if that was not done, or was no gain.
+        candidates: the best bins for each number of them, before any edge was moved.
+        signal: expected signal, shape (bin,).
+        background: expected background, shape (bin,).
+        effective_background: effective number of simulated background events, shape (bin,).
+        bin_values: the metric of each bin, shape (bin,).
+        fine_edges: the edges among which those of the bins were chosen, shape (fine + 1,).
+        guard: what each bin had to satisfy, in words.
+        message: how the bins were chosen and what to keep in mind.
+        samples: the samples.
+        selection: which of their events, or None for all.
+    """
+
+    variable: str
+    metric: str
+    best: Binning
+    start: Binning
+    candidates: tuple[Binning, ...]
+    signal: FloatArray
+    background: FloatArray
+    effective_background: FloatArray
+    bin_values: FloatArray
+    fine_edges: FloatArray
+    guard: str
+    message: str
+    samples: tuple[Sample, ...]
+    selection: Selection | None
+
+    @property
+    def edges(self) -> FloatArray:
+        """Edges of the bins, shape (bin + 1,)."""
+        return self.best.edges
+
+    @property
+    def num_bins(self) -> int:
+        """Number of bins."""
+        return self.best.num_bins
+
+    @property
+    def value(self) -> float:
+        """The metric, see `Binning`."""
+        return self.best.value
+
+    @property
+    def significance(self) -> float:
+        """Discovery significance of the shape fit on all events, see `Binning`."""
+        return self.best.significance
+
+    @property
+    def axis(self) -> Any:
+        """The axis to fill, as in ``hepcuts.fill(samples, selection, axis=result.axis)``."""
+        return hist.axis.Variable(self.edges, name=self.variable)
+
+    @property
+    def templates(self) -> Templates:
+        """The samples in the bins."""
+        return quietly(fill)(self.samples, self.selection, axis=self.axis)
+
+    @property
+    def workspace(self) -> dict[str, Any]:
+        """The pyhf workspace of the shape fit.
+
+        Raises:
+            YieldError: the templates make no workspace; the message says why.
+        """
+        return workspace(self.templates)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row for each number of bins: values on the events that chose and on others."""
+        fields = [f.name for f in dataclasses.fields(Binning) if f.name != "edges"]
+        return pd.DataFrame([{name: getattr(one, name) for name in fields} for one in self.candidates])
+
+    def bins(self) -> pd.DataFrame:
+        """One row for each bin: edges, yields, metric, effective simulated background events."""
+        return pd.DataFrame(
+            {
+                "low": self.edges[:-1],
+                "high": self.edges[1:],
+                "signal": self.signal,
+                "background": self.background,
+                "effective_background": self.effective_background,
+                self.metric: self.bin_values,
+            }
+        )
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw the bins (`hepcuts.plotting.binning`) and return the artists."""
+        from hepcuts import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+
+        return plotting.binning(self, axes=axes)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The summary as pairs of label and text."""
+        found = self.best
+        rows = [
+            ("edges", ", ".join(f"{edge:.5g}" for edge in self.edges)),
+            ("significance", f"{found.significance:.4f} (shape fit, all systematics)"),
+            (f"{self.metric} in quadrature", f"{found.value:.4f}"),
+            ("effective background", ", ".join(f"{n:.0f}" for n in self.effective_background) + " events"),
+            ("guard", self.guard),
+            ("choice", self.message),
+        ]
+        if np.isfinite(found.held_out_value):
+            rows[1] = rows[1][0], f"{rows[1][1]}; held out {found.held_out_significance:.4f}"
+            rows[2] = rows[2][0], f"{rows[2][1]}; held out {found.held_out_value:.4f}"
+        return rows
+
+    def _title(self) -> str:
+        return f"{self.num_bins} bin{'' if self.num_bins == 1 else 's'} of {self.variable}"
+
+    def __repr__(self) -> str:
+        width = max(len(label) for label, _ in self.rows())
+        return "\n".join([self._title(), *(f"  {label:<{width}s}  {text}" for label, text in self.rows())])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>" for label, text in self.rows()
+        )
+        return f"<table><caption>{html.escape(self._title())}</caption>{cells}</table>"
