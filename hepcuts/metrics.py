@@ -75,7 +75,11 @@ class Table:
             totals: expected signal and background before the cut.
             punzi_a: as the attribute.
         """
-        parts = [_in_short(structure, yields_at(chunk)) for chunk in chunks_of(len(thresholds), structure)]
+        # Copies: views would keep the yields of all variations of all parts.
+        parts = [
+            [np.array(column) for column in _in_short(structure, yields_at(chunk))]
+            for chunk in chunks_of(len(thresholds), structure)
+        ]
         joined = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
         signal, background, by_sample, sigma, effective = joined
         return cls(
@@ -221,11 +225,16 @@ def _in_quadrature(formula: Callable[[Any, Any], Any]) -> Callable[[Table], Any]
     return combined
 
 
+def fraction(part: Any, whole: Any) -> FloatArray:
+    """A part of a total; NaN where that is zero, as in replicas of few events."""
+    found: FloatArray = part / np.where(whole == 0, np.nan, whole)
+    return found
+
+
 def hard_log_loss(table: Table) -> FloatArray:
     """Log loss of the cut's decisions: the error rate times a constant, see `hepcuts.classification.log_loss`."""
-    total = table.all_signal + table.all_background
-    errors = (table.all_signal - table.signal + table.background) / total
-    return _of_error_rate(errors)
+    wrong = table.all_signal - table.signal + table.background
+    return _of_error_rate(fraction(wrong, table.all_signal + table.all_background))
 
 
 def _of_error_rate(errors: FloatArray) -> FloatArray:
@@ -236,9 +245,8 @@ def _of_error_rate(errors: FloatArray) -> FloatArray:
 
 
 def _balanced_log_loss(table: Table) -> FloatArray:
-    missed = (table.all_signal - table.signal) / table.all_signal
-    errors = 0.5 * (missed + table.background / table.all_background)
-    return _of_error_rate(errors)
+    missed = fraction(table.all_signal - table.signal, table.all_signal)
+    return _of_error_rate(0.5 * (missed + fraction(table.background, table.all_background)))
 
 
 _SAME_SHAPE = 1024
@@ -248,7 +256,8 @@ _SAME_SHAPE = 1024
 def _z_bi(table: Table) -> Any:
     """Z_Bi of the Asimov counts: on = S + B, with the background known as from tau = B / sigma_B^2 times as many."""
     b, variance = table.background, table.sigma_background**2
-    good = np.flatnonzero((b > 0) & (variance > 0))
+    # No event expected at all has a p-value of 1: minus infinity, which nothing can be compared with.
+    good = np.flatnonzero((b > 0) & (variance > 0) & (table.signal + b > 0))
     values = np.full(len(b), np.nan)
     s, b, tau = table.signal[good], b[good], b[good] / variance[good]
     for first in range(0, len(good), _SAME_SHAPE):
@@ -279,7 +288,7 @@ METRICS: tuple[AbstractMetric, ...] = (
     ClosedForm(
         "punzi",
         r"Punzi $\epsilon_S/(a/2+\sqrt{B})$",
-        formula=lambda t: counting.punzi(t.signal / t.all_signal, t.background, t.punzi_a),
+        formula=lambda t: counting.punzi(fraction(t.signal, t.all_signal), t.background, t.punzi_a),
     ),
 )
 

@@ -8,6 +8,7 @@ import numpy as np
 from ._types import FloatArray
 from .histfactory import HistFactory, TemplateMapper, significances
 from .metrics import AbstractMetric, Table, chunks_of
+from .optima import guarded
 from .templates import Templates, Yields
 from .workspace import workspace
 
@@ -25,10 +26,11 @@ class ProfileSignificance(AbstractMetric):
         """See `AbstractMetric.__call__`."""
         return _Fits(table).at(np.arange(len(table.thresholds)))
 
-    def around_optimum(self, table: Table) -> tuple[FloatArray, Any]:
+    def around_optimum(self, table: Table, min_background: float = 0.0) -> tuple[FloatArray, Any]:
         """Values of all rows if they are not too many, else of those around the best, NaN elsewhere.
 
-        Coarse rounds lead to finer ones around every local maximum of the coarse one that may hide the best.
+        Coarse rounds lead to finer ones around every local maximum of the coarse one that may hide the best: of all
+        rows, and of those with so much effective background.
 
         Returns:
             Values, and where they were evaluated, each of shape (row,).
@@ -42,11 +44,12 @@ class ProfileSignificance(AbstractMetric):
             values[wanted] = fits.at(wanted)
 
         everywhere = np.arange(size)
+        out = ~guarded(self, table, min_background)
         spacing = 1 if size <= _EVERYWHERE or table.thresholds.ndim > 1 else size // _BATCH
         evaluate(everywhere[::spacing])
         while spacing > 1 and np.any(np.isfinite(values)):
             finer = max(1, spacing // 8)
-            for peak in _peaks(values, spacing):
+            for peak in {*_peaks(values, spacing), *_peaks(np.where(out, np.nan, values), spacing)}:
                 evaluate(everywhere[max(0, peak - 2 * spacing) : peak + 2 * spacing + 1 : finer])
             spacing = finer
         return values, evaluated

@@ -103,7 +103,7 @@ def scan(
     table = tabulate(points)
     if not table.totals.any():
         raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(points)} thresholds.")
-    values, evaluated = _evaluated(chosen, table)
+    values, evaluated = _evaluated(chosen, table, min_background)
     return ScanResult(
         cut,
         points,
@@ -125,7 +125,7 @@ def _yields_at(cumulative: Cumulative, thresholds: FloatArray, rows: Any) -> Yie
 
 
 def _evaluated(
-    metrics: Sequence[AbstractMetric], table: Table
+    metrics: Sequence[AbstractMetric], table: Table, min_background: float
 ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.bool_]]]:
     closed = [m for m in metrics if isinstance(m, ClosedForm)]
     found = dict(zip([m.name for m in closed], closed_forms(closed, table), strict=True))
@@ -133,7 +133,7 @@ def _evaluated(
     evaluated = dict.fromkeys([m.name for m in metrics], everywhere)
     for m in metrics:
         if m is PROFILE:
-            found[m.name], evaluated[m.name] = PROFILE.around_optimum(table)
+            found[m.name], evaluated[m.name] = PROFILE.around_optimum(table, min_background)
         elif m not in closed:
             found[m.name] = m(table)
     return {m.name: found[m.name] for m in metrics}, evaluated
@@ -158,8 +158,10 @@ def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:
         points = np.array([])
     if points.size == 0 or not np.all(np.isfinite(points)):
         raise InputError(f"thresholds are {thresholds!r}; expected a sequence of finite numbers.")
-    if isinstance(cut, Cut) or points.ndim < 2:
+    if points.ndim < 2:
         return np.unique(points)
+    if isinstance(cut, Cut):
+        raise InputError(f"thresholds have shape {points.shape}; expected one dimension, since {cut} has one edge.")
     if points.ndim > 2 or points.shape[1] != 2 or not np.all(points[:, 0] < points[:, 1]):
         raise InputError(
             f"The windows have shape {points.shape}; expected edges of shape (edge,) or (low, high) pairs of shape "

@@ -13,7 +13,7 @@ from ._types import FloatArray
 from .cumulative import Cumulative
 from .cuts import AbstractCut
 from .errors import InputError
-from .metrics import AbstractMetric, Table
+from .metrics import AbstractMetric, Table, fraction
 from .optima import FEW_EVENTS, Choice, Optimum, best_row, exclusion, guarded, no_value, plain, ranges, shown
 from .profiling import PROFILE
 from .samples import Sample
@@ -60,20 +60,17 @@ class ScanResult:
     @property
     def signal_efficiency(self) -> FloatArray:
         """Fraction of the signal behind the cut, shape (threshold,)."""
-        efficiency: FloatArray = self.table.signal / self.table.all_signal
-        return efficiency
+        return fraction(self.table.signal, self.table.all_signal)
 
     @property
     def background_efficiency(self) -> FloatArray:
         """Fraction of the background behind the cut, shape (threshold,)."""
-        efficiency: FloatArray = self.table.background / self.table.all_background
-        return efficiency
+        return fraction(self.table.background, self.table.all_background)
 
     @property
     def purity(self) -> FloatArray:
         """S / (S + B) behind the cut, shape (threshold,); NaN where nothing is left."""
-        total = self.table.signal + self.table.background
-        return np.divide(self.table.signal, total, out=np.full_like(total, np.nan), where=total != 0)
+        return fraction(self.table.signal, self.table.signal + self.table.background)
 
     def _known(self, name: str) -> AbstractMetric:
         if name not in self.metrics:
@@ -101,22 +98,22 @@ class ScanResult:
         least = self.min_background if min_background is None else float(min_background)
         best, excluded, message = self._best(m, least)
         stability = self._stability(least)
-        inside = np.isnan(values) & ~np.asarray(self.evaluated[name])
         allowed = guarded(m, self.table, least)
         allowed = allowed if allowed[best] else np.ones(len(values), dtype=bool)
-        good = allowed & (inside | (m.sign * values >= m.sign * values[best] - 0.01 * abs(values[best])))
+        good = allowed & (m.sign * values >= m.sign * values[best] - 0.01 * abs(values[best]))
+        seen = np.flatnonzero(self.evaluated[name])
         return Optimum(
             name,
             plain(self.thresholds[best]),
             float(values[best]),
-            ranges(self.thresholds, best, good),
+            ranges(self.thresholds[seen], int(np.searchsorted(seen, best)), good[seen]),
             float(self.table.signal[best]),
             float(self.table.background[best]),
             float(self.table.effective_background[best]),
             message,
             stability.uncertainty(name, best),
             stability.held_out[name],
-            self._statistical_plateau(m, best, stability),
+            self._statistical_plateau(m, best, (stability, allowed)),
             self._interval(name, stability),
             excluded,
         )
@@ -136,6 +133,8 @@ class ScanResult:
         effective = self.table.effective_background[best]
         if effective < FEW_EVENTS:
             notes.append(f"rests on {effective:.1f} effective simulated background events")
+        if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
+            notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])
 
     def _stability(self, least: float) -> Stability:
@@ -146,13 +145,13 @@ class ScanResult:
             self._known_stability[least] = resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
         return self._known_stability[least]
 
-    def _statistical_plateau(self, m: AbstractMetric, best: int, stability: Stability) -> Any:
+    def _statistical_plateau(self, m: AbstractMetric, best: int, context: tuple[Stability, Any]) -> Any:
         """Thresholds around the best that are not worse by more than one standard deviation of the difference."""
+        stability, allowed = context
         edges = (np.nan, np.nan)
         if self.replicas < 2:
             return edges if self.thresholds.ndim == 1 else (edges, edges)
-        good = stability.not_worse(m, self.values[m.name], best)
-        good &= guarded(m, self.table, self.min_background)[stability.rows] | (stability.rows == best)
+        good = stability.not_worse(m, self.values[m.name], best) & allowed[stability.rows]
         position = int(np.searchsorted(stability.rows, best))
         return ranges(self.thresholds[stability.rows], position, good, gaps=True)
 
@@ -192,7 +191,7 @@ class ScanResult:
                     chosen.plateau,
                     z,
                     best.value - z,
-                    z / best.value,
+                    z / best.value if best.value else np.nan,
                     stability.held_out_significance[m.name],
                     chosen.effective_background,
                 )

@@ -6,6 +6,7 @@ the width: at many thresholds it is interpolated between nodes at which value an
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from ._columns import is_missing
 from ._types import FloatArray
 from .cuts import Cut, Selection
 from .errors import InputError
-from .metrics import AbstractMetric, Table
+from .metrics import AbstractMetric, Table, fraction
 from .samples import Sample
 from .search import default_widths
 
@@ -115,34 +116,53 @@ class _Events:
 
     def loss(self, thresholds: FloatArray) -> FloatArray:
         """At ascending thresholds, shape (threshold,)."""
-        low, high = thresholds[0], thresholds[-1]
-        count = int((high - low) / (_SPACING * self.width)) + 2
-        nodes = thresholds if count >= len(thresholds) else np.linspace(low, high, count)
+        nodes = _nodes(thresholds, _SPACING * self.width)
         sums = np.array([self._at(node) for node in nodes])
         constant = float(np.sum(self.missing[2] * self.missing[3]))
         if nodes is not thresholds:
             values = scipy.interpolate.BPoly.from_derivatives(nodes, sums)(thresholds)
         else:
             values = sums[:, 0]
-        result: FloatArray = (values + constant) / self.total
+        result: FloatArray = fraction(values + constant, self.total)
         return result
 
     def _at(self, threshold: float) -> tuple[float, float, float]:
         """Sum of the losses, and its first two derivatives, at one threshold."""
-        near = slice(*np.searchsorted(self.x, threshold + _FAR * self.width * np.array([-1.0, 1.0])))
+        first, last = np.searchsorted(self.x, threshold + _FAR * self.width * np.array([-1.0, 1.0]))
+        near = slice(first, last)
         slope = self.sign / self.width
         u = slope * (self.x[near] - threshold) * self.truth[near]
         w = self.weights[near]
         wrong = scipy.special.expit(-u)
         value = float(np.sum(w * np.logaddexp(0.0, -u)))
-        first = float(np.sum(w * wrong * self.truth[near])) * slope
-        second = float(np.sum(w * wrong * (1.0 - wrong))) * slope**2
-        for far, truth in ((slice(0, near.start), self.sign), (slice(near.stop, None), -self.sign)):
-            # Far on the wrong side the loss is the distance, on the right one zero.
-            w = np.where(self.truth[far] == truth, self.weights[far], 0.0)
-            value -= float(np.sum(w * (self.x[far] - threshold))) * slope * truth
-            first += float(np.sum(w)) * slope * truth
-        return value, first, second
+        derivative = float(np.sum(w * wrong * self.truth[near])) * slope
+        second = float(np.sum(w * wrong * (1.0 - wrong))) * slope * slope
+        # Far on the wrong side the loss is the distance, on the right one zero.
+        below, above = self._far
+        for (total, moment), truth in ((below[:, first], self.sign), (above[:, last], -self.sign)):
+            value -= float(moment - total * (threshold - self._center)) * slope * truth
+            derivative += float(total) * slope * truth
+        return value, derivative, second
+
+    @property
+    def _center(self) -> float:
+        """Where distances are summed from, so that their sums have the size of distances and not of values."""
+        return float(self.x[len(self.x) // 2]) if len(self.x) else 0.0
+
+    @functools.cached_property
+    def _far(self) -> tuple[FloatArray, FloatArray]:
+        """Sums of weights, and of weights times distance, of the events that fail though they should pass, or pass.
+
+        The former below each position, the latter from it on, each of shape (2, event + 1).
+        """
+        sums = []
+        for truth in (self.sign, -self.sign):
+            w = np.where(self.truth == truth, self.weights, 0.0)
+            sums.append(np.stack([w, w * (self.x - self._center)]))
+        below = np.cumsum(sums[0], axis=1)
+        above = np.cumsum(sums[1][:, ::-1], axis=1)[:, ::-1]
+        none = np.zeros((2, 1))
+        return np.concatenate([none, below], axis=1), np.concatenate([above, none], axis=1)
 
     def resampled(self, thresholds: FloatArray, factors: Callable[[Any, Any], FloatArray]) -> FloatArray:
         """See `SoftCrossEntropy.resampled`."""
@@ -157,5 +177,19 @@ class _Events:
             totals = totals + weights.sum(axis=1)
         sample, origin, w, lost = self.missing
         weights = factors(sample, origin) * w
-        result: FloatArray = (sums + (weights @ lost)[:, None]) / (totals + weights.sum(axis=1))[:, None]
+        result: FloatArray = fraction(sums + (weights @ lost)[:, None], (totals + weights.sum(axis=1))[:, None])
         return result
+
+
+def _nodes(thresholds: FloatArray, spacing: float) -> FloatArray:
+    """Where the loss is summed up: on both sides of each threshold, or at the thresholds themselves if they are fewer.
+
+    Of an even grid only what lies next to a threshold: one event far out does not make the grid long.
+    """
+    length = float(thresholds[-1] - thresholds[0])
+    if len(thresholds) < 3 or not spacing > length / 2.0**52:
+        return thresholds
+    spacing = min(spacing, length)
+    cells = np.unique(np.floor((thresholds - thresholds[0]) / spacing))
+    nodes: FloatArray = np.unique(thresholds[0] + spacing * np.concatenate([cells, cells + 1.0]))
+    return nodes if len(nodes) < len(thresholds) else thresholds

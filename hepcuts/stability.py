@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ._types import FloatArray
 from .cumulative import Cumulative
-from .metrics import AbstractMetric, Table
+from .metrics import AbstractMetric, Table, fraction
 from .optima import best_row, guarded
 from .profiling import PROFILE, ProfileSignificance
 from .resampling import Counts, Places
@@ -23,7 +23,7 @@ _ROWS, _NEAR = 400, 80
 _NUMBERS = 4_000_000
 """Yields of replicas that are held at once."""
 _SLOW = 20_000_000
-"""Events times replicas from which on progress is shown."""
+"""Events and yields of all replicas from which on progress is shown."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class Resampler:
         rows = self._rows()
         places = Places(self.cumulative, self.table.thresholds[rows])
         random = np.random.default_rng(seed)
-        slow = replicas * sum(map(len, self.weights)) > _SLOW and sys.stderr.isatty()
+        slow = replicas * (sum(map(len, self.weights)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
         numbers = tqdm.tqdm(range(replicas), desc="replicas", disable=not slow, leave=False)
         drawn = ([random.poisson(1.0, len(w)).astype(np.float64) for w in self.weights] for _ in numbers)
         values, best = self._evaluate(rows, places, ((c, c) for c in drawn), self.min_background)
@@ -107,6 +107,12 @@ class Resampler:
         held_out, significance = self._held_out(rows, places, parts, folds)
         chosen = {name: rows[at[at >= 0]] for name, at in best.items()}
         return Stability(rows, values, chosen, held_out, significance)
+
+    @property
+    def _cells(self) -> int:
+        """Number of yields of one row."""
+        structure = self.table.structure
+        return len(structure.variations) * len(structure.components) * structure.num_bins
 
     @property
     def _tabular(self) -> list[tuple[AbstractMetric, FloatArray]]:
@@ -157,9 +163,7 @@ class Resampler:
         min_background: float,
     ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.int64]]]:
         """Values of all metrics, shape (replica, point), and the best point of each replica or -1."""
-        structure = self.table.structure
-        cells = len(structure.variations) * len(structure.components) * structure.num_bins
-        size = max(1, _NUMBERS // (cells * len(rows)))
+        size = max(1, _NUMBERS // (self._cells * len(rows)))
         values: dict[str, list[FloatArray]] = {m.name: [np.zeros((0, len(rows)))] for m, _ in self._tabular}
         best: dict[str, list[int]] = {m.name: [] for m, _ in self._tabular}
         waiting: list[tuple[Yields, tuple[float, float]]] = []
@@ -190,7 +194,8 @@ class Resampler:
         found = metric.resampled(self.table.thresholds[rows[points]], factors)
         values = np.full((len(found), len(rows)), np.nan)
         values[:, points] = found
-        return values, points[np.argmin(found, axis=1)] if len(found) else np.zeros(0, dtype=np.int64)
+        everywhere = np.ones(len(rows), dtype=bool)
+        return values, np.array([best_row(metric, replica, everywhere) for replica in values], dtype=np.int64)
 
     def _totals(self, counts: Counts) -> tuple[float, float]:
         """Expected signal and background before the cut."""
@@ -263,10 +268,12 @@ class Resampler:
             return (part_of[start[sample] + origin] != numbers).astype(np.float64)
 
         _, best = self._resample(metric, of_scan, rows, others)
-        losses = metric.resampled(self.table.thresholds[rows[best]], lambda s, o: 1.0 - others(s, o))
+        losses = np.diagonal(metric.resampled(self.table.thresholds[rows[best]], lambda s, o: 1.0 - others(s, o)))
         weights = np.concatenate(self.weights)
-        of_part = [float(np.sum(weights[part_of == number])) for number in range(folds)]
-        return best, float(np.average(np.diagonal(losses), weights=of_part))
+        of_part = np.array([np.sum(weights[part_of == number]) for number in range(folds)])
+        # Of more parts than events some are empty and have no loss; if the others are, nothing chose a threshold.
+        known = float(fraction(np.nansum(losses * of_part), np.sum(of_part)))
+        return best, known if np.all(best >= 0) else np.nan
 
 
 def _choose(

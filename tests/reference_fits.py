@@ -34,6 +34,8 @@ Vector = NDArray[np.float64]
 Interval = tuple[float, float]
 
 EPSILON = float(np.finfo(np.float64).eps)
+FEW_PROGRAMS, MANY_PROGRAMS = 100, 2000
+"""Of a polish of each start, and of the best of them: bins of millions of events make valleys narrow and curved."""
 IMPOSSIBLE = 1e25
 """What minuit is told where the deviance is infinite."""
 
@@ -65,6 +67,7 @@ class Reference:
         q0: the discovery test statistic; infinite if the background-only hypothesis is impossible.
         significance: its root.
         uncertainty: by how much the root may be off, from certificates and rounding.
+        rounding: the part of it that no minimizer can avoid; it matters where the data are far from any expectation.
         mu_hat: best-fit signal strength.
         mu_uncertainty: its standard deviation from the curvature; infinite where that is singular.
         best_fit: the unconditional minimum.
@@ -74,6 +77,7 @@ class Reference:
     q0: float
     significance: float
     uncertainty: float
+    rounding: float
     mu_hat: float
     mu_uncertainty: float
     best_fit: Minimum
@@ -192,6 +196,8 @@ class Objective:
             rates = np.asarray(self.model.expected_data(pars))[: self.main.size]
             terms = np.abs(scipy.special.xlogy(self.main, np.maximum(rates, 0.0))) + rates
             rounding += 32.0 * EPSILON * (1.0 + (terms + scipy.special.gammaln(self.main + 1.0)).sum())
+            # A rate on its wall, which is zero here, is there a rounding error, on either side.
+            rounding += 2.0 * self.rounding[np.abs(rates) <= self.rounding].sum()
             _, factor, counts = self.poisson.T
             rounding += 32.0 * EPSILON * (3.0 * np.abs(scipy.special.xlogy(counts, factor)) + factor).sum()
             ours += sign * self.deviance(pars)
@@ -306,7 +312,7 @@ def quadratic_program(at: Expansion, room: Vector, empty: NDArray[np.bool_], sma
     inwards = np.vstack([np.eye(len(scale)), -np.eye(len(scale)), at.jacobian.T[empty]])
     limits = np.concatenate([room[0], -room[1], -at.rates[empty]])
     short = limits - inwards @ step
-    multipliers = np.zeros(len(empty))
+    multipliers, forces = np.zeros(len(empty)), np.zeros(len(limits))
     if np.any(short > 0):
         z, forces = _closest_point(inwards @ to_step, short)
         low, high = forces[: len(step)] > 0, forces[len(step) : 2 * len(step)] > 0
@@ -314,7 +320,9 @@ def quadratic_program(at: Expansion, room: Vector, empty: NDArray[np.bool_], sma
         step = np.where(low, room[0], np.where(high, room[1], step + to_step @ z))
     step = np.clip(step, *room)
     whitened = np.sqrt(values) * (vectors.T @ (step / scale))
-    return Program(step, float(-(at.gradient @ step + 0.5 * whitened @ whitened)), multipliers)
+    # Against a wall the slopes are large and cancel with the forces; what the forces hold back moves by the limits.
+    along = (at.gradient - inwards.T @ forces) @ step + forces @ limits
+    return Program(step, float(-(along + 0.5 * whitened @ whitened)), multipliers)
 
 
 def _closest_point(rows: Vector, limits: Vector) -> tuple[Vector, Vector]:
@@ -349,7 +357,7 @@ class Search:
         self.objective = objective
         self.free = np.flatnonzero(~fixed)
 
-    def polish(self, start: Vector, pieces: list[Interval]) -> tuple[Vector, float, float]:
+    def polish(self, start: Vector, pieces: list[Interval], *, most: int = FEW_PROGRAMS) -> tuple[Vector, float, float]:
         """Quadratic programs within a piece: parameters, deviance, and what the last program still promised."""
         limits = np.array(pieces).T
         pars = start.copy()
@@ -357,7 +365,7 @@ class Search:
         value, promise, multipliers = self.objective.deviance(pars), np.inf, np.zeros(len(self.objective.main))
         if not np.isfinite(value) or not len(self.free):
             return pars, value, 0.0
-        for _ in range(100):
+        for _ in range(most):
             at = self.objective.expand(pars, self.free, pieces, multipliers)
             moved, new, program = self._improve(pars, value, at, limits)
             done = new >= value - EPSILON * (1.0 + value)
@@ -417,19 +425,19 @@ class Search:
                 return moved, new
         return pars, value
 
-    def descend(self, start: Vector, *, jump: bool = False) -> tuple[Vector, float, float]:
+    def descend(self, start: Vector, *, jump: bool = False, most: int = FEW_PROGRAMS) -> tuple[Vector, float, float]:
         """Polish in the piece of the start, and in the neighboring ones for as long as that goes further down.
 
         With `jump`, the pieces between which the rates jump are tried, too, wherever the parameters are.
         """
         pieces = [self.home(start[i], i) for i in range(len(start))]
-        best = self.polish(start, pieces)
+        best = self.polish(start, pieces, most=most)
         improved = np.isfinite(best[1])
         while improved:
             improved = False
             for i, other in self._neighbors(best[0], pieces, jump):
                 tried = [*pieces[:i], other, *pieces[i + 1 :]]
-                candidate = self.polish(best[0], tried)
+                candidate = self.polish(best[0], tried, most=most)
                 if candidate[1] < best[1] - 4.0 * EPSILON * (1.0 + best[1]):
                     best, pieces, improved = candidate, tried, True
         return best
@@ -481,7 +489,7 @@ class Search:
             walked, by_minuit = self.minuit(possible[0])
             possible.append(walked)
         ends = [self.descend(start) for start in possible]
-        best = self.descend(min(ends, key=lambda end: end[1])[0], jump=True)
+        best = self.descend(min(ends, key=lambda end: end[1])[0], jump=True, most=MANY_PROGRAMS)
         others = sorted({round(end[1], 9) for end in ends if end[1] > best[1] + 1e-8})
         return Minimum(*best, tuple(others), by_minuit)
 
@@ -539,7 +547,7 @@ def reference(model: pyhf.Model, data: Any = None, *, num_starts: int = 2) -> Re
             # No deviance is below zero. Where it is not zero, a nominal rate is below zero: no such data.
             free = Minimum(nominal, objective.deviance(nominal), 0.0, (), 0.0)
             if free.deviance > 0.0:
-                return Reference(np.inf, np.inf, 0.0, 1.0, np.inf, free, free)
+                return Reference(np.inf, np.inf, 0.0, 0.0, 1.0, np.inf, free, free)
         else:
             free = unconditional.lowest(starts)
         none = conditional.lowest([np.where(is_poi, 0.0, pars) for pars in [*starts, free.parameters]])
@@ -555,11 +563,24 @@ def _summary(search: Search, free: Minimum, none: Minimum) -> Reference:
     objective = search.objective
     poi = objective.model.config.poi_index
     mu_hat = float(free.parameters[poi])
+    if not np.isfinite(none.deviance):
+        return Reference(np.inf, np.inf, 0.0, 0.0, mu_hat, np.inf, free, none)
     q0 = max(none.deviance - free.deviance, 0.0) if mu_hat > 0 and np.isfinite(free.deviance) else 0.0
-    doubt = free.edm + none.edm + 4.0 * EPSILON * (1.0 + free.deviance + none.deviance)
-    known = np.isinf(q0) or mu_hat <= 0.0
-    uncertainty = 0.0 if known else float(np.sqrt(q0 + doubt) - np.sqrt(max(q0 - doubt, 0.0)))
-    return Reference(q0, float(np.sqrt(q0)), uncertainty, mu_hat, mu_uncertainty(search, free.parameters), free, none)
+    rounding = rounding_of(free.deviance, none.deviance)
+    uncertainty = 0.0 if mu_hat <= 0.0 else spread_of_root(q0, free.edm + none.edm + rounding)
+    unavoidable = 0.0 if mu_hat <= 0.0 else spread_of_root(q0, rounding)
+    mu_spread = mu_uncertainty(search, free.parameters)
+    return Reference(q0, float(np.sqrt(q0)), uncertainty, unavoidable, mu_hat, mu_spread, free, none)
+
+
+def rounding_of(first: float, second: float) -> float:
+    """By how much the difference of two deviances may be off."""
+    return 4.0 * EPSILON * (1.0 + first + second)
+
+
+def spread_of_root(q0: float, doubt: float) -> float:
+    """How far the root may be off if q0 may be by so much."""
+    return float(np.sqrt(q0 + doubt) - np.sqrt(max(q0 - doubt, 0.0)))
 
 
 def mu_uncertainty(search: Search, pars: Vector) -> float:

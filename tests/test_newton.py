@@ -240,6 +240,34 @@ def test_a_kink_that_is_a_maximum_is_left(start):
     assert abs(result.parameters[0, 0]) == pytest.approx(1.0, rel=1e-7)
 
 
+@pytest.mark.parametrize("start", [0.0, -1e-12, -1.0, -3.0, 2.0])
+def test_a_side_that_is_flat_where_it_meets_a_kink_is_not_the_end(start):
+    """1 + x^2 / 2, less 0.7 x to the right of zero: the slope at zero is zero on the left; the minimum is at 0.7."""
+    slope = lambda x: np.where(x > 0, 0.7, 0.0)  # noqa: E731
+    bay = lambda x: (1.0 + 0.5 * x[0] ** 2 - slope(x)[0] * x[0], x - slope(x), np.eye(1), np.eye(1))  # noqa: E731
+    result = search([bay], [[start]], kinked=True)
+    assert result.status[0] == newton.CONVERGED
+    assert result.parameters[0, 0] == pytest.approx(0.7, rel=1e-7)
+    assert result.value[0] == pytest.approx(1.0 - 0.5 * 0.7**2, rel=1e-10)
+
+
+@pytest.mark.parametrize("limit", [5.0, 7.0, 1e6])
+def test_a_last_step_along_a_flat_direction_does_not_leave_the_valley(limit):
+    """1 + (x + y - 1)^2 / 2, whose gradient has a rounding error along the valley: Newton's step there is far too long.
+
+    Near the bounds it would be cut in one variable and not in the other.
+    """
+
+    def valley(x):
+        rest = x.sum() - 1.0
+        hessian = np.ones((2, 2)) + 1e-14 * np.eye(2)
+        return 1.0 + 0.5 * rest**2, rest * np.ones(2) + 1e-13 * np.array([1.0, -1.0]), hessian, hessian + np.eye(2)
+
+    result = search([valley], [[1.0], [0.0]], limit=limit)
+    assert result.status[0] == newton.CONVERGED
+    assert valley(result.parameters[:, 0])[0] == pytest.approx(result.value[0], rel=1e-12)
+
+
 @pytest.mark.parametrize("function", [not_a_number, infinite])
 def test_a_start_without_a_finite_value_is_told(function):
     result = search([function], [[1.0], [2.0]])

@@ -21,7 +21,6 @@ from hepcuts import (
     Sample,
     Selection,
     ShapeSys,
-    Window,
     _pyhf,
     counting,
     datasets,

@@ -33,7 +33,7 @@ from .asimov import postfit_asimov_data, prefit_asimov_data
 from .batch import Batch
 from .fit import FitResult, best_of_starts, describe, failure
 from .likelihood import HistFactory, required_poi
-from .solver.newton import Minima
+from .solver.minima import Minima
 from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
 from .structure import LikelihoodTemplates, Structure
 

@@ -23,13 +23,15 @@ from .batch import Batch
 from .solver.expansion import Likelihood
 from .solver.gradient import gradient
 from .solver.layout import Layout, layout_of
-from .solver.newton import CONVERGED, Minima, minimize
+from .solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
+from .solver.newton import minimize
 from .solver.walls import search_along_walls
 from .structure import LikelihoodTemplates, Structure
 
 _LANES = 4_000_000
 """Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
-
+_MORE_STEPS = 2000
+"""For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
 _MOST_WALLS = 100
 """How many lanes of a batch are searched one by one; more than that have another trouble."""
 
@@ -154,24 +156,37 @@ def alternative_starts(structure: Structure, number: int) -> FloatArray:
 
 
 def search(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, retries: int = 4) -> Minima:
-    """As `single_search`; lanes that do not converge try again from other places, and along walls."""
+    """As `single_search`; lanes that do not converge go on where they are, and try again from other places."""
     result = single_search(structure, batch, start, fix_poi=fix_poi)
-    failed = np.flatnonzero(result.status != CONVERGED)
-    if len(failed) and retries:
-        others = alternative_starts(structure, retries)
-        for number in range(retries):
-            again = np.broadcast_to(others[:, number, None], (len(others), len(failed))).copy()
-            kept = np.asarray(start)[:, failed] if np.ndim(start) == 2 else np.asarray(start)[:, None]
-            unmoved = ~free_parameters(structure, fix_poi=fix_poi)
-            again[unmoved] = np.broadcast_to(kept, again.shape)[unmoved]
-            found = single_search(structure, batch.take(failed), again, fix_poi=fix_poi)
-            better = found.status == CONVERGED
-            result.replace(failed[better], found.take(better))
-            failed = failed[~better]
-            if not len(failed):
-                break
-        _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
+    if np.all(result.status == CONVERGED):
+        return result
+    _go_on(structure, batch, result, fix_poi=fix_poi)
+    moved = free_parameters(structure, fix_poi=fix_poi)[:, None]
+    kept = np.broadcast_to(np.reshape(start, (len(moved), -1)), (len(moved), batch.lanes))
+    for other in alternative_starts(structure, retries).T:
+        failed = np.flatnonzero(result.status != CONVERGED)
+        if not len(failed):
+            break
+        part, again = batch.take(failed), np.where(moved, other[:, None], kept[:, failed])
+        found = single_search(structure, part, again, fix_poi=fix_poi)
+        _go_on(structure, part, found, fix_poi=fix_poi)
+        better = found.status == CONVERGED
+        result.replace(failed[better], found.take(better))
     return result
+
+
+def _go_on(structure: Structure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
+    """Lanes that did not converge go on where they ended: along walls, or with more steps."""
+    failed = np.flatnonzero(result.status != CONVERGED)
+    if not len(failed):
+        return
+    _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
+    slow = np.flatnonzero(result.status == TOO_MANY_STEPS)
+    if len(slow):
+        here = result.parameters[:, slow]
+        found = single_search(structure, batch.take(slow), here, fix_poi=fix_poi, max_steps=_MORE_STEPS)
+        found.num_steps += result.num_steps[slow]
+        result.replace(slow, found)
 
 
 def _along_walls(structure: Structure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:

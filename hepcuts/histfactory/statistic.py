@@ -15,14 +15,15 @@ from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import required_poi
 from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host, search
-from .solver.newton import CONVERGED, Minima
+from .solver.minima import CONVERGED, Minima
 from .structure import LikelihoodTemplates, Structure
 
 
 def q0_of(unconditional: Minima, background_only: Minima) -> FloatArray:
     """q0 from the two fits; NaN where one did not converge."""
     converged = (unconditional.status == CONVERGED) & (background_only.status == CONVERGED)
-    return np.where(converged, np.maximum(background_only.value - unconditional.value, 0.0), np.nan)
+    with np.errstate(invalid="ignore"):  # both are infinite where nothing could be fitted
+        return np.where(converged, np.maximum(background_only.value - unconditional.value, 0.0), np.nan)
 
 
 def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None) -> tuple[Minima, Minima]:
@@ -41,7 +42,8 @@ def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None)
     unconditional = search(structure, batch, nominal if start is None else start, fix_poi=False)
     # The larger hypothesis cannot fit worse; where it does, it stopped in a higher minimum and goes on from the lower.
     if structure.lower[poi] <= 0:
-        gap = background_only.value < unconditional.value - 1e-9 * (1.0 + np.abs(unconditional.value))
+        with np.errstate(invalid="ignore"):  # both are infinite where nothing could be fitted
+            gap = background_only.value < unconditional.value - 1e-9 * (1.0 + np.abs(unconditional.value))
         worse = np.flatnonzero(gap & (background_only.status == CONVERGED))
         if len(worse):
             again = search(structure, batch.take(worse), background_only.parameters[:, worse], fix_poi=False)

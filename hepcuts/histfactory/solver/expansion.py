@@ -113,11 +113,11 @@ class Likelihood(Expectation):
         self.normal_data = auxiliary[layout.normal.data]
         self.poisson_data = auxiliary[layout.poisson.data]
 
-    def expand(self, parameters: Values, *, beyond_walls: bool = False) -> Expansion:
+    def expand(self, parameters: Values, *, relief: Values | None = None) -> Expansion:
         """Expand the deviance at parameters of shape (parameter, lane).
 
-        With `beyond_walls`, bins without data go on linearly where their rate is negative; otherwise the deviance is
-        infinite there.
+        It is infinite where a rate is negative. With a `relief`, shape (bin, 1), bins without data go on linearly
+        there, and each is lessened by its relief times its rate.
         """
         layout = self.layout
         lanes = parameters.shape[1]
@@ -129,8 +129,9 @@ class Likelihood(Expectation):
         counts = self.counts
         slope, inverse = slope_and_inverse(counts, main)
         per_bin = poisson_deviance(counts, main)
-        if beyond_walls:
-            per_bin = np.where(counts == 0, 2.0 * main, per_bin)
+        if relief is not None:
+            slope = np.where(counts == 0, 2.0 - relief, slope)
+            per_bin = np.where(counts == 0, (2.0 - relief) * main, per_bin)
         value = per_bin.sum(axis=0) + np.zeros(lanes)
 
         free = len(layout.free)
@@ -150,7 +151,7 @@ class Likelihood(Expectation):
         if shifts is not None and len(layout.shifts.to):
             self._add_shifts(hessian, slopes, diagonal, logs, (product, cell_slope), shifts)
         gradient = np.einsum("pbl,bl->pl", slopes, spread(slope, (layout.bins, lanes)))
-        hessian += _gram(slopes * (2.0 * counts * inverse**2), slopes)
+        hessian += _gram(slopes * (2.0 * counts * inverse * inverse), slopes)  # in this order: no zero times infinity
         prior = np.zeros((free, lanes))
         value = value + self._add_constraints(parameters, gradient, diagonal, prior)
         every = np.arange(free)

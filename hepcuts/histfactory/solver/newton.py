@@ -20,11 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .expansion import Expansion, Likelihood
-from .steps import EDM_ROUNDING, kick, newton_step
+from .minima import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
+from .steps import EDM_ROUNDING, kick, level_step, newton_step
+
+__all__ = ["CONVERGED", "KINK", "NOT_FINITE", "STALLED", "TOO_MANY_STEPS", "Minima", "minimize"]
 
 Values = NDArray[np.float64]
-
-CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
 
 EDM_DONE = 1e-10
 """Expected distance in -2 ln L, relative to it where it is small, at which the next Newton step is the last."""
@@ -36,45 +37,14 @@ _NOTHING = 1e-14
 """A deviance that no step can lower."""
 KINK = 1e-300
 """The right-hand side of a kink at zero; its left-hand side is zero itself."""
+_BESIDE_KINK = 1e-8
+"""A minimum so near to a kink, in standard deviations, may be on a side that is flat there; the other need not be."""
+_LONG = 0.1
+"""A last step that is longer than this, in standard deviations of single parameters, is looked at."""
 _SETBACKS = 2
 """How often a lane goes from some damping to none at once after a whole step was refused."""
 _KICKS = 5
 """How often a lane may be pushed off a saddle point."""
-
-
-@dataclasses.dataclass
-class Minima:
-    """Where the searches ended, one for each lane.
-
-    Attributes:
-        parameters: shape (parameter, lane).
-        value: the deviance there, shape (lane,).
-        edm: expected distance to the minimum, shape (lane,).
-        num_steps: steps taken, shape (lane,).
-        status: 0 if it converged, else what stopped it, shape (lane,).
-        regular: whether the minimum moves smoothly with templates and data; not so on a wall, shape (lane,).
-    """
-
-    parameters: Values
-    value: Values
-    edm: Values
-    num_steps: NDArray[np.int64]
-    status: NDArray[np.int64]
-    regular: NDArray[np.bool_]
-
-    def take(self, lanes: Any) -> "Minima":
-        """Those of some lanes."""
-        return Minima(*(getattr(self, field.name)[..., lanes] for field in dataclasses.fields(self)))
-
-    def join(self, other: "Minima") -> "Minima":
-        """These and others."""
-        names = [field.name for field in dataclasses.fields(self)]
-        return Minima(*(np.concatenate([getattr(self, n), getattr(other, n)], axis=-1) for n in names))
-
-    def replace(self, lanes: Any, other: "Minima") -> None:
-        """Put others in the place of some lanes."""
-        for field in dataclasses.fields(self):
-            getattr(self, field.name)[..., lanes] = getattr(other, field.name)
 
 
 @dataclasses.dataclass
@@ -91,6 +61,7 @@ class _Lanes:
     kicks: NDArray[np.int64]
     free: NDArray[np.bool_]
     tested: NDArray[np.bool_]
+    lowest: Values
 
     def take(self, lanes: NDArray[np.bool_]) -> "_Lanes":
         return _Lanes(*(_taken(getattr(self, field.name), lanes) for field in dataclasses.fields(self)))
@@ -123,9 +94,10 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
         here, likelihood = here.take(valid), likelihood.take(valid)
     for step in range(1, max_steps + 1):
         proposal = _propose(likelihood, here, lower, upper)
-        if likelihood.kinks.any():
-            _look_across(likelihood, here, proposal)
         if proposal.arrived.any():
+            _look_ahead(likelihood, here, proposal)
+            if likelihood.kinks.any():
+                _look_across(likelihood, here, proposal)
             # The last step needs no expansion: half its length in the metric of the Hessian is what it gains.
             _store(result, here, proposal.arrived, proposal, step)
             left = ~proposal.arrived
@@ -159,6 +131,7 @@ def _begin(likelihood: Likelihood, parameters: Values, movable: NDArray[np.bool_
         kicks=np.zeros(lanes, dtype=np.int64),
         free=movable,
         tested=np.zeros(movable.shape, dtype=bool),
+        lowest=zero + np.inf,
     )
 
 
@@ -172,7 +145,7 @@ class _Proposal:
         exact: whether the exact Hessian made them, shape (lane,).
         solved: whether the equations had a solution, shape (lane,).
         arrived: whether they lead to the minimum, shape (lane,).
-        stopped: parameters that a bound or a kink holds, shape (free, lane).
+        bent: whether a bound has cut the step, or a flat direction made it uncertain, shape (lane,).
     """
 
     parameters: Values
@@ -180,7 +153,7 @@ class _Proposal:
     exact: NDArray[np.bool_]
     solved: NDArray[np.bool_]
     arrived: NDArray[np.bool_]
-    stopped: NDArray[np.bool_]
+    bent: NDArray[np.bool_]
 
     def take(self, lanes: NDArray[np.bool_]) -> "_Proposal":
         return _Proposal(*(getattr(self, field.name)[..., lanes] for field in dataclasses.fields(self)))
@@ -212,36 +185,71 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     step, edm, exact = newton_step(here.at, here.damping, moving)
     solved = np.isfinite(edm) & (edm >= 0)
     done = edm < _tolerance(here.at.value)
-    saddle = ~exact & solved & done & (here.kicks < _KICKS) & np.isfinite(here.at.hessian).all(axis=(0, 1))
-    if saddle.any():
-        step[:, saddle] = kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
-        here.kicks[saddle] += 1
+    level = ~exact & solved & done
+    flat = _at_level(here, moving, step, edm, level) if level.any() else level
     candidate = here.parameters.copy()
-    candidate[free] = np.where(moving & solved, np.clip(now - step, lower, upper), now)
+    whole = now - step
+    within = np.clip(whole, lower, upper)
+    bent = flat | (moving & (within != whole)).any(axis=0)
+    candidate[free] = np.where(moving & solved, within, now)
     # A minimum is where the exact Hessian is positive; a parameter without any effect does not count.
-    arrived = solved & exact & (here.damping == 0) & done
+    arrived = solved & (exact | flat) & (here.damping == 0) & done
     # Nor is there anything to gain from a deviance of zero, whatever the curvature: an empty bin has none.
     nothing = solved & ~exact & (here.at.value < _NOTHING)
     candidate = np.where(nothing, here.parameters, candidate)
     edm = np.where(nothing, np.minimum(edm, here.at.value), edm)
     arrived |= nothing
-    return _Proposal(candidate, edm, exact, solved, arrived, outwards & here.free)
+    return _Proposal(candidate, edm, exact, solved, arrived, bent)
+
+
+def _at_level(here: _Lanes, moving: NDArray[np.bool_], step: Values, edm: Values, level: NDArray[np.bool_]) -> Any:
+    """Where the way is level without a positive Hessian: which lanes are in a flat valley, (lane,); push the others.
+
+    Replaces steps and their EDM in place.
+    """
+    level = level & np.isfinite(here.at.hessian).all(axis=(0, 1))
+    flat = level.copy()
+    instead, left, flat[level] = level_step(here.at.take(level), moving[:, level])
+    step[:, flat], edm[flat] = instead[:, flat[level]], left[flat[level]]
+    saddle = level & ~flat & (here.kicks < _KICKS)
+    if saddle.any():
+        step[:, saddle] = kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
+        here.kicks[saddle] += 1
+    return flat & (edm < _tolerance(here.at.value))
 
 
 def _look_across(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> None:
-    """Put lanes that have arrived to the other sides of the kinks that hold them, unless they were there before."""
+    """Put lanes that have arrived beside kinks to their other sides, unless they were there and found nothing."""
     free = likelihood.layout.free
-    now = here.parameters[free]
-    edge = likelihood.kinks[:, None] & ((now == 0.0) | (now == KINK))
+    now = np.where(proposal.arrived, proposal.parameters[free], here.parameters[free])
+    size = np.abs(now) * np.sqrt(here.at.information_diagonal())
+    edge = likelihood.kinks[:, None] & here.free & ((size < _BESIDE_KINK) | (np.abs(now) <= KINK))
     here.tested &= edge
-    turn = edge & proposal.stopped & ~here.tested & proposal.arrived
-    if turn.any():
+    end = here.at.value - proposal.edm
+    lanes = proposal.arrived & (end < here.lowest - _tolerance(here.at.value)) & (edge & ~here.tested).any(axis=0)
+    if lanes.any():
+        turn = edge & ~here.tested & lanes
         here.tested |= turn
-        here.parameters[free] = np.where(turn, np.where(now > 0, 0.0, KINK), now)
-        lanes = turn.any(axis=0)
+        here.lowest = np.where(lanes, end, here.lowest)
+        here.parameters = np.where(lanes, proposal.parameters, here.parameters)
+        here.parameters[free] = np.where(turn, np.where(now > 0, 0.0, KINK), here.parameters[free])
         here.at = here.at.replace(lanes, likelihood.expand(here.parameters))
         proposal.parameters = np.where(lanes, here.parameters, proposal.parameters)
         proposal.arrived = proposal.arrived & ~lanes
+
+
+def _look_ahead(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> None:
+    """Do not take a last step that does not lead down: one that a bound has bent, or far along a flat direction."""
+    free = likelihood.layout.free
+    scale = np.sqrt(here.at.information_diagonal())
+    far = np.abs(proposal.parameters[free] - here.parameters[free]) * scale > _LONG
+    doubtful = proposal.arrived & (proposal.bent | far.any(axis=0))
+    if doubtful.any():
+        some = likelihood.take(doubtful)
+        value = some.expand(proposal.parameters[:, doubtful]).value
+        worse = doubtful.copy()
+        worse[doubtful] = ~(value <= here.at.value[doubtful] + _NOTHING * (1.0 + here.at.value[doubtful]))
+        proposal.parameters = np.where(worse, here.parameters, proposal.parameters)
 
 
 def _tolerance(value: Values) -> Values:
@@ -265,7 +273,7 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     relaxed = here.damping / np.where(old - new.value > 0.75 * edm, 5.0, 3.0)
     smallest = np.where(here.setbacks > _SETBACKS, _SMALLEST_DAMPING, _FIRST_DAMPING)
     relaxed = np.where(relaxed > smallest, relaxed, 0.0)
-    raised = np.maximum(here.growth * here.damping, _FIRST_DAMPING)
+    raised = np.maximum(here.growth * here.damping, smallest)
     again = np.where(relaxed > 0, _GROWTH_AGAIN, _GROWTH)
     here.growth = np.where(accept, again, np.minimum(2.0 * here.growth, 1e4))
     damping = np.where(accept, relaxed, raised)

@@ -16,6 +16,10 @@ _PROMISE = 3.0
 """How much more than half of the deviance the quadratic model of a step may promise to gain."""
 
 
+_FLAT, _NO_SLOPE = 1e-10, 1e-9
+"""What rounding leaves of curvature and slope along a direction that the data do not determine."""
+
+
 def newton_step(at: Expansion, damping: Values, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
     """The damped step of the moving parameters, its EDM, and where the exact Hessian made it."""
     size = len(moving)
@@ -56,6 +60,21 @@ def newton_step(at: Expansion, damping: Values, moving: NDArray[np.bool_]) -> tu
             step[:, rest], positive = solve_positive(last, gradient[:, rest])
             step[:, rest] = np.where(positive, step[:, rest], np.nan)
     return step * root, 0.5 * (gradient * step).sum(axis=0), exact
+
+
+def level_step(at: Expansion, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
+    """The step where the Hessian is singular, without a part along flat directions; its EDM; and where that will do.
+
+    It does where no curvature is negative and flat directions have no slope, both by more than rounding.
+    """
+    diagonal = np.abs(np.diagonal(at.hessian).T)
+    root = np.where(moving, 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
+    values, vectors = np.linalg.eigh((at.hessian * root[:, None] * root[None, :]).transpose(2, 0, 1))
+    slopes = np.einsum("lpv,pl->lv", vectors, at.gradient * root)
+    steep = values > _FLAT
+    along = np.where(steep, slopes / np.where(steep, values, 1.0), 0.0)
+    level = (steep | ((values > -_FLAT) & (np.abs(slopes) < _NO_SLOPE))).all(axis=1)
+    return root * np.einsum("lpv,lv->pl", vectors, along), 0.5 * (along * slopes).sum(axis=1), level
 
 
 def kick(hessian: Values, moving: NDArray[np.bool_], kicks: NDArray[np.int64]) -> Values:
