@@ -22,6 +22,8 @@ _ROWS, _NEAR = 400, 80
 """Rows all over the scan at which replicas are evaluated, and as many more near the optimum of each metric."""
 _NUMBERS = 4_000_000
 """Yields of replicas that are held at once."""
+_SMALL = 100
+"""Yields of a model of which the profile likelihood is fitted at as many points as other metrics are evaluated."""
 _SLOW = 20_000_000
 """Events and yields of all replicas from which on progress is shown."""
 
@@ -153,7 +155,9 @@ class Resampler:
         if not isinstance(metric, (ProfileSignificance, SoftCrossEntropy)):
             return np.arange(len(rows))
         near = self._near_optimum(metric, values, rows, 0.1)
-        return np.searchsorted(rows, np.unique(np.append(_some(near, _NEAR), self._best(metric, values))))
+        # Fits of large models take long: fewer points tell as much of the width.
+        number = int(np.clip(_NEAR * _SMALL / self._cells, 12, _NEAR))
+        return np.searchsorted(rows, np.unique(np.append(_some(near, number), self._best(metric, values))))
 
     def _evaluate(
         self,

@@ -97,25 +97,16 @@ def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
     spread = sigma_b**2 / b
     on = s + b
     expected = (b + on * spread) / (1 + spread)
-    if xp is np and _far_above(on, expected, spread):
-        return np.where(valid, _far_asimov(b, spread, on, expected), np.nan)
     difference = s / (1 + spread)
+    if xp is np and (spread > 0).all() and (on > 1.25 * expected).all():
+        # Written down as it is, the likelihood ratio's terms cancel by a factor of ten at most.
+        half = on * np.log(on / expected) - b / spread * np.log1p(spread * difference / b)
+        return np.where(valid, np.sqrt(2.0 * half), np.nan)
     on_factor = deviance_factor(on, expected, difference)
     if xp is np and not spread.any():
         return np.where(valid, difference * np.sqrt(on_factor / expected), np.nan)
     off_factor = deviance_factor(b, expected, -difference * spread)
     return xp.where(valid, difference * xp.sqrt((on_factor + spread * off_factor) / expected), xp.nan)
-
-
-def _far_above(on: Any, expected: Any, spread: Any) -> bool:
-    """Whether the likelihood ratio may be written down as it is: its terms cancel by a factor of ten at most."""
-    return bool((on > 1.25 * expected).all() and (spread > 1e-3).all())
-
-
-def _far_asimov(b: Any, spread: Any, on: Any, expected: Any) -> Any:
-    half = on * np.log(on / expected)
-    half += b / spread * np.log(b / expected)
-    return np.sqrt(2.0 * half)
 
 
 _asimov_jax = jax.jit(_asimov)

@@ -5,10 +5,13 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
+_SMALLEST = 1e-305
+"""A smaller rate counts as zero: its inverse might be infinite, and no zero times infinity shall come of it."""
+
 
 def slope_and_inverse(counts: Values, rates: Values) -> tuple[Values, Values]:
-    """Derivative of the Poisson deviance with respect to the rate, and 1 / rate (zero where that is not positive)."""
-    positive = rates > 0
+    """Derivative of the Poisson deviance with respect to the rate, and 1 / rate (zero where the rate is)."""
+    positive = rates > _SMALLEST
     inverse = np.where(positive, 1.0 / np.where(positive, rates, 1.0), 0.0)
     return np.where(positive & (counts > 0), 2.0 * (rates - counts) * inverse, 2.0), inverse
 

@@ -164,6 +164,8 @@ class _Search:
         """One quadratic program at some x and multipliers, bent until no rate is negative; and where it leads."""
         x, forces = here
         at = self._expand(x, forces)
+        if not np.all(np.isfinite(at.hessian)):
+            return None, x
         slopes = at.slopes[self.moved][:, self.empty, 0].T
         gradient = at.gradient[self.moved, 0] + forces @ slopes
         bowl = Bowl(gradient, at.hessian[np.ix_(self.moved, self.moved)][:, :, 0], self._scale(at), damping)
