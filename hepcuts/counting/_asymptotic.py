@@ -14,6 +14,8 @@ from hepcuts._precision import array_function, namespace, native_function
 from ._deviance import deviance_factor, signed_root
 from ._exact import float_arrays, product_minus
 
+_TINY = 1e-100
+"""A smaller spread has an infinite inverse, or nearly."""
 _CACHED = 8192
 """Numbers of one part."""
 
@@ -98,7 +100,7 @@ def _asimov(s: Any, b: Any, sigma_b: Any) -> Any:
     on = s + b
     expected = (b + on * spread) / (1 + spread)
     difference = s / (1 + spread)
-    if xp is np and (spread > 0).all() and (on > 1.25 * expected).all():
+    if xp is np and (spread > _TINY).all() and (on > 1.25 * expected).all():
         # Written down as it is, the likelihood ratio's terms cancel by a factor of ten at most.
         half = on * np.log(on / expected) - b / spread * np.log1p(spread * difference / b)
         return np.where(valid, np.sqrt(2.0 * half), np.nan)
