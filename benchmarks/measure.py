@@ -5,6 +5,7 @@ compiled for another case, or what another tool left in the caches, would not be
 the clock starts, and `start_jax` makes those that JAX puts off until its first program.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -88,6 +89,8 @@ class PeakMemory:
     """Peak of this process's resident memory above that at construction, as Linux reports it."""
 
     def __init__(self) -> None:
+        with contextlib.suppress(OSError):  # forgets the peak of what came before, such as the drawing of events
+            Path("/proc/self/clear_refs").write_text("5")
         self._before = self._status("VmRSS")
 
     def mib(self) -> float | None:

@@ -131,7 +131,20 @@ def _show_targets(targets: tuple[Target, ...]) -> None:
 
 def environment() -> dict[str, Any]:
     """Processor, how busy it is, Python and the versions of what was compared; nothing that names the machine."""
-    packages = ("hepcuts", "jax", "jaxlib", "numpy", "scipy", "pyhf", "iminuit", "everwillow", "optimistix")
+    packages = (
+        "hepcuts",
+        "jax",
+        "jaxlib",
+        "numpy",
+        "scipy",
+        "pyhf",
+        "iminuit",
+        "everwillow",
+        "optimistix",
+        "cma",
+        "cabin",
+        "torch",
+    )
     return {
         "processor": platform.machine(),
         "cores": os.cpu_count(),

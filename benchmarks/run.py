@@ -18,10 +18,11 @@ from pathlib import Path
 
 import events
 import likelihood
+import optimizers
 from report import Result, environment, show
 from session import Session
 
-CASES = likelihood.CASES | events.CASES
+CASES = likelihood.CASES | events.CASES | optimizers.CASES
 
 
 def main() -> None:
@@ -32,12 +33,16 @@ def main() -> None:
         "cases", nargs="*", choices=[*CASES, []], metavar="CASE", help=f"all, or of: {', '.join(CASES)}"
     )
     parser.add_argument("--rounds", type=int, default=3, help="how often the tools of a case take turns (%(default)s)")
+    parser.add_argument(
+        "--budget", type=float, default=60.0, help="seconds for the searches of ten cuts that go on (%(default)s)"
+    )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     about, results = environment(), dict[str, Result]()
     print(f"{about['cores']} cores; load before the start {about['load']}: times mean little on a busy machine")
     for name in arguments.cases or CASES:
-        results[name] = CASES[name](Session(functools.partial(_progress, name), arguments.rounds))
+        session = Session(functools.partial(_progress, name), arguments.rounds, arguments.budget)
+        results[name] = CASES[name](session)
         _progress()
         show(name, results[name])
         if arguments.output:  # after each case, so that an interrupted run leaves what it has

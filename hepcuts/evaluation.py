@@ -13,6 +13,7 @@ from .filling import fill
 from .histfactory import HistFactory, discovery_significance
 from .objectives import AbstractObjective, totals
 from .objectives import objective as find_objective
+from .regions import Region
 from .samples import Sample
 from .templates import Templates
 from .workspace import workspace
@@ -27,7 +28,8 @@ class HardEvaluation:
         significance: discovery significance of the profile likelihood on the Asimov dataset; NaN if it has none.
         pyhf: pyhf's own verdict on the same model, or None if there is no significance.
         effective_background: effective number of simulated background events behind the cuts.
-        templates: the hard templates.
+        templates: the hard templates of the signal region.
+        regions: those of the control regions.
         workspace: the pyhf workspace, or None if the templates make none.
         message: why there is no significance, or "".
     """
@@ -38,6 +40,7 @@ class HardEvaluation:
     effective_background: float
     templates: Templates
     workspace: dict[str, Any] | None
+    regions: tuple[Templates, ...] = ()
     message: str = ""
 
 
@@ -50,7 +53,12 @@ def effective_background(templates: Templates) -> float:
 
 
 def evaluate(
-    samples: Sequence[Sample], selection: Selection, *, objective: str | AbstractObjective = "profile", axis: Any = None
+    samples: Sequence[Sample],
+    selection: Selection,
+    *,
+    objective: str | AbstractObjective = "profile",
+    axis: Any = None,
+    regions: Sequence[Region] = (),
 ) -> HardEvaluation:
     """What a hard selection is worth on some events, with pyhf's confirmation.
 
@@ -59,6 +67,7 @@ def evaluate(
         selection: cuts with their thresholds.
         objective: its value is given beside the significance.
         axis: as in `hepcuts.fill`.
+        regions: control regions beside it.
 
     Raises:
         SampleError: as `hepcuts.fill`.
@@ -72,15 +81,17 @@ def evaluate(
         True
     """
     templates = fill(samples, selection, axis=axis)
+    beside = tuple(fill(samples, r.selection(selection), axis=r.axis, channel=r.name) for r in regions)
+    together = (templates, *beside)
     has_background = float(np.asarray(totals(templates.yields, templates.structure)[1]).sum()) > 0
     effective = effective_background(templates)
-    value = float(find_objective(objective).hard(samples, templates, selection)) if has_background else float("nan")
+    value = float(find_objective(objective).hard(samples, together, selection)) if has_background else float("nan")
     spec: dict[str, Any] | None = None
     try:
-        spec = workspace(templates)
+        spec = workspace(together)
         likelihood = HistFactory.from_workspace(spec)
         significance = float(discovery_significance(likelihood))
         verdict = _pyhf.hypotest(likelihood.model)
     except (FitError, YieldError) as error:
-        return HardEvaluation(value, float("nan"), None, effective, templates, spec, str(error))
-    return HardEvaluation(value, significance, verdict, effective, templates, spec)
+        return HardEvaluation(value, float("nan"), None, effective, templates, spec, beside, str(error))
+    return HardEvaluation(value, significance, verdict, effective, templates, spec, beside)

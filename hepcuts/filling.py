@@ -181,7 +181,7 @@ def require_columns(sample: Sample, selection: Selection | None, axis: Any) -> N
     Raises:
         SampleError: it does.
     """
-    for variable in (*(selection.variables if selection else ()), *(() if axis is None else (axis.name,))):
+    for variable in (*(selection.columns if selection else ()), *(() if axis is None else (axis.name,))):
         sample.column(variable)
 
 

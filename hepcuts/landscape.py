@@ -15,7 +15,7 @@ from .objectives import objective as find_objective
 from .relaxations import AbstractStep
 from .relaxations import step as find_step
 from .samples import Sample, check_samples
-from .search import Search
+from .search import Problem, Search, default_widths
 from .solvers import LBFGS
 
 
@@ -79,15 +79,9 @@ def landscape(
     if points.ndim != 1 or not np.all(np.isfinite(points)):
         raise InputError(f"landscape takes finite thresholds, shape (threshold,), got {thresholds!r}.")
     goal = find_objective(objective)
-    search = Search(
-        check_samples(samples),
-        Selection([cut]),
-        goal=goal,
-        walker=LBFGS(),
-        relaxation=find_step(step),
-        axis=axis,
-        min_background=0.0,
-    )
-    pairs = [search.plain(np.array([point]), search.widths) for point in points]
-    values, gradients = np.array([value for value, _ in pairs]), np.array([gradient[0] for _, gradient in pairs])
-    return Landscape(cut, goal, float(search.widths[0]), points, values, gradients)
+    events, selection = check_samples(samples), Selection([cut])
+    search = Search(events, Problem(selection, goal, LBFGS(), find_step(step), axis, linear=True))
+    widths = default_widths(events, selection) if cut.width is None else search.widths
+    found = [search.evaluate(np.array([point]), widths) for point in points]
+    values, gradients = np.array([f.plain for f in found]), np.array([f.gradient[0] for f in found])
+    return Landscape(cut, goal, float(widths[0]), points, values, gradients)

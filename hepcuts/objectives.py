@@ -12,8 +12,9 @@ Which one do I need?
 - ``"bce"``, ``"squared_error"``: classification losses of the soft pass weights.
 - any function ``f(yields, structure)`` of `hepcuts.templates.Yields`: your own, to be maximized.
 
-An objective is a class with three methods: `AbstractObjective.prepare` does once what needs no gradient,
-`AbstractObjective.soft` is differentiated, `AbstractObjective.hard` gives the value at a hard selection.
+An objective is a class. One of the templates alone derives from `AbstractTemplateObjective`, which never sees an event
+and takes the templates of any number of regions; a loss of the single events derives from `AbstractEventObjective`.
+Both are differentiated when soft, and give a value at a hard selection.
 """
 
 import abc
@@ -41,8 +42,14 @@ from .samples import Sample
 from .templates import Structure, Templates, Yields, background_variance
 from .workspace import workspace
 
-Soft = Callable[[EventTable, Any, Any], Any]
+OfYields = Callable[[Sequence[Yields]], Any]
+"""A function of the yields of each region: one scalar. Pure JAX."""
+
+OfEvents = Callable[[EventTable, Any, Any], Any]
 """A function of events, thresholds and widths, the last two of shape (threshold,): one scalar. Pure JAX."""
+
+Part = tuple[Sequence[Sample], Sequence[Templates], Any]
+"""Events, their hard templates in each region, and the selection of the first region."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,32 +67,62 @@ class AbstractObjective(abc.ABC):
     sign: int = 1
 
     @abc.abstractmethod
-    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:
-        """The differentiable objective.
+    def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:
+        """The value at a hard selection.
 
         Args:
-            reference: templates of the same structure, behind loose cuts.
-            step: the step function of the soft cuts.
+            samples: the events.
+            templates: their hard templates, one for each region.
+            selection: that of the first region.
         """
 
     @abc.abstractmethod
-    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:
-        """The value at a hard selection, whose templates these are."""
-
-    def pooled(self, parts: Sequence[tuple[Sequence[Sample], Templates, Any]]) -> float:
-        """The value of several parts of the events, each behind a selection of its own: that of the summed templates.
+    def pooled(self, parts: Sequence[Part]) -> float:
+        """The value of several parts of the events, each behind a selection of its own.
 
         Used in cross-validation: the sum of folds is as large as the whole, and does not fluctuate as each fold does.
         """
-        samples, templates, selection = parts[0]
-        for _, more, _ in parts[1:]:
-            templates = templates + more
-        return self.hard(samples, templates, selection)
 
 
 @dataclasses.dataclass(frozen=True)
-class TemplateObjective(AbstractObjective):
-    """A function of the templates alone.
+class AbstractTemplateObjective(AbstractObjective):
+    """Interface of the objectives that are functions of the templates."""
+
+    @abc.abstractmethod
+    def of_yields(self, references: Sequence[Templates]) -> OfYields:
+        """The differentiable objective.
+
+        Args:
+            references: templates of the same structures, one for each region, behind loose cuts.
+
+        Raises:
+            InputError: the objective does not know what to do with so many regions.
+        """
+
+    def pooled(self, parts: Sequence[Part]) -> float:
+        """See `AbstractObjective.pooled`; the value of the summed templates."""
+        samples, total, selection = parts[0]
+        for _, more, _ in parts[1:]:
+            total = [first + second for first, second in zip(total, more, strict=True)]
+        return self.hard(samples, total, selection)
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractEventObjective(AbstractObjective):
+    """Interface of the losses of single events."""
+
+    @abc.abstractmethod
+    def of_events(self, step: AbstractStep) -> OfEvents:
+        """The differentiable loss, with the step function of the soft cuts."""
+
+    def pooled(self, parts: Sequence[Part]) -> float:
+        """See `AbstractObjective.pooled`; a loss of events has the mean of its parts."""
+        return sum(self.hard(*part) for part in parts) / len(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class TemplateObjective(AbstractTemplateObjective):
+    """A function of the templates of one region.
 
     Attributes:
         function: of `Yields` and `Structure`, differentiable.
@@ -93,17 +130,24 @@ class TemplateObjective(AbstractObjective):
 
     function: Callable[[Yields, Structure], Any] = lambda yields, _: yields.nominal.sum()
 
-    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:
-        """See `AbstractObjective.prepare`."""
+    def of_yields(self, references: Sequence[Templates]) -> OfYields:
+        """See `AbstractTemplateObjective.of_yields`."""
+        structure = self._only(references).structure
+        return lambda yields: self.function(yields[0], structure)
 
-        def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
-            return self.function(table.soft_yields(thresholds, widths, step, of_hard_cut=True), reference.structure)
-
-        return soft
-
-    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+    def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`."""
-        return float(float64_scope(self.function)(_jax_yields(templates.yields), templates.structure))
+        only = self._only(templates)
+        return float(float64_scope(self.function)(_jax_yields(only.yields), only.structure))
+
+    def _only(self, templates: Sequence[Templates]) -> Templates:
+        if len(templates) > 1:
+            names = ", ".join(t.structure.channel for t in templates)
+            raise InputError(
+                f"The objective {self.name!r} is a function of one region; there are {len(templates)}: {names}. "
+                "Use objective='profile', whose likelihood knows what a control region tells of a background."
+            )
+        return templates[0]
 
 
 def _jax_yields(yields: Yields) -> Yields:
@@ -111,8 +155,8 @@ def _jax_yields(yields: Yields) -> Yields:
 
 
 @dataclasses.dataclass(frozen=True)
-class LikelihoodObjective(AbstractObjective):
-    """A number that the HistFactory likelihood gives on its prefit Asimov dataset.
+class LikelihoodObjective(AbstractTemplateObjective):
+    """A number that the HistFactory likelihood of all regions gives on its prefit Asimov dataset.
 
     Attributes:
         statistic: of a likelihood and its templates, differentiable in the latter, such as
@@ -121,18 +165,13 @@ class LikelihoodObjective(AbstractObjective):
 
     statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = discovery_significance
 
-    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:
-        """See `AbstractObjective.prepare`."""
-        likelihood = HistFactory.from_workspace(workspace(reference))
-        mapper = TemplateMapper(likelihood, [reference.structure])
+    def of_yields(self, references: Sequence[Templates]) -> OfYields:
+        """See `AbstractTemplateObjective.of_yields`."""
+        likelihood = HistFactory.from_workspace(workspace(references))
+        mapper = TemplateMapper(likelihood, [reference.structure for reference in references])
+        return lambda yields: self.statistic(likelihood, mapper(yields))
 
-        def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
-            yields = table.soft_yields(thresholds, widths, step, of_hard_cut=True)
-            return self.statistic(likelihood, mapper([yields]))
-
-        return soft
-
-    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+    def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`; NaN if the templates have no such number."""
         try:
             likelihood = HistFactory.from_workspace(workspace(templates))
@@ -142,7 +181,7 @@ class LikelihoodObjective(AbstractObjective):
 
 
 @dataclasses.dataclass(frozen=True)
-class BinaryCrossEntropy(AbstractObjective):
+class BinaryCrossEntropy(AbstractEventObjective):
     """BCE of the soft pass weights; of a hard selection the log loss as scikit-learn defines it.
 
     Attributes:
@@ -151,31 +190,27 @@ class BinaryCrossEntropy(AbstractObjective):
 
     balanced: bool = False
 
-    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:  # noqa: ARG002
-        """See `AbstractObjective.prepare`."""
+    def of_events(self, step: AbstractStep) -> OfEvents:
+        """See `AbstractEventObjective.of_events`."""
 
         def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
+            n = table.num_nominal
             log_pass = table.selection.log_pass_weights(
-                table.values[:, : table.num_nominal], table.missing[:, : table.num_nominal], thresholds, widths, step
+                table.values[:, :n], table.missing[:, :n], thresholds, widths, step
             )
-            weights = table.weights[: table.num_nominal]
             return classification.binary_cross_entropy(
-                table.is_signal, log_pass, weights=weights, balanced=self.balanced
+                table.is_signal, log_pass, weights=table.weights[:n], balanced=self.balanced
             )
 
         return soft
 
-    def pooled(self, parts: Sequence[tuple[Sequence[Sample], Templates, Any]]) -> float:
-        """See `AbstractObjective.pooled`; a loss of events has the mean of its parts."""
-        return sum(self.hard(*part) for part in parts) / len(parts)
-
-    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+    def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`."""
         return float(classification.log_loss(**_decisions(samples, selection), balanced=self.balanced))
 
 
 @dataclasses.dataclass(frozen=True)
-class SquaredError(AbstractObjective):
+class SquaredError(AbstractEventObjective):
     """Squared difference of truth and pass weight, summed over all events.
 
     Attributes:
@@ -184,8 +219,8 @@ class SquaredError(AbstractObjective):
 
     balanced: bool = False
 
-    def prepare(self, reference: Templates, step: AbstractStep) -> Soft:  # noqa: ARG002
-        """See `AbstractObjective.prepare`."""
+    def of_events(self, step: AbstractStep) -> OfEvents:
+        """See `AbstractEventObjective.of_events`."""
 
         def soft(table: EventTable, thresholds: Any, widths: Any) -> Any:
             n = table.num_nominal
@@ -196,11 +231,7 @@ class SquaredError(AbstractObjective):
 
         return soft
 
-    def pooled(self, parts: Sequence[tuple[Sequence[Sample], Templates, Any]]) -> float:
-        """See `AbstractObjective.pooled`; a loss of events has the mean of its parts."""
-        return sum(self.hard(*part) for part in parts) / len(parts)
-
-    def hard(self, samples: Sequence[Sample], templates: Templates, selection: Any) -> float:  # noqa: ARG002
+    def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`."""
         decisions = _decisions(samples, selection)
         decisions["pass_weights"] = decisions.pop("passed")

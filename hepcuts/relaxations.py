@@ -70,6 +70,13 @@ class AbstractStep(eqx.Module):
         limit = self.log_unit(jnp.asarray(-self.reach, dtype=z.dtype))
         return jnp.where(near, self.log_unit(z), jnp.where(jnp.asarray(distance) > 0, 0.0, limit))
 
+    def pass_and_slope(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """Pass weights at scaled distances, and the slopes of their logarithms; the limits of both beyond the reach."""
+        near = jnp.clip(z, -self.reach, self.reach)
+        passed, slope = jax.jvp(self.unit, (near,), (jnp.ones_like(near),))
+        inside = (near == z) & (passed > 0)
+        return passed, jnp.where(inside, slope / jnp.where(inside, passed, 1.0), 0.0)
+
     def _scaled(self, distance: ArrayLike, width: ArrayLike) -> tuple[Array, Float[Array, "..."]]:
         """Where the step is soft, and the scaled distance there (0 elsewhere, so that no gradient can be NaN)."""
         distance, width = jnp.broadcast_arrays(jnp.asarray(distance), jnp.asarray(width))
@@ -94,6 +101,12 @@ class Sigmoid(AbstractStep):
     def unit(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         """See `AbstractStep.unit`."""
         return jax.nn.sigmoid(z)
+
+    def pass_and_slope(self, z: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """See `AbstractStep.pass_and_slope`; with one exponential for both."""
+        exponential = jnp.exp(-jnp.clip(z, -self.reach, self.reach))
+        passed = 1.0 / (1.0 + exponential)
+        return passed, exponential * passed
 
     def log_unit(self, z: Float[Array, "..."]) -> Float[Array, "..."]:
         """See `AbstractStep.log_unit`."""

@@ -300,7 +300,7 @@ def test_of_pure_noise_one_bin_is_best(metric):
         assert np.all(np.diff(values) > 0)
         training.append(values / values[0])
         held_out.append([one.held_out / found[0].held_out for one in found])
-        numbers.append(choose(found, standard_errors(fine, found)))
+        numbers.append(choose(np.array([one.held_out for one in found]), standard_errors(fine, found)))
     assert numbers == [0] * 20
     # Of k bins with given edges, (k - 1) (1/1500 + 1/1500) is gained by chance; more if the edges are the best.
     assert np.all(np.mean(training, axis=0)[1:] > 1.0 + np.arange(1, 8) * 2 / 1500)
@@ -426,7 +426,7 @@ def test_moved_edges_are_better_and_none_of_their_neighbors_is():
     guard = Guard(10.0, 1.0)
     gains = fine.gains(GAINS["asimov"], guard)
     start = best_partitions(gains, 3)[-1][0]
-    (moved,) = polish(Fits(fine, 3), [Task(fine, np.isfinite(gains), start)])
+    (moved,) = polish(Fits.of(fine, 3), [Task(fine, np.isfinite(gains), start)])
     best = significance_of(samples, fine.edges[moved])
     assert best > 1.01 * significance_of(samples, fine.edges[start])
     counted = Counted(samples, fine.edges)

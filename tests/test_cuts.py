@@ -125,7 +125,7 @@ def test_thresholds_must_be_as_many_as_there_are(method: str, number: int) -> No
 
 
 BAD = {
-    "direction": (lambda: Cut("x", ">=", 1), "Cut on 'x': the direction is '>='; expected '>' or '<'"),
+    "direction": (lambda: Cut("x", ">=", 1), "Cut on 'x': the direction is '>='; expected '>', '<' or 'auto'"),
     "unhashable-direction": (lambda: Cut("x", [">"], 1), "the direction is "),
     "variable": (lambda: Cut("", ">", 1), "A cut's variable is ''; expected the name of a column"),
     "variable-number": (lambda: Window(3, 1, 2), "A cut's variable is 3"),

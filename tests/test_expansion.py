@@ -13,7 +13,7 @@ import pytest
 import hepcuts as hc
 from hepcuts.histfactory import density
 from hepcuts.histfactory.batch import Batch
-from hepcuts.histfactory.minimization import free_parameters
+from hepcuts.histfactory.searches import free_parameters
 from hepcuts.histfactory.solver.expansion import Expansion, Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
 

@@ -170,3 +170,20 @@ def test_a_minimum_at_the_kink_of_an_interpolation_code():
     likelihood = one_bin(50.0, histosys("a", [48.0], [49.0]), codes=0)
     result = fixed_poi_fit(likelihood, data_of(likelihood, 60.0), poi=0.0)
     assert value_of(result, "a") == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("bounds", [(0.2, 3.0), (-3.0, -0.2), (0.0, 3.0)])
+@pytest.mark.parametrize("count", [30.0, 45.0, 50.0, 55.0, 80.0])
+def test_bounds_beside_a_kink_are_kept(bounds, count):
+    setting = {"name": "a", "bounds": [list(bounds)]}
+    likelihood = one_bin(50.0, histosys("a", [54.0], [47.0]), codes=0, parameters=[setting])
+    result = fixed_poi_fit(likelihood, data_of(likelihood, count), poi=0.0)
+
+    def value(a: float) -> float:
+        rate = 50.0 + (4.0 if a > 0 else 3.0) * a
+        return 2.0 * (rate - count + count * np.log(count / rate)) + a**2
+
+    expected = scipy.optimize.minimize_scalar(value, bounds=bounds, method="bounded", options={"xatol": 1e-12})
+    truth = min(expected.fun, value(bounds[0]), value(bounds[1]))
+    assert result.deviance == pytest.approx(truth, abs=1e-9)
+    assert bounds[0] <= value_of(result, "a") <= bounds[1]

@@ -180,6 +180,38 @@ def test_a_fit_that_fails_has_no_parameters_and_disturbs_no_other(x64):
     np.testing.assert_array_equal(np.isnan(jax.vmap(fitted)(jnp.array([1.0, 0.0, 3.0]))), [False, True, False])
 
 
+@pytest.mark.parametrize(
+    ("code", "sides", "observed", "at"),
+    [
+        ("code0", (48.0, 49.0), (60.0, 0.0), 0.0),
+        ("code0", (54.0, 47.0), (60.0, 0.0), None),
+        ("code2", (50.0, 45.0), (45.0, -1.2), -1.0),
+        ("code2", (58.0, 45.0), (70.0, 2.0), None),
+    ],
+    ids=["on a kink", "beside a kink", "at a jump", "beyond a jump"],
+)
+def test_derivatives_of_a_fit_that_a_corner_holds(code, sides, observed, at, x64):
+    """A parameter that rests on a kink or at a jump does not respond, and the other one does as if it were fixed."""
+    shift = models.histosys("h", *([side, 40.0] for side in sides))
+    background = models.sample("b", [50.0, 40.0], shift, models.normsys("a", 1.1, 0.9))
+    spec = {"channels": [models.channel("c", models.sample("s", [5.0, 2.0], models.MU), background)]}
+    codes = {"histosys": {"interpcode": code}, "normsys": {"interpcode": "code4"}}
+    likelihood = hc.HistFactory(pyhf.Model(spec, poi_name="mu", modifier_settings=codes))
+    count, measured = observed
+    auxiliary = [measured if name == "h" else 0.0 for name in likelihood.model.config.auxdata_order]
+    data = jnp.asarray([count, 44.0, *auxiliary])
+    fitted = lambda d: best_fit(likelihood, likelihood.templates, d, poi=0.0)  # noqa: E731
+    h = likelihood.parameter_names.index("h")
+    if at is not None:
+        assert float(fitted(data)[h]) == pytest.approx(at, abs=1e-200)
+    jacobian = np.asarray(jax.jit(jax.jacfwd(fitted))(data))
+    assert np.any(jacobian[h] != 0.0) == (at is None)
+    for column in range(len(data)):
+        refit = lambda x, k=column: np.asarray(fitted(data.at[k].set(x)))  # noqa: E731
+        expected = difference(refit, float(data[column]), 1e-3)
+        np.testing.assert_allclose(jacobian[:, column], expected, rtol=1e-5, atol=1e-7)
+
+
 # --- Asimov data through a fit
 
 

@@ -251,6 +251,15 @@ def test_a_side_that_is_flat_where_it_meets_a_kink_is_not_the_end(start):
     assert result.value[0] == pytest.approx(1.0 - 0.5 * 0.7**2, rel=1e-10)
 
 
+def test_a_jump_that_nothing_is_known_of_ends_the_search_soon():
+    """1 + (x + 2)^2 / 2, and 50 more below -1: the search comes to the edge, and no step leads on."""
+    cliff = lambda x: (1.0 + 0.5 * (x[0] + 2.0) ** 2 + 50.0 * (x[0] < -1.0), x + 2.0, np.eye(1), np.eye(1))  # noqa: E731
+    result = search([cliff], [[3.0]])
+    assert result.status[0] == newton.STALLED
+    assert result.parameters[0, 0] == pytest.approx(-1.0, abs=1e-9)
+    assert result.num_steps[0] < 100
+
+
 @pytest.mark.parametrize("limit", [5.0, 7.0, 1e6])
 def test_a_last_step_along_a_flat_direction_does_not_leave_the_valley(limit):
     """1 + (x + y - 1)^2 / 2, whose gradient has a rounding error along the valley: Newton's step there is far too long.

@@ -69,12 +69,19 @@ def test_the_same_cut_found_from_the_final_likelihood():
 
 @pytest.mark.parametrize("name", [n for n in hc.datasets.SCENARIOS if n != "exp10-exp100"])
 @pytest.mark.parametrize("goal", ["asimov", "profile"])
-def test_one_cut_lands_on_the_scans_plateau(name, goal):
-    samples = hc.datasets.scenario(name, seed=2)
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective=goal)
-    best = hc.scan(samples, hc.Cut("x", ">"), metrics=(goal,)).optimum(goal)
-    # The scan's optimum follows the fluctuations of (down to ten) signal events; the soft cut does not.
-    assert result.hard_value > 0.97 * best.value
+def test_one_cut_is_nearly_as_good_as_the_true_optimum(name, goal):
+    """Judged by the closed-form yields: on its own few events a scan would look better than it is."""
+    truth = hc.datasets.SCENARIOS[name]
+
+    def significance(x):
+        s, b = (d.size * d.frozen.sf(x) for d in (truth.signal, truth.background))
+        # The simulation has as many events as are expected, so its uncertainty is sqrt(B).
+        return counting.asimov_significance(s, b, np.sqrt(b) if goal == "profile" else None)
+
+    result = hc.optimize(hc.datasets.scenario(name, seed=2), hc.Cut("x", ">"), objective=goal)
+    grid = np.linspace(0.0, 70.0, 1401)
+    few = truth.signal.size < 100
+    assert significance(result.thresholds["x"]) > (0.9 if few else 0.97) * significance(grid).max()
     assert result.success
 
 
@@ -225,10 +232,8 @@ def test_history_as_a_data_frame(held_out_result):
 
 def test_the_final_width_is_the_best_of_the_cross_validation(held_out_result):
     result, _ = held_out_result
-    best = max(result.validation)
-    assert len(result.validation) == 3
-    assert result.validation[len(result.anneal) - 1] >= 0.98 * best
-    assert all(value < 0.98 * best for value in result.validation[len(result.anneal) :])
+    assert len(result.validation) >= len(result.anneal)
+    assert result.validation[len(result.anneal) - 1] == max(result.validation)
 
 
 def test_the_same_seed_gives_the_same_result():

@@ -93,12 +93,15 @@ def standard_errors(fine: FineBins, found: Sequence[Candidate]) -> FloatArray:
     return np.where([np.isfinite(one.held_out) for one in found], deviations, np.nan)
 
 
-def choose(found: Sequence[Candidate], deviations: FloatArray) -> int:
+def choose(values: FloatArray, deviations: FloatArray) -> int:
     """Position of the smallest number of bins whose held-out value is hardly worse than the best; 0 without values.
 
     By not more than one standard error of the difference, or by 1 % of the significance.
+
+    Args:
+        values: squares of the held-out values, of ascending numbers of bins, shape (candidate,).
+        deviations: standard errors of their differences to the best, shape (candidate,).
     """
-    values = np.array([one.held_out for one in found])
     if not np.isfinite(values).any():
         return 0
     best = np.nanmax(values)

@@ -94,7 +94,7 @@ def bin_edges(
     most = max_bins if num_bins is None else num_bins
     _check(most, fine_bins, folds, guard, choice=num_bins is None)
     chosen_events, limits = as_selection(selection), _checked_bounds(bounds)
-    parts = _parts(samples, folds, seed)
+    parts = parts_of(samples, folds, seed)
     fine = FineBins.of(samples, variable, selection=chosen_events, bounds=limits, fine_bins=fine_bins, parts=parts)
     warn_outside(fine.outside, fine.structure)
     found = candidates(fine, gain, guard, most)
@@ -103,7 +103,7 @@ def bin_edges(
     found = found if num_bins is None else found[-1:]
     deviations = standard_errors(fine, found)
     judged, refusal = _judged(fine, found, deviations)
-    chosen = choose(found, deviations)
+    chosen = choose(np.array([one.held_out for one in found]), deviations)
     message = _chosen_by(found, chosen, given=num_bins is not None, most=most) + _better_shape(judged, chosen)
     best, partition = judged[chosen], found[chosen].partition
     if refusal:
@@ -167,7 +167,7 @@ def _checked_bounds(bounds: Any) -> tuple[float, float] | None:
     return low, high
 
 
-def _parts(samples: Sequence[Sample], folds: int, seed: int) -> list[NDArray[np.int64]]:
+def parts_of(samples: Sequence[Sample], folds: int, seed: int) -> list[NDArray[np.int64]]:
     """Part of each event, for each sample shape (event,); variations of an event are in its part."""
     generator = np.random.default_rng(seed)
     return [generator.permutation(len(sample)) % max(folds, 1) for sample in samples]
@@ -191,7 +191,7 @@ def _judged(fine: FineBins, found: Sequence[Candidate], deviations: FloatArray) 
         fitted = [np.nan, np.nan]
         if not refusal:
             try:
-                fitted = _significances(Fits(fine, one.num_bins), fine, one.partition, one.of_folds)
+                fitted = _significances(Fits.of(fine, one.num_bins), fine, one.partition, one.of_folds)
             except YieldError as error:
                 refusal = str(error)
         edges, value = fine.edges[one.partition], float(np.sqrt(one.value))
@@ -234,7 +234,7 @@ def _polished(
     fine: FineBins, gain: Gain, guard: Guard, one: Candidate, start: Binning
 ) -> tuple[Partition, Binning, str]:
     """Partition and binning after edges were moved, if that is worth it, and what was done."""
-    fits = Fits(fine, one.num_bins)
+    fits = Fits.of(fine, one.num_bins)
     others = [training(fine, fold) for fold in range(len(one.of_folds))]
     pairs = [(fine, one.partition), *zip(others, one.of_folds, strict=True)]
     tasks = [Task(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]

@@ -121,7 +121,7 @@ class FineBins:
             (variation, s, *_present(sample, variable, columns, selection), weights, columns)
             for variation, s, columns, weights, sample in blocks(samples, bare)
         ]
-        edges = _fine_edges([e[:5] for e in events], [s.signal for s in samples], bounds, fine_bins)
+        edges = fine_edges([e[:5] for e in events], [s.signal for s in samples], bounds, fine_bins)
         structure = structure_of(samples, axis=hist.axis.Variable(edges, name=variable), channel="signal_region")
         size, count = len(edges) - 1, 1 + max(int(part.max(initial=0)) for part in parts)
         shape = (count, len(structure.variations), len(samples), size)
@@ -213,7 +213,7 @@ def _present(
     return values, passed if selection is None else passed & selection.mask(columns, missing=sample.missing)
 
 
-def _fine_edges(
+def fine_edges(
     events: Sequence[tuple[int, int, FloatArray, NDArray[np.bool_], FloatArray]],
     signal: Sequence[bool],
     bounds: tuple[float, float] | None,

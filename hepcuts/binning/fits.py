@@ -1,7 +1,8 @@
 """Binnings judged, and their edges moved, by the discovery significance of the profile likelihood."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 import hist
 import numpy as np
@@ -18,7 +19,7 @@ from .programming import Partition
 
 _ROUNDS = 50
 """Most moves of an edge."""
-_STEPS = (1, 2, 4, 8, 16, 32)
+STEPS = tuple(sign * size for size in (1, 2, 4, 8, 16, 32) for sign in (-1, 1))
 """By how many fine bins an edge is moved."""
 _BETTER = 1e-6
 """Relative gain in significance that is worth a move."""
@@ -31,23 +32,26 @@ class Fits:
     """The likelihood of some number of bins, to be fitted at many binnings side by side.
 
     Args:
-        fine: the events.
-        num_bins: number of bins.
+        reference: templates of so many bins, each of which has what there may be in a bin.
 
     Raises:
         YieldError: a sample has a negative yield.
     """
 
-    def __init__(self, fine: FineBins, num_bins: int) -> None:
+    def __init__(self, reference: Templates) -> None:
+        self._likelihood = HistFactory.from_workspace(workspace(reference))
+        self._mapper = TemplateMapper(self._likelihood, [reference.structure])
+        self._signal = np.array([component.signal for component in reference.structure.components])
+
+    @classmethod
+    def of(cls, fine: FineBins, num_bins: int) -> "Fits":
+        """For some number of bins of one variable."""
         # Only the number of bins matters, and that each bin has what there may be in a bin.
         axis = hist.axis.Regular(num_bins, 0.0, 1.0, name=fine.structure.axis.name)
         structure = dataclasses.replace(fine.structure, axis=axis)
         total = fine.merged(np.array([0, fine.size]))
         values, variances = (np.repeat(np.asarray(t), num_bins, axis=-1) for t in (total.values, total.variances))
-        reference = Templates(structure, Yields(values, variances), fine.outside)
-        self._likelihood = HistFactory.from_workspace(workspace(reference))
-        self._mapper = TemplateMapper(self._likelihood, [structure])
-        self._signal = np.array([component.signal for component in structure.components])
+        return cls(Templates(structure, Yields(values, variances), fine.outside))
 
     def __call__(self, binned: Sequence[Yields]) -> FloatArray:
         """Significances of some yields of shape (variation, sample, bin), NaN where there is none, shape (lane,)."""
@@ -99,9 +103,26 @@ def signed_root(squared: float) -> float:
     return float(np.sign(squared) * np.sqrt(abs(squared)))
 
 
+P = TypeVar("P")
+
+
+class Movable(Protocol[P]):
+    """Edges to be moved, wherever they lie."""
+
+    @property
+    def start(self) -> P:
+        """Where to begin."""
+
+    def neighbors(self, at: P, /) -> list[P]:
+        """All allowed positions that differ in one edge, by one of the steps."""
+
+    def merged(self, at: P, /) -> Yields:
+        """Yields in the bins at a position."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """Edges to be moved.
+    """Edges of one variable to be moved; a `Movable`.
 
     Attributes:
         fine: the events that judge them.
@@ -117,7 +138,7 @@ class Task:
         """All allowed partitions that differ in one edge, by one of the steps."""
         found = []
         for edge in range(1, len(partition) - 1):
-            for step in (sign * size for size in _STEPS for sign in (-1, 1)):
+            for step in STEPS:
                 moved = partition.copy()
                 moved[edge] += step
                 if moved[edge - 1] < moved[edge] < moved[edge + 1]:
@@ -125,26 +146,34 @@ class Task:
                     found += [moved] if bins.all() else []
         return found
 
+    def merged(self, partition: Partition) -> Yields:
+        """See `Movable.merged`."""
+        return self.fine.merged(partition)
 
-def polish(fits: Fits, tasks: Sequence[Task]) -> list[Partition]:
-    """Move one edge at a time as long as the significance grows; all tasks side by side.
+
+def polish(values_of: Callable[[Sequence[Yields]], FloatArray], tasks: Sequence[Movable[P]]) -> list[P]:
+    """Move one edge at a time as long as a value grows; all tasks side by side.
+
+    Args:
+        values_of: values of some yields, shape (lane,), such as `Fits`; NaN where there is none.
+        tasks: what is to be moved.
 
     Returns:
-        A partition for each task, of which no edge can be moved to advantage by any of the steps.
+        A position for each task, of which no edge can be moved to advantage by any of the steps.
     """
     best = [task.start for task in tasks]
-    values = fits([task.fine.merged(partition) for task, partition in zip(tasks, best, strict=True)])
+    values = values_of([task.merged(position) for task, position in zip(tasks, best, strict=True)])
     moving = list(range(len(tasks)))
     for _ in range(_ROUNDS):
-        tried = [(number, partition) for number in moving for partition in tasks[number].neighbors(best[number])]
+        tried = [(number, position) for number in moving for position in tasks[number].neighbors(best[number])]
         if not tried:
             break
-        found = fits([tasks[number].fine.merged(partition) for number, partition in tried])
+        found = values_of([tasks[number].merged(position) for number, position in tried])
         moving = []
         for number in range(len(tasks)):
             mine = [at for at, (owner, _) in enumerate(tried) if owner == number and np.isfinite(found[at])]
             top = max(mine, key=lambda at: float(found[at]), default=None)
-            if top is not None and found[top] > values[number] * (1.0 + _BETTER):
+            if top is not None and found[top] > values[number] + _BETTER * abs(values[number]):
                 best[number], values[number] = tried[top][1], found[top]
                 moving.append(number)
     return best

@@ -3,9 +3,9 @@
 pyhf is the referee, JAX the player: the model is built, validated and owned by pyhf; its structure is read off once
 (`reading`), and the same log-likelihood is evaluated with the templates as arguments. Twice, because two things are
 wanted of it: `density` is JAX, to be differentiated as often as one likes; `solver` is NumPy with its derivatives
-written out, for fits by the thousand that have nothing to compile. `minimization` joins them: to JAX a fit is a
-function on the host (`host`) whose derivatives are known. On it stand `fit`, `discovery`, `toys`, `limits` and
-`precision`.
+written out, for fits by the thousand that have nothing to compile; `searches` walks with it from one start and from
+others. `minimization` joins the two: to JAX a fit is a function on the host (`host`) whose derivatives are known. On it
+stand `fit`, `discovery`, `toys`, `limits` and `precision`.
 """
 
 from .asimov import postfit_asimov_data as postfit_asimov_data

@@ -10,8 +10,8 @@ from hepcuts.errors import FitError, InputError
 
 from .batch import Batch
 from .likelihood import HistFactory
-from .minimization import alternative_starts, free_parameters, search
 from .nuisance import NuisanceParameters
+from .searches import alternative_starts, free_parameters, search
 from .solver.expansion import Likelihood
 from .solver.layout import layout_of
 from .solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima

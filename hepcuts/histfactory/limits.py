@@ -32,11 +32,10 @@ from .minimization import (
     contracted,
     fitted_parameters,
     gradients,
-    nominal_parameters,
     on_host,
-    search,
     slope_of_poi,
 )
+from .searches import nominal_parameters, search
 from .solver.newton import CONVERGED
 from .structure import LikelihoodTemplates, Structure
 

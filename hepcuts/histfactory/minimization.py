@@ -1,11 +1,12 @@
 """Fits as functions that JAX can batch and differentiate; the fitting itself is the solver's.
 
 `fitted_parameters` is differentiable by the implicit function theorem: at a minimum the gradient stays zero, so
-d theta = - H^-1 d(gradient), with the Hessian H of the parameters that are free and not at a bound.
+d theta = - H^-1 d(gradient), with the Hessian H of the parameters that are free and not held by a bound or by
+a kink or jump of the interpolation.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -20,28 +21,17 @@ from hepcuts.errors import InputError
 
 from . import density, host
 from .batch import Batch
+from .searches import free_parameters, likelihoods, nominal_parameters, search
 from .solver.expansion import Likelihood
 from .solver.gradient import gradient
-from .solver.layout import Layout, layout_of
-from .solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
-from .solver.newton import minimize
-from .solver.walls import search_along_walls
+from .solver.jumps import BEYOND
+from .solver.layout import layout_of
+from .solver.minima import CONVERGED
+from .solver.newton import KINK
 from .structure import LikelihoodTemplates, Structure
 
-_LANES = 4_000_000
-"""Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
-_MORE_STEPS = 2000
-"""For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
-_MOST_WALLS = 100
-"""How many lanes of a batch are searched one by one; more than that have another trouble."""
-
-
-def free_parameters(structure: Structure, *, fix_poi: bool) -> Any:
-    """Which parameters a fit moves, before templates have their say, shape (parameter,)."""
-    free = ~np.asarray(structure.fixed)
-    if fix_poi:
-        free[structure.poi] = False
-    return free
+_NO_SLOPE = 1e-12
+"""Square of a slope of -2 ln L over its curvature that is none."""
 
 
 def numbers_of(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -> Likelihood:
@@ -50,48 +40,6 @@ def numbers_of(structure: Structure, templates: LikelihoodTemplates, data: Any =
     layout = layout_of(structure, free_parameters(structure, fix_poi=False))
     with np.errstate(all="ignore"):
         return Likelihood(layout, structure, batch.templates, batch.data, np.asarray(structure.init, dtype=np.float64))
-
-
-def single_search(
-    structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = 400
-) -> Minima:
-    """Minimize the deviance of each lane on the host.
-
-    Args:
-        structure: of NumPy arrays.
-        batch: templates and data.
-        start: shape (parameter,), or (parameter, lane).
-        fix_poi: whether the parameter of interest stays where `start` has it.
-        max_steps: largest number of steps.
-    """
-    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
-    start = np.asarray(start, dtype=np.float64)
-    start = np.broadcast_to(start[:, None] if start.ndim == 1 else start, (len(start), batch.lanes))
-    nominal = nominal_parameters(structure, batch.asimov_mu)
-    init = np.asarray(structure.init, dtype=np.float64)[:, None]
-    bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with np.errstate(all="ignore"):
-        parts = [
-            # What the templates leave without content is fixed at its nominal value, wherever a fit starts.
-            minimize(likelihood, np.where(likelihood.void, init, start[:, lanes]), bounds, max_steps=max_steps)
-            for lanes, likelihood in likelihoods(structure, layout, batch, nominal)
-        ]
-    if len(parts) == 1:
-        return parts[0]
-    names = [field.name for field in dataclasses.fields(Minima)]
-    return Minima(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
-
-
-def likelihoods(
-    structure: Structure, layout: Layout, batch: Batch, nominal: FloatArray
-) -> Iterator[tuple[slice, Likelihood]]:
-    """The solver's likelihoods of a batch, chunk by chunk, with the lanes of each chunk."""
-    cells = layout.samples * layout.bins
-    size = max(1, _LANES // (cells * (len(layout.to) + len(layout.shifts.to) + 8)))
-    for first in range(0, max(batch.lanes, 1), size):  # a batch of none is one chunk without lanes
-        lanes = slice(first, first + size)
-        part = batch.take(lanes)
-        yield lanes, Likelihood(layout, structure, part.templates, part.data, nominal)
 
 
 def gradients(structure: Structure, batch: Batch, parameters: FloatArray) -> tuple[LikelihoodTemplates, FloatArray]:
@@ -116,14 +64,6 @@ def gradients(structure: Structure, batch: Batch, parameters: FloatArray) -> tup
     return LikelihoodTemplates(*moved), np.moveaxis(joined[-1], -1, 0)
 
 
-def nominal_parameters(structure: Structure, mu: float = 1.0) -> FloatArray:
-    """Nominal parameters with the parameter of interest, if there is one, at `mu`."""
-    nominal = np.array(structure.init, dtype=np.float64)
-    if structure.poi is not None:
-        nominal[structure.poi] = mu
-    return nominal
-
-
 def slope_of_poi(structure: Structure, batch: Batch, parameters: FloatArray) -> FloatArray:
     """Derivative of the deviance with respect to the parameter of interest at fixed other ones, shape (lane,)."""
     free = np.zeros(len(structure.init), dtype=bool)
@@ -134,73 +74,6 @@ def slope_of_poi(structure: Structure, batch: Batch, parameters: FloatArray) -> 
         for lanes, likelihood in likelihoods(structure, layout_of(structure, free), batch, nominal)
     ]
     return np.concatenate(parts)
-
-
-def alternative_starts(structure: Structure, number: int) -> FloatArray:
-    """Other places to start than pyhf's, over the ranges that the parameters may well take: (parameter, start).
-
-    Constrained parameters by up to three widths, free factors by up to a factor of four; always the same ones.
-    """
-    generator = np.random.default_rng(20110)
-    init = np.asarray(structure.init, dtype=np.float64)[:, None]
-    lower, upper = (np.asarray(side, dtype=np.float64)[:, None] for side in (structure.lower, structure.upper))
-    uniform = generator.uniform(-1.0, 1.0, size=(len(init), number))
-    # A variation to the same side at both ends makes two minima, one at each: look there first.
-    uniform[:, :2] = np.array([[-0.5, 0.5]])[:, :number]
-    starts = np.where(lower < 0, init + 3.0 * uniform, init * 4.0**uniform)
-    normal = np.asarray(structure.normal_parameter)
-    positive = lower[normal] >= 0
-    widths = np.clip(np.asarray(structure.normal_sigma, dtype=np.float64)[:, None], 0.0, 0.5)
-    starts[normal] = np.where(positive, init[normal] * np.exp(2.0 * widths * uniform[normal]), starts[normal])
-    return np.clip(starts, lower, upper)
-
-
-def search(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, retries: int = 4) -> Minima:
-    """As `single_search`; lanes that do not converge go on where they are, and try again from other places."""
-    result = single_search(structure, batch, start, fix_poi=fix_poi)
-    if np.all(result.status == CONVERGED):
-        return result
-    _go_on(structure, batch, result, fix_poi=fix_poi)
-    moved = free_parameters(structure, fix_poi=fix_poi)[:, None]
-    kept = np.broadcast_to(np.reshape(start, (len(moved), -1)), (len(moved), batch.lanes))
-    for other in alternative_starts(structure, retries).T:
-        failed = np.flatnonzero(result.status != CONVERGED)
-        if not len(failed):
-            break
-        part, again = batch.take(failed), np.where(moved, other[:, None], kept[:, failed])
-        found = single_search(structure, part, again, fix_poi=fix_poi)
-        _go_on(structure, part, found, fix_poi=fix_poi)
-        better = found.status == CONVERGED
-        result.replace(failed[better], found.take(better))
-    return result
-
-
-def _go_on(structure: Structure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
-    """Lanes that did not converge go on where they ended: along walls, or with more steps."""
-    failed = np.flatnonzero(result.status != CONVERGED)
-    if not len(failed):
-        return
-    _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
-    slow = np.flatnonzero(result.status == TOO_MANY_STEPS)
-    if len(slow):
-        here = result.parameters[:, slow]
-        found = single_search(structure, batch.take(slow), here, fix_poi=fix_poi, max_steps=_MORE_STEPS)
-        found.num_steps += result.num_steps[slow]
-        result.replace(slow, found)
-
-
-def _along_walls(structure: Structure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
-    """Search once more where a bin without data may be in the way, one by one."""
-    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
-    nominal = nominal_parameters(structure, batch.asimov_mu)
-    bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with np.errstate(all="ignore"):
-        for lane in lanes:
-            part = batch.take(np.array([lane]))
-            likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)
-            found = search_along_walls(likelihood, result.parameters[:, lane], bounds)
-            if found is not None:
-                result.replace(np.array([lane]), found)
 
 
 def as_operand(structure: Structure) -> tuple[Any, Callable[[Any], Structure]]:
@@ -279,12 +152,15 @@ def _response(structure: Structure, at: Any, direction: Any, found: Any, moved: 
         free = free.at[structure.poi].set(False)
         shift = shift.at[structure.poi].set(moved[structure.poi])
     free = free & (found > jnp.asarray(structure.lower)) & (found < jnp.asarray(structure.upper))
+    corner = _at_corner(structure, found)
 
     def gradient(templates: Any, data: Any, parameters: Any) -> Any:
         return jax.grad(density.deviance, argnums=2)(structure, templates, parameters, data)
 
     hessian = jax.jacfwd(gradient, argnums=2)(*at, found)
-    _, change = jax.jvp(lambda t, d: gradient(t, d, found), at, direction)
+    slope, change = jax.jvp(lambda t, d: gradient(t, d, found), at, direction)
+    # A slope holds a parameter in a corner; without one, the minimum happens to be there and moves on.
+    free = free & ~(corner & (slope**2 > _NO_SLOPE * jnp.diagonal(hessian)))
     change = change + hessian @ shift
     # A parameter without any effect stays where it is.
     free = free & (jnp.diagonal(hessian) > 0)
@@ -292,6 +168,20 @@ def _response(structure: Structure, at: Any, direction: Any, found: Any, moved: 
     root = jnp.where(free, jnp.sqrt(jnp.where(free, jnp.diagonal(hessian), 1.0)), 1.0)
     scaled = jnp.where(both, hessian / (root[:, None] * root[None, :]), jnp.eye(len(root)))
     return shift - jnp.where(free, jnp.linalg.solve(scaled, jnp.where(free, change, 0.0) / root) / root, 0.0)
+
+
+def _at_corner(structure: Structure, found: Any) -> Any:
+    """Which parameters are where the rates have a kink or a jump, shape (parameter,)."""
+    nowhere = jnp.zeros(len(structure.init), dtype=bool)
+    kinked = jumping = nowhere
+    if structure.histosys_code == "code0":
+        kinked = kinked.at[structure.histosys].set(True)
+    if structure.normsys_code == "code1":
+        kinked = kinked.at[structure.normsys].set(True)
+    if structure.histosys_code == "code2":
+        jumping = nowhere.at[structure.histosys].set(True)
+    size = jnp.abs(found)
+    return (kinked & (size <= KINK)) | (jumping & ((size == 1.0) | (size == BEYOND)))
 
 
 @jax.jit

@@ -15,7 +15,7 @@ from . import density
 from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
-from .minimization import free_parameters
+from .searches import free_parameters
 from .solver.expansion import Likelihood
 from .solver.layout import layout_of
 from .structure import LikelihoodTemplates, Structure

@@ -14,7 +14,8 @@ from . import density, host
 from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import required_poi
-from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host, search
+from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host
+from .searches import search
 from .solver.minima import CONVERGED, Minima
 from .structure import LikelihoodTemplates, Structure
 
@@ -40,14 +41,14 @@ def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None)
         known = Minima(np.repeat(nominal[:, None], batch.lanes, axis=1), zero, zero, none, none + CONVERGED, none == 0)
         return known, background_only
     unconditional = search(structure, batch, nominal if start is None else start, fix_poi=False)
-    # The larger hypothesis cannot fit worse; where it does, it stopped in a higher minimum and goes on from the lower.
+    # The larger hypothesis cannot fit worse; where it does, or found nothing, it goes on from the smaller one's end.
     if structure.lower[poi] <= 0:
-        with np.errstate(invalid="ignore"):  # both are infinite where nothing could be fitted
-            gap = background_only.value < unconditional.value - 1e-9 * (1.0 + np.abs(unconditional.value))
-        worse = np.flatnonzero(gap & (background_only.status == CONVERGED))
+        reached = np.where(unconditional.status == CONVERGED, unconditional.value, np.inf)
+        slack = 1e-9 * (1.0 + np.abs(background_only.value))
+        worse = np.flatnonzero((background_only.status == CONVERGED) & (background_only.value + slack < reached))
         if len(worse):
             again = search(structure, batch.take(worse), background_only.parameters[:, worse], fix_poi=False)
-            better = (again.status == CONVERGED) & (again.value < unconditional.value[worse])
+            better = (again.status == CONVERGED) & (again.value < reached[worse])
             unconditional.replace(worse[better], again.take(better))
     return unconditional, background_only
 

@@ -8,7 +8,7 @@ says where pyhf departs from the HistFactory note; the tests differentiate those
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class Multiplicative:
             self._odd = ((15 * o0 - 7 * o1 + o2) / 8, (-5 * o0 + 5 * o1 - o2) / 4, (3 * o0 - 3 * o1 + o2) / 8)
             self._even = ((24 * e0 - 9 * e1 + e2) / 8, (-12 * e0 + 7 * e1 - e2) / 4, (8 * e0 - 5 * e1 + e2) / 8)
 
-    def take(self, lanes: NDArray[np.bool_]) -> "Multiplicative":
+    def take(self, lanes: Any) -> "Multiplicative":
         """The same of some lanes."""
         if self._log_up.shape[-1] == 1:
             return self

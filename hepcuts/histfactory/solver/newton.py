@@ -178,8 +178,8 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     gradient = here.at.gradient
     if likelihood.kinks.any():
         kinked = likelihood.kinks[:, None]
-        lower = np.where(kinked & (now > 0), KINK, lower)
-        upper = np.where(kinked & (now <= 0), 0.0, upper)
+        lower = np.where(kinked & (now > 0), np.maximum(lower, KINK), lower)
+        upper = np.where(kinked & (now <= 0), np.minimum(upper, 0.0), upper)
     outwards = ((now <= lower) & (gradient > 0)) | ((now >= upper) & (gradient < 0))
     moving = here.free & ~outwards
     step, edm, exact = newton_step(here.at, here.damping, moving)
@@ -263,7 +263,8 @@ def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArr
     old, edm = here.at.value, proposal.edm
     usable = proposal.solved & np.isfinite(new.value) & np.isfinite(new.gradient).all(axis=0)
     accept = usable & (new.value <= old + 1e-15 * (1.0 + np.abs(old)))
-    stalled = ~accept & (here.damping > _LARGEST_DAMPING)
+    # So short a step that it changes nothing may be accepted and refused in turn without end.
+    stalled = (here.damping > _LARGEST_DAMPING) & ~(accept & (new.value < old))
     undamped = edm * (1.0 + here.damping)
     # A deviance is never negative: where it is zero already there is nothing left to gain, whatever the gradient.
     converged = stalled & ((proposal.exact & (undamped < EDM_ROUNDING)) | (old < EDM_ROUNDING))

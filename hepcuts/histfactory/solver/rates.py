@@ -120,7 +120,7 @@ class Expectation:
         self.void = void
         """Parameters whose constraint has no content at these templates and which are fixed, (parameter, lane)."""
 
-    def take(self, lanes: NDArray[np.bool_]) -> Self:
+    def take(self, lanes: Any) -> Self:
         """The same of some lanes."""
         other = object.__new__(type(self))
         for name, value in vars(self).items():

@@ -1,0 +1,154 @@
+"""One search for many cuts, each for a fresh process: hepcuts, and the tools that one finds elsewhere.
+
+All of them see the same training events, half of 200 000 signal and 1 000 000 background events, and the same
+significance with a background known to 10 %. What their cuts are worth on new events is computed, not sampled: the
+truth is known (`hepcuts.datasets.ManyFeatures.yields`).
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from cut_cabin import CABIN
+from cut_events import Array, CutEvents, significance
+from cut_searches import SEARCHES
+from measure import Measurement, PeakMemory, repeated, start_jax, timed
+
+import hepcuts as hc
+from hepcuts.datasets import ManyFeatures, many_features
+from hepcuts.filling import EventTable
+from hepcuts.objectives import objective
+from hepcuts.relaxations import Sigmoid
+
+SIGNAL, BACKGROUND = 100_000, 500_000
+"""Simulated training events."""
+NEW_EVENTS = 10_000_000
+"""New events, signal and background in the same ratio, to confirm what is computed."""
+
+
+def hepcuts(num_features: int, seed: int) -> Measurement:
+    """`hepcuts.optimize` with nothing set; run_s is a second call in the same process."""
+    samples = _samples(num_features, seed, SIGNAL, BACKGROUND)
+    start_jax()
+    memory = PeakMemory()
+    first_s, result = timed(lambda: _optimize(samples))
+    peak = memory.mib()
+    run_s, best_s = repeated(lambda: _optimize(samples), most=1)
+    thresholds = np.array([result.thresholds[name] for name in ManyFeatures(num_features).names])
+    remarks = _worth(_events(samples), thresholds) | {"sampled_Z": sampled(thresholds, seed=1000 + seed)}
+    return Measurement(first_s, run_s, best_s, peak_mib=peak, remarks=remarks)
+
+
+def other(tool: str, num_features: int, seed: int, budget: float) -> Measurement:
+    """Another tool."""
+    samples = _samples(num_features, seed, SIGNAL, BACKGROUND)
+    search = (SEARCHES | CABIN)[tool]
+    _import(tool)
+    memory = PeakMemory()
+    events = _events(samples)
+    first_s, found = timed(lambda: search(events, seed, budget))
+    peak = memory.mib()
+    remarks = _worth(events, found.thresholds)
+    if np.isfinite(found.after_s):
+        remarks["best_after_s"] = found.after_s
+    return Measurement(first_s, peak_mib=peak, remarks=remarks)
+
+
+def scaling(num_features: int, num_events: int) -> Measurement:
+    """`hepcuts.optimize` on more events or features: the first call alone."""
+    num_signal = num_events // 6
+    samples = _samples(num_features, 1, num_signal, num_events - num_signal)
+    start_jax()
+    memory = PeakMemory()
+    first_s, result = timed(lambda: _optimize(samples))
+    peak = memory.mib()
+    thresholds = np.array([result.thresholds[name] for name in ManyFeatures(num_features).names])
+    s, b = ManyFeatures(num_features).yields(thresholds)
+    return Measurement(first_s, peak_mib=peak, remarks={"fresh_Z": float(significance(s, b, (0.1 * b) ** 2))})
+
+
+def value_and_gradient(num_features: int, num_events: int) -> Measurement:
+    """One soft significance with gradient, at the final widths, against NumPy summing the same array once."""
+    num_signal = num_events // 6
+    samples = _samples(num_features, 1, num_signal, num_events - num_signal)
+    values = np.concatenate([np.array([*sample.columns.values()]) for sample in samples], axis=1)
+    with jax.enable_x64(True):
+        start_jax()
+        call = _soft_significance(samples)
+        memory = PeakMemory()
+        first_s, _ = timed(call)
+        run_s, best_s = repeated(call, most=15)
+    sum_s, best_sum_s = repeated(lambda: np.sum(values), most=15)
+    remarks = {"numpy_sum_s": sum_s, "times_numpy_sum": run_s / sum_s, "fastest_over_fastest": best_s / best_sum_s}
+    return Measurement(first_s, run_s, best_s, peak_mib=memory.mib(), remarks=remarks)
+
+
+def _soft_significance(samples: list[hc.Sample]) -> Any:
+    """One evaluation as the search makes it, at thresholds near the best."""
+    cuts = hc.Selection([hc.Cut(name, ">", 0.0) for name in samples[0].columns])
+    table = jax.device_put(EventTable.of(samples, cuts))
+    reference = hc.fill(samples, None)
+    soft = objective("asimov_uncertainty").prepare(reference, Sigmoid())
+    call = jax.jit(jax.value_and_grad(lambda at, data: soft(data, at, np.full(at.shape, 0.2))))
+    at = np.where(np.arange(len(cuts.cuts)) % 2 == 0, 0.9, -0.1)
+    return lambda: jax.block_until_ready(call(at, table))
+
+
+def sampled(thresholds: Array, seed: int) -> float:
+    """Significance of cuts on ten million new events, drawn in chunks."""
+    generator, chunks = np.random.default_rng(seed), 20
+    passed = np.zeros(2)
+    for _ in range(chunks):
+        pair = many_features(
+            len(thresholds),
+            seed=generator,
+            num_signal=NEW_EVENTS // (6 * chunks),
+            num_background=NEW_EVENTS * 5 // (6 * chunks),
+        )
+        for i, sample in enumerate(pair):
+            columns = zip(sample.columns.values(), thresholds, strict=True)
+            passed[i] += sample.weights[np.all([x > t for x, t in columns], axis=0)].sum()
+    s, b = passed / chunks
+    return float(significance(s, b, (0.1 * b) ** 2))
+
+
+def _optimize(samples: list[hc.Sample]) -> Any:
+    cuts = [hc.Cut(name, ">") for name in samples[0].columns]
+    return hc.optimize(samples, hc.Selection(cuts), objective="asimov_uncertainty")
+
+
+def _samples(num_features: int, seed: int, num_signal: int, num_background: int) -> list[hc.Sample]:
+    """Training events; their finite number does not enter the significance, as it does not for the other tools."""
+    pair = many_features(num_features, seed=seed, num_signal=num_signal, num_background=num_background)
+    return [
+        hc.Sample(s.name, s.columns, weights=s.weights, signal=s.signal, modifiers=s.modifiers, staterror=False)
+        for s in pair
+    ]
+
+
+def _events(samples: list[hc.Sample]) -> CutEvents:
+    signal, background = samples
+    rows = (np.array([*sample.columns.values()]) for sample in samples)
+    return CutEvents(*rows, signal.weights, background.weights)
+
+
+def _worth(events: CutEvents, thresholds: Array) -> dict[str, float]:
+    """Significance on the training events and of the truth, and what is left of the simulated background."""
+    _, b, squares = events.yields(thresholds)
+    new_s, new_b = ManyFeatures(len(thresholds)).yields(thresholds)
+    return {
+        "training_Z": events.value(thresholds),
+        "fresh_Z": float(significance(new_s, new_b, (0.1 * new_b) ** 2)),
+        "background_events": b**2 / squares if squares else 0.0,
+    }
+
+
+def _import(tool: str) -> None:
+    """Let a tool be imported before the clock starts."""
+    if tool in CABIN:
+        import cabin  # noqa: F401, PLC0415
+        import torch  # noqa: PLC0415
+
+        torch.ones(1, requires_grad=True).sum().backward()
+    if tool == "cma_es":
+        import cma  # noqa: F401, PLC0415

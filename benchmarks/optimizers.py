@@ -1,0 +1,141 @@
+"""Many cuts at once: what the cuts that each tool finds are worth on events that did not choose them, and its time.
+
+Every round is a new seed, for all tools the same: new training events in a fresh process. Medians of the rounds stand
+in the rows, with the least and the largest significance beside them.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from measure import Measurement, in_fresh_process
+from report import Result, Target
+from session import Session, Work
+
+FEATURES = (2, 5, 10)
+HEPCUTS = "hepcuts"
+GOING_ON = ("differential_evolution", "cma_es")
+"""Those that hepcuts is to be ten times faster than."""
+OTHERS = (*GOING_ON, "random_search", "grid", "coordinate_ascent", "cabin_significance", "cabin_efficiencies")
+CLASSIFIERS = ("boosted_trees", "logistic_regression")
+Rounds = dict[str, list[Measurement]]
+
+
+def optimizers(session: Session) -> Result:
+    """The best of 2, 5 and 10 cuts: half of 200 000 signal and 1 000 000 background events, significance with 10 %."""
+    rows: dict[str, Measurement] = {}
+    targets: list[Target] = []
+    for features in FEATURES:
+        rounds = _of_features(session, features)
+        rows |= {f"{tool}, {features} cuts": _medians(found) for tool, found in rounds.items()}
+        targets += _targets(features, rounds)
+    return Result(_title(optimizers), rows, tuple(targets))
+
+
+def optimizer_scaling(session: Session) -> Result:
+    """Time and memory of hepcuts against the number of events and of features, in a fresh process each."""
+    sizes = [(10, 100_000), (10, 1_000_000), (10, 10_000_000), (2, 1_000_000), (50, 1_000_000)]
+    rows: dict[str, Measurement] = {}
+    for features, events in sizes:
+        name = f"{features} cuts, {events:.0e} events"
+        session.progress(name)
+        rows[name] = in_fresh_process("optimizer_tasks", "scaling", num_features=features, num_events=events)
+    session.progress("value and gradient")
+    ratio = in_fresh_process("optimizer_tasks", "value_and_gradient", num_features=10, num_events=1_000_000)
+    rows["one value and gradient, 10 cuts, 1e+06 events"] = ratio
+    measured = ratio.remarks.get("times_numpy_sum", float("nan"))
+    goal = Target("one value and gradient over NumPy's sum of the same array", measured, 10.0, at_least=False)
+    return Result(_title(optimizer_scaling), rows, (goal,))
+
+
+def optimizer_higgsml(session: Session) -> Result:
+    """12 features of simulated H to tau tau, 5 folds: profile likelihood with systematics of the events left out."""
+    works = {HEPCUTS: Work.of("higgs_tasks", "hepcuts")}
+    works |= {tool: Work.of("higgs_tasks", "other", tool=tool, budget=session.budget / 10) for tool in OTHERS}
+    works |= {tool: Work.of("higgs_tasks", "classifier", tool=tool) for tool in CLASSIFIERS}
+    rounds = _rounds(session, works, "folds")
+    rows = {tool: _medians(found) for tool, found in rounds.items()}
+    searches = {tool: found for tool, found in rounds.items() if tool not in CLASSIFIERS}
+    return Result(_title(optimizer_higgsml), rows, (_gain(searches, "H to tau tau"),))
+
+
+CASES: dict[str, Callable[[Session], Result]] = {
+    case.__name__: case for case in (optimizers, optimizer_scaling, optimizer_higgsml)
+}
+
+
+def _title(case: Callable[[Session], Result]) -> str:
+    return (case.__doc__ or "").rstrip(".")
+
+
+def _of_features(session: Session, features: int) -> Rounds:
+    """What each tool found for so many features."""
+    works = {HEPCUTS: Work.of("optimizer_tasks", "hepcuts", num_features=features)}
+    for tool in OTHERS:
+        budget = session.budget * features / 10 * (0.25 if tool == "random_search" else 1.0)
+        works[tool] = Work.of("optimizer_tasks", "other", tool=tool, num_features=features, budget=budget)
+    return _rounds(session, works, f"{features} cuts")
+
+
+def _rounds(session: Session, works: dict[str, Work], what: str) -> Rounds:
+    """What each tool found in each round."""
+    found: Rounds = {tool: [] for tool in works}
+    for seed in range(1, session.rounds + 1):
+        for tool, work in works.items():
+            if not any(measurement.skipped for measurement in found[tool]):
+                session.progress(f"{what}, {tool}, {seed} of {session.rounds}")
+                found[tool].append(in_fresh_process(work.module, work.function, **work.arguments, seed=seed))
+    return found
+
+
+def _medians(found: list[Measurement]) -> Measurement:
+    """One row for all rounds; a round without result is told, with the reason."""
+    for measurement in found:
+        if measurement.skipped:
+            return measurement
+    seconds = [m.first_s for m in found if m.first_s is not None]
+    run = [m.run_s for m in found]
+    fresh = _fresh(found)
+    remarks = {key: float(np.median([m.remarks[key] for m in found])) for key in found[0].remarks}
+    return Measurement(
+        first_s=float(np.median(seconds)),
+        best_first_s=min(seconds),
+        run_s=float(np.median(run)),
+        best_s=min(run),
+        peak_mib=max((m.peak_mib for m in found if m.peak_mib is not None), default=None),
+        remarks=remarks | {"fresh_Z_least": min(fresh), "fresh_Z_largest": max(fresh)},
+    )
+
+
+def _targets(features: int, rounds: Rounds) -> list[Target]:
+    """Significance against the best of the others, seed by seed, and time against those that go on."""
+    targets = [_gain(rounds, f"{features} cuts")]
+    for tool in GOING_ON:
+        ratio = _seconds(rounds[tool]) / _seconds(rounds[HEPCUTS])
+        targets.append(Target(f"{tool} over hepcuts: seconds with compiling, {features} cuts", ratio, 10.0))
+    return targets
+
+
+def _gain(rounds: Rounds, where: str) -> Target:
+    """Z on new events against the best of the others; what it may be less by is the spread over the seeds."""
+    mine = rounds[HEPCUTS]
+    others = {tool: found for tool, found in rounds.items() if tool != HEPCUTS and _complete(found)}
+    if not (_complete(mine) and others):
+        return Target(f"Z on new events, {where}", float("nan"), 0.0)
+    best = max(others, key=lambda tool: float(np.median(_fresh(others[tool]))))
+    gains = np.subtract(_fresh(mine), _fresh(others[best]))
+    spread = float(gains.std(ddof=1)) if len(gains) > 1 else 0.0
+    return Target(f"Z on new events, hepcuts less {best}, {where}", float(np.median(gains)), -spread)
+
+
+def _complete(found: list[Measurement]) -> bool:
+    return bool(found) and not any(measurement.skipped for measurement in found)
+
+
+def _fresh(found: list[Measurement]) -> list[float]:
+    return [measurement.remarks["fresh_Z"] for measurement in found]
+
+
+def _seconds(found: list[Measurement]) -> float:
+    if not _complete(found):
+        return float("nan")
+    return float(np.median([measurement.first_s for measurement in found]))

@@ -1,0 +1,205 @@
+"""The best categories: bins of one or more discriminants, together with cuts."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from hepcuts._types import FloatArray
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.directions import find_directions
+from hepcuts.errors import InputError
+from hepcuts.filling import as_selection, warn_outside
+from hepcuts.objectives import AbstractObjective, AbstractTemplateObjective
+from hepcuts.objectives import objective as find_objective
+from hepcuts.optima import FEW_EVENTS
+from hepcuts.samples import Sample, check_samples
+
+from .categories_result import Categories
+from .choice import choose
+from .edges import parts_of
+from .fine import Guard
+from .growing import grown, standard_errors
+from .laying import Kind, Plan, divide, lay_out
+from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, with_cuts
+from .solving import Shape, Solver, Tried
+
+_FINE = {1: 200, 2: 100}
+_FINE_OF_MANY = 50
+"""Fine bins along each axis, by default, for so many axes."""
+
+_MOST_AXES = 8
+
+
+def categorize(
+    samples: Iterable[Sample],
+    discriminants: str | Sequence[str],
+    *,
+    num_bins: int | Sequence[int] | None = None,
+    max_categories: int = 12,
+    objective: str | AbstractObjective = "profile",
+    kind: Kind = "grid",
+    selection: Selection | AbstractCut | None = None,
+    axis: Any = None,
+    min_background: float = FEW_EVENTS,
+    min_expected: float = 1.0,
+    fine_bins: int | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    soft: bool = True,
+) -> Categories:
+    """Find the bins of one or more discriminants, and cuts with them, that optimize an objective of the likelihood.
+
+    Edges lie among fine bins. The search starts where dynamic programming finds the largest sum of squared
+    significances over categories, along one variable after the other; for one variable that is the global optimum of
+    the sum. Then soft edges (`hepcuts.binning.soft_edges`) follow the gradient of the objective through the likelihood,
+    narrower in each stage; the hard edges next to them, and those of the start, are moved one at a time as long as the
+    objective grows, and the best are taken. If on events held out they are worse than the start, the start is.
+
+    Args:
+        samples: at least one signal and one background.
+        discriminants: column or columns. An event without a value is in no category.
+        num_bins: number of bins along each discriminant (one number: along all), or None to choose. Then bins are
+            added one at a time, along the discriminant where they help most; the smallest number is taken whose
+            held-out value is hardly worse than the best, by not more than one standard error or 1 %.
+        max_categories: largest number to choose from.
+        objective: a name or object, see `hepcuts.objectives`; no loss of single events.
+        kind: ``"grid"``, or ``"argmax"`` for discriminants that are scores of one kind each: an event belongs to the
+            largest of its scores, along which it is binned.
+        selection: which events, or None for all. Cuts with thresholds stay as they are, those of plain cuts and windows
+            without are found together with the edges.
+        axis: of an observable that is fitted in each category (an axis of `hist.axis`), or None to count.
+        min_background: least effective number of simulated background events in a category, (sum w)^2 / sum w^2.
+        min_expected: least expected number of background events in a category.
+        fine_bins: number of quantiles, of equal parts signal and background, along each variable; by default 200 for
+            one variable, 100 for two, 50 for more.
+        folds: number of parts for the held-out values, or 0; then `num_bins` has to be given.
+        seed: of the parts.
+        soft: whether to search with soft edges, too, and not only to move the hard ones.
+
+    Returns:
+        Edges, cuts and axis, with values on the events that chose them and on others.
+
+    Raises:
+        InputError: an unknown objective, a number that makes no sense, or no categories that satisfy the guard.
+        SampleError: as `hepcuts.fill`.
+        EmptySelectionError: no signal, or no background, is left.
+        YieldError: a sample has a negative yield, and the objective is one of the likelihood.
+
+    Warns:
+        OutsideAxisWarning: selected events lie outside the axis of the observable and are not counted.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.many_features(2, seed=1, num_signal=3000, num_background=6000)
+        >>> result = hc.categorize(samples, ["x0", "x1"], num_bins=2, folds=0)
+        >>> result.num_categories, bool(result.value >= result.start_value)
+        (4, True)
+    """
+    samples = check_samples(samples)
+    goal = find_objective(objective)
+    if not isinstance(goal, AbstractTemplateObjective):
+        raise InputError(f"The objective {goal.name!r} is a loss of single events; choose one of the templates.")
+    plan = _plan(samples, discriminants, kind, as_selection(selection), (axis, fine_bins))
+    guard = Guard(float(min_background), float(min_expected))
+    shape = _shape(num_bins, plan)
+    _check(plan, guard, folds, max_categories, choice=shape is None)
+    lattice = lay_out(samples, plan, parts_of(samples, folds, seed))
+    warn_outside(lattice.outside, lattice.structure)
+    solver = Solver(lattice, goal, guard)
+    smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
+    tried = [] if shape is not None else grown(solver, smallest, len(plan.discriminants), max_categories)
+    deviations = standard_errors(solver, tried)
+    if shape is None:
+        chosen = choose(np.array([one.held_out for one in tried]), deviations) if tried else 0
+        shape = tried[chosen].shape if tried else smallest
+    best = solver.attempt(shape, soft=soft)
+    if best is None:
+        raise not_allowed(solver, shape, smallest)
+    return _result(solver, plan, best, (tried, deviations), samples=samples, selection=as_selection(selection))
+
+
+def _plan(
+    samples: Sequence[Sample],
+    discriminants: str | Sequence[str],
+    kind: Kind,
+    selection: Selection | None,
+    options: tuple[Any, int | None],
+) -> Plan:
+    names = (discriminants,) if isinstance(discriminants, str) else tuple(discriminants)
+    if kind not in ("grid", "argmax"):
+        raise InputError(f"kind is {kind!r}; expected 'grid' or 'argmax'.")
+    fixed, free = divide(None if selection is None else find_directions(samples, selection))
+    count = len(names) + len(free)
+    if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"discriminants are {discriminants!r}; expected one column, or several different ones.")
+    if count > _MOST_AXES:
+        raise InputError(f"{count} variables were given, with those of cuts to be found; at most {_MOST_AXES} can be.")
+    fine_bins = _FINE.get(count, _FINE_OF_MANY) if options[1] is None else options[1]
+    return Plan(names, kind, fixed, free, options[0], fine_bins)
+
+
+def _shape(num_bins: int | Sequence[int] | None, plan: Plan) -> Shape | None:
+    """Number of bins along each axis, cuts included; None to choose."""
+    if num_bins is None:
+        return None
+    names = plan.discriminants
+    bins = (num_bins,) * len(names) if isinstance(num_bins, int | np.integer) else tuple(num_bins)
+    if len(bins) != len(names) or not all(1 <= number <= plan.fine_bins for number in bins):
+        raise InputError(
+            f"num_bins is {num_bins!r}; expected one number from 1 to {plan.fine_bins} fine bins, or one for each of "
+            f"{', '.join(names)}."
+        )
+    return (*(int(number) for number in bins), *_of_cuts(plan))
+
+
+def _of_cuts(plan: Plan) -> Shape:
+    return tuple(1 + len(cut.thresholds) for cut in plan.free)
+
+
+def _check(plan: Plan, guard: Guard, folds: int, most: int, *, choice: bool) -> None:
+    if not 2 <= plan.fine_bins <= 2000:
+        raise InputError(f"fine_bins is {plan.fine_bins}; expected 2 to 2000.")
+    if folds < 0 or folds == 1 or (folds == 0 and choice):
+        raise InputError(
+            f"folds is {folds}; expected at least 2 parts, or 0 if num_bins is given: on the events that choose the "
+            "edges more bins are always better."
+        )
+    if most < 1:
+        raise InputError(f"max_categories is {most}; expected at least 1.")
+    for name, value in dataclasses.asdict(guard).items():
+        if not (np.isfinite(value) and value >= 0):
+            raise InputError(f"{name} is {value}; expected a finite number of events, 0 or more.")
+
+
+def _result(
+    solver: Solver,
+    plan: Plan,
+    best: Tried,
+    tried: tuple[Sequence[Tried], FloatArray],
+    *,
+    samples: tuple[Sample, ...],
+    selection: Selection | None,
+) -> Categories:
+    lattice, judge = solver.everything, solver.judge(best.shape)
+    partitions, value, held_out, message = kept(best, judge)
+    sign, count = judge.goal.sign, len(plan.discriminants)
+    return Categories(
+        edges={a.variable: a.edges[p] for a, p in zip(lattice.axes[:count], partitions[:count], strict=True)},
+        kind=plan.kind,
+        selection=with_cuts(selection, plan.free, lattice.axes[count:], partitions[count:]),
+        objective=judge.goal.name,
+        label=judge.goal.label,
+        value=sign * value,
+        start_value=sign * best.solution.start_value,
+        held_out_value=judge.root(held_out),
+        uncertainty=solver.uncertainty(best.shape, partitions),
+        significance=significance(lattice, best.shape, partitions),
+        **of_categories(lattice, partitions),
+        candidates=candidates(solver, *tried, count),
+        guard=f"each category{str(solver.guard).removeprefix('each bin')}",
+        message=chosen_by(tried[0]) + message,
+        samples=samples,
+        observable=plan.axis,
+    )

@@ -1,0 +1,121 @@
+"""What categories are worth: an objective of their templates, on the events that chose them and on others."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hepcuts._precision import float64_scope
+from hepcuts._types import FloatArray
+from hepcuts.constraints import AtLeast
+from hepcuts.evaluators import TemplateEvaluator
+from hepcuts.objectives import AbstractTemplateObjective, LikelihoodObjective
+from hepcuts.templates import Templates, Yields
+
+from .fine import Guard
+from .fits import Fits
+
+_LANES = 32
+"""Yields that a compiled objective takes side by side."""
+
+_SAME = 1e-9
+"""Relative; sums of weights in another order."""
+
+
+class Judge:
+    """An objective of the templates of some number of categories.
+
+    Args:
+        goal: the objective.
+        reference: templates of the structure, with events in every bin.
+        guard: what each category needs at least.
+        observable: number of bins of the observable in each category.
+
+    Raises:
+        YieldError: a sample has a negative yield.
+    """
+
+    def __init__(
+        self, goal: AbstractTemplateObjective, reference: Templates, guard: Guard, observable: int = 1
+    ) -> None:
+        self.goal, self._reference = goal, reference
+        components = reference.structure.components
+        self._background = tuple(i for i, component in enumerate(components) if not component.signal)
+        self._guards = guards(reference, guard, observable)
+        # Z of the profile likelihood has a way of its own, without compilation and many at a time.
+        self._fits = Fits(reference) if goal.name == "profile" and isinstance(goal, LikelihoodObjective) else None
+
+    @functools.cached_property
+    def _evaluator(self) -> TemplateEvaluator:
+        return TemplateEvaluator(self.goal, [self._reference], self._guards)
+
+    @functools.cached_property
+    def _side_by_side(self) -> Any:
+        of_yields = float64_scope(self.goal.of_yields)([self._reference])
+        return jax.jit(jax.vmap(lambda values, variances: of_yields([Yields(values, variances)])))
+
+    def deficit(self, yields: Yields) -> float:
+        """By how much the guards are missed: sum of the logarithms of wanted over found; 0 if they are not."""
+        structure = self._reference.structure
+        total = 0.0
+        for one in self._guards:
+            found = np.asarray(one.quantity(yields, structure))
+            short = found[found < one.least * (1.0 - _SAME)]
+            total += float(np.sum(np.log(one.least / np.maximum(short, 1e-300))))
+        nominal = np.asarray(yields.nominal)
+        background = nominal[list(self._background)].sum(axis=0)
+        # A bin without background has no significance, and one that expects less than nothing no likelihood.
+        bad = (background <= 0) & (nominal.sum(axis=0) != 0) | (nominal.sum(axis=0) < 0)
+        return total + 700.0 * float(bad.sum())
+
+    def __call__(self, binned: Sequence[Yields]) -> FloatArray:
+        """The objective of some yields, negated for a loss, shape (lane,); NaN where there is none."""
+        return self.goal.sign * (self._compiled(binned) if self._fits is None else self._fits(binned))
+
+    @float64_scope
+    def _compiled(self, binned: Sequence[Yields]) -> FloatArray:
+        found = []
+        for first in range(0, len(binned), _LANES):
+            some = list(binned[first : first + _LANES])
+            padded = some + [some[0]] * (_LANES - len(some))
+            tables = (jnp.asarray(np.stack([getattr(one, name) for one in padded])) for name in ("values", "variances"))
+            found.append(np.asarray(self._side_by_side(*tables))[: len(some)])
+        return np.concatenate(found)
+
+    def value_and_slopes(self, sums: FloatArray) -> tuple[float, FloatArray]:
+        """The guarded objective, negated for a loss, and its slopes to sums of shape (variation, sample, bin, 2)."""
+        value, (slopes,) = self._evaluator.of_sums([sums.reshape(-1, 2)])
+        return self.goal.sign * value, self.goal.sign * slopes.reshape(sums.shape)
+
+    def tangent(self, chose: FloatArray, other: FloatArray) -> tuple[float, FloatArray]:
+        """The objective, continued along its tangent from the sums of the events that chose to those of others.
+
+        Of an objective that is made large its square is continued: of a significance that is q0, or a sum over bins, of
+        which `hepcuts.binning.gains` says what its tangent is worth.
+
+        Returns:
+            The square (a loss itself, negated) and its slopes, of the shape of the sums.
+        """
+        value, slopes = self.value_and_slopes(chose)
+        if self.goal.sign > 0:
+            value, slopes = value**2, 2.0 * value * slopes
+        return value + float(np.sum(slopes * (other - chose))), slopes
+
+    def root(self, continued: float) -> float:
+        """The objective from a mean of tangents, negative where a square is."""
+        return float(np.sign(continued) * np.sqrt(abs(continued))) if self.goal.sign > 0 else -continued
+
+
+def guards(reference: Templates, guard: Guard, observable: int) -> tuple[AtLeast, ...]:
+    """The guard as what is wanted of each category, of so many bins of the observable."""
+    components = reference.structure.components
+    background = tuple(i for i, component in enumerate(components) if not component.signal)
+    wanted = ("background", guard.min_expected, False), ("effective_background", guard.min_background, True)
+    return tuple(
+        AtLeast(name, least, background, effective=effective, each=observable)
+        for name, least, effective in wanted
+        if least > 0
+    )

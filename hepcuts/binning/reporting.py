@@ -1,0 +1,111 @@
+"""What a result says of the categories that were found."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcuts._types import FloatArray
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.errors import InputError, YieldError
+
+from .categories_result import Candidate
+from .choice import WITHIN
+from .fits import Fits
+from .judging import Judge
+from .lattice import FineAxis, Lattice, Partitions
+from .programming import Partition
+from .solving import Shape, Solver, Tried
+from .starts import even
+
+
+def kept(best: Tried, judge: Judge) -> tuple[Partitions, float, float, str]:
+    """Categories, their value and held-out value, and in words how they were found.
+
+    Edges that were searched are kept if searching in the same way on parts of the events does not make those held out
+    worse than where it began.
+    """
+    solution = best.solution
+    if solution.best is solution.start:
+        return solution.start, solution.start_value, best.held_out, "; edges of dynamic programming, none better found"
+    sign = judge.goal.sign
+    gained = f"{judge.goal.name} from {sign * solution.start_value:.4f} to {sign * solution.value:.4f}"
+    if best.held_out < best.start_held_out:
+        change = f"held out from {judge.root(best.start_held_out):.4f} to {judge.root(best.held_out):.4f}"
+        text = f"; edges of dynamic programming kept: a search takes {gained}, but {change}"
+        return solution.start, solution.start_value, best.start_held_out, text
+    unknown = "" if np.isfinite(best.held_out) else ", not checked on held-out events"
+    return solution.best, solution.value, best.held_out, f"; the search took {gained}{unknown}"
+
+
+def chosen_by(tried: Sequence[Tried]) -> str:
+    """How the numbers of bins were chosen, in words."""
+    if not tried:
+        return "numbers of bins as given"
+    return (
+        f"smallest numbers of bins, of those up to {tried[-1].categories} categories, held out within one standard "
+        f"error or {100 * WITHIN:g} % of the best"
+    )
+
+
+def candidates(
+    solver: Solver, tried: Sequence[Tried], deviations: FloatArray, discriminants: int
+) -> tuple[Candidate, ...]:
+    """The numbers of bins that were tried, as a user reads them."""
+    found = []
+    for one, deviation in zip(tried, deviations, strict=True):
+        judge = solver.judge(one.shape)
+        bins, value = one.shape[:discriminants], judge.goal.sign * one.solution.value
+        found.append(Candidate(bins, one.categories, value, judge.root(one.held_out), float(deviation)))
+    return tuple(found)
+
+
+def of_categories(lattice: Lattice, partitions: Partitions) -> dict[str, FloatArray]:
+    """Yields of each category, the observable summed over, each of shape (category,)."""
+    yields = lattice.merged(partitions)
+    signal = np.array([component.signal for component in lattice.structure.components])
+    nominal, variance = (
+        np.asarray(table).reshape(len(signal), -1, lattice.lead[2]).sum(axis=-1)
+        for table in (yields.nominal, yields.variance)
+    )
+    background, squares = (table[~signal].sum(axis=0) for table in (nominal, variance))
+    effective = np.divide(background**2, squares, out=np.zeros_like(background), where=squares > 0)
+    return {"signal": nominal[signal].sum(axis=0), "background": background, "effective_background": effective}
+
+
+def significance(lattice: Lattice, shape: Shape, partitions: Partitions) -> float:
+    """Discovery significance of the profile likelihood; NaN if there is none."""
+    try:
+        return float(Fits(lattice.reference(shape))([lattice.merged(partitions)])[0])
+    except YieldError:
+        return float("nan")
+
+
+def with_cuts(
+    selection: Selection | None, free: Sequence[AbstractCut], axes: Sequence[FineAxis], partitions: Partitions
+) -> Selection | None:
+    """The selection, with the thresholds that were found."""
+    if selection is None:
+        return None
+    found = {
+        cut.variable: cut.at(_thresholds(cut, axis.edges, partition))
+        for cut, axis, partition in zip(free, axes, partitions, strict=True)
+    }
+    return Selection([found.get(cut.variable, cut) for cut in selection.cuts])
+
+
+def _thresholds(cut: AbstractCut, edges: FloatArray, partition: Partition) -> list[float]:
+    """A bin holds its lower edge, a cut does not let its threshold pass."""
+    inner = edges[partition[1:-1]]
+    return [float(np.nextafter(e, -np.inf) if sign > 0 else e) for e, sign in zip(inner, cut.signs, strict=True)]
+
+
+def not_allowed(solver: Solver, shape: Shape, smallest: Shape) -> InputError:
+    """The error that no categories satisfy the guard."""
+    there = of_categories(solver.everything, even(solver.everything, smallest))
+    bins = " x ".join(str(number) for number, least in zip(shape, smallest, strict=True) if least == 1)
+    return InputError(
+        f"No {bins} bins were found such that {solver.guard} (and the objective has a value). All events together "
+        f"expect {there['background'].sum():.4g} background events, simulated by "
+        f"{there['effective_background'].sum():.4g} effective ones. Lower the guards, ask for fewer bins, or simulate "
+        "more."
+    )

@@ -1,0 +1,181 @@
+"""The best categories for given numbers of bins, and what they are worth on events that did not choose them."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcuts._types import FloatArray
+from hepcuts.objectives import AbstractTemplateObjective
+
+from .fine import Guard
+from .fits import polish
+from .gains import GAINS, Gain
+from .judging import Judge
+from .lattice import Lattice, Partitions
+from .soft_edges import HardEdges, SoftEdges
+from .starts import alternating, even
+
+Shape = tuple[int, ...]
+"""Number of bins along each axis of the lattice."""
+
+_EXACT = ("asimov", "s_over_sqrt_b")
+"""Objectives of which dynamic programming knows the global optimum."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Solution:
+    """Categories of some events.
+
+    Attributes:
+        best: the edges found.
+        value: the objective there, on the events that chose, negated for a loss.
+        start: those of dynamic programming, which is where the search began.
+        start_value: the objective there.
+    """
+
+    best: Partitions
+    value: float
+    start: Partitions
+    start_value: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tried:
+    """Numbers of bins that were tried.
+
+    Attributes:
+        shape: numbers of bins.
+        categories: number of categories.
+        solution: on all events.
+        held_out: mean over folds of the continued objective (`Judge.tangent`) at the edges found; NaN without folds.
+        start_held_out: the same at the edges of dynamic programming.
+        factors: what one event adds to `held_out`, for each row of the lattice, shape (row,).
+    """
+
+    shape: Shape
+    categories: int
+    solution: Solution
+    held_out: float
+    start_held_out: float
+    factors: FloatArray
+
+
+class Solver:
+    """The events, all of them and without each fold.
+
+    Args:
+        lattice: with a part for each fold, or one part.
+        goal: the objective.
+        guard: what each category needs at least.
+    """
+
+    def __init__(self, lattice: Lattice, goal: AbstractTemplateObjective, guard: Guard) -> None:
+        self.lattice, self.goal, self.guard = lattice, goal, guard
+        parts = range(lattice.num_parts)
+        self.everything = lattice.chosen(parts)
+        folds = parts if lattice.num_parts > 1 else range(0)
+        self.training = [lattice.chosen(part for part in parts if part != fold) for fold in folds]
+        self.others = [lattice.chosen([fold]) for fold in folds]
+        self.gain: Gain = GAINS[goal.name if goal.name in _EXACT else "asimov"]
+        self.judge = functools.cache(self._judge)
+
+    def _judge(self, shape: Shape) -> Judge:
+        return Judge(self.goal, self.everything.reference(shape), self.guard, self.lattice.lead[2])
+
+    def start(self, lattice: Lattice, shape: Shape) -> Partitions | None:
+        """Edges of dynamic programming that satisfy the guard; None if none are found."""
+        found = alternating(lattice, even(lattice, shape), self.gain, self.guard)
+        repaired = HardEdges(lattice, self.judge(shape), found).repaired()
+        if repaired is None or repaired is found:
+            return repaired
+        return alternating(lattice, repaired, self.gain, self.guard)
+
+    def solve(self, lattice: Lattice, shape: Shape, *, soft: bool) -> Solution | None:
+        """The best categories of some events; None if the guard allows none.
+
+        Args:
+            lattice: the events, of one part.
+            shape: numbers of bins.
+            soft: whether to search with soft edges, too, and not only to move hard ones.
+        """
+        judge, start = self.judge(shape), self.start(lattice, shape)
+        if start is None:
+            return None
+        found = [start]
+        if soft and not self._known_best(shape) and any(bins > 1 for bins in shape):
+            edges = SoftEdges(lattice, shape, judge)
+            softly = [edges.optimum(begin) for begin in (start, even(lattice, shape))]
+            repaired = (HardEdges(lattice, judge, partitions).repaired() for partitions in softly)
+            found += [partitions for partitions in repaired if partitions is not None]
+        moved = found if self._known_best(shape) else polish(judge, [HardEdges(lattice, judge, p) for p in found])
+        values = judge([lattice.merged(partitions) for partitions in (start, *moved)])
+        if not np.isfinite(values).any():
+            return None
+        best = int(np.nanargmax(values))
+        return Solution((start, *moved)[best], float(values[best]), start, float(values[0]))
+
+    def _known_best(self, shape: Shape) -> bool:
+        alone = sum(bins > 1 for bins in shape) <= 1 and len(self.lattice.blocks) == 1
+        return alone and self.goal.name in _EXACT
+
+    def attempt(self, shape: Shape, *, soft: bool) -> Tried | None:
+        """Solve for all events, and for each fold's training events; None if the guard allows none."""
+        whole = self.solve(self.everything, shape, soft=soft)
+        if whole is None:
+            return None
+        solutions = [self.solve(lattice, shape, soft=soft) for lattice in self.training]
+        known = [one for one in solutions if one is not None]
+        held_out = start_held_out = float("nan")
+        factors = np.zeros(sum(len(block.cell) for block in self.lattice.blocks))
+        if known and len(known) == len(solutions):
+            held_out, factors = self._held_out(shape, [one.best for one in known])
+            start_held_out, _ = self._held_out(shape, [one.start for one in known])
+        categories = self.lattice.num_categories(shape)
+        return Tried(shape, categories, whole, held_out, start_held_out, factors)
+
+    def _held_out(self, shape: Shape, partitions: Sequence[Partitions]) -> tuple[float, FloatArray]:
+        """Mean of the tangents, and what an event of each row adds to it."""
+        judge, total, found = self.judge(shape), 0.0, []
+        for fold, edges in enumerate(partitions):
+            value, slopes = judge.tangent(self.training[fold].sums(edges), self.others[fold].sums(edges))
+            total += value / len(partitions)
+            found.append(self.by_row(edges, slopes, fold))
+        return total, np.sum(found, axis=0)
+
+    def by_row(self, partitions: Partitions, slopes: FloatArray, part: int | None = None) -> FloatArray:
+        """What one event in each row of the lattice, and its variations with it, add to an objective.
+
+        Args:
+            partitions: the categories.
+            slopes: of the objective to the sums, shape (variation, sample, bin, 2).
+            part: zero for rows of others; None for all parts.
+
+        Returns:
+            Shape (row,), all blocks one after the other; zero for rows that are variations.
+        """
+        lattice, found, first = self.lattice, [], 0
+        variations, samples, bins = lattice.lead
+        # Under a variation nearly all events stay in their categories.
+        together = slopes[..., 0].sum(axis=0)
+        for block in lattice.blocks:
+            category = lattice.categories(block, partitions)
+            number, sample = block.cell // (bins * samples), block.cell // bins % samples
+            counted = (category >= 0) & (number % variations == 0)
+            if part is not None:
+                counted &= number // variations == part
+            at = (first + np.maximum(category, 0)) * bins + block.cell % bins
+            found.append(np.where(counted, together[sample, at], 0.0))
+            first += int(np.prod(lattice.dims(block, [len(p) - 1 for p in partitions])))
+        return np.concatenate(found)
+
+    def deviation(self, factors: FloatArray) -> float:
+        """Standard deviation, from finite simulation, of the sum of factors of shape (row,) over events."""
+        squares = np.concatenate([block.weights[:, 1] for block in self.lattice.blocks])
+        return float(np.sqrt(np.sum(factors**2 * squares)))
+
+    def uncertainty(self, shape: Shape, partitions: Partitions) -> float:
+        """Standard deviation of the objective on all events in given categories, from finite simulation."""
+        _, slopes = self.judge(shape).value_and_slopes(self.everything.sums(partitions))
+        return self.deviation(self.by_row(partitions, slopes))

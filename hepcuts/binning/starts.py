@@ -1,0 +1,90 @@
+"""Where the search for categories begins: dynamic programming along one variable after the other.
+
+At given edges of all other variables, the best edges along one of them, for a sum over bins, are found exactly
+(`hepcuts.binning.programming`). Taken in turn until none changes, each step is no worse than the one before. For one
+variable the first step is the global optimum.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcuts._types import FloatArray
+
+from .fine import FineBins, Guard
+from .gains import Gain
+from .lattice import Lattice, Partitions
+from .programming import Partition, best_partitions
+
+_ROUNDS = 10
+
+_FREE = Guard(0.0, 0.0)
+
+
+def alternating(lattice: Lattice, start: Partitions, gain: Gain, guard: Guard) -> Partitions:
+    """Improve partitions along one axis at a time, until none changes; of one part of the events."""
+    at, single = start, sum(len(p) > 2 for p in start) == 1
+    for _ in range(1 if single else _ROUNDS):
+        before = at
+        for number, partition in enumerate(at):
+            if len(partition) > 2:
+                better = _best_along(lattice, number, at, gain, guard)
+                at = (*at[:number], partition if better is None else better, *at[number + 1 :])
+        if all(np.array_equal(a, b) for a, b in zip(at, before, strict=True)):
+            break
+    return at
+
+
+def _best_along(lattice: Lattice, number: int, at: Partitions, gain: Gain, guard: Guard) -> Partition | None:
+    """The best partition of one axis; None if none is allowed."""
+    axis, bins = lattice.axes[number], len(at[number]) - 1
+    gains = gains_along(lattice, number, at, gain, guard)
+    if axis.kept is None:
+        found = best_partitions(gains, bins)
+        return found[-1][0] if len(found) == bins else None
+    # Of a cut one bin counts: from the first edge on, up to the last one, or in between.
+    begins = slice(0, 1) if axis.kept == 0 else slice(1, None)
+    ends = slice(None, -1) if axis.kept < bins - 1 else slice(-1, None)
+    some = gains[begins, ends]
+    if not np.isfinite(some).any():
+        return None
+    first, last = np.unravel_index(np.argmax(some), some.shape)
+    begin, end = np.arange(axis.size)[begins][first], np.arange(axis.size)[ends][last] + 1
+    return np.unique([0, begin, end, axis.size]).astype(np.int64)
+
+
+def gains_along(lattice: Lattice, number: int, at: Partitions, gain: Gain, guard: Guard) -> FloatArray:
+    """What a bin from fine bin i to j of one axis adds in all categories of the others, shape (fine, fine)."""
+    size = lattice.axes[number].size
+    total = np.zeros((size, size))
+    for table in lattice.along(number, at):
+        if table is None:
+            continue
+        tables = table.reshape(*lattice.lead, *table.shape[1:])
+        for column in range(tables.shape[3]):
+            whole = _fine(lattice, number, tables[:, :, :, column].sum(axis=2))
+            guarded = whole.gains(gain, guard)
+            if lattice.lead[2] == 1:
+                total += guarded
+                continue
+            parts = (_fine(lattice, number, tables[:, :, o, column]) for o in range(lattice.lead[2]))
+            total += np.where(np.isfinite(guarded), sum(part.gains(gain, _FREE) for part in parts), -np.inf)
+    return total
+
+
+def _fine(lattice: Lattice, number: int, sums: FloatArray) -> FineBins:
+    """Fine bins of one axis, from sums of shape (variation, sample, fine, 2)."""
+    return FineBins(
+        lattice.axes[number].edges, lattice.structure, sums[None, ..., 0], sums[None, ..., 1], lattice.outside
+    )
+
+
+def even(lattice: Lattice, shape: Sequence[int]) -> Partitions:
+    """Bins of equally many fine bins; cuts that let almost everything pass."""
+    found = []
+    for axis, bins in zip(lattice.axes, shape, strict=True):
+        inner = np.arange(1, bins) * axis.size / bins
+        if axis.kept is not None:
+            inner = np.array([1] if axis.kept == 1 else [axis.size - 1]) if bins == 2 else np.array([1, axis.size - 1])
+        found.append(np.array([0, *np.round(inner), axis.size], dtype=np.int64))
+    return tuple(found)

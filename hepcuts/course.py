@@ -1,0 +1,182 @@
+"""The course of an optimization: all stages, their validation, the polish; interrupted, resumed."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tqdm
+from numpy.typing import NDArray
+
+from . import _files
+from ._types import FloatArray
+from .errors import InputError
+from .filling import quietly
+from .jumps import go_on
+from .polish import Polish, polish
+from .samples import Sample
+from .search import Search, Walk
+from .validation import Validation, Validator
+
+_HASTE = 1e-5
+"""Relative precision of the optima of stages that may not be chosen."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outcome:
+    """Where a course ended.
+
+    Attributes:
+        walk: the way, with its last position.
+        position: hard thresholds in the coordinates, shape (threshold,).
+        schedule: the stages up to the chosen one.
+        validation: of the stages, or None.
+        polish: what the polish did.
+        validated: the value of the hard cuts in the cross-validation, larger is better, or None.
+        polish_validated: what the polish gained in the cross-validation, or None.
+        interrupted: whether the user did.
+        folds: thresholds that each fold would have, shape (fold, threshold), or None.
+    """
+
+    walk: Walk
+    position: FloatArray
+    schedule: tuple[float, ...]
+    validation: Validation | None
+    polish: Polish
+    validated: float | None
+    polish_validated: float | None
+    interrupted: bool
+    folds: FloatArray | None = None
+
+
+def run(
+    search: Search,
+    samples: Sequence[Sample],
+    schedule: tuple[float, ...],
+    *,
+    members: Sequence[NDArray[Any]] | None,
+    checkpoint: str | Path | None = None,
+) -> Outcome:
+    """Go through the stages, choose one, polish.
+
+    An interrupt (KeyboardInterrupt) ends the stages; those before count. In the first stage there are none, and the
+    interrupt goes on to the caller.
+
+    Args:
+        search: with the training events.
+        samples: these events.
+        schedule: widths of the stages in units of the search's own.
+        members: fold of each event, sample by sample, or None for no cross-validation.
+        checkpoint: file that is written after each stage, and that a later run of the same problem goes on from.
+
+    Raises:
+        InputError: the checkpoint is that of another problem.
+        OptimizationError: the objective has no finite value at the start.
+    """
+    # Quiet when not on a terminal.
+    quiet = not sys.stderr.isatty()
+    with tqdm.tqdm(total=None, desc="optimizing cuts", unit=" steps", disable=quiet, leave=False) as bar:
+        choose = members is not None and len(schedule) > 1
+        walk = Walk(search.hasty(_HASTE) if choose else search, search.start, bar.update)
+        validator = None
+        if choose and members is not None:
+            validator = Validator(search, samples, members=members, report=bar.update)
+        keeper = _Keeper(checkpoint, search, schedule, members)
+        keeper.restore(walk, validator)
+        interrupted = False
+        try:
+            for stage in range(walk.num_stages, len(schedule)):
+                if validator is not None and not validator.worthwhile:
+                    break
+                bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
+                go_on(walk, schedule[stage])
+                if validator is not None:
+                    quietly(validator.advance)(schedule[stage], walk.position)
+                keeper.write(walk, validator)
+        except KeyboardInterrupt:
+            finished = walk.num_stages if validator is None else validator.num_stages
+            if finished == 0:
+                raise
+            walk.back_to(finished - 1)
+            interrupted = True
+        return _conclude(walk, search, schedule, validator, interrupted=interrupted)
+
+
+def _conclude(
+    walk: Walk, search: Search, schedule: tuple[float, ...], validator: Validator | None, *, interrupted: bool
+) -> Outcome:
+    """The chosen stage again, to full precision, and its hard cuts polished if that stands the validation."""
+    if validator is None:
+        chosen = schedule[: walk.num_stages]
+        done = polish(search, walk.position, search.widths * chosen[-1])
+        return Outcome(walk, done.position, chosen, None, done, None, None, interrupted)
+    validation = validator.result()
+    chosen = schedule[: validation.chosen + 1]
+    walk.back_to(validation.chosen)
+    walk.search = search
+    walk.repeat(chosen[-1], walk.position)
+    value, folds = float(validation.values[validation.chosen]), validation.thresholds[validation.chosen]
+    done = polish(search, walk.position, search.widths * chosen[-1])
+    if done.moves == 0:
+        return Outcome(walk, walk.position, chosen, validation, done, value, None, interrupted, folds)
+    polished = quietly(validator.polished)(validation.chosen)
+    if polished < value:
+        kept = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
+        return Outcome(walk, walk.position, chosen, validation, kept, value, polished - value, interrupted, folds)
+    folds, gain = validator.polished_thresholds, polished - value
+    return Outcome(walk, done.position, chosen, validation, done, polished, gain, interrupted, folds)
+
+
+class _Keeper:
+    """Writes and reads the checkpoint, if there is one."""
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        search: Search,
+        schedule: Sequence[float],
+        members: Sequence[NDArray[Any]] | None,
+    ) -> None:
+        self._path = None if path is None else Path(path)
+        self._problem = "" if path is None else _fingerprint(search, schedule, members)
+
+    def write(self, walk: Walk, validator: Validator | None) -> None:
+        if self._path is not None:
+            state = {"walk": walk.state, "validator": None if validator is None else validator.state}
+            _files.write_text(self._path, json.dumps({"problem": self._problem} | state) + "\n")
+
+    def restore(self, walk: Walk, validator: Validator | None) -> None:
+        if self._path is None or not self._path.exists():
+            return
+        try:
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+            same = found["problem"] == self._problem
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"The checkpoint {self._path} cannot be read ({error}); delete it to start anew.") from error
+        if not same:
+            raise InputError(
+                f"The checkpoint {self._path} is that of another problem (other events, cuts, objective, stages or "
+                "seed); delete it, or name another file."
+            )
+        walk.restore(found["walk"])
+        if validator is not None:
+            validator.restore(found["validator"])
+
+
+def _fingerprint(search: Search, schedule: Sequence[float], members: Sequence[NDArray[Any]] | None) -> str:
+    """What has to be the same for a run to go on where another ended."""
+    digest = hashlib.sha256()
+    problem = search.problem
+    words = (problem.selection, problem.goal.name, problem.walker, problem.relaxation, problem.regions)
+    more = (problem.min_background, problem.constraints, problem.fixed, problem.tied, tuple(schedule))
+    digest.update(repr((*words, *more)).encode())
+    for region in search.regions:
+        for array in (region.values, region.weights, region.cell):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    for member in members or ():
+        digest.update(np.ascontiguousarray(member).tobytes())
+    return digest.hexdigest()

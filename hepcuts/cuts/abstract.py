@@ -1,0 +1,258 @@
+"""What all cuts have in common, and the inversion of any of them."""
+
+import abc
+import dataclasses
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._columns import Numbers, is_missing
+from hepcuts._types import Columns, FloatArray, FloatLike
+from hepcuts.errors import InputError
+
+if TYPE_CHECKING:
+    from .selection import Selection
+
+COMPARE = {1: operator.gt, -1: operator.lt}
+"""By sign: how a value that passes compares to the threshold, which itself does not pass."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractCut(abc.ABC):
+    """A requirement on one variable.
+
+    Attributes:
+        variable: the column that is cut on.
+        bounds: range in which an optimizer or a scan may move the thresholds, or None for the range of the events.
+        width: width of the soft cut in the units of the variable, or None to derive it from the events' spread.
+        missing: what happens to an event whose value is missing: ``"fail"`` (default) or ``"pass"``.
+    """
+
+    variable: str
+    bounds: tuple[float, float] | None
+    width: float | None
+    missing: Literal["fail", "pass"]
+
+    @property
+    @abc.abstractmethod
+    def thresholds(self) -> tuple[float | None, ...]:
+        """The thresholds, None where one is still to be found."""
+
+    @abc.abstractmethod
+    def at(self, thresholds: Sequence[float]) -> "AbstractCut":
+        """The same cut at other thresholds."""
+
+    @property
+    @abc.abstractmethod
+    def signs(self) -> tuple[int, ...]:
+        """For each threshold +1 if values above it pass, -1 if values below it pass."""
+
+    @abc.abstractmethod
+    def value(self, thresholds: Sequence[float]) -> Any:
+        """Thresholds as a user reads them: a number, a pair for a window, one for each knot of a sliding cut."""
+
+    @abc.abstractmethod
+    def compare(self, thresholds: Sequence[float], *values: FloatArray) -> NDArray[np.bool_]:
+        """Which values pass, none of them being missing.
+
+        Args:
+            thresholds: all of them.
+            values: for each of `columns`, shape (event,).
+        """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads, the variable first."""
+        return (self.variable,)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """For each threshold what tells it from the others of this cut."""
+        return {1: ("",), 2: (":low", ":high")}[len(self.thresholds)]
+
+    @property
+    def plain(self) -> "AbstractCut":
+        """The cut itself, or the one that it inverts."""
+        return self
+
+    @property
+    def inverted(self) -> bool:
+        """Whether it keeps what fails `plain`."""
+        return self.plain is not self
+
+    def passes(self, columns: Columns, *, missing: float | None = None) -> NDArray[np.bool_]:
+        """Hard reading of events by their columns: which pass, shape (event,).
+
+        Args:
+            columns: variable to values, each of shape (event,).
+            missing: the number that stands for a missing value, or None.
+
+        Raises:
+            InputError: a threshold is not set.
+        """
+        thresholds = [threshold for threshold in self.thresholds if threshold is not None]
+        if len(thresholds) < len(self.thresholds):
+            raise InputError(
+                f"The threshold of {self} is not set, and a hard selection needs one; give it, as in "
+                f"hepcuts.Cut({self.variable!r}, '>', 40.0), or find it with hepcuts.scan or hepcuts.optimize."
+            )
+        values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
+        absent = np.any([is_missing(column, missing) for column in values], axis=0)
+        return np.where(absent, self.missing == "pass", self.compare(thresholds, *values))
+
+    def mask(self, values: Numbers, *, missing: float | None = None) -> NDArray[np.bool_]:
+        """Hard reading of a cut on one column: which events pass.
+
+        Args:
+            values: the variable, shape (event,).
+            missing: the number that stands for a missing value, or None.
+
+        Raises:
+            InputError: a threshold is not set, or depends on another column.
+        """
+        if len(self.columns) > 1:
+            raise InputError(
+                f"{self}: the threshold depends on {self.columns[1]!r}; use passes({{{self.columns[0]!r}: ..., "
+                f"{self.columns[1]!r}: ...}}), or a hepcuts.Selection's mask of all columns."
+            )
+        return self.passes({self.variable: np.asarray(values, dtype=np.float64)}, missing=missing)
+
+    def _check(self) -> None:
+        if not isinstance(self.variable, str) or not self.variable:  # type: ignore[redundant-expr]
+            raise InputError(f"A cut's variable is {self.variable!r}; expected the name of a column.")
+        if self.missing not in ("fail", "pass"):
+            raise InputError(f"Cut on {self.variable!r}: missing is {self.missing!r}; expected 'fail' or 'pass'.")
+        if self.width is not None and not 0 <= self.width < np.inf:
+            raise InputError(f"Cut on {self.variable!r}: width is {self.width}; expected a finite number, 0 or more.")
+        if self.bounds is not None:
+            low, high = self.bounds
+            if not (np.isfinite(low) and np.isfinite(high) and low < high):
+                raise InputError(
+                    f"Cut on {self.variable!r}: bounds are {self.bounds}; expected (low, high), low < high."
+                )
+        for threshold in self.thresholds:
+            if threshold is not None and not np.isfinite(threshold):
+                raise InputError(f"Cut on {self.variable!r}: the threshold is {threshold}; expected a finite number.")
+
+    def __and__(self, other: "AbstractCut | Selection") -> "Selection":
+        from .selection import Selection  # noqa: PLC0415 (a selection is made of cuts)
+
+        return Selection([self]) & other
+
+    def __invert__(self) -> "AbstractCut":
+        return Not(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Not(AbstractCut):
+    """Keep events that fail a cut; made with ``~cut``, as for a control region.
+
+    Every event passes either the cut or its inversion: one that stands on the threshold passes here, and one whose
+    value is missing passes here if it fails the cut, so that `missing` is the opposite of the cut's.
+
+    Args:
+        cut: the cut to fail.
+
+    Raises:
+        InputError: not a cut, or one that is an inversion itself.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> print(~hc.Cut("mt", ">", 100))
+        not (mt > 100)
+        >>> (~hc.Window("mass", 105, 140)).mask([90.0, 120.0, 150.0])
+        array([ True, False,  True])
+    """
+
+    variable: str = dataclasses.field(init=False)
+    bounds: tuple[float, float] | None = dataclasses.field(init=False)
+    width: float | None = dataclasses.field(init=False)
+    missing: Literal["fail", "pass"] = dataclasses.field(init=False)
+    cut: AbstractCut
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.cut, AbstractCut):
+            raise InputError(f"Only a cut can be inverted, got {type(self.cut).__name__}; invert the cuts one by one.")
+        if self.cut.inverted:
+            raise InputError(f"The cut {self.cut} is inverted already; take its cut, or write ~cut, which does.")
+        for field in ("variable", "bounds", "width"):
+            object.__setattr__(self, field, getattr(self.cut, field))
+        object.__setattr__(self, "missing", "fail" if self.cut.missing == "pass" else "pass")
+
+    @property
+    def thresholds(self) -> tuple[float | None, ...]:
+        """See `AbstractCut.thresholds`."""
+        return self.cut.thresholds
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """See `AbstractCut.signs`: the opposite of the cut's."""
+        return tuple(-sign for sign in self.cut.signs)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See `AbstractCut.columns`."""
+        return self.cut.columns
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """See `AbstractCut.suffixes`."""
+        return self.cut.suffixes
+
+    @property
+    def plain(self) -> AbstractCut:
+        """See `AbstractCut.plain`."""
+        return self.cut
+
+    def at(self, thresholds: Sequence[float]) -> "Not":
+        """See `AbstractCut.at`."""
+        return Not(self.cut.at(thresholds))
+
+    def value(self, thresholds: Sequence[float]) -> Any:
+        """See `AbstractCut.value`."""
+        return self.cut.value(thresholds)
+
+    def compare(self, thresholds: Sequence[float], *values: FloatArray) -> NDArray[np.bool_]:
+        """See `AbstractCut.compare`."""
+        return ~self.cut.compare(thresholds, *values)
+
+    def __invert__(self) -> AbstractCut:
+        return self.cut
+
+    def __str__(self) -> str:
+        return f"not ({self.cut})"
+
+
+def maybe_float(value: FloatLike | None, what: str) -> float | None:
+    """A number that may be left out.
+
+    Raises:
+        InputError: neither a number nor None.
+    """
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} is {value!r}; expected a number, or None.") from error
+
+
+def pair(bounds: tuple[FloatLike, FloatLike] | None, variable: str) -> tuple[float, float] | None:
+    """Bounds that may be left out.
+
+    Raises:
+        InputError: not two numbers.
+    """
+    if bounds is None:
+        return None
+    try:
+        low, high = bounds
+        return float(low), float(high)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Cut on {variable!r}: bounds are {bounds!r}; expected two numbers, (low, high).") from error
+
+
+def shown(threshold: float | None) -> str:
+    """A threshold for people."""
+    return "?" if threshold is None else f"{threshold:.6g}"

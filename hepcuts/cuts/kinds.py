@@ -1,0 +1,158 @@
+"""The two usual cuts: one threshold, and a window."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._types import FloatArray, FloatLike
+from hepcuts.errors import InputError
+
+from .abstract import COMPARE, AbstractCut, maybe_float, pair, shown
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut(AbstractCut):
+    """Keep events on one side of a threshold; the threshold itself does not pass.
+
+    Args:
+        variable: the column that is cut on.
+        direction: ``">"`` keeps larger values, ``"<"`` smaller ones; ``"auto"`` lets `hepcuts.optimize` choose.
+        threshold: in the units of the variable, or None if it is to be found.
+        bounds: see `AbstractCut`.
+        width: see `AbstractCut`.
+        missing: see `AbstractCut`.
+
+    Raises:
+        InputError: an unknown direction, or a number that is not finite.
+
+    Example:
+        >>> cut = Cut("x", ">", 40.0) & Cut("pt", "<", bounds=(20, 200))
+        >>> print(cut)
+        x > 40 & pt < ?
+    """
+
+    direction: Literal[">", "<", "auto"]
+    threshold: float | None
+
+    def __init__(
+        self,
+        variable: str,
+        direction: Literal[">", "<", "auto"],
+        threshold: FloatLike | None = None,
+        *,
+        bounds: tuple[FloatLike, FloatLike] | None = None,
+        width: FloatLike | None = None,
+        missing: Literal["fail", "pass"] = "fail",
+    ) -> None:
+        object.__setattr__(self, "variable", variable)
+        object.__setattr__(self, "direction", direction)
+        object.__setattr__(self, "threshold", maybe_float(threshold, f"Cut on {variable!r}: the threshold"))
+        object.__setattr__(self, "bounds", pair(bounds, variable))
+        object.__setattr__(self, "width", maybe_float(width, f"Cut on {variable!r}: width"))
+        object.__setattr__(self, "missing", missing)
+        if direction not in (">", "<", "auto"):
+            raise InputError(f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto'.")
+        self._check()
+
+    @property
+    def thresholds(self) -> tuple[float | None, ...]:
+        """See `AbstractCut.thresholds`."""
+        return (self.threshold,)
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """See `AbstractCut.signs`."""
+        if self.direction == "auto":
+            raise InputError(
+                f"The direction of the cut on {self.variable!r} is still to be found; hepcuts.optimize finds it, "
+                "everything else wants '>' or '<'."
+            )
+        return (1,) if self.direction == ">" else (-1,)
+
+    def at(self, thresholds: Sequence[float]) -> "Cut":
+        """See `AbstractCut.at`."""
+        return dataclasses.replace(self, threshold=float(thresholds[0]))
+
+    def value(self, thresholds: Sequence[float]) -> float:
+        """See `AbstractCut.value`."""
+        return float(thresholds[0])
+
+    def compare(self, thresholds: Sequence[float], *values: FloatArray) -> NDArray[np.bool_]:
+        """See `AbstractCut.compare`."""
+        return np.asarray(COMPARE[self.signs[0]](values[0], thresholds[0]))
+
+    def __str__(self) -> str:
+        direction = "?" if self.direction == "auto" else self.direction
+        return f"{self.variable} {direction} {shown(self.threshold)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Window(AbstractCut):
+    """Keep events between two thresholds; the thresholds themselves do not pass.
+
+    Args:
+        variable: the column that is cut on.
+        low: lower threshold, or None if it is to be found.
+        high: upper threshold, or None if it is to be found.
+        bounds: see `AbstractCut`.
+        width: see `AbstractCut`.
+        missing: see `AbstractCut`.
+
+    Raises:
+        InputError: low is not below high, or a number is not finite.
+
+    Example:
+        >>> print(Window("mass", 105, 140))
+        105 < mass < 140
+    """
+
+    low: float | None
+    high: float | None
+
+    def __init__(
+        self,
+        variable: str,
+        low: FloatLike | None = None,
+        high: FloatLike | None = None,
+        *,
+        bounds: tuple[FloatLike, FloatLike] | None = None,
+        width: FloatLike | None = None,
+        missing: Literal["fail", "pass"] = "fail",
+    ) -> None:
+        object.__setattr__(self, "variable", variable)
+        object.__setattr__(self, "low", maybe_float(low, f"Window on {variable!r}: low"))
+        object.__setattr__(self, "high", maybe_float(high, f"Window on {variable!r}: high"))
+        object.__setattr__(self, "bounds", pair(bounds, variable))
+        object.__setattr__(self, "width", maybe_float(width, f"Cut on {variable!r}: width"))
+        object.__setattr__(self, "missing", missing)
+        self._check()
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise InputError(f"Window on {variable!r}: low {self.low} is not below high {self.high}.")
+
+    @property
+    def thresholds(self) -> tuple[float | None, ...]:
+        """See `AbstractCut.thresholds`."""
+        return (self.low, self.high)
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """See `AbstractCut.signs`."""
+        return (1, -1)
+
+    def at(self, thresholds: Sequence[float]) -> "Window":
+        """See `AbstractCut.at`."""
+        return dataclasses.replace(self, low=float(thresholds[0]), high=float(thresholds[1]))
+
+    def value(self, thresholds: Sequence[float]) -> tuple[float, float]:
+        """See `AbstractCut.value`."""
+        return float(thresholds[0]), float(thresholds[1])
+
+    def compare(self, thresholds: Sequence[float], *values: FloatArray) -> NDArray[np.bool_]:
+        """See `AbstractCut.compare`."""
+        return np.asarray((values[0] > thresholds[0]) & (values[0] < thresholds[1]))
+
+    def __str__(self) -> str:
+        return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"

@@ -1,0 +1,175 @@
+"""The objective with its gradient at soft cuts: sums over events first, then what never sees an event.
+
+`TemplateEvaluator` is for objectives of the templates: one pass over the events gives yields and their slopes, the
+likelihood (or a closed form) gives the objective and its gradient to the yields, and a product of the two is the
+gradient to the thresholds. `EventEvaluator` is for losses of single events, differentiated as a whole.
+
+Both keep the search away from cuts that mean nothing. The objective, in units of its own size, loses the square of
+ln(wanted / found) for each quantity that falls below what is wanted of it, and the square of
+1 - (high - low) / (sum of widths) for a window narrower than its soft edges: nothing elsewhere, smooth, and soon more
+than what a significance gains where events run out.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ._precision import float64_scope
+from ._types import FloatArray
+from .constraints import AtLeast
+from .filling import EventTable
+from .objectives import AbstractEventObjective, AbstractTemplateObjective
+from .relaxations import AbstractStep
+from .soft_events import SoftEvents
+from .templates import Structure, Templates, Yields
+
+_PULL = 4.0
+"""Weight of a user's constraint against the objective's own size."""
+
+_TOGETHER = 32
+"""Places that are evaluated side by side."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """An objective at soft cuts.
+
+    Attributes:
+        guarded: with the penalties; what is searched along.
+        plain: without.
+        gradient: of `guarded` to the thresholds, shape (threshold,).
+    """
+
+    guarded: float
+    plain: float
+    gradient: FloatArray
+
+
+class TemplateEvaluator:
+    """An objective of the templates.
+
+    Args:
+        goal: the objective.
+        references: templates of each region behind loose cuts.
+        guards: what is wanted behind the cuts of the first region.
+    """
+
+    def __init__(
+        self, goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+    ) -> None:
+        structures = [reference.structure for reference in references]
+        of_yields = float64_scope(goal.of_yields)(references)
+
+        def function(sums: Sequence[Any], narrow: Any) -> tuple[Any, Any]:
+            yields = [as_yields(raw, structure) for raw, structure in zip(sums, structures, strict=True)]
+            value = of_yields(yields)
+            penalty = narrow + penalties(yields[0], structures[0], guards)
+            return value - goal.sign * jnp.abs(value) * penalty, value
+
+        self._function = jax.jit(jax.value_and_grad(function, argnums=(0, 1), has_aux=True))
+        self._of_many = jax.jit(jax.vmap(jax.value_and_grad(lambda sums: function(sums, 0.0)[0])))
+
+    @float64_scope
+    def __call__(
+        self, regions: Sequence[SoftEvents], thresholds: FloatArray, widths: FloatArray, step: AbstractStep
+    ) -> Evaluation:
+        """Evaluate at thresholds and widths in the coordinates, each of shape (threshold,)."""
+        passes = [region.sums(thresholds[region.index], widths[region.index], step) for region in regions]
+        narrow, narrow_slope = too_narrow(regions[0], thresholds, widths)
+        (guarded, plain), (slopes, of_narrow) = self._function([sums for sums, _ in passes], narrow)
+        gradient = np.asarray(of_narrow) * narrow_slope
+        for (_, jacobian), slope, region in zip(passes, slopes, regions, strict=True):
+            gradient[region.index] += np.einsum("ck,ctk->t", np.asarray(slope), jacobian)
+        return Evaluation(float(guarded), float(plain), gradient)
+
+    @float64_scope
+    def of_sums(self, sums: Sequence[FloatArray]) -> tuple[float, list[FloatArray]]:
+        """The guarded objective of sums of each region, of shape (cell, 2), and its slopes, of the same shapes."""
+        (guarded, _), (slopes, _) = self._function(list(sums), 0.0)
+        return float(guarded), [np.asarray(slope) for slope in slopes]
+
+    @float64_scope
+    def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
+        """As `of_sums`, side by side, of sums of shape (place, cell, 2): values of shape (place,) and slopes."""
+        number = len(sums[0])
+        parts = []
+        for first in range(0, number, _TOGETHER):
+            # One shape, for which JAX compiles once.
+            chosen = np.minimum(np.arange(first, first + _TOGETHER), number - 1)
+            parts.append(self._of_many([raw[chosen] for raw in sums]))
+        values = np.concatenate([np.asarray(value) for value, _ in parts])[:number]
+        slopes = [np.concatenate([np.asarray(slope[r]) for _, slope in parts])[:number] for r in range(len(sums))]
+        return values, slopes
+
+
+class EventEvaluator:
+    """A loss of single events.
+
+    Args:
+        goal: the loss.
+        table: the events, in the coordinates.
+        step: the step function.
+        guards: what is wanted behind the cuts.
+    """
+
+    def __init__(
+        self, goal: AbstractEventObjective, table: EventTable, step: AbstractStep, guards: Sequence[AtLeast]
+    ) -> None:
+        self.table = table
+        of_events = goal.of_events(step)
+
+        def function(thresholds: Any, weights: Any, widths: Any, narrow: Any) -> tuple[Any, Any]:
+            events = dataclasses.replace(table, weights=weights)
+            value = of_events(events, thresholds, widths)
+            yields = events.soft_yields(thresholds, widths, step, of_hard_cut=True)
+            penalty = narrow + penalties(yields, table.structure, guards)
+            return value - goal.sign * jnp.abs(value) * penalty, value
+
+        self._function = jax.jit(jax.value_and_grad(function, argnums=(0, 3), has_aux=True))
+
+    @float64_scope
+    def __call__(
+        self, regions: Sequence[SoftEvents], thresholds: FloatArray, widths: FloatArray, weights: FloatArray
+    ) -> Evaluation:
+        """Evaluate with weights of shape (event,), in the order of the table."""
+        narrow, narrow_slope = too_narrow(regions[0], thresholds, widths)
+        (guarded, plain), (gradient, of_narrow) = self._function(thresholds, weights, widths, narrow)
+        return Evaluation(float(guarded), float(plain), np.asarray(gradient) + np.asarray(of_narrow) * narrow_slope)
+
+
+def as_yields(sums: Any, structure: Structure) -> Yields:
+    """Sums of shape (cell, 2) as yields, with what has no events of its own."""
+    shape = (len(structure.variations), len(structure.components), structure.num_bins)
+    return structure.complete(sums[:, 0].reshape(shape), sums[:, 1].reshape(shape))
+
+
+def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -> Any:
+    """Sum of the penalties of what falls short, in units of the objective."""
+    total = jnp.asarray(0.0)
+    for guard in guards:
+        found = guard.quantity(yields, structure)
+        enough = found >= guard.least
+        # Inside a logarithm only where it is wanted; 1e-300 stands for what has vanished altogether.
+        deficit = jnp.where(enough, 1.0, guard.least / jnp.where(enough, 1.0, jnp.maximum(found, 1e-300)))
+        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * jnp.log(deficit) ** 2).sum()
+    return total
+
+
+def too_narrow(events: SoftEvents, thresholds: FloatArray, widths: FloatArray) -> tuple[float, FloatArray]:
+    """Penalty of windows narrower than their edges, and its slope, shape (threshold,)."""
+    penalty, slope = 0.0, np.zeros_like(thresholds)
+    edges, first = events.layout.edges, events.layout.first
+    for number in range(len(edges) - 1):
+        low, high = first[number], first[number + 1]
+        if edges[number].cut != edges[number + 1].cut:
+            continue
+        reach = widths[low] + widths[high]
+        short = max(1.0 - (thresholds[high] - thresholds[low]) / reach, 0.0)
+        penalty += short**2
+        slope[low] += 2.0 * short / reach
+        slope[high] -= 2.0 * short / reach
+    return penalty, slope

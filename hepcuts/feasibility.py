@@ -1,0 +1,85 @@
+"""Making sure of constraints: hard cuts are loosened, all together, until what is wanted passes them.
+
+The search pays for what falls short of a constraint, and so ends near it, on either side: soft cuts are not hard ones.
+Here hard cuts are moved toward looser ones by one shift in the coordinates for all thresholds, the smallest that does,
+so that none of them has to bear it alone.
+"""
+
+import numpy as np
+
+from ._types import FloatArray
+from .constraints import violated
+from .errors import OptimizationError
+from .evaluators import as_yields
+from .layouts import loosest_is_low
+from .search import Search
+
+_TRIES = 32
+"""Shifts up to the largest that are tried, where the constraints hold at none of a few."""
+
+_PRECISION = 1e-6
+"""Of the shift in the coordinates."""
+
+_CLOSEST = 0.499
+"""Of its width: how far each side of an inverted window may move toward the other."""
+
+
+def enforce(search: Search, position: FloatArray) -> FloatArray:
+    """The thresholds, loosened as little as it takes for a user's constraints to hold behind the hard cuts.
+
+    Bounds are kept, thresholds that are fixed stay, and tied ones move together; those that are tied to each other so
+    that one would be tightened stay, too.
+
+    Args:
+        search: with the training events; its `constraints` are to hold, its other guards are wishes.
+        position: thresholds in the coordinates, shape (threshold,).
+
+    Returns:
+        Shape (threshold,); `position` itself if the constraints hold there.
+
+    Raises:
+        OptimizationError: they do not hold at the loosest thresholds that the bounds allow; the message says which.
+    """
+    if not short_of(search, position):
+        return position
+    signs, room = _room(search, position)
+
+    def moved(shift: float) -> FloatArray:
+        return position + signs * np.minimum(shift, room)
+
+    # What is wanted need not grow with every event: weights can be negative, and one of large weight makes the
+    # effective number of events smaller. So look from the smallest shift on, then between the last two.
+    tried = np.linspace(0.0, float(room.max()), _TRIES + 1)
+    found = next((n for n in range(1, len(tried)) if not short_of(search, moved(tried[n]))), None)
+    if found is None:
+        raise OptimizationError(
+            "The constraints cannot be fulfilled: at the loosest cuts that bounds and fixed thresholds allow, "
+            f"{'; '.join(short_of(search, moved(np.inf)))}. Ask for less, or widen the bounds."
+        )
+    low, high = tried[found - 1], tried[found]
+    while high - low > _PRECISION:
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if short_of(search, moved(middle)) else (low, middle)
+    return moved(high)
+
+
+def short_of(search: Search, position: FloatArray) -> list[str]:
+    """What falls short of the constraints behind hard cuts at a position, in words; of the first region."""
+    sums, structure = search.hard_sums(position)[0], search.regions[0].structure
+    return violated(search.constraints, as_yields(sums, structure), structure)
+
+
+def _room(search: Search, position: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """For each threshold the sign of what is looser, and how far it may move there, each of shape (threshold,)."""
+    layout = search.regions[0].layout
+    signs = np.where(loosest_is_low(layout), -1.0, 1.0)
+    room = np.where(signs < 0, position - search.lower, search.upper - position)
+    for edge, before, first in zip(layout.edges[1:], layout.edges, layout.first[1:], strict=False):
+        if edge.cut == before.cut and layout.inverted[edge.cut]:
+            between = slice(first - 1, first + 1)
+            room[between] = np.minimum(room[between], _CLOSEST * (position[first] - position[first - 1]))
+    for unknown in range(search.num_unknowns):
+        members = search.unknowns == unknown
+        same = len(set(signs[members].tolist())) == 1
+        room[members] = room[members].min() if same else 0.0
+    return signs, np.where(search.unknowns < 0, 0.0, np.maximum(room, 0.0))

@@ -1,0 +1,101 @@
+"""From wide to narrow soft cuts, and from one kind of cuts to another.
+
+At a given signal efficiency there are several optima: a cut that costs signal before it removes background is best
+either given up or made in earnest, and which of them is better changes along the efficiency. No gradient leads from
+one to the other. So, while the cuts are wide, each threshold of each point is tried at some places, with the others
+moved together so that the signal efficiency is kept, on a part of the events; and each point is tried with the cuts of
+its neighbors. What gains enough is where the gradient goes on from.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from hepcuts._types import FloatArray
+
+from .curve import Curve, State
+
+_EFFICIENCIES = (0.998, 0.95, 0.85, 0.7, 0.5, 0.3)
+"""Signal efficiencies of a single threshold that are tried."""
+
+_FEW = 10_000
+"""Events of each sample that are tried on."""
+
+_WORTHWHILE = 0.02
+"""Relative gain of background below which thresholds stay where they are."""
+
+_LEAST_WIDTH = 0.2
+"""Width, in the coordinates, below which the events tried on are too few to choose by."""
+
+_MOST_ROUNDS = 4
+_SHIFTS = 2
+"""Newton steps towards the signal efficiency."""
+
+_LARGEST_SHIFT = 1.0
+
+
+def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
+    """The optimum at the last of several widths, which are gone through from wide to narrow.
+
+    Args:
+        curve: the problem.
+        stages: widths of the soft cuts in the coordinates, each of shape (threshold,).
+
+    Raises:
+        OptimizationError: as `Curve.solve`.
+    """
+    state = curve.start()
+    for widths in stages:
+        state = curve.solve(state, widths)
+        for _ in range(_MOST_ROUNDS if np.any(widths >= _LEAST_WIDTH) else 0):
+            positions = leap(curve, state, widths)
+            if np.array_equal(positions, state.positions):
+                break
+            curve.bend(positions)
+            state = curve.solve(dataclasses.replace(state, positions=positions), widths)
+    return state
+
+
+def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
+    """Positions of shape (point, threshold), those of a point replaced where a candidate has less background."""
+    points, moved, candidates = _candidates(curve, state.positions)
+    efficiencies, events = curve.efficiencies[points], [curve.search.thinned(_FEW).regions[0]] * len(points)
+    tighter = np.array(curve.search.selection.signs, dtype=float)
+    low, high = curve.search.lower, curve.search.upper
+    for _ in range(_SHIFTS):
+        found = curve.points(events, candidates, widths, efficiencies)
+        slopes = np.sum(found.signal_slopes * tighter * moved, axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = np.clip(-found.excess / slopes, -_LARGEST_SHIFT, _LARGEST_SHIFT)
+        shift = np.where(np.isfinite(shift), shift, 0.0)
+        candidates = np.clip(candidates + shift[:, None] * tighter * moved, low, high)
+    found = curve.points(events, candidates, widths, efficiencies)
+    # What is missing to the efficiency is paid at the rate of the optimum, which is honest for small differences.
+    at_target = found.log_background - state.rates[points] * found.excess
+    at_target = np.where(np.abs(found.excess) < 0.1, at_target, np.inf)
+    positions = state.positions.copy()
+    for point in range(len(positions)):
+        mine = np.flatnonzero(points == point)
+        best = mine[np.argmin(np.nan_to_num(at_target[mine], nan=np.inf))]
+        if at_target[best] < at_target[mine[0]] - _WORTHWHILE:
+            positions[point] = candidates[best]
+    return positions
+
+
+def _candidates(curve: Curve, positions: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Point of each candidate, which thresholds may be moved, and where they are; of each point itself first."""
+    search, size = curve.search, len(positions)
+    places = np.array([search.at_efficiency(e) for e in _EFFICIENCIES])
+    points, moved, found = [], [], []
+    for point, position in enumerate(positions):
+        around = [position, *(positions[i] for i in (point - 1, point + 1) if 0 <= i < size)]
+        rows, free = list(around), [np.ones(len(position))] * len(around)
+        for threshold in range(len(position)) if len(position) > 1 else ():
+            one = np.arange(len(position)) == threshold
+            rows += [np.where(one, place, position) for place in places]
+            free += [1.0 - one] * len(places)
+        points += [point] * len(rows)
+        moved += free
+        found += rows
+    return np.array(points), np.array(moved), np.array(found)

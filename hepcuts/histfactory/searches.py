@@ -1,0 +1,182 @@
+"""Searches for the minima of a batch, on the host: from one start, then along walls, with more steps, from others."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hepcuts._types import FloatArray
+
+from .batch import Batch
+from .solver.expansion import Likelihood
+from .solver.jumps import search_across_jumps
+from .solver.layout import Layout, layout_of
+from .solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
+from .solver.newton import minimize
+from .solver.walls import search_along_walls
+from .structure import Structure
+
+_LANES = 4_000_000
+"""Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
+_MORE_STEPS = 2000
+"""For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
+_MOST_WALLS = 100
+"""How many lanes of a batch are searched one by one; more than that have another trouble."""
+
+
+def free_parameters(structure: Structure, *, fix_poi: bool) -> Any:
+    """Which parameters a fit moves, before templates have their say, shape (parameter,)."""
+    free = ~np.asarray(structure.fixed)
+    if fix_poi:
+        free[structure.poi] = False
+    return free
+
+
+def nominal_parameters(structure: Structure, mu: float = 1.0) -> FloatArray:
+    """Nominal parameters with the parameter of interest, if there is one, at `mu`."""
+    nominal = np.array(structure.init, dtype=np.float64)
+    if structure.poi is not None:
+        nominal[structure.poi] = mu
+    return nominal
+
+
+def single_search(
+    structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = 400
+) -> Minima:
+    """Minimize the deviance of each lane on the host.
+
+    Args:
+        structure: of NumPy arrays.
+        batch: templates and data.
+        start: shape (parameter,), or (parameter, lane).
+        fix_poi: whether the parameter of interest stays where `start` has it.
+        max_steps: largest number of steps.
+    """
+    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
+    start = np.asarray(start, dtype=np.float64)
+    start = np.broadcast_to(start[:, None] if start.ndim == 1 else start, (len(start), batch.lanes))
+    nominal = nominal_parameters(structure, batch.asimov_mu)
+    init = np.asarray(structure.init, dtype=np.float64)[:, None]
+    bounds = np.asarray(structure.lower), np.asarray(structure.upper)
+    with np.errstate(all="ignore"):
+        parts = []
+        for lanes, likelihood in likelihoods(structure, layout, batch, nominal):
+            # What the templates leave without content is fixed at its nominal value, wherever a fit starts.
+            begin = np.where(likelihood.void, init, start[:, lanes])
+            parts.append(minimize(likelihood, begin, bounds, max_steps=max_steps))
+    if len(parts) == 1:
+        return parts[0]
+    names = [field.name for field in dataclasses.fields(Minima)]
+    return Minima(*(np.concatenate([getattr(part, name) for part in parts], axis=-1) for name in names))
+
+
+def likelihoods(
+    structure: Structure, layout: Layout, batch: Batch, nominal: FloatArray
+) -> Iterator[tuple[slice, Likelihood]]:
+    """The solver's likelihoods of a batch, chunk by chunk, with the lanes of each chunk."""
+    cells = layout.samples * layout.bins
+    size = max(1, _LANES // (cells * (len(layout.to) + len(layout.shifts.to) + 8)))
+    for first in range(0, max(batch.lanes, 1), size):  # a batch of none is one chunk without lanes
+        lanes = slice(first, first + size)
+        part = batch.take(lanes)
+        yield lanes, Likelihood(layout, structure, part.templates, part.data, nominal)
+
+
+def alternative_starts(structure: Structure, number: int) -> FloatArray:
+    """Other places to start than pyhf's, over the ranges that the parameters may well take: (parameter, start).
+
+    Constrained parameters by up to three widths, free factors by up to a factor of four; always the same ones.
+    """
+    generator = np.random.default_rng(20110)
+    init = np.asarray(structure.init, dtype=np.float64)[:, None]
+    lower, upper = (np.asarray(side, dtype=np.float64)[:, None] for side in (structure.lower, structure.upper))
+    uniform = generator.uniform(-1.0, 1.0, size=(len(init), number))
+    # A variation to the same side at both ends makes two minima, one at each: look there first.
+    uniform[:, :2] = np.array([[-0.5, 0.5]])[:, :number]
+    starts = np.where(lower < 0, init + 3.0 * uniform, init * 4.0**uniform)
+    normal = np.asarray(structure.normal_parameter)
+    positive = lower[normal] >= 0
+    widths = np.clip(np.asarray(structure.normal_sigma, dtype=np.float64)[:, None], 0.0, 0.5)
+    starts[normal] = np.where(positive, init[normal] * np.exp(2.0 * widths * uniform[normal]), starts[normal])
+    return np.clip(starts, lower, upper)
+
+
+def search(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, retries: int = 4) -> Minima:
+    """As `single_search`; lanes that do not converge go on where they are, and try again from other places.
+
+    Where rates jump, all pieces between the jumps that lead down are searched.
+    """
+    result = _from(structure, batch, start, fix_poi=fix_poi)
+    if np.all(result.status == CONVERGED):
+        return result
+    moved = free_parameters(structure, fix_poi=fix_poi)[:, None]
+    kept = np.broadcast_to(np.reshape(start, (len(moved), -1)), (len(moved), batch.lanes))
+    for other in _other_starts(structure, retries, fix_poi=fix_poi):
+        failed = np.flatnonzero(result.status != CONVERGED)
+        if not len(failed):
+            break
+        part, again = batch.take(failed), np.where(moved, other[:, None], kept[:, failed])
+        found = _from(structure, part, again, fix_poi=fix_poi)
+        better = found.status == CONVERGED
+        result.replace(failed[better], found.take(better))
+    return result
+
+
+def _other_starts(structure: Structure, number: int, *, fix_poi: bool) -> list[FloatArray]:
+    """Without signal first, which may be possible where signal is not; each of shape (parameter,)."""
+    signal = not fix_poi and structure.poi is not None and number > 0
+    return [nominal_parameters(structure, 0.0)] * signal + list(alternative_starts(structure, number).T)
+
+
+def _from(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
+    """The ends of all lanes from one start each."""
+    jumping = np.array([], dtype=np.int64)
+    if structure.histosys_code == "code2":
+        free = np.flatnonzero(free_parameters(structure, fix_poi=fix_poi))
+        jumping = np.intersect1d(free, structure.histosys)
+
+    def within(lanes: Any, begin: FloatArray, bounds: tuple[FloatArray, FloatArray]) -> Minima:
+        held = dataclasses.replace(structure, lower=bounds[0], upper=bounds[1])
+        return _to_the_end(held, batch.take(lanes), begin, fix_poi=fix_poi)
+
+    if not len(jumping):
+        return _to_the_end(structure, batch, start, fix_poi=fix_poi)
+    begin = np.broadcast_to(np.reshape(start, (len(structure.init), -1)), (len(structure.init), batch.lanes))
+    bounds = np.asarray(structure.lower, dtype=np.float64), np.asarray(structure.upper, dtype=np.float64)
+    return search_across_jumps(within, begin, bounds, jumping)
+
+
+def _to_the_end(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
+    """As `single_search`, with all that can be done where a lane does not converge."""
+    result = single_search(structure, batch, start, fix_poi=fix_poi)
+    _go_on(structure, batch, result, fix_poi=fix_poi)
+    return result
+
+
+def _go_on(structure: Structure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
+    """Lanes that did not converge go on where they ended: along walls, or with more steps."""
+    failed = np.flatnonzero(result.status != CONVERGED)
+    if not len(failed):
+        return
+    _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
+    slow = np.flatnonzero(result.status == TOO_MANY_STEPS)
+    if len(slow):
+        here = result.parameters[:, slow]
+        found = single_search(structure, batch.take(slow), here, fix_poi=fix_poi, max_steps=_MORE_STEPS)
+        found.num_steps += result.num_steps[slow]
+        result.replace(slow, found)
+
+
+def _along_walls(structure: Structure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
+    """Search once more where a bin without data may be in the way, one by one."""
+    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
+    nominal = nominal_parameters(structure, batch.asimov_mu)
+    bounds = np.asarray(structure.lower), np.asarray(structure.upper)
+    with np.errstate(all="ignore"):
+        for lane in lanes:
+            part = batch.take(np.array([lane]))
+            likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)
+            found = search_along_walls(likelihood, result.parameters[:, lane], bounds)
+            if found is not None:
+                result.replace(np.array([lane]), found)

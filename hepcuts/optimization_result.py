@@ -1,0 +1,197 @@
+"""What an optimization found, and what it is worth on which events."""
+
+import dataclasses
+import functools
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import _files
+from ._types import FloatArray
+from .bootstrap import Bootstrap, Optimism
+from .cuts import Selection
+from .errors import InputError, YieldError
+from .evaluation import HardEvaluation
+from .polish import Polish
+from .presentation import DropOneTable, RoundedSelection, drop_one, rounded
+from .regions import Region
+from .samples import Sample
+from .search import History
+from .sensitivity import Sensitivity
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OptimizationResult:
+    """Optimized cuts and what they are worth.
+
+    Attributes:
+        thresholds: variable to hard threshold, or to a pair for a window.
+        selection: the hard selection.
+        objective: name of the objective.
+        label: its label for figures, in mathtext.
+        soft_value: its value at the final widths, on the training events.
+        training: what the hard selection is worth on the events that chose it.
+        held_out: the same on events that did not, or None if none were held out.
+        validated: the objective of the chosen width in the cross-validation, on training events each of which did not
+            choose the cuts that it was tried with; None if there was none.
+        start: thresholds before the optimization, shape (threshold,).
+        history: the way.
+        success: whether the last stage converged (or did all its steps).
+        message: why it stopped.
+        num_steps: number of steps in all stages.
+        anneal: the stages of widths that were gone through.
+        validation: cross-validated value of the objective after each stage that was considered (negated for losses),
+            or None if there was no choice.
+        polish: what the last step, on hard cuts, did.
+        polish_validated: by how much it changed the validated value (larger is better); where it made it worse it was
+            left out. None if it did nothing or there was no cross-validation.
+        seed: seed of the split, of the folds and of the starts, or None if a generator was given.
+        samples: the events that are quoted: those held out, or else those that chose the cuts.
+        axis: axis of the observable, or None.
+        regions: control regions.
+        bootstrap: how certain the quoted value and significance are, or None.
+        optimism: how much better the cuts look on the events that chose them, or None without cross-validation.
+    """
+
+    thresholds: dict[str, Any]
+    selection: Selection
+    objective: str
+    label: str
+    soft_value: float
+    training: HardEvaluation
+    held_out: HardEvaluation | None
+    validated: float | None
+    start: FloatArray
+    history: History
+    success: bool
+    message: str
+    num_steps: int
+    anneal: tuple[float, ...]
+    validation: tuple[float, ...] | None
+    polish: Polish
+    polish_validated: float | None
+    seed: int | None
+    samples: tuple[Sample, ...]
+    axis: Any
+    regions: tuple[Region, ...]
+    bootstrap: Bootstrap | None = None
+    optimism: Optimism | None = None
+    _find_sensitivity: Callable[[], Sensitivity] | None = None
+
+    @property
+    def quoted(self) -> HardEvaluation:
+        """What to quote: the held-out evaluation if there is one, else that of training."""
+        return self.training if self.held_out is None else self.held_out
+
+    @property
+    def significance(self) -> float:
+        """Discovery significance at the hard cuts, on held-out events if there are any (see `quoted`)."""
+        return self.quoted.significance
+
+    @property
+    def hard_value(self) -> float:
+        """The objective at the hard cuts, on the training events."""
+        return self.training.value
+
+    @property
+    def soft_hard_difference(self) -> float:
+        """By how much the soft objective is above that of the hard cuts, on the training events."""
+        return self.soft_value - self.hard_value
+
+    @functools.cached_property
+    def sensitivity(self) -> Sensitivity:
+        """How much each threshold matters on the events that chose the cuts; found when first asked for."""
+        assert self._find_sensitivity is not None  # every optimization gives one
+        return self._find_sensitivity()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A search holds compiled functions, which cannot be sent anywhere; what it would have found can.
+        self.sensitivity  # noqa: B018
+        return self.__dict__ | {"_find_sensitivity": None}
+
+    def drop_one(self, **options: Any) -> DropOneTable:
+        """Which cuts matter: the N-1 table on the quoted events.
+
+        Args:
+            options: ``replicas`` and ``seed`` of `hepcuts.presentation.drop_one`.
+
+        Raises:
+            InputError: there are control regions.
+        """
+        self._without_regions("The N-1 table")
+        return drop_one(self.samples, self.selection, axis=self.axis, **options)
+
+    def rounded(self, *, max_loss: float = 0.01) -> RoundedSelection:
+        """Presentable thresholds, and what they cost on the quoted events; see `hepcuts.presentation.rounded`.
+
+        Args:
+            max_loss: fraction of the significance that all rounding together may cost.
+
+        Raises:
+            InputError: there are control regions, `max_loss` is not between 0 and 1, or there is no significance.
+        """
+        self._without_regions("Rounding")
+        return rounded(self.samples, self.selection, max_loss=max_loss, axis=self.axis)
+
+    def _without_regions(self, what: str) -> None:
+        if self.regions:
+            names = ", ".join(region.name for region in self.regions)
+            raise InputError(
+                f"{what} knows the signal region only; this result has the control regions {names}. Evaluate other "
+                "cuts with hepcuts.evaluation.evaluate(samples, selection, regions=...)."
+            )
+
+    @property
+    def workspace(self) -> dict[str, Any]:
+        """The pyhf workspace at the hard cuts, of the events that are quoted.
+
+        Raises:
+            YieldError: the hard templates make no workspace; the message says why.
+        """
+        if self.quoted.workspace is None:
+            raise YieldError(f"There is no workspace at the hard cuts: {self.quoted.message}")
+        return self.quoted.workspace
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the history (`hepcuts.plotting.history`) and return the artists."""
+        from . import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+
+        return plotting.history(self, ax=ax)
+
+    def write_log(self, path: str | Path) -> Path:
+        """Write the log of cuts, one line for each step, and return its path."""
+        return _files.write_text(path, "\n".join(self.history.lines()) + "\n")
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The summary as pairs of label and text."""
+        where = "held-out events" if self.held_out else "the events that chose the cuts (none were held out)"
+        verdict = self.quoted.pyhf
+        spread = "" if self.bootstrap is None else f" +- {self.bootstrap.significance.uncertainty:.2g}"
+        rows = [("cuts", str(self.selection)), ("significance", f"{self.significance:.4f}{spread} on {where}")]
+        rows.append(("confirmed by pyhf", f"{verdict.significance:.4f}" if verdict else f"no: {self.quoted.message}"))
+        if self.held_out is not None:
+            rows.append(("on training events", f"{self.training.significance:.4f}"))
+        soft_hard = f"{self.soft_value:.6g} soft, {self.hard_value:.6g} hard"
+        rows.append((f"objective {self.objective}", f"{soft_hard}, difference {self.soft_hard_difference:.2g}"))
+        if self.validated is not None:
+            optimism = "" if self.optimism is None else f", optimism {self.optimism}"
+            rows.append(("cross-validated", f"{self.validated:.6g}{optimism}"))
+        rows.append(("background behind cuts", f"{self.quoted.effective_background:.1f} effective simulated events"))
+        if self.polish_validated is not None:
+            taken = "" if self.polish.moves else ", left out"
+            gained = f"{self.polish.gain:.2g} on training events, {self.polish_validated:.2g} cross-validated{taken}"
+            rows.append(("gained by the polish", gained))
+        rows += [(f"threshold {name}", text) for name, text in self.sensitivity.described().items()]
+        rows += [("undetermined", words) for words in self.sensitivity.undetermined]
+        rows.append(("search", f"{self.message} ({self.num_steps} steps)"))
+        return rows
+
+    def __repr__(self) -> str:
+        return "\n".join(["Optimized cuts", *(f"  {label:<24s} {text}" for label, text in self.rows())])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>" for label, text in self.rows()
+        )
+        return f"<table><caption>Optimized cuts</caption>{cells}</table>"

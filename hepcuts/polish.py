@@ -1,0 +1,105 @@
+"""The last step: from the optimum of the soft cuts to that of the hard ones, no further than the events warrant.
+
+A soft cut of finite width has its optimum beside that of the hard cut. So each hard threshold is tried at places
+around, on the exact objective of the training events. The best of many places would be the one that fluctuations
+favor; a threshold moves only if the gain is larger than its statistical uncertainty, twice. The events between the two
+places are all that the gain rests on: its variance is, to first order, the sum over cells of the squared slope of the
+objective to the yield times the sum of their squared weights.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from ._types import FloatArray
+from .search import Search
+
+_PLACES = 24
+"""Places that each threshold is tried at in a sweep."""
+
+_AROUND = 3.0
+"""How far from the soft optimum a threshold may get, in widths of the last stage."""
+
+_DEVIATIONS = 2.0
+"""Standard deviations of a gain that are taken off before it counts."""
+
+_MOST_SWEEPS = 10
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Polish:
+    """What the polish did.
+
+    Attributes:
+        position: thresholds in the coordinates, shape (threshold,).
+        gain: of the objective on the training events (larger is better, for losses too).
+        uncertainty: of the gain, from the events between the thresholds.
+        moves: number of moves of single thresholds.
+    """
+
+    position: FloatArray
+    gain: float
+    uncertainty: float
+    moves: int
+
+
+def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
+    """Improve hard thresholds where the training events warrant it.
+
+    Args:
+        search: with the training events.
+        position: thresholds in the coordinates, shape (threshold,).
+        widths: of the stage that ended there, shape (threshold,).
+
+    Returns:
+        Where the thresholds are then; where they were for a loss of single events, which has no hard counterpart of
+        the same optimum.
+    """
+    if not search.has_templates:
+        return Polish(position, 0.0, 0.0, 0)
+    low = np.maximum(search.lower, position - _AROUND * widths)
+    high = np.minimum(search.upper, position + _AROUND * widths)
+    near = search.passing(low, high)
+    gain = _gains(near)
+    start, moves = position.copy(), 0
+    for _ in range(_MOST_SWEEPS):
+        before = moves
+        for unknown in range(search.num_unknowns):
+            members = search.unknowns == unknown
+            first = int(np.argmax(members))
+            others = [
+                np.where(members, place, position) for place in near.places(first, low[first], high[first], _PLACES)
+            ]
+            judged = [gain(position, other) for other in others]
+            warranted = [change - _DEVIATIONS * sigma for change, sigma in judged]
+            if others and np.nanmax([*warranted, -np.inf]) > 0:
+                position, moves = others[int(np.nanargmax(warranted))], moves + 1
+        if moves == before:
+            break
+    change, sigma = gain(start, position) if moves else (0.0, 0.0)
+    return Polish(position, change, sigma, moves)
+
+
+def _gains(search: Search) -> Callable[[FloatArray, FloatArray], tuple[float, float]]:
+    """A function of two sets of thresholds: gain of the second over the first, and its standard deviation."""
+    sign, known = search.problem.goal.sign, dict[bytes, tuple[float, list[FloatArray], list[FloatArray]]]()
+
+    def evaluated(position: FloatArray) -> tuple[float, list[FloatArray], list[FloatArray]]:
+        if position.tobytes() not in known:
+            sums = search.hard_sums(position)
+            value, slopes = search.of_sums(sums)
+            known[position.tobytes()] = value, sums, slopes
+        return known[position.tobytes()]
+
+    def gain(first: FloatArray, second: FloatArray) -> tuple[float, float]:
+        (value, sums, slopes), (other, more, other_slopes) = evaluated(first), evaluated(second)
+        if not (np.isfinite(value) and np.isfinite(other)):
+            return (np.inf if np.isfinite(other) else -np.inf), 0.0
+        variance = 0.0
+        for old, new, slope, other_slope in zip(sums, more, slopes, other_slopes, strict=True):
+            mean_slope = 0.5 * (slope[:, 0] + other_slope[:, 0])
+            variance += float(np.sum(mean_slope**2 * np.abs(new[:, 1] - old[:, 1])))
+        return sign * (other - value), float(np.sqrt(variance))
+
+    return gain
