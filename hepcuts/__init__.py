@@ -5,6 +5,8 @@ from . import counting as counting
 from . import datasets as datasets
 from . import discriminant as discriminant
 from ._version import __version__ as __version__
+from .binning import bin_edges as bin_edges
+from .binning import categorize as categorize
 from .cuts import Cut as Cut
 from .cuts import Selection as Selection
 from .cuts import SlidingCut as SlidingCut
@@ -41,6 +43,8 @@ __all__ = [
     "SlidingCut",
     "Window",
     "__version__",
+    "bin_edges",
+    "categorize",
     "classification",
     "counting",
     "datasets",

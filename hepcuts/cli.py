@@ -106,6 +106,9 @@ def _write_optimization(
         "pyhf": None if result.quoted.pyhf is None else dataclasses.asdict(result.quoted.pyhf),
         "soft_value": result.soft_value,
         "hard_value": result.hard_value,
+        "cross_validated_value": result.validated,
+        "validation": None if result.validation is None else list(result.validation),
+        "significance_uncertainty": None if result.bootstrap is None else result.bootstrap.significance.uncertainty,
         "effective_background": result.quoted.effective_background,
         "success": result.success,
         "message": result.message,
@@ -123,6 +126,8 @@ def _without_nan(value: Any) -> Any:
     """JSON has no NaN: null in its place."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 

@@ -18,13 +18,19 @@ A file looks like this::
 
     [[cut]]
     variable = "pt"
-    direction = ">"                # a cut; or low = ..., high = ... for a window
+    direction = ">"                # a cut, "auto" to find out; or low = ..., high = ... for a window
     threshold = 20.0               # where the search starts
-    bounds = [20.0, 200.0]
+    bounds = [20.0, 200.0]         # with along = "eta", knots = [0.0, 2.5] the threshold depends on another variable
+
+    [[region]]                     # a control region, if any: an argument of hepcuts.optimize
+    name = "control"
+    inverted = ["mt"]
+    without = ["bdt"]
 
     [optimize]                     # arguments of hepcuts.optimize
     holdout = 0.5
     seed = 1
+    constraints = {signal = 5.0}
 
     [scan]                         # arguments of hepcuts.scan
     metrics = ["bce", "asimov", "profile"]
@@ -41,10 +47,11 @@ from typing import Any
 
 import numpy as np
 
-from .cuts import AbstractCut, Cut, Selection, Window
+from .cuts import AbstractCut, Cut, Selection, SlidingCut, Window
 from .errors import InputError
 from .io import read_columns
 from .modifiers import HistoSys, Lumi, Modifier, NormFactor, NormSys, ShapeSys, Variation
+from .regions import Region
 from .samples import Sample
 
 
@@ -77,7 +84,7 @@ def load(path: str | Path) -> Configuration:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}") from error
-    _only(document, {"sample", "cut", "optimize", "scan"}, str(path))
+    _only(document, {"sample", "cut", "region", "optimize", "scan"}, str(path))
     for needed in ("sample", "cut"):
         if not document.get(needed):
             raise InputError(f"{path}: has no [[{needed}]]; expected at least one.")
@@ -88,10 +95,26 @@ def load(path: str | Path) -> Configuration:
         for number, entry in enumerate(document["sample"], start=1)
     )
     optimize, scan = document.get("optimize", {}), document.get("scan", {})
-    search = {"objective", "solver", "step", "anneal", "holdout", "folds", "seed", "min_background"}
-    _only(optimize, search, f"{path}, [optimize]")
+    _only(optimize, _OF_OPTIMIZE, f"{path}, [optimize]")
     _only(scan, {"metrics", "thresholds", "punzi_a", "min_background", "replicas", "folds", "seed"}, f"{path}, [scan]")
-    return Configuration(samples, selection, optimize, scan)
+    regions = [
+        _region(entry, f"{path}, region {number}") for number, entry in enumerate(document.get("region", []), start=1)
+    ]
+    return Configuration(samples, selection, {"regions": regions} | optimize if regions else optimize, scan)
+
+
+_OF_OPTIMIZE = {
+    *("objective", "solver", "step", "anneal", "holdout", "folds", "seed", "min_background"),
+    *("constraints", "fixed", "tied", "checkpoint"),
+}
+"""Arguments of `hepcuts.optimize` that a file can give."""
+
+
+def _region(entry: Mapping[str, Any], where: str) -> Region:
+    _only(entry, {"name", "inverted", "without"}, where)
+    return Region(
+        _required(entry, "name", where), inverted=entry.get("inverted", ()), without=entry.get("without", ())
+    )
 
 
 def _only(entry: Mapping[str, Any], known: set[str], where: str) -> None:
@@ -107,11 +130,17 @@ def _required(entry: Mapping[str, Any], key: str, where: str) -> Any:
 
 
 def _cut(entry: Mapping[str, Any], where: str) -> AbstractCut:
-    _only(entry, {"variable", "direction", "threshold", "low", "high", "bounds", "width", "missing"}, where)
+    known = {"variable", "direction", "threshold", "low", "high", "bounds", "width", "missing"}
+    _only(entry, {*known, "along", "knots", "thresholds"}, where)
     variable = _required(entry, "variable", where)
     common: dict[str, Any] = {key: entry[key] for key in ("width", "missing") if key in entry}
     if "bounds" in entry:
         common["bounds"] = tuple(entry["bounds"])
+    if "along" in entry:
+        direction, knots = (_required(entry, key, where) for key in ("direction", "knots"))
+        return SlidingCut(
+            variable, direction, along=entry["along"], knots=knots, thresholds=entry.get("thresholds"), **common
+        )
     if "direction" in entry:
         return Cut(variable, entry["direction"], entry.get("threshold"), **common)
     return Window(variable, entry.get("low"), entry.get("high"), **common)
@@ -122,7 +151,7 @@ def _sample(entry: Mapping[str, Any], folder: Path, selection: Selection, where:
     _only(entry, known, where)
     systematics = entry.get("systematic", [])
     weight = entry.get("weight")
-    wanted = [*selection.variables, *([weight] if weight else []), *_varied_columns(systematics)]
+    wanted = [*selection.columns, *([weight] if weight else []), *_varied_columns(systematics)]
     file = folder / _required(entry, "file", where)
     data = read_columns(file, columns=list(dict.fromkeys(wanted)), tree=entry.get("tree"))
     scale = float(entry.get("scale", 1.0))
@@ -130,7 +159,7 @@ def _sample(entry: Mapping[str, Any], folder: Path, selection: Selection, where:
     weights = scale * (np.asarray(data[weight], dtype=np.float64) if weight else np.ones(size))
     return Sample(
         _required(entry, "name", where),
-        {variable: data[variable] for variable in selection.variables},
+        {variable: data[variable] for variable in selection.columns},
         weights=weights,
         signal=entry.get("signal", False),
         missing=entry.get("missing"),

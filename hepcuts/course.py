@@ -19,8 +19,10 @@ from .filling import quietly
 from .jumps import go_on
 from .polish import Polish, polish
 from .samples import Sample
-from .search import Search, Walk
+from .search import Search
+from .solvers import Ending
 from .validation import Validation, Validator
+from .walk import Walk
 
 _HASTE = 1e-5
 """Relative precision of the optima of stages that may not be chosen."""
@@ -32,6 +34,7 @@ class Outcome:
 
     Attributes:
         walk: the way, with its last position.
+        ending: of the last stage.
         position: hard thresholds in the coordinates, shape (threshold,).
         schedule: the stages up to the chosen one.
         validation: of the stages, or None.
@@ -43,6 +46,7 @@ class Outcome:
     """
 
     walk: Walk
+    ending: Ending
     position: FloatArray
     schedule: tuple[float, ...]
     validation: Validation | None
@@ -113,22 +117,22 @@ def _conclude(
     if validator is None:
         chosen = schedule[: walk.num_stages]
         done = polish(search, walk.position, search.widths * chosen[-1])
-        return Outcome(walk, done.position, chosen, None, done, None, None, interrupted)
+        return Outcome(walk, walk.ending, done.position, chosen, None, done, None, None, interrupted)
     validation = validator.result()
     chosen = schedule[: validation.chosen + 1]
     walk.back_to(validation.chosen)
     walk.search = search
-    walk.repeat(chosen[-1], walk.position)
+    ending = walk.repeat(chosen[-1], walk.position)
     value, folds = float(validation.values[validation.chosen]), validation.thresholds[validation.chosen]
     done = polish(search, walk.position, search.widths * chosen[-1])
     if done.moves == 0:
-        return Outcome(walk, walk.position, chosen, validation, done, value, None, interrupted, folds)
+        return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)
     polished = quietly(validator.polished)(validation.chosen)
     if polished < value:
         kept = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
-        return Outcome(walk, walk.position, chosen, validation, kept, value, polished - value, interrupted, folds)
+        return Outcome(walk, ending, walk.position, chosen, validation, kept, value, polished - value, interrupted, folds)
     folds, gain = validator.polished_thresholds, polished - value
-    return Outcome(walk, done.position, chosen, validation, done, polished, gain, interrupted, folds)
+    return Outcome(walk, ending, done.position, chosen, validation, done, polished, gain, interrupted, folds)
 
 
 class _Keeper:
@@ -156,7 +160,9 @@ class _Keeper:
             found = json.loads(self._path.read_text(encoding="utf-8"))
             same = found["problem"] == self._problem
         except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"The checkpoint {self._path} cannot be read ({error}); delete it to start anew.") from error
+            raise InputError(
+                f"The checkpoint {self._path} cannot be read ({error}); delete it to start anew."
+            ) from error
         if not same:
             raise InputError(
                 f"The checkpoint {self._path} is that of another problem (other events, cuts, objective, stages or "

@@ -1,74 +1,55 @@
-"""What a result has to say of itself: how certain it is, how much too good, and how much each threshold matters."""
+"""What a result has to say of itself: how certain it is, and how much too good on the events that chose the cuts."""
 
-import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bootstrap import Optimism, bootstrap, optimism
-from .course import Outcome
+from ._types import FloatArray
+from .bootstrap import Bootstrap, Optimism, bootstrap, optimism
+from .cuts import Selection
 from .errors import InputError
-from .optimization_result import OptimizationResult
+from .problem import Problem
 from .samples import Sample
-from .search import Search
-from .sensitivity import sensitivity
 
 
 def judged(
-    result: OptimizationResult,
-    outcome: Outcome,
-    search: Search,
-    training: Sequence[Sample],
+    problem: Problem,
+    hard: Selection,
+    folds: FloatArray | None,
     *,
+    events: tuple[Sequence[Sample], Sequence[Sample] | None],
     members: Sequence[NDArray[Any]] | None,
     replicas: int,
     generator: np.random.Generator,
-) -> OptimizationResult:
-    """The result with its bootstrap, its optimism and, when asked for, its sensitivity.
+) -> tuple[Bootstrap | None, Optimism | None]:
+    """Bootstrap of what is quoted, and optimism.
 
     Args:
-        result: without them.
-        outcome: where the course ended.
-        search: with the training events.
-        training: these events.
-        members: fold of each of them, sample by sample, or None.
-        replicas: number of bootstrap replicas, 0 for none.
+        problem: what was asked.
+        hard: the cuts that were found.
+        folds: thresholds of each fold of the cross-validation, shape (fold, threshold), or None if there was none.
+        events: those that chose the cuts, and those held out or None.
+        members: for each sample the folds of its training events, or None.
+        replicas: number of replicas, 0 for none.
         generator: of the replicas.
+
+    Returns:
+        Both None without replicas; the latter None if there was no cross-validation, or a fold found cuts that
+        nothing can pass.
     """
-    options: dict[str, Any] = {
-        "objective": search.problem.goal,
-        "axis": result.axis,
-        "regions": result.regions,
-        "replicas": replicas,
-    }
-    widths = search.widths * outcome.schedule[-1]
-    find = functools.partial(sensitivity, search, outcome.position, widths)
     if replicas == 0:
-        return dataclasses.replace(result, _find_sensitivity=find)
+        return None, None
+    training, held_out = events
     streams = generator.spawn(2)
-    return dataclasses.replace(
-        result,
-        bootstrap=bootstrap(result.samples, result.selection, seed=streams[0], **options),
-        optimism=_optimism(result, outcome, search, training, members, options | {"seed": streams[1]}),
-        _find_sensitivity=find,
-    )
-
-
-def _optimism(
-    result: OptimizationResult,
-    outcome: Outcome,
-    search: Search,
-    training: Sequence[Sample],
-    members: Sequence[NDArray[Any]] | None,
-    options: dict[str, Any],
-) -> Optimism | None:
-    if outcome.folds is None or members is None:
-        return None
+    options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
+    options["replicas"] = replicas
+    quoted = bootstrap(training if held_out is None else held_out, hard, seed=streams[0], **options)
+    if folds is None or members is None:
+        return quoted, None
     try:
-        selections = [search.selection.at(thresholds) for thresholds in outcome.folds]
+        selections = [problem.selection.at(thresholds) for thresholds in folds]
     except InputError:
-        return None  # a fold ended at cuts that nothing can pass
-    return optimism(training, result.selection, (selections, members), **options)
+        return quoted, None
+    return quoted, optimism(training, hard, (selections, members), seed=streams[1], **options)

@@ -9,6 +9,7 @@ Which one do I need?
 - ``"asimov"``, ``"asimov_uncertainty"``: closed forms for one bin (several bins are added in quadrature), without
   and with the uncertainty of the background.
 - ``"s_over_sqrt_b"``, ``"s_over_sqrt_s_plus_b"``, ``"s_over_sqrt_b_plus_variance"``: their limits.
+- ``"binomial"``: Z_Bi, exact for a background known from a control region; ``"punzi"``: for a signal of unknown yield.
 - ``"bce"``, ``"squared_error"``: classification losses of the soft pass weights.
 - any function ``f(yields, structure)`` of `hepcuts.templates.Yields`: your own, to be maximized.
 
@@ -23,6 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from . import classification, counting
 from ._precision import float64_scope
@@ -138,7 +140,9 @@ class TemplateObjective(AbstractTemplateObjective):
     def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`."""
         only = self._only(templates)
-        return float(float64_scope(self.function)(_jax_yields(only.yields), only.structure))
+        # The yields, too, become arrays of JAX where these have 64 bits.
+        function = float64_scope(lambda yields: self.function(_jax_yields(yields), only.structure))
+        return float(function(only.yields))
 
     def _only(self, templates: Sequence[Templates]) -> Templates:
         if len(templates) > 1:
@@ -241,9 +245,9 @@ class SquaredError(AbstractEventObjective):
 def _decisions(samples: Sequence[Sample], selection: Any) -> dict[str, Any]:
     """Truth, decision and weight of all events."""
     return {
-        "is_signal": jnp.concatenate([jnp.full(len(s), s.signal) for s in samples]),
-        "passed": jnp.concatenate([jnp.asarray(selection.mask(s.columns, missing=s.missing)) for s in samples]),
-        "weights": jnp.concatenate([jnp.asarray(s.weights) for s in samples]),
+        "is_signal": np.concatenate([np.full(len(s), s.signal) for s in samples]),
+        "passed": np.concatenate([selection.mask(s.columns, missing=s.missing) for s in samples]),
+        "weights": np.concatenate([s.weights for s in samples]),
     }
 
 
@@ -277,6 +281,18 @@ def _with_uncertainty(formula: Callable[[Any, Any, Any], Any]) -> Callable[[Yiel
     return function
 
 
+def _binomial(s: Any, b: Any, sigma: Any) -> Any:
+    """Z_Bi of the Asimov counts: on = S + B, the background known as from tau = B / sigma_B^2 times as many events."""
+    tau = b / sigma**2
+    return counting.binomial_significance(s + b, tau * b, tau)
+
+
+def _punzi(yields: Yields, structure: Structure) -> Any:
+    """Punzi's figure of merit with a = 3, for the signal yield in place of the efficiency: a constant factor."""
+    s, b = totals(yields, structure)
+    return counting.punzi(s.sum(-1), b.sum(-1), 3.0)
+
+
 _OBJECTIVES: tuple[AbstractObjective, ...] = (
     LikelihoodObjective("profile", r"$Z$ (profile likelihood)"),
     LikelihoodObjective("mu_uncertainty", r"expected uncertainty of $\mu$", -1, expected_mu_uncertainty),
@@ -294,6 +310,8 @@ _OBJECTIVES: tuple[AbstractObjective, ...] = (
         r"$S/\sqrt{B+\sigma_B^2}$",
         function=_with_uncertainty(counting.s_over_sqrt_b_plus_variance),
     ),
+    TemplateObjective("binomial", r"$Z_\mathrm{Bi}$", function=_with_uncertainty(_binomial)),
+    TemplateObjective("punzi", r"$S/(3/2+\sqrt{B})$", function=_punzi),
     BinaryCrossEntropy("bce", "binary cross-entropy", sign=-1),
     BinaryCrossEntropy("bce_balanced", "balanced binary cross-entropy", sign=-1, balanced=True),
     SquaredError("squared_error", "squared error", sign=-1),

@@ -17,8 +17,12 @@ from .polish import Polish
 from .presentation import DropOneTable, RoundedSelection, drop_one, rounded
 from .regions import Region
 from .samples import Sample
-from .search import History
 from .sensitivity import Sensitivity
+from .walk import History
+
+
+def _found(sensitivity: Sensitivity) -> Sensitivity:
+    return sensitivity
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,9 +79,9 @@ class OptimizationResult:
     samples: tuple[Sample, ...]
     axis: Any
     regions: tuple[Region, ...]
-    bootstrap: Bootstrap | None = None
-    optimism: Optimism | None = None
-    _find_sensitivity: Callable[[], Sensitivity] | None = None
+    bootstrap: Bootstrap | None
+    optimism: Optimism | None
+    _find_sensitivity: Callable[[], Sensitivity]
 
     @property
     def quoted(self) -> HardEvaluation:
@@ -102,13 +106,11 @@ class OptimizationResult:
     @functools.cached_property
     def sensitivity(self) -> Sensitivity:
         """How much each threshold matters on the events that chose the cuts; found when first asked for."""
-        assert self._find_sensitivity is not None  # every optimization gives one
         return self._find_sensitivity()
 
     def __getstate__(self) -> dict[str, Any]:
-        # A search holds compiled functions, which cannot be sent anywhere; what it would have found can.
-        self.sensitivity  # noqa: B018
-        return self.__dict__ | {"_find_sensitivity": None}
+        # A search holds compiled functions, which cannot be sent anywhere; what it finds can.
+        return self.__dict__ | {"_find_sensitivity": functools.partial(_found, self.sensitivity)}
 
     def drop_one(self, **options: Any) -> DropOneTable:
         """Which cuts matter: the N-1 table on the quoted events.

@@ -7,6 +7,7 @@ value, the significance of the profile likelihood, pyhf's own confirmation, and,
 all of it on events that did not choose the cuts.
 """
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import _files
-from .bootstrap import check_replicas
+from .bootstrap import Bootstrap, Optimism, check_replicas
 from .course import Outcome, run
 from .cuts import AbstractCut, Selection
 from .directions import find_directions
@@ -26,18 +27,22 @@ from .honesty import judged
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
 from .optimization_result import OptimizationResult as OptimizationResult
+from .problem import Problem
 from .regions import Region
 from .relaxations import AbstractStep
 from .relaxations import step as find_step
 from .samples import Sample, check_samples
-from .search import History, Problem, Search
+from .search import Search
+from .sensitivity import sensitivity
 from .solvers import AbstractSolver
 from .solvers import solver as find_solver
 from .validation import fold_members
+from .walk import History
 from .workspace import workspace
 
 STAGES = (5.0, 3.0, 1.8, 1.1, 0.65, 0.4, 0.25)
 """Default widths of the stages in units of each cut's own."""
+
 
 def optimize(
     samples: Iterable[Sample],
@@ -136,8 +141,9 @@ def optimize(
     history = outcome.walk.history()
     if log is not None:
         _files.write_text(log, "\n".join(history.lines()) + "\n")
-    result = _result(outcome, history, search, (training, held_out), throw=throw, seed=seed)
-    return judged(result, outcome, search, training, members=members, replicas=replicas, generator=generator)
+    events = (training, held_out)
+    judge = functools.partial(judged, problem, events=events, members=members, replicas=replicas, generator=generator)
+    return _result(outcome, history, search, events, judge=judge, throw=throw, seed=seed)
 
 
 def _result(
@@ -146,11 +152,11 @@ def _result(
     search: Search,
     events: tuple[Sequence[Sample], Sequence[Sample] | None],
     *,
+    judge: Callable[..., tuple[Bootstrap | None, Optimism | None]],
     throw: bool,
     seed: int | np.random.Generator,
 ) -> OptimizationResult:
-    ending, problem, (training, held_out) = outcome.walk.ending, search.problem, events
-    assert ending is not None  # there is at least one stage
+    ending, problem, (training, held_out) = outcome.ending, search.problem, events
     if throw and not ending.success:
         raise OptimizationError(
             f"The search for the best cuts stopped after {ending.num_steps} steps: {ending.message}."
@@ -161,6 +167,8 @@ def _result(
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
     sign, validation = problem.goal.sign, outcome.validation
+    spread, optimism = judge(hard, outcome.folds)
+    widths = search.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(
         thresholds=hard.to_dict(thresholds),
@@ -184,13 +192,16 @@ def _result(
         samples=tuple(training if held_out is None else held_out),
         axis=problem.axis,
         regions=problem.regions,
+        bootstrap=spread,
+        optimism=optimism,
+        _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
     )
 
 
 def _schedule(anneal: Sequence[float] | None, problem: Problem) -> tuple[float, ...]:
     if anneal is None:
         given = any(cut.width is not None for cut in problem.selection.cuts) or problem.linear
-        return tuple(stage for stage in STAGES if stage > 1.0) + (1.0,) if given else STAGES
+        return (*(stage for stage in STAGES if stage > 1.0), 1.0) if given else STAGES
     if len(anneal) == 0 or not np.all(np.asarray(anneal) > 0):
         raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2, 1).")
     return tuple(float(factor) for factor in anneal)
@@ -217,7 +228,8 @@ def compare_with_single_cuts(
         samples: as in `optimize`.
         selection: as in `optimize`.
         axis: as in `optimize`.
-        options: further arguments of `optimize`; with the same seed the same events are held out.
+        options: further arguments of `optimize`; with the same seed the same events are held out. What is said of
+            several cuts together (control regions, constraints, what is fixed or tied) and files are left out.
 
     Returns:
         Description to significance of the profile likelihood, on held-out events if ``holdout`` is given.
@@ -226,7 +238,9 @@ def compare_with_single_cuts(
     training, held_out = _split(samples, options.get("holdout"), np.random.default_rng(options.get("seed", 0)))
     everything = fill(training if held_out is None else held_out, None, axis=axis)
     found = {"no cut": float(discovery_significance(HistFactory.from_workspace(workspace(everything))))}
+    of_all = {"regions", "constraints", "fixed", "tied", "log", "checkpoint"}
+    alone = {name: value for name, value in options.items() if name not in of_all}
     for cut in selection.cuts:
-        result = optimize(samples, cut, axis=axis, **options)
+        result = optimize(samples, cut, axis=axis, **alone)
         found[str(result.selection)] = result.significance
     return found

@@ -68,9 +68,8 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
         for unknown in range(search.num_unknowns):
             members = search.unknowns == unknown
             first = int(np.argmax(members))
-            others = [
-                np.where(members, place, position) for place in near.places(first, low[first], high[first], _PLACES)
-            ]
+            places = near.places(first, low[members].max(), high[members].min(), _PLACES)
+            others = [np.where(members, place, position) for place in places]
             judged = [gain(position, other) for other in others]
             warranted = [change - _DEVIATIONS * sigma for change, sigma in judged]
             if others and np.nanmax([*warranted, -np.inf]) > 0:

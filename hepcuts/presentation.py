@@ -275,7 +275,7 @@ class _Events:
         """
 
         def masks(columns: Any, missing: Any) -> Any:
-            passed = np.stack([cut.mask(columns[cut.variable], missing=missing) for cut in self.selection.cuts])
+            passed = np.stack([cut.passes(columns, missing=missing) for cut in self.selection.cuts])
             return np.stack([passed[keep].all(axis=0) for keep in kept])
 
         counts = None if random is None else [random.poisson(1.0, (len(s), replicas)) for s in self.samples]

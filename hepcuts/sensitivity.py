@@ -78,7 +78,7 @@ class Sensitivity:
     @property
     def undetermined(self) -> tuple[str, ...]:
         """Combinations of thresholds that may change by a standard deviation of ranks at little loss, in words."""
-        return tuple(self._in_words(k) for k in np.flatnonzero(self.reach > _FREE))
+        return tuple(self._in_words(k) for k in np.flatnonzero(self.reach > _FREE).tolist())
 
     def _in_words(self, direction: int) -> str:
         parts = self.directions[direction]
@@ -268,7 +268,7 @@ def _hessian(search: Search, position: FloatArray, widths: FloatArray) -> FloatA
         above, below = (near.evaluate(position + side * step, widths).gradient for side in (1, -1))
         rows.append((above - below) / (2.0 * step[number]))
     matrix = np.array(rows)
-    return 0.5 * (matrix + matrix.T)
+    return np.asarray(0.5 * (matrix + matrix.T))
 
 
 def _directions(search: Search, hessian: FloatArray, given_up: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:

@@ -21,7 +21,8 @@ from .errors import InputError, OptimizationError
 from .objectives import Part
 from .polish import polish
 from .samples import Sample
-from .search import Search, Walk
+from .search import Search
+from .walk import Walk
 
 T = TypeVar("T")
 

@@ -13,7 +13,11 @@ from hypothesis.extra.numpy import arrays
 from hepcuts.coordinates import LIMIT, Linear, NormalScores, normal_scores
 from hepcuts.errors import InputError
 
-MAPS: dict[str, Callable[[Any], Any]] = {"exp": np.exp, "cube": lambda x: x**3, "reciprocal": lambda x: -1.0 / (x + 9.0)}
+MAPS: dict[str, Callable[[Any], Any]] = {
+    "exp": np.exp,
+    "cube": lambda x: x**3,
+    "reciprocal": lambda x: -1.0 / (x + 9.0),
+}
 
 
 def events(name: str) -> tuple[np.ndarray, np.ndarray]:

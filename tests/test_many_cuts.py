@@ -12,8 +12,9 @@ from hepcuts.datasets import ManyFeatures
 from hepcuts.errors import InputError, OptimizationError
 from hepcuts.objectives import objective
 from hepcuts.polish import polish
+from hepcuts.problem import Problem
 from hepcuts.relaxations import step
-from hepcuts.search import Problem, Search
+from hepcuts.search import Search
 from hepcuts.solvers import solver
 
 GOAL = "asimov_uncertainty"

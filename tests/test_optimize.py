@@ -141,7 +141,8 @@ def test_bce_and_significance_choose_different_cuts():
 
 
 @pytest.mark.parametrize(
-    "goal", ["profile", "asimov", "asimov_uncertainty", "s_over_sqrt_s_plus_b", "bce", "squared_error"]
+    "goal",
+    ["profile", "asimov", "asimov_uncertainty", "s_over_sqrt_s_plus_b", "binomial", "punzi", "bce", "squared_error"],
 )
 @pytest.mark.parametrize("step", ["sigmoid", "erf", "balanced"])
 def test_gradient_of_soft_objectives_against_differences(goal, step):

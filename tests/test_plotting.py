@@ -16,7 +16,7 @@ from hepcuts.landscape import Landscape, landscape
 from hepcuts.objectives import objective
 from hepcuts.plotting import interactive
 from hepcuts.plotting.curves import normalized
-from hepcuts.search import History
+from hepcuts.walk import History
 
 EDGES = np.linspace(0.0, 10.0, 6)
 MISSING = -999.0

@@ -20,6 +20,8 @@ PUBLIC = [
     "SlidingCut",
     "Window",
     "__version__",
+    "bin_edges",
+    "categorize",
     "classification",
     "counting",
     "datasets",

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import hepcuts as hc
-from hepcuts import study
+from hepcuts import configuration, study
 from hepcuts.cli import main
 from hepcuts.errors import InputError
 
@@ -148,6 +148,30 @@ def test_optimize_reads_a_configuration_and_writes_its_results(config):
         "workspace.json",
     }
     assert len((config.parent / "out" / "cuts.log").read_text().splitlines()) == document["num_steps"]
+
+
+def test_a_configuration_with_everything_an_optimization_takes(config):
+    more = """
+[[region]]
+name = "control"
+inverted = ["x"]
+
+[optimize]
+objective = "profile"
+constraints = {signal = 1.0}
+tied = []
+fixed = ["mass:low"]
+"""
+    text = CONFIG.replace("[optimize]\n", more).replace('objective = "asimov_uncertainty"\n', "")
+    config.write_text(text)
+    given = configuration.load(config)
+    assert [region.name for region in given.optimize["regions"]] == ["control"]
+    assert given.optimize["constraints"] == {"signal": 1.0}
+    sliding = CONFIG.replace("threshold = 0.5", 'along = "x_up"\nknots = [0.0, 2.0]\nthresholds = [0.5, 0.7]')
+    config.write_text(sliding)
+    cut = configuration.load(config).selection.cuts[0]
+    assert isinstance(cut, hc.SlidingCut)
+    assert cut.thresholds == (0.5, 0.7)
 
 
 def test_scan_of_a_configuration(config):

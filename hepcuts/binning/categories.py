@@ -23,7 +23,7 @@ from .fine import Guard
 from .growing import grown, standard_errors
 from .laying import Kind, Plan, divide, lay_out
 from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, with_cuts
-from .solving import Shape, Solver, Tried
+from .solving import START, Shape, Solver, Tried
 
 _FINE = {1: 200, 2: 100}
 _FINE_OF_MANY = 50
@@ -53,9 +53,10 @@ def categorize(
 
     Edges lie among fine bins. The search starts where dynamic programming finds the largest sum of squared
     significances over categories, along one variable after the other; for one variable that is the global optimum of
-    the sum. Then soft edges (`hepcuts.binning.soft_edges`) follow the gradient of the objective through the likelihood,
-    narrower in each stage; the hard edges next to them, and those of the start, are moved one at a time as long as the
-    objective grows, and the best are taken. If on events held out they are worse than the start, the start is.
+    the sum. From there soft edges (`hepcuts.binning.soft_edges`) follow the gradient of the objective through the
+    likelihood, narrower in each stage; and hard edges are moved one at a time as long as the objective grows. Of the
+    three that is taken which is best on events held out: moving hard edges follows the fluctuations of the events
+    further than soft edges do.
 
     Args:
         samples: at least one signal and one background.
@@ -76,7 +77,7 @@ def categorize(
             one variable, 100 for two, 50 for more.
         folds: number of parts for the held-out values, or 0; then `num_bins` has to be given.
         seed: of the parts.
-        soft: whether to search with soft edges, too, and not only to move the hard ones.
+        soft: whether to search with soft edges, too, and not only to move hard ones.
 
     Returns:
         Edges, cuts and axis, with values on the events that chose them and on others.
@@ -183,7 +184,7 @@ def _result(
     selection: Selection | None,
 ) -> Categories:
     lattice, judge = solver.everything, solver.judge(best.shape)
-    partitions, value, held_out, message = kept(best, judge)
+    partitions, value, message = kept(best, judge)
     sign, count = judge.goal.sign, len(plan.discriminants)
     return Categories(
         edges={a.variable: a.edges[p] for a, p in zip(lattice.axes[:count], partitions[:count], strict=True)},
@@ -192,8 +193,8 @@ def _result(
         objective=judge.goal.name,
         label=judge.goal.label,
         value=sign * value,
-        start_value=sign * best.solution.start_value,
-        held_out_value=judge.root(held_out),
+        start_value=sign * best.solution.values[START],
+        held_out_value=judge.root(best.held_out),
         uncertainty=solver.uncertainty(best.shape, partitions),
         significance=significance(lattice, best.shape, partitions),
         **of_categories(lattice, partitions),

@@ -129,7 +129,10 @@ class Categories:
         absent = np.stack([is_missing(row, missing) for row in values])
         # Beyond the outermost edges no events were known; what is there belongs to the last category.
         bins = np.stack(
-            [np.searchsorted(edges[1:-1], row, side="right") for edges, row in zip(self.edges.values(), values, strict=True)]
+            [
+                np.searchsorted(edges[1:-1], row, side="right")
+                for edges, row in zip(self.edges.values(), values, strict=True)
+            ]
         )
         if self.kind == "grid":
             return np.where(absent.any(axis=0), -1, np.ravel_multi_index(tuple(bins), self.num_bins))

@@ -8,7 +8,6 @@ the axis of an observable, whose bins are as given.
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import hist
 import numpy as np
@@ -54,7 +53,8 @@ class FineAxis:
     @property
     def scores(self) -> FloatArray:
         """Coordinates of the fine bins, shape (fine,)."""
-        return self.coordinate.scores(self.edges[:-1])
+        # A bin holds its lower edge, and the coordinate of an edge is that of what lies below.
+        return self.coordinate.scores(np.nextafter(self.edges[:-1], np.inf))
 
     def categories(self, bins: int) -> int:
         """How many of some number of bins are categories."""
@@ -222,7 +222,7 @@ class Lattice:
             flat = (block.cell[rows] * columns + category[rows]) * size + block.index[at, rows]
             cells = int(np.prod(self.lead)) * columns * size
             both = [np.bincount(flat, block.weights[rows, power], minlength=cells) for power in (0, 1)]
-            found.append(np.stack(both, axis=-1).reshape(-1, columns, size, 2))
+            found.append(np.asarray(np.stack(both, axis=-1), dtype=np.float64).reshape(-1, columns, size, 2))
         return found
 
     def merged_along(self, number: int, tables: Sequence[FloatArray | None], partitions: Partitions) -> Yields:

@@ -137,9 +137,7 @@ def largest(scores: FloatArray, absent: NDArray[np.bool_]) -> NDArray[np.int64]:
 def _axis(number: int, events: Sequence[_Events], plan: Plan, signal: Sequence[bool]) -> FineAxis:
     """One axis with its fine bins, between quantiles of the events that it divides."""
     variable, count = plan.variables[number], len(plan.discriminants)
-    mine = [
-        (one.variation, one.sample, one.values[number], _divided(one, number, plan), one.weights) for one in events
-    ]
+    mine = [(one.variation, one.sample, one.values[number], _divided(one, number, plan), one.weights) for one in events]
     edges = fine_edges(mine, signal, None, plan.fine_bins)
     if number < count:
         return FineAxis(variable, edges)
@@ -149,8 +147,10 @@ def _axis(number: int, events: Sequence[_Events], plan: Plan, signal: Sequence[b
         inner = inner[(inner >= cut.bounds[0]) & (inner <= cut.bounds[1])]
     # Empty fine bins beyond all events, so that a cut can be given up.
     outer = (np.nextafter(edges[0], -np.inf), edges[0]), (edges[-1], np.nextafter(edges[-1], np.inf))
-    edges = np.concatenate([outer[0], inner, outer[1]]) if cut.bounds is None else np.concatenate(
-        [outer[0][:1], inner, outer[1][1:]]
+    edges = (
+        np.concatenate([outer[0], inner, outer[1]])
+        if cut.bounds is None
+        else np.concatenate([outer[0][:1], inner, outer[1][1:]])
     )
     if len(edges) < 2 + len(cut.thresholds):
         raise InputError(f"The bounds {cut.bounds} of the cut on {variable!r} leave no place for its threshold.")

@@ -14,27 +14,24 @@ from .fits import Fits
 from .judging import Judge
 from .lattice import FineAxis, Lattice, Partitions
 from .programming import Partition
-from .solving import Shape, Solver, Tried
+from .solving import START, Shape, Solver, Tried
 from .starts import even
 
 
-def kept(best: Tried, judge: Judge) -> tuple[Partitions, float, float, str]:
-    """Categories, their value and held-out value, and in words how they were found.
-
-    Edges that were searched are kept if searching in the same way on parts of the events does not make those held out
-    worse than where it began.
-    """
-    solution = best.solution
-    if solution.best is solution.start:
-        return solution.start, solution.start_value, best.held_out, "; edges of dynamic programming, none better found"
-    sign = judge.goal.sign
-    gained = f"{judge.goal.name} from {sign * solution.start_value:.4f} to {sign * solution.value:.4f}"
-    if best.held_out < best.start_held_out:
-        change = f"held out from {judge.root(best.start_held_out):.4f} to {judge.root(best.held_out):.4f}"
-        text = f"; edges of dynamic programming kept: a search takes {gained}, but {change}"
-        return solution.start, solution.start_value, best.start_held_out, text
-    unknown = "" if np.isfinite(best.held_out) else ", not checked on held-out events"
-    return solution.best, solution.value, best.held_out, f"; the search took {gained}{unknown}"
+def kept(best: Tried, judge: Judge) -> tuple[Partitions, float, str]:
+    """Categories, their value, and in words how they were found."""
+    solution, sign = best.solution, judge.goal.sign
+    edges, value = solution.edges[best.way], solution.values[best.way]
+    if edges is solution.edges[START]:
+        edges, value = solution.edges[START], solution.values[START]
+    others = [way for way in solution.edges if solution.edges[way] is not edges]
+    text = f"; edges by {best.way}"
+    if best.way != START:
+        text += f", {judge.goal.name} {sign * value:.4f}"
+    if others:
+        text += " (" + ", ".join(f"{way}: {sign * solution.values[way]:.4f}" for way in others) + ")"
+        text += ", the best held out" if np.isfinite(best.held_out) else ", not checked on held-out events"
+    return edges, value, text
 
 
 def chosen_by(tried: Sequence[Tried]) -> str:
@@ -54,7 +51,7 @@ def candidates(
     found = []
     for one, deviation in zip(tried, deviations, strict=True):
         judge = solver.judge(one.shape)
-        bins, value = one.shape[:discriminants], judge.goal.sign * one.solution.value
+        bins, value = one.shape[:discriminants], judge.goal.sign * one.solution.values[one.way]
         found.append(Candidate(bins, one.categories, value, judge.root(one.held_out), float(deviation)))
     return tuple(found)
 

@@ -22,8 +22,10 @@ from .fits import STEPS
 from .judging import Judge
 from .lattice import Lattice, Partitions
 
-WIDTHS = (0.3, 0.15, 0.07)
-"""Widths of the soft edges, in normal scores, stage by stage."""
+WIDTHS = (0.1, 0.05, 0.025)
+"""Widths of the soft edges, in normal scores, stage by stage.
+
+Wider ones see no shape between near edges, and put them together."""
 
 _SOLVER = LBFGS(max_steps=100, tolerance=1e-7)
 
@@ -58,7 +60,7 @@ class SoftEdges:
         """Inner edges in normal scores, axis by axis, shape (edge,)."""
         pairs = zip(self.lattice.axes, partitions, strict=True)
         scores = [axis.coordinate.score(edge) for axis, p in pairs for edge in axis.edges[p[1:-1]]]
-        return np.clip(np.array(scores), -_LIMIT, _LIMIT)
+        return np.asarray(np.clip(np.array(scores), -_LIMIT, _LIMIT))
 
     def partitions(self, position: FloatArray) -> Partitions:
         """The nearest hard edges, none of them twice."""
@@ -170,7 +172,10 @@ class HardEdges:
         return found
 
     def repaired(self) -> Partitions | None:
-        """Allowed edges near the start, moved one at a time to where the guards are missed by less; None if there are none."""
+        """Allowed edges near the start, moved one at a time to where the guards are missed by less.
+
+        None if that leads nowhere.
+        """
         at, deficit = self.start, self.judge.deficit(self.merged(self.start))
         for _ in range(_MOST_REPAIRS):
             if deficit == 0:
@@ -186,5 +191,3 @@ class HardEdges:
 
 def _key(partitions: Partitions) -> bytes:
     return b"|".join(partition.tobytes() for partition in partitions)
-
-

@@ -24,21 +24,21 @@ _EXACT = ("asimov", "s_over_sqrt_b")
 """Objectives of which dynamic programming knows the global optimum."""
 
 
+START, MOVED, SOFT = "dynamic programming", "hard edges moved", "soft edges"
+"""Ways to edges: where every search begins, and what may be better."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Solution:
-    """Categories of some events.
+    """Categories of some events, found in several ways.
 
     Attributes:
-        best: the edges found.
-        value: the objective there, on the events that chose, negated for a loss.
-        start: those of dynamic programming, which is where the search began.
-        start_value: the objective there.
+        edges: of each way; where one is no better than the start on the events that chose, the start.
+        values: the objective there, negated for a loss.
     """
 
-    best: Partitions
-    value: float
-    start: Partitions
-    start_value: float
+    edges: dict[str, Partitions]
+    values: dict[str, float]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,17 +49,22 @@ class Tried:
         shape: numbers of bins.
         categories: number of categories.
         solution: on all events.
-        held_out: mean over folds of the continued objective (`Judge.tangent`) at the edges found; NaN without folds.
-        start_held_out: the same at the edges of dynamic programming.
+        way: the best one on events held out, or without folds on all events.
+        continued: for each way the mean over folds of the continued objective (`Judge.tangent`); NaN without folds.
         factors: what one event adds to `held_out`, for each row of the lattice, shape (row,).
     """
 
     shape: Shape
     categories: int
     solution: Solution
-    held_out: float
-    start_held_out: float
+    way: str
+    continued: dict[str, float]
     factors: FloatArray
+
+    @property
+    def held_out(self) -> float:
+        """The continued objective of the chosen way."""
+        return self.continued[self.way]
 
 
 class Solver:
@@ -103,18 +108,20 @@ class Solver:
         judge, start = self.judge(shape), self.start(lattice, shape)
         if start is None:
             return None
-        found = [start]
-        if soft and not self._known_best(shape) and any(bins > 1 for bins in shape):
-            edges = SoftEdges(lattice, shape, judge)
-            softly = [edges.optimum(begin) for begin in (start, even(lattice, shape))]
-            repaired = (HardEdges(lattice, judge, partitions).repaired() for partitions in softly)
-            found += [partitions for partitions in repaired if partitions is not None]
-        moved = found if self._known_best(shape) else polish(judge, [HardEdges(lattice, judge, p) for p in found])
-        values = judge([lattice.merged(partitions) for partitions in (start, *moved)])
-        if not np.isfinite(values).any():
+        edges = {START: start}
+        if not self._known_best(shape) and any(bins > 1 for bins in shape):
+            edges[MOVED] = polish(judge, [HardEdges(lattice, judge, start)])[0]
+            softly = SoftEdges(lattice, shape, judge).optimum(start) if soft else start
+            repaired = HardEdges(lattice, judge, softly).repaired()
+            edges[SOFT] = start if repaired is None else repaired
+        values = dict(zip(edges, judge([lattice.merged(one) for one in edges.values()]), strict=True))
+        if not np.isfinite(values[START]):
             return None
-        best = int(np.nanargmax(values))
-        return Solution((start, *moved)[best], float(values[best]), start, float(values[0]))
+        worse = {way: not value > values[START] for way, value in values.items()}
+        return Solution(
+            {way: start if worse[way] else one for way, one in edges.items()},
+            {way: values[START] if worse[way] else float(value) for way, value in values.items()},
+        )
 
     def _known_best(self, shape: Shape) -> bool:
         alone = sum(bins > 1 for bins in shape) <= 1 and len(self.lattice.blocks) == 1
@@ -127,13 +134,14 @@ class Solver:
             return None
         solutions = [self.solve(lattice, shape, soft=soft) for lattice in self.training]
         known = [one for one in solutions if one is not None]
-        held_out = start_held_out = float("nan")
-        factors = np.zeros(sum(len(block.cell) for block in self.lattice.blocks))
+        ways, rows = list(whole.edges), sum(len(block.cell) for block in self.lattice.blocks)
+        judged = {way: (float("nan"), np.zeros(rows)) for way in ways}
         if known and len(known) == len(solutions):
-            held_out, factors = self._held_out(shape, [one.best for one in known])
-            start_held_out, _ = self._held_out(shape, [one.start for one in known])
-        categories = self.lattice.num_categories(shape)
-        return Tried(shape, categories, whole, held_out, start_held_out, factors)
+            judged = {way: self._held_out(shape, [one.edges[way] for one in known]) for way in ways}
+        compared = {way: judged[way][0] for way in ways} if known else whole.values
+        best = max(ways, key=lambda way: (np.nan_to_num(compared[way], nan=-np.inf), way == START))
+        continued = {way: judged[way][0] for way in ways}
+        return Tried(shape, self.lattice.num_categories(shape), whole, best, continued, judged[best][1])
 
     def _held_out(self, shape: Shape, partitions: Sequence[Partitions]) -> tuple[float, FloatArray]:
         """Mean of the tangents, and what an event of each row adds to it."""

@@ -97,7 +97,6 @@ class Curve:
         self.shares = shares(axis)
         self._rows, self._amplitudes = second_differences(axis)
         self._rows = np.sqrt(2.0 * smoothness) * self._rows
-        self.bent = np.zeros((len(search.names), len(efficiencies), len(efficiencies)))
         events = search.regions[0]
         self._of_signal = np.array([c.signal for c in events.structure.components])
         totals = np.bincount(events.cell, events.weights, minlength=len(self._of_signal))
@@ -111,9 +110,12 @@ class Curve:
         return State(np.array(positions), np.ones(len(positions)))
 
     def bend(self, positions: FloatArray) -> None:
-        """Cut the penalty wherever a threshold jumps at some positions, shape (point, threshold)."""
-        kept = np.abs(self._amplitudes @ positions) < JUMP
-        self.bent = np.einsum("rp,rt,rq->tpq", self._rows, kept.astype(float), self._rows)
+        """Cut the penalty wherever a threshold jumps at some positions, shape (point, threshold).
+
+        For all thresholds: where one begins to take part the others can be looser.
+        """
+        smooth = np.all(np.abs(self._amplitudes @ positions) < JUMP, axis=1)
+        self.bent = self._rows[smooth].T @ self._rows[smooth]
 
     def solve(self, state: State, widths: FloatArray) -> State:
         """The optimum at some widths.
@@ -168,7 +170,7 @@ class Curve:
 
     def _pull(self, positions: FloatArray) -> FloatArray:
         """Gradient of the penalty, shape (point, threshold)."""
-        return np.asarray(np.einsum("tpq,qt->pt", self.bent, positions))
+        return np.asarray(self.bent @ positions)
 
     def _descend(
         self,

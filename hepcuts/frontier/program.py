@@ -17,8 +17,8 @@ def quadratic_step(
     Steps that leave the box are put on its wall, one set after the other; the next program may take them off again.
 
     Args:
-        model: Hessians of the points, shape (point, threshold, threshold), and the matrices that couple the points,
-            shape (threshold, point, point).
+        model: Hessians of the points, shape (point, threshold, threshold), and the matrix that couples the points,
+            the same for all thresholds, shape (point, point).
         gradient: shape (point, threshold).
         constraints: their values, shape (point,), and slopes, shape (point, threshold).
         box: smallest and largest steps, each of shape (point, threshold).
@@ -29,7 +29,7 @@ def quadratic_step(
     """
     (hessians, coupling), (values, slopes_of) = model, constraints
     size, each = gradient.shape
-    matrix = np.einsum("tpq,tu->ptqu", coupling, np.eye(each)).reshape(size * each, size * each)
+    matrix = np.kron(coupling, np.eye(each))
     slopes = np.zeros((size, size * each))
     for point in range(size):
         block = slice(point * each, (point + 1) * each)

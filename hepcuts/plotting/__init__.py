@@ -7,6 +7,8 @@ saves a figure, or changes matplotlib's settings.
 from ._stack import Distributions as Distributions
 from .binning import BinFigure as BinFigure
 from .binning import binning as binning
+from .categories import CategoryFigure as CategoryFigure
+from .categories import categories as categories
 from .curves import ScanCurves as ScanCurves
 from .curves import WindowCurves as WindowCurves
 from .curves import scan as scan

@@ -8,9 +8,10 @@ import numpy as np
 
 from hepcuts._types import FloatArray
 from hepcuts.errors import OptimizationError
-from hepcuts.search import DEFAULT_WIDTH, Search
+from hepcuts.search import Search
 from hepcuts.soft_events import SoftEvents
 from hepcuts.solvers import AbstractSolver, ValueAndGradient
+from hepcuts.spaces import DEFAULT_WIDTH
 
 from .losses import Classification, EndToEnd
 from .result import Row
@@ -140,13 +141,13 @@ class Course:
         self.messages: list[str] = []
         self.success = True
         self.validates = validation is not None
-        self._members, self._report = list(members), report
+        self.members, self._report = list(members), report
         self._sign = self.search.problem.goal.sign
 
     def widths(self, factor: float) -> FloatArray:
         """Widths of a stage, shape (threshold,); those of the score in its units."""
         widths = self.search.widths.copy()
-        widths[self._members] = DEFAULT_WIDTH
+        widths[self.members] = DEFAULT_WIDTH
         return np.asarray(widths * factor)
 
     # --- classification ---
@@ -179,7 +180,7 @@ class Course:
         scored, units = self.training.scored(vector)
         tried = []
         for threshold in np.quantile(self._of_signal(scored[0]), 1.0 - np.array(_EFFICIENCIES)):
-            thresholds[self._members] = threshold
+            thresholds[self.members] = threshold
             tried.append((self._sign * self.training.value(scored, thresholds, widths), threshold))
         finite = [pair for pair in tried if np.isfinite(pair[0])]
         if not finite:
@@ -188,7 +189,7 @@ class Course:
                 "the other cuts from looser thresholds, where signal and background both pass."
             )
         value, threshold = max(finite)
-        thresholds[self._members] = threshold
+        thresholds[self.members] = threshold
         return Point(vector, thresholds, units, value, self._validated(vector, thresholds, widths, units, value))
 
     def again(self, point: Point, factor: float) -> Point:
@@ -242,7 +243,7 @@ class Course:
     def _bounds(self) -> tuple[FloatArray, FloatArray]:
         """Bounds of the thresholds, each of shape (threshold,); the score has none."""
         low, high = self.search.lower.copy(), self.search.upper.copy()
-        low[self._members], high[self._members] = -np.inf, np.inf
+        low[self.members], high[self.members] = -np.inf, np.inf
         return low, high
 
     def _solve(

@@ -9,6 +9,7 @@ import numpy as np
 import tqdm
 from numpy.typing import NDArray
 
+from hepcuts._types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection
 from hepcuts.directions import find_directions
 from hepcuts.discriminant import Discriminant
@@ -18,20 +19,21 @@ from hepcuts.evaluation import evaluate
 from hepcuts.filling import as_selection, quietly
 from hepcuts.objectives import AbstractEventObjective, AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
 from hepcuts.objectives import objective as find_objective
-from hepcuts.optimize import optimize
+from hepcuts.optimize import STAGES, optimize
+from hepcuts.problem import Problem
 from hepcuts.relaxations import step as find_step
 from hepcuts.samples import Sample, check_samples
-from hepcuts.search import Problem, Search
+from hepcuts.search import Search
 from hepcuts.soft_events import SoftEvents
 from hepcuts.solvers import LBFGS, AbstractSolver
 from hepcuts.solvers import solver as find_solver
 
-from .course import Course, Plan
+from .course import Course, Plan, Point
 from .losses import Classification, EndToEnd
 from .result import TrainingResult
 from .scored_events import ScoredEvents, Units
 
-ANNEAL = (5.0, 2.5, 1.25)
+ANNEAL = (5.0, 2.5, 1.25, 0.6, 0.3)
 """Default widths of the stages, in units of 0.2 spreads of the score and of each other cut's own width."""
 
 _SHARED = ("axis", "regions", "min_background", "constraints", "fixed", "tied", "step")
@@ -112,7 +114,10 @@ def train(
     problem = _problem(scored, chosen, goal if isinstance(goal, AbstractTemplateObjective) else cut_goal, options)
     trained = quietly(_Training(scored, prepared, masks, problem, plan).run)(goal)
     fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
-    found = optimize(fixed.samples(training), chosen, objective=cut_goal, seed=seed, **options)
+    start = chosen.at(trained.thresholds)
+    # The trained thresholds are a start that wide soft cuts would forget.
+    narrow = {"anneal": [1.0] if any(c.width is not None for c in start.cuts) else [s for s in STAGES if s < 1.25]}
+    found = optimize(fixed.samples(training), start, objective=cut_goal, seed=seed, **(narrow | options))
     if held_out is not None:
         quoted = {"axis": problem.axis, "regions": problem.regions, "objective": cut_goal}
         worth = quietly(evaluate)(fixed.samples(held_out), found.selection, **quoted)
@@ -134,6 +139,7 @@ def train(
 class _Trained:
     parameters: Any
     units: Units
+    thresholds: FloatArray
     validated: float
     warm_start: float
     course: Course
@@ -179,8 +185,8 @@ class _Training:
 
     def _classified(self, course: Course, *, balanced: bool) -> _Trained:
         vector = course.classify(self._losses(balanced=balanced), self._scorer.start, self._plan.solver)
-        _, units = course.training.scored(vector)
-        return _Trained(self._scorer.parameters(vector), units, np.nan, np.nan, course)
+        point = course.point(vector, self._plan.anneal[-1])
+        return self._trained(point, course, np.nan, np.nan)
 
     def _staged(self, course: Course) -> _Trained:
         vector = self._scorer.start
@@ -198,7 +204,13 @@ class _Training:
                 point = course.stage(number, start)
         except KeyboardInterrupt:
             course.interrupt()
-        return _Trained(self._scorer.parameters(point.vector), point.units, point.validated, warm.validated, course)
+        return self._trained(point, course, point.validated, warm.validated)
+
+    def _trained(self, point: Point, course: Course, validated: float, warm_start: float) -> _Trained:
+        parameters = self._scorer.parameters(point.vector)
+        thresholds = self._search.thresholds(point.thresholds)
+        thresholds[course.members] = point.thresholds[course.members]  # in units already
+        return _Trained(parameters, point.units, thresholds, validated, warm_start, course)
 
     def _losses(self, *, balanced: bool) -> tuple[Classification, Classification | None]:
         """BCE of the events that train, and of the others."""

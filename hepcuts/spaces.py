@@ -1,0 +1,153 @@
+"""The space that thresholds are searched in: coordinates, widths, bounds, starts, and what moves together."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._columns import is_missing
+from ._types import FloatArray
+from .coordinates import AbstractCoordinate, Linear, normal_scores
+from .cuts import Selection, SlidingCut, Window
+from .errors import InputError
+from .problem import Problem
+from .samples import Sample
+
+DEFAULT_WIDTH = 0.2
+"""Width of a soft cut, in normal scores, or of a linear coordinate in units of the spread."""
+
+
+def columns_of(samples: Sequence[Sample], variable: str, *, signal: bool) -> FloatArray:
+    """Values of a variable that exist, of all signals or all backgrounds, shape (event,)."""
+    parts = []
+    for sample in samples:
+        if sample.signal == signal:
+            values = sample.column(variable)
+            parts.append(values[~is_missing(values, sample.missing)])
+    joined = np.concatenate(parts)
+    if len(joined) == 0:
+        raise InputError(f"No {'signal' if signal else 'background'} event has a value of {variable!r} to cut on.")
+    return joined
+
+
+def default_widths(samples: Sequence[Sample], selection: Selection) -> FloatArray:
+    """Widths, in the units of the variables, of soft cuts that were not given any, shape (threshold,)."""
+    return np.array([DEFAULT_WIDTH * _spread(samples, selection.variables[cut]) for cut in selection.cut_of_threshold])
+
+
+def _spread(samples: Sequence[Sample], variable: str) -> float:
+    """Half the central 68 % of a variable, of signal or background: a soft cut has to be narrow against both."""
+    spreads = [
+        0.5 * float(np.diff(np.quantile(columns_of(samples, variable, signal=signal), [0.16, 0.84]))[0])
+        for signal in (True, False)
+    ]
+    positive = [spread for spread in spreads if spread > 0]
+    if not positive:
+        raise InputError(f"The variable {variable!r} has hardly more than one value; there is nothing to cut on.")
+    return min(positive)
+
+
+def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[AbstractCoordinate]:
+    """One for each cut; cuts that are tied have the same."""
+    groups = [{name.split(":")[0] for name in group} for group in problem.tied]
+    found: list[AbstractCoordinate] = []
+    for cut in problem.selection.cuts:
+        tied = next((sorted(group) for group in groups if cut.variable in group), [cut.variable])
+        both = [
+            np.concatenate([columns_of(samples, variable, signal=signal) for variable in tied])
+            for signal in (True, False)
+        ]
+        if problem.linear or cut.width is not None or isinstance(cut.plain, SlidingCut):
+            low, high = min(b.min() for b in both), max(b.max() for b in both)
+            scale = 1.0 if problem.linear else min(_spread(samples, variable) for variable in tied)
+            found.append(Linear(scale, (float(low), float(high))))
+        else:
+            _spread_or_values(both, cut.variable)
+            found.append(normal_scores(both[0], both[1], _exact(problem.selection, tied)))
+    return found
+
+
+def _exact(selection: Selection, variables: Sequence[str]) -> list[tuple[float, int]]:
+    """Thresholds and bounds that were given, with the sign of their threshold."""
+    return [
+        (number, sign)
+        for cut in selection.cuts
+        if cut.variable in variables
+        for threshold, sign in zip(cut.thresholds, cut.plain.signs, strict=True)
+        for number in (threshold, *(cut.bounds or ()))
+        if number is not None
+    ]
+
+
+def _spread_or_values(both: Sequence[FloatArray], variable: str) -> None:
+    if all(values.min() == values.max() == both[0][0] for values in both):
+        raise InputError(f"The variable {variable!r} has hardly more than one value; there is nothing to cut on.")
+
+
+def widths_of(selection: Selection, coordinates: Sequence[AbstractCoordinate]) -> FloatArray:
+    """Widths of the soft cuts in the coordinates, shape (threshold,)."""
+    given = [selection.cuts[cut].width for cut in selection.cut_of_threshold]
+    return np.array(
+        [
+            DEFAULT_WIDTH if width is None else width / (c.scale if isinstance(c, Linear) else 1.0)
+            for width, c in zip(given, coordinates, strict=True)
+        ]
+    )
+
+
+def bounds_of(
+    selection: Selection, coordinates: Sequence[AbstractCoordinate], signs: Sequence[int]
+) -> tuple[FloatArray, FloatArray]:
+    """Bounds of the thresholds in the coordinates, each of shape (threshold,)."""
+    pairs = []
+    for position, coordinate, sign in zip(selection.cut_of_threshold, coordinates, signs, strict=True):
+        bounds = selection.cuts[position].bounds
+        pairs.append(coordinate.limits if bounds is None else tuple(coordinate.score(b, sign) for b in bounds))
+    low, high = np.array(pairs, dtype=np.float64).T
+    return low, high
+
+
+def start_of(samples: Sequence[Sample], selection: Selection, lost: float) -> list[float]:
+    """Where the search starts: as given, or where each threshold loses a share of the signal."""
+    start = []
+    for threshold, sign, position in zip(
+        selection.thresholds, selection.signs, selection.cut_of_threshold, strict=True
+    ):
+        cut = selection.cuts[position]
+        values = columns_of(samples, cut.variable, signal=True)
+        if cut.inverted and isinstance(cut.plain, Window):
+            # Both sides together lose it, around the middle.
+            loose = float(np.quantile(values, 0.5 + 0.5 * lost * sign))
+        else:
+            loose = float(np.quantile(values, lost if sign > 0 else 1.0 - lost))
+        start.append(loose if threshold is None else threshold)
+    return start
+
+
+def unknowns_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """For each threshold the number of what the solver moves, or -1 if it stays, shape (threshold,)."""
+    names = list(selection.names)
+    _check_names(selection, fixed, tied)
+    found = np.full(len(names), -1)
+    count = 0
+    for number, name in enumerate(names):
+        group = next((g for g in tied if name in g), (name,))
+        if any(other in fixed for other in group) or found[number] >= 0:
+            continue
+        for other in group:
+            found[names.index(other)] = count
+        count += 1
+    return found
+
+
+def _check_names(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> None:
+    names = list(selection.names)
+    for name in (*fixed, *(n for group in tied for n in group)):
+        if name not in names:
+            raise InputError(f"There is no threshold {name!r} to be fixed or tied; there are {', '.join(names)}.")
+    for name in fixed:
+        if selection.thresholds[names.index(name)] is None:
+            raise InputError(f"The threshold {name!r} is to stay where it is, but is not set; give it in its cut.")
+    for group in tied:
+        if 0 < len(set(group) & set(fixed)) < len(set(group)):
+            raise InputError(f"Of the thresholds {', '.join(group)}, which are tied, some are fixed; fix all or none.")

@@ -1,0 +1,195 @@
+"""A way through the stages of widths: from the optimum of one to that of the next."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ._types import FloatArray
+from .errors import OptimizationError
+from .evaluators import Evaluation
+from .search import Search
+from .solvers import Ending
+
+_MOST_MOVES = 8
+"""How often, at most, the events within reach are looked for again in a stage."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class History:
+    """The way of an optimization.
+
+    Attributes:
+        names: names of the thresholds.
+        thresholds: shape (step, threshold).
+        values: soft value of the objective, shape (step,).
+        gradients: of the objective with respect to the thresholds, shape (step, threshold).
+        stages: number of the width stage, shape (step,). Values of different stages are of different widths and
+            not comparable.
+        widths: widths of the soft cuts in the coordinates of the search (normal scores, or spreads where a width was
+            given), shape (step, threshold).
+        scores: the thresholds in these coordinates, shape (step, threshold).
+    """
+
+    names: tuple[str, ...]
+    thresholds: FloatArray
+    values: FloatArray
+    gradients: FloatArray
+    stages: Any
+    widths: FloatArray
+    scores: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def end_of_stage(self, stage: int) -> FloatArray:
+        """Thresholds at the end of a stage, shape (threshold,)."""
+        return np.asarray(self.thresholds[np.flatnonzero(self.stages == stage)[-1]])
+
+    def to_dataframe(self) -> Any:
+        """A pandas data frame with one row for each step."""
+        table = {"stage": self.stages, "value": self.values}
+        columns = {name: self.thresholds[:, i] for i, name in enumerate(self.names)}
+        return pd.DataFrame(table | columns)
+
+    def lines(self) -> list[str]:
+        """The log of cuts: one line for each step."""
+        return [
+            f"{step:4d}  {value: .8g}  " + "  ".join(f"{n}={t:.6g}" for n, t in zip(self.names, row, strict=True))
+            for step, (value, row) in enumerate(zip(self.values, self.thresholds, strict=True))
+        ]
+
+
+class Walk:
+    """One way through the stages of widths."""
+
+    def __init__(self, search: Search, start: FloatArray, report: Callable[[], object] = lambda: None) -> None:
+        self.search, self.position = search, start
+        self.rows: list[tuple[FloatArray, float, FloatArray, int, FloatArray]] = []
+        self.num_stages = 0
+        self.ending = Ending(start, False, "not started", 0)
+        self._endings: dict[int, Ending] = {}
+        self._report = report
+
+    def advance(self, factor: float, *, start: FloatArray | None = None, near: Search | None = None) -> Ending:
+        """Go to the optimum at widths of `factor` times the search's own.
+
+        Args:
+            factor: in units of the search's own widths.
+            start: thresholds in the coordinates, or None to go on from where it is.
+            near: the search with only the events that can be reached from the start (`Search.reached`), if they are
+                known already.
+        """
+        widths = self.search.widths * factor
+        if start is not None:
+            self.position = start
+        elif self.num_stages:
+            self.position = self._revived()
+        self.ending = self._endings[self.num_stages] = self._go(widths, near)
+        self.num_stages += 1
+        return self.ending
+
+    def repeat(self, factor: float, start: FloatArray) -> Ending:
+        """Go through the last stage again, from another start."""
+        self.num_stages -= 1
+        return self.advance(factor, start=start)
+
+    def back_to(self, stage: int) -> None:
+        """Forget all stages after one, and where it ended be again."""
+        self.rows = [row for row in self.rows if row[3] <= stage]
+        self.ending = self._endings[stage]
+        self.num_stages, self.position = stage + 1, self.ending.position
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, of numbers and lists."""
+        rows = [[row[0].tolist(), row[1], row[2].tolist(), row[3], row[4].tolist()] for row in self.rows]
+        endings = [dataclasses.asdict(self._endings[stage]) for stage in range(self.num_stages)]
+        return {"rows": rows, "endings": [e | {"position": e["position"].tolist()} for e in endings]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to where a walk of the same search was."""
+        self.rows = [(np.array(p), v, np.array(g), stage, np.array(w)) for p, v, g, stage, w in state["rows"]]
+        endings = [Ending(**(e | {"position": np.array(e["position"])})) for e in state["endings"]]
+        self._endings = dict(enumerate(endings))
+        self.num_stages = len(endings)
+        if endings:
+            self.back_to(len(endings) - 1)
+
+    def _go(self, widths: FloatArray, near: Search | None) -> Ending:
+        """To the optimum, with no more events than thresholds can reach from where they are."""
+        search = self.search
+        for _ in range(_MOST_MOVES):
+            around = search.reached(self.position, widths) if near is None else near
+            low, high = search.box(self.position, widths)
+            ending = self._minimize(around, (low, high), widths)
+            self.position, near = ending.position, None
+            # At a wall of the box that is none of the search there is further to go.
+            at_wall = (ending.position <= low) & (low > search.lower)
+            at_wall |= (ending.position >= high) & (high < search.upper)
+            if not np.any(at_wall & (search.unknowns >= 0)):
+                break
+        return ending
+
+    def _revived(self) -> FloatArray:
+        """The position, with thresholds that had been given up back where they lose a percent of the signal.
+
+        A wide step that loses signal even where all of it is above the threshold is best given up; a narrower one
+        may not be, and would not feel any event from where it was left.
+        """
+        search, signs = self.search, np.array(self.search.selection.signs)
+        loose = search.at_efficiency(0.99)
+        loose = np.where(signs > 0, np.maximum(self.position, loose), np.minimum(self.position, loose))
+        # Where signal and background are alike, nothing is gained and nothing is lost.
+        return np.where(search.unknowns >= 0, search.expand(search.reduce(loose), self.position), self.position)
+
+    def _minimize(self, search: Search, box: tuple[FloatArray, FloatArray], widths: FloatArray) -> Ending:
+        sign, remembered = search.problem.goal.sign, dict[bytes, Evaluation]()
+        _require_finite(search, self.position, widths)
+        origin = self.position
+
+        def function(unknowns: FloatArray) -> tuple[float, FloatArray]:
+            position = search.expand(unknowns, origin)
+            found = search.evaluate(position, widths)
+            remembered[unknowns.tobytes()] = found
+            if not np.isfinite(found.guarded) or not np.all(np.isfinite(found.gradient)):
+                # Far below all others where there is no value, to turn a line search back.
+                return 1e6, np.zeros_like(unknowns)
+            return -sign * found.guarded, -sign * search.reduce(found.gradient, np.sum)
+
+        def report(unknowns: FloatArray, f: float, g: FloatArray) -> None:  # noqa: ARG001
+            self._report()
+            found = remembered[unknowns.tobytes()]
+            position = search.expand(unknowns, origin)
+            self.rows.append((position, found.plain, found.gradient, self.num_stages, widths))
+
+        limits = search.reduce(box[0], np.max), search.reduce(box[1], np.min)
+        start = np.clip(search.reduce(self.position), *limits)
+        ending = search.problem.walker.minimize(function, start, limits, report)
+        if search.expand(ending.position, origin).tobytes() != self.rows[-1][0].tobytes():
+            if ending.position.tobytes() not in remembered:
+                function(ending.position)
+            report(ending.position, 0.0, ending.position)
+        return dataclasses.replace(ending, position=search.expand(ending.position, origin))
+
+    def history(self) -> History:
+        """All steps so far."""
+        positions_, values, gradients, stages, widths = (np.array(c) for c in zip(*self.rows, strict=True))
+        thresholds = np.array([self.search.thresholds(p) for p in positions_])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slopes = np.array([self.search.slopes(p) for p in positions_])
+            gradients = np.where(slopes > 0, gradients / slopes, 0.0)
+        return History(self.search.names, thresholds, values, gradients, stages, widths, positions_)
+
+
+def _require_finite(search: Search, scores: FloatArray, widths: FloatArray) -> None:
+    found = search.evaluate(scores, widths)
+    if not np.isfinite(found.guarded) or not np.all(np.isfinite(found.gradient)):
+        thresholds = search.thresholds(scores)
+        at = ", ".join(f"{n} = {t:.6g}" for n, t in zip(search.names, thresholds, strict=True))
+        raise OptimizationError(
+            f"The objective {search.problem.goal.name!r} has no finite value or gradient at {at} (value "
+            f"{found.plain}). Start from looser cuts, where signal and background both pass."
+        )
