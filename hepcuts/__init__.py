@@ -26,6 +26,7 @@ from .regions import Region as Region
 from .samples import Sample as Sample
 from .scan import scan as scan
 from .training import train as train
+from .working_points import working_points as working_points
 from .workspace import workspace as workspace
 
 __all__ = [
@@ -48,13 +49,14 @@ __all__ = [
     "classification",
     "counting",
     "datasets",
-    "discriminant",
     "discovery_significance",
     "discovery_test",
+    "discriminant",
     "fill",
     "optimize",
     "scan",
     "train",
+    "working_points",
     "workspace",
 ]
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from . import _files
 from ._types import FloatArray
 from .errors import InputError
+from .feasibility import enforce
 from .filling import quietly
 from .jumps import go_on
 from .polish import Polish, polish
@@ -79,7 +80,7 @@ def run(
 
     Raises:
         InputError: the checkpoint is that of another problem.
-        OptimizationError: the objective has no finite value at the start.
+        OptimizationError: the objective has no finite value at the start, or constraints cannot be fulfilled.
     """
     # Quiet when not on a terminal.
     quiet = not sys.stderr.isatty()
@@ -107,7 +108,8 @@ def run(
                 raise
             walk.back_to(finished - 1)
             interrupted = True
-        return _conclude(walk, search, schedule, validator, interrupted=interrupted)
+        outcome = _conclude(walk, search, schedule, validator, interrupted=interrupted)
+        return dataclasses.replace(outcome, position=enforce(search, outcome.position))
 
 
 def _conclude(
@@ -130,7 +132,8 @@ def _conclude(
     polished = quietly(validator.polished)(validation.chosen)
     if polished < value:
         kept = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
-        return Outcome(walk, ending, walk.position, chosen, validation, kept, value, polished - value, interrupted, folds)
+        loss = polished - value
+        return Outcome(walk, ending, walk.position, chosen, validation, kept, value, loss, interrupted, folds)
     folds, gain = validator.polished_thresholds, polished - value
     return Outcome(walk, ending, done.position, chosen, validation, done, polished, gain, interrupted, folds)
 

@@ -5,9 +5,9 @@ likelihood (or a closed form) gives the objective and its gradient to the yields
 gradient to the thresholds. `EventEvaluator` is for losses of single events, differentiated as a whole.
 
 Both keep the search away from cuts that mean nothing. The objective, in units of its own size, loses the square of
-ln(wanted / found) for each quantity that falls below what is wanted of it, and the square of
-1 - (high - low) / (sum of widths) for a window narrower than its soft edges: nothing elsewhere, smooth, and soon more
-than what a significance gains where events run out.
+ln(wanted / found) (beyond one only in proportion to it) for each quantity that falls below what is wanted of it, and
+the square of 1 - (high - low) / (sum of widths) for a window narrower than its soft edges: nothing elsewhere, smooth,
+and soon more than what a significance gains where events run out.
 """
 
 import dataclasses
@@ -155,8 +155,13 @@ def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -
         enough = found >= guard.least
         # Inside a logarithm only where it is wanted; 1e-300 stands for what has vanished altogether.
         deficit = jnp.where(enough, 1.0, guard.least / jnp.where(enough, 1.0, jnp.maximum(found, 1e-300)))
-        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * jnp.log(deficit) ** 2).sum()
+        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * _growing(jnp.log(deficit))).sum()
     return total
+
+
+def _growing(deficit: Any) -> Any:
+    """The square up to one, linear beyond: a stage that starts far off must not be thrown across the whole range."""
+    return jnp.where(deficit < 1.0, deficit**2, 2.0 * deficit - 1.0)
 
 
 def too_narrow(events: SoftEvents, thresholds: FloatArray, widths: FloatArray) -> tuple[float, FloatArray]:

@@ -12,12 +12,14 @@ from .cuts import Selection
 from .errors import InputError
 from .problem import Problem
 from .samples import Sample
+from .validation import Validation
 
 
 def judged(
     problem: Problem,
     hard: Selection,
     folds: FloatArray | None,
+    validation: Validation | None,
     *,
     events: tuple[Sequence[Sample], Sequence[Sample] | None],
     members: Sequence[NDArray[Any]] | None,
@@ -30,6 +32,7 @@ def judged(
         problem: what was asked.
         hard: the cuts that were found.
         folds: thresholds of each fold of the cross-validation, shape (fold, threshold), or None if there was none.
+        validation: what else was tried, or None.
         events: those that chose the cuts, and those held out or None.
         members: for each sample the folds of its training events, or None.
         replicas: number of replicas, 0 for none.
@@ -46,10 +49,21 @@ def judged(
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     options["replicas"] = replicas
     quoted = bootstrap(training if held_out is None else held_out, hard, seed=streams[0], **options)
-    if folds is None or members is None:
+    if folds is None or members is None or validation is None:
         return quoted, None
+    chosen, *rejected = (
+        _selections(problem.selection, thresholds)
+        for thresholds in (folds, *np.delete(validation.thresholds, validation.chosen, axis=0))
+    )
+    if chosen is None:
+        return quoted, None
+    options["rejected"] = [selections for selections in rejected if selections is not None]
+    return quoted, optimism(training, hard, (chosen, members), seed=streams[1], **options)
+
+
+def _selections(selection: Selection, thresholds: FloatArray) -> list[Selection] | None:
+    """The cuts of each fold, from thresholds of shape (fold, threshold); None if nothing can pass some of them."""
     try:
-        selections = [problem.selection.at(thresholds) for thresholds in folds]
+        return [selection.at(row) for row in thresholds]
     except InputError:
-        return quoted, None
-    return quoted, optimism(training, hard, (selections, members), seed=streams[1], **options)
+        return None

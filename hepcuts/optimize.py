@@ -53,13 +53,13 @@ def optimize(
     step: str | AbstractStep = "sigmoid",
     anneal: Sequence[float] | None = None,
     axis: Any = None,
-    regions: Iterable[Region] = (),
+    regions: Iterable[Region] | Region = (),
     holdout: float | None = None,
     folds: int = 4,
     seed: int | np.random.Generator = 0,
     min_background: float = 10.0,
     constraints: Mapping[str, float] | None = None,
-    fixed: Iterable[str] = (),
+    fixed: Iterable[str] | str = (),
     tied: Iterable[Sequence[str]] = (),
     log: str | Path | None = None,
     checkpoint: str | Path | None = None,
@@ -128,10 +128,10 @@ def optimize(
         walker,
         find_step(step),
         axis,
-        tuple(regions),
+        (regions,) if isinstance(regions, Region) else tuple(regions),
         min_background,
         constraints,
-        tuple(fixed),
+        (fixed,) if isinstance(fixed, str) else tuple(fixed),
         tuple(tuple(group) for group in tied),
         walker.unit == "variable",
     )
@@ -167,7 +167,7 @@ def _result(
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
     sign, validation = problem.goal.sign, outcome.validation
-    spread, optimism = judge(hard, outcome.folds)
+    spread, optimism = judge(hard, outcome.folds, validation)
     widths = search.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(

@@ -147,7 +147,7 @@ class Search:
 
     def box(self, position: FloatArray, widths: FloatArray) -> tuple[FloatArray, FloatArray]:
         """How far a stage may go before the events within reach are looked for again, each of shape (threshold,)."""
-        if not self.large:
+        if self.problem.linear:
             return self.lower, self.upper
         return np.maximum(self.lower, position - _REACH * widths), np.minimum(self.upper, position + _REACH * widths)
 

@@ -29,8 +29,8 @@ _ROUNDS, _TRIED = 2, 5
 _STEP = 0.01
 """Step of the differences of gradients, in widths of the soft cut."""
 
-_FREE = 1.0
-"""How far, in the coordinates, a direction goes at little loss if it is undetermined: a standard deviation of ranks."""
+_FREE = 0.5
+"""How far, in the coordinates, a direction goes at little loss if it is undetermined: half a standard deviation."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Sensitivity:
 
     @property
     def undetermined(self) -> tuple[str, ...]:
-        """Combinations of thresholds that may change by a standard deviation of ranks at little loss, in words."""
+        """Combinations of thresholds that may change by half a standard deviation at little loss, in words."""
         return tuple(self._in_words(k) for k in np.flatnonzero(self.reach > _FREE).tolist())
 
     def _in_words(self, direction: int) -> str:

@@ -22,12 +22,16 @@ from .objectives import Part
 from .polish import polish
 from .samples import Sample
 from .search import Search
+from .soft_events import SoftEvents
 from .walk import Walk
 
 T = TypeVar("T")
 
 _TOLERANCE = 1e-4
 """Relative precision of the folds' optima; far less than what a fold's fluctuations change."""
+
+_NO_EVIDENCE = 0.5
+"""Standard deviations by which a wider stage may be worse than the best and still be taken for as good."""
 
 _PATIENCE = 2
 """Stages, each worse than the one before, after which narrower ones are not tried."""
@@ -147,14 +151,6 @@ class Validator:
         self._factors, self._values = list(state["factors"]), list(state["values"])
         self._positions = [[np.array(p) for p in stage] for stage in state["positions"]]
 
-    def _try(self, fold: int, factor: float, start: FloatArray, near: Search) -> Part | None:
-        try:
-            around = near.fold(self._members, fold, self._folds)
-            self._walks[fold].advance(factor, start=start, near=around)
-        except OptimizationError:
-            return None
-        return _part(self._search, self._left_out[fold], self._walks[fold].position)
-
     def polished(self, stage: int) -> float:
         """The value of a stage if the folds' hard cuts are polished, larger is better."""
         widths = self._search.widths * self._factors[stage]
@@ -171,7 +167,42 @@ class Validator:
         """What was found so far."""
         values = np.array(self._values)
         thresholds = np.array([[self._search.thresholds(p) for p in stage] for stage in self._positions])
-        return Validation(tuple(self._factors), values, int(np.argmax(values)), thresholds)
+        return Validation(tuple(self._factors), values, self._choice(values), thresholds)
+
+    def _choice(self, values: FloatArray) -> int:
+        """The best stage, or a wider one that is not worse by more than half the uncertainty of the difference.
+
+        The difference rests on the left-out events that one of the two stages selects and the other does not.
+        """
+        best = int(np.argmax(values))
+        if not self._search.has_templates or not np.isfinite(values[best]):
+            return best
+        slopes = {s: self._slopes(s) for s in range(best + 1) if np.isfinite(values[s])}
+        for stage in [s for s in slopes if s < best]:
+            variance = 0.0
+            for region in range(len(self._search.regions)):
+                differing = sum(
+                    _differing(events.regions[region], first, second)
+                    for events, first, second in zip(
+                        self._left_out, self._positions[stage], self._positions[best], strict=True
+                    )
+                )
+                slope = 0.5 * (slopes[stage][region] + slopes[best][region])[:, 0]
+                variance += float(np.sum(slope**2 * differing))
+            if values[best] - values[stage] < _NO_EVIDENCE * np.sqrt(variance):
+                return stage
+        return best
+
+    def _slopes(self, stage: int) -> list[FloatArray]:
+        """Slopes of the objective to the pooled sums behind the cuts of a stage, shape (cell, 2) in each region."""
+        parts = [events.hard_sums(p) for events, p in zip(self._left_out, self._positions[stage], strict=True)]
+        return self._search.of_sums([np.sum(regions, axis=0) for regions in zip(*parts, strict=True)])[1]
+
+
+def _differing(events: SoftEvents, first: FloatArray, second: FloatArray) -> FloatArray:
+    """Sums of squared weights of the events that one of two sets of hard cuts selects, shape (cell,)."""
+    mask = events.hard_mask(first[events.index]) ^ events.hard_mask(second[events.index])
+    return np.bincount(events.cell[mask], events.squares[mask], minlength=int(np.prod(events.shape))).astype(np.float64)
 
 
 def _cores() -> int:

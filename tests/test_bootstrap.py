@@ -95,13 +95,13 @@ def test_an_event_counts_as_often_in_all_regions_and_variations():
     _, ((signal, same),) = replicated_yields(
         samples,
         [HardCuts((CUTS,))],
-        axis=axis,
+        axis=None,
         regions=[Region("same")],
         replicas=2000,
         generator=np.random.default_rng(3),
     )
     np.testing.assert_allclose(signal.values, same.values, rtol=1e-12)
-    # Behind shifted cuts some more events pass: each replica counts the others as it counts them behind the nominal ones.
+    # Behind shifted cuts some more events pass; the others count as often as behind the nominal ones.
     background = samples[1]
     moved = {"x": background.columns["x"] + 0.1, "y": background.columns["y"]}
     nominal, up = CUTS.mask(background.columns), CUTS.mask(moved)
@@ -272,6 +272,31 @@ def test_optimism_against_brute_force():
     # The two share most of their events.
     assert found.uncertainty < 0.5 * np.std(training[1:])
     assert "cross-validated" in repr(found)
+
+
+def test_the_best_of_several_that_are_alike_is_too_good_by_what_is_known_of_the_largest_of_normals():
+    """Of k cross-validations on events of their own, of one value and one spread, the best is too good by its mean."""
+    rng = np.random.default_rng(12)
+    size, parts = 30_000, 3
+    # Three windows of equal content that share no event: (2, 3), (3, 4), (4, 5).
+    samples = [
+        hc.Sample("s", {"x": rng.uniform(2, 5, size)}, weights=np.full(size, 0.01), signal=True),
+        hc.Sample("b", {"x": rng.uniform(2, 5, size)}),
+    ]
+    windows = [hc.Selection([hc.Window("x", 2.0 + k, 3.0 + k)]) for k in range(parts)]
+    members = [np.zeros(len(sample), dtype=int) for sample in samples]
+    given = {"objective": lambda y, _: y.nominal[1, 0], "replicas": 2000, "seed": 1}
+    found = optimism(samples, windows[0], ([windows[0]], members), rejected=[[w] for w in windows[1:]], **given)
+    counts = np.array([np.sum(window.mask(samples[1].columns)) for window in windows])
+    replicas = rng.poisson(counts, (50_000, parts))
+    best = np.argmax(replicas, axis=1)
+    expected = np.mean(replicas[np.arange(50_000), best] - counts[best])
+    assert found.choice == pytest.approx(expected, abs=4 * np.std(replicas) / np.sqrt(2000))
+    assert found.choice > 0.3 * np.sqrt(counts[0])
+    assert found.corrected == pytest.approx(found.validated.value - found.choice)
+    assert "choosing the best" in repr(found)
+    alone = optimism(samples, windows[0], ([windows[0]], members), **given)
+    assert alone.choice == 0.0
 
 
 def test_optimism_of_a_loss_is_positive_where_training_looks_better():

@@ -1,5 +1,7 @@
 """Cuts and selections: the hard mask against plain NumPy, the soft pass weights in their limits."""
 
+import dataclasses
+import pickle
 from typing import Any
 
 import jax
@@ -12,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hepcuts import Cut, Selection, Window
+from hepcuts import Cut, Sample, Selection, SlidingCut, Window
+from hepcuts.cuts import AbstractCut, Not
 from hepcuts.errors import InputError
+from hepcuts.filling import EventTable, soft_fill
 from hepcuts.relaxations import step
 from tests.unchecked import unchecked  # noqa: F401
 
@@ -124,6 +128,11 @@ def test_thresholds_must_be_as_many_as_there_are(method: str, number: int) -> No
         getattr(X & Y & M, method)([1.0] * number)
 
 
+def sliding(**options: Any) -> SlidingCut:
+    direction = options.pop("direction", ">")
+    return SlidingCut("x", direction, **({"along": "z", "knots": (1, 2, 4), "thresholds": (3, 5, 5)} | options))
+
+
 BAD = {
     "direction": (lambda: Cut("x", ">=", 1), "Cut on 'x': the direction is '>='; expected '>', '<' or 'auto'"),
     "unhashable-direction": (lambda: Cut("x", [">"], 1), "the direction is "),
@@ -152,6 +161,24 @@ BAD = {
     "twice-window": (lambda: Window("x", 0, 5) & Y & X, "More than one cut on x"),
     "unset": (lambda: Cut("x", ">").mask(np.ones(1)), r"The threshold of x > \? is not set, and a hard"),
     "half-a-window": (lambda: Window("x", 1, None).mask(np.ones(1)), r"The threshold of 1 < x < \? is not set"),
+    "sliding-direction": (lambda: sliding(direction="auto"), "'x' along 'z': the direction is 'auto'; expected '>' or"),
+    "sliding-knot": (lambda: sliding(knots=(1,)), r"the knots are \(1.0,\); expected at least two numbers, increasing"),
+    "sliding-order": (lambda: sliding(knots=(2, 1, 3)), "expected at least two numbers, increasing"),
+    "sliding-nan": (lambda: sliding(knots=(1, np.nan, 3)), "expected at least two numbers, increasing"),
+    "sliding-number": (lambda: sliding(knots=3), "a knot is one of 3; expected several numbers"),
+    "sliding-text": (lambda: sliding(thresholds=("a", 1, 2)), "a threshold is 'a'; expected a number"),
+    "sliding-count": (lambda: sliding(thresholds=(1, 2)), "2 thresholds came for 3 knots"),
+    "sliding-along": (lambda: sliding(along="x"), "'x' along 'x': expected the name of another column"),
+    "sliding-mask": (lambda: sliding().mask(np.ones(1)), r"depends on 'z'; use passes\(\{'x': ..., 'z': ...\}\)"),
+    "sliding-unset": (lambda: sliding(thresholds=None).passes({"x": np.ones(1), "z": np.ones(1)}), "is not set, and a"),
+    "sliding-along-column": (
+        lambda: Selection(sliding()).mask({"x": np.ones(1)}),
+        "there is no column 'z'; there are x",
+    ),
+    "auto-mask": (lambda: Cut("x", "auto", 1).mask(np.ones(1)), "The direction of the cut on 'x' is still to be found"),
+    "not-of-nothing": (lambda: Not("x > 1"), "Only a cut can be inverted, got str"),
+    "not-of-a-selection": (lambda: Not(X & Y), "Only a cut can be inverted, got Selection; invert the cuts one by one"),
+    "not-not": (lambda: Not(~X), r"The cut not \(x > 1\) is inverted already"),
     "unknown-column": (lambda: (X & Y).mask({"x": np.ones(1)}), "y < 2: there is no column 'y'; there are x"),
 }
 
@@ -231,3 +258,101 @@ def test_gradients_in_thresholds_and_widths_equal_finite_differences(name: str) 
             first = (total(point + shift) - total(point - shift)) / (2 * h)
             second = (total(point + 2 * shift) - total(point - 2 * shift)) / (4 * h)
             assert float(gradient[i]) == pytest.approx(float(4 * first - second) / 3, abs=1e-9)
+
+
+# --- cuts that are inverted, and cuts that slide ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("missing", ["fail", "pass"])
+@pytest.mark.parametrize("cut", [X, Y, M, sliding()], ids=str)
+def test_every_event_passes_a_cut_or_its_inversion(cut: AbstractCut, missing: Any) -> None:
+    cut = dataclasses.replace(cut, missing=missing)
+    rng = np.random.default_rng(5)
+    # Values on thresholds, and missing ones, among them.
+    columns = {name: rng.choice([1.0, 2.0, 3.0, 3.5, 4.0, 5.0, -999.0], 200) for name in "xymz"}
+    passed, failed = (c.passes(columns, missing=-999.0) for c in (cut, ~cut))
+    assert np.all(passed != failed)
+    assert np.any(passed)
+    assert np.any(failed)
+    absent = np.any([columns[name] == -999.0 for name in cut.columns], axis=0)
+    assert np.all(passed[absent] == (missing == "pass"))
+    assert (~cut).missing != missing
+
+
+def test_an_inverted_cut_is_that_of_the_other_side() -> None:
+    inverted = ~M
+    assert ~inverted is M
+    assert (inverted.plain, inverted.inverted) == (M, True)
+    assert (M.plain, M.inverted) == (M, False)
+    assert inverted.signs == (-1, 1)
+    assert (~X).signs == (-1,)
+    assert str(inverted) == "not (3 < m < 4)"
+    assert inverted.at([1.0, 2.0]) == ~Window("m", 1.0, 2.0)
+    selection = ~X & M & ~Y
+    assert selection.names == ("x", "m:low", "m:high", "y")
+    assert selection.thresholds == (1.0, 3.0, 4.0, 2.0)
+    assert selection.to_dict([5, 6, 7, 8]) == {"x": 5.0, "m": (6.0, 7.0), "y": 8.0}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    x=arrays(np.float64, 10, elements=st.floats(-10, 10)),
+    z=arrays(np.float64, 10, elements=st.floats(-3, 8)),
+    thresholds=st.tuples(*[st.floats(-9, 9)] * 3),
+    direction=st.sampled_from([">", "<"]),
+)
+def test_a_threshold_that_slides_is_linear_between_knots(
+    x: np.ndarray, z: np.ndarray, thresholds: tuple[float, ...], direction: Any
+) -> None:
+    cut = sliding(direction=direction).at(thresholds)
+    for value, along, passed in zip(x, z, cut.passes({"x": x, "z": z}), strict=True):
+        knots = [-np.inf, 1.0, 2.0, 4.0, np.inf]
+        heights = [thresholds[0], *thresholds, thresholds[-1]]
+        k = int(np.searchsorted(knots, along, side="right")) - 1
+        if np.isinf(knots[k]) or np.isinf(knots[k + 1]):
+            threshold = heights[k] if np.isinf(knots[k + 1]) else heights[k + 1]
+        else:
+            share = (along - knots[k]) / (knots[k + 1] - knots[k])
+            threshold = heights[k] + share * (heights[k + 1] - heights[k])
+        if abs(value - threshold) > 1e-12:
+            assert passed == ((value > threshold) == (direction == ">"))
+
+
+def test_a_sliding_cut_in_a_selection() -> None:
+    cut = sliding(bounds=(0, 9), width=0.5)
+    selection = Y & cut
+    assert str(selection) == "y < 2 & x > (3, 5, 5) at z = (1, 2, 4)"
+    assert selection.names == ("y", "x:z=1", "x:z=2", "x:z=4")
+    assert selection.columns == ("y", "x", "z")
+    assert selection.signs == (-1, 1, 1, 1)
+    assert selection.cut_of_threshold == (0, 1, 1, 1)
+    assert selection.at([7, 1, 2, 3]).cuts[1] == sliding(thresholds=(1, 2, 3), bounds=(0, 9), width=0.5)
+    assert selection.to_dict([7, 1, 2, 3]) == {"y": 7.0, "x": (1.0, 2.0, 3.0)}
+    assert sliding(thresholds=(1, None, 3)).thresholds == (1.0, None, 3.0)
+    columns = {"x": np.array([3.5, 3.5, -999.0, 9.0]), "y": np.zeros(4), "z": np.array([1.0, 2.0, 1.0, -999.0])}
+    assert selection.mask(columns, missing=-999.0).tolist() == [True, False, False, False]
+
+
+@pytest.mark.parametrize("cut", [X, M, ~M, sliding(), ~sliding(thresholds=None), Cut("x", "auto")], ids=str)
+def test_cuts_are_values(cut: AbstractCut) -> None:
+    """Equal, hashed, copied and sent to other processes by what they are."""
+    assert pickle.loads(pickle.dumps(cut)) == cut  # noqa: S301
+    assert dataclasses.replace(cut) == cut
+    assert hash(dataclasses.replace(cut)) == hash(cut)
+
+
+@pytest.mark.parametrize("cut", [X, M, sliding(thresholds=(1, None, 3))], ids=str)
+def test_one_property_is_replaced_and_all_others_stay(cut: AbstractCut) -> None:
+    changed = dataclasses.replace(cut, width=0.25)
+    assert changed.width == 0.25
+    assert dataclasses.replace(changed, width=None) == cut
+    assert dataclasses.replace(~cut, cut=changed) == ~changed
+
+
+@pytest.mark.parametrize("cut", [~X, ~M, sliding(), ~sliding()], ids=str)
+def test_soft_templates_refuse_what_they_cannot_do(cut: AbstractCut) -> None:
+    columns = {name: np.array([1.0, 2.0]) for name in "xymz"}
+    samples = [Sample("s", columns, signal=True), Sample("b", columns)]
+    for call in (lambda: soft_fill(samples, Selection(cut), widths=1.0), lambda: EventTable.of(samples, cut)):
+        with pytest.raises(InputError, match=r"take Cut and Window only, not .*; hepcuts.optimize takes all cuts"):
+            call()

@@ -154,6 +154,18 @@ def test_a_window_and_a_control_region_share_thresholds():
         hc.optimize([signal, background], selection, regions=[region], objective="asimov")
 
 
+def test_constraints_hold_for_the_hard_cuts():
+    samples = many(2, seed=1, size=4000)
+    free = hc.optimize(samples, cuts(2), objective=GOAL, replicas=0)
+    wanted = {"signal": 20.0, "effective_background": 2000.0}
+    result = hc.optimize(samples, cuts(2), objective=GOAL, constraints=wanted, replicas=0)
+    s = result.training.templates.nominal[0, 0]
+    assert s >= 20.0
+    assert free.training.templates.nominal[0, 0] < 20.0
+    assert result.training.effective_background >= 2000.0
+    assert result.hard_value > 0.5 * free.hard_value
+
+
 # --- polish -----------------------------------------------------------------------------------------------------------
 
 

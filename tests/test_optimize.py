@@ -231,10 +231,12 @@ def test_history_as_a_data_frame(held_out_result):
     assert frame["value"].iloc[-1] == result.soft_value
 
 
-def test_the_final_width_is_the_best_of_the_cross_validation(held_out_result):
+def test_the_final_width_is_about_the_best_of_the_cross_validation(held_out_result):
     result, _ = held_out_result
     assert len(result.validation) >= len(result.anneal)
-    assert result.validation[len(result.anneal) - 1] == max(result.validation)
+    # As good as the best within its uncertainty, and then wider.
+    assert result.validation[len(result.anneal) - 1] > 0.95 * max(result.validation)
+    assert len(result.anneal) - 1 <= int(np.argmax(result.validation))
 
 
 def test_the_same_seed_gives_the_same_result():

@@ -25,13 +25,14 @@ PUBLIC = [
     "classification",
     "counting",
     "datasets",
-    "discriminant",
     "discovery_significance",
     "discovery_test",
+    "discriminant",
     "fill",
     "optimize",
     "scan",
     "train",
+    "working_points",
     "workspace",
 ]
 

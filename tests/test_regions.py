@@ -59,15 +59,15 @@ def test_refusals(make: Any, match: str) -> None:
 # --- a background that only the control region knows ------------------------------------------------------------------
 
 
-def on_off(size: int = 3000) -> list[hc.Sample]:
+def on_off(size: int = 20_000) -> list[hc.Sample]:
     """Signal above background; the normalization of the background is free, and simulation has no uncertainty."""
     r = np.random.default_rng(2)
     return [
-        hc.Sample("s", {"x": r.normal(2, 1, size)}, weights=np.full(size, 0.02), signal=True, staterror=False),
+        hc.Sample("s", {"x": r.normal(2, 1, size)}, weights=np.full(size, 0.003), signal=True, staterror=False),
         hc.Sample(
             "b",
             {"x": r.normal(0, 1, size)},
-            weights=np.full(size, 0.2),
+            weights=np.full(size, 0.03),
             staterror=False,
             modifiers=[hc.NormFactor("b_norm")],
         ),
@@ -89,9 +89,7 @@ def closed_form(samples: list[hc.Sample], threshold: float) -> float:
 
 @pytest.fixture(scope="module")
 def found() -> Any:
-    return hc.optimize(
-        on_off(), hc.Cut("x", ">"), regions=[Region("control", inverted=["x"])], folds=0, anneal=(3, 1, 0.25)
-    )
+    return hc.optimize(on_off(), hc.Cut("x", ">"), regions=[Region("control", inverted=["x"])], folds=0, replicas=0)
 
 
 def test_the_best_cut_is_that_of_the_closed_form(found: Any) -> None:
@@ -249,7 +247,7 @@ def test_what_cannot_be_fixed_or_tied(options: Any, match: str) -> None:
 
 @pytest.mark.parametrize("cut", [hc.Cut("n", "<"), hc.Cut("n", ">"), ~hc.Cut("n", "<", 5.0)], ids=str)
 def test_the_quoted_cut_on_a_discrete_variable_is_the_one_that_was_found(cut: Any) -> None:
-    """The last soft cut is all but hard: its value has to be that of the cut that is quoted."""
+    """A threshold between two values is quoted as one that selects as it does, not one value off."""
     r = np.random.default_rng(4)
     above = not (cut.plain == cut and cut.direction == "<")
     means = (5.0, 1.0) if above else (1.0, 5.0)
@@ -260,7 +258,6 @@ def test_the_quoted_cut_on_a_discrete_variable_is_the_one_that_was_found(cut: An
         hc.Sample("b", {"n": flat.astype(float)}),
     ]
     result = hc.optimize(samples, cut, objective="asimov", folds=0, replicas=0)
-    assert result.hard_value == pytest.approx(result.soft_value, rel=0.02)
     best = 0.0
     for threshold in np.arange(-0.5, 12):
         s, b = (float(x.weights[(x.column("n") > threshold) == above].sum()) for x in samples)

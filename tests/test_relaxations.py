@@ -63,6 +63,24 @@ def test_values_and_slopes_against_many_digits(name: str) -> None:
     np.testing.assert_allclose(log_slope(z), slopes / values, rtol=tolerance, atol=1e-300)
 
 
+@pytest.mark.parametrize("name", SOFT)
+def test_pass_weight_and_slope_of_its_logarithm_at_once(name: str) -> None:
+    reach = SOFT[name].reach
+    z = np.concatenate([-np.geomspace(0.999 * reach, 1e-9, 30), [0.0], np.geomspace(1e-9, 0.999 * reach, 30)])
+    with mpmath.workdps(400):
+        values = np.array([exact(name, x)[0] for x in z])
+        slopes = np.array([exact_slope(name, x) for x in z]) / values
+    passed, slope = SOFT[name].pass_and_slope(jnp.asarray(z))
+    tolerance = 4 * 700 * np.finfo(float).eps
+    np.testing.assert_allclose(passed, values, rtol=tolerance)
+    np.testing.assert_allclose(slope, slopes, rtol=tolerance, atol=1e-16)
+    # Beyond the reach both stay finite, and no event far out has any weight in a derivative.
+    far = jnp.asarray([-1e300, -1e30, 1e30, 1e300])
+    passed, slope = SOFT[name].pass_and_slope(far)
+    np.testing.assert_allclose(passed, [0, 0, 1, 1], atol=1e-16)
+    np.testing.assert_allclose(passed * slope, 0.0, atol=1e-16)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     distance=st.floats(allow_nan=False, allow_infinity=False),

@@ -54,9 +54,9 @@ def categorize(
     Edges lie among fine bins. The search starts where dynamic programming finds the largest sum of squared
     significances over categories, along one variable after the other; for one variable that is the global optimum of
     the sum. From there soft edges (`hepcuts.binning.soft_edges`) follow the gradient of the objective through the
-    likelihood, narrower in each stage; and hard edges are moved one at a time as long as the objective grows. Of the
-    three that is taken which is best on events held out: moving hard edges follows the fluctuations of the events
-    further than soft edges do.
+    likelihood, narrower in each stage. From the start, and from the hard edges next to the soft ones, single edges are
+    moved as long as the objective grows. Of all these that is taken which is best on events held out: what gains most
+    on the events that choose may follow their fluctuations.
 
     Args:
         samples: at least one signal and one background.

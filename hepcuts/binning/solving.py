@@ -15,7 +15,7 @@ from .gains import GAINS, Gain
 from .judging import Judge
 from .lattice import Lattice, Partitions
 from .soft_edges import HardEdges, SoftEdges
-from .starts import alternating, even
+from .starts import alternating, apart, even
 
 Shape = tuple[int, ...]
 """Number of bins along each axis of the lattice."""
@@ -24,7 +24,7 @@ _EXACT = ("asimov", "s_over_sqrt_b")
 """Objectives of which dynamic programming knows the global optimum."""
 
 
-START, MOVED, SOFT = "dynamic programming", "hard edges moved", "soft edges"
+START, MOVED, SOFT, BOTH = "dynamic programming", "hard edges moved", "soft edges", "soft edges, then hard ones moved"
 """Ways to edges: where every search begins, and what may be better."""
 
 
@@ -91,7 +91,18 @@ class Solver:
 
     def start(self, lattice: Lattice, shape: Shape) -> Partitions | None:
         """Edges of dynamic programming that satisfy the guard; None if none are found."""
-        found = alternating(lattice, even(lattice, shape), self.gain, self.guard)
+        begins = [even(lattice, shape)]
+        if sum(bins > 1 for bins in shape) > 1:
+            begins.append(apart(lattice, shape, self.gain, self.guard))
+        found = [self._alternating(lattice, shape, begin) for begin in begins]
+        allowed = [partitions for partitions in found if partitions is not None]
+        if not allowed:
+            return None
+        values = np.nan_to_num(self.judge(shape)([lattice.merged(one) for one in allowed]), nan=-np.inf)
+        return allowed[int(np.argmax(values))]
+
+    def _alternating(self, lattice: Lattice, shape: Shape, begin: Partitions) -> Partitions | None:
+        found = alternating(lattice, begin, self.gain, self.guard)
         repaired = HardEdges(lattice, self.judge(shape), found).repaired()
         if repaired is None or repaired is found:
             return repaired
@@ -110,10 +121,10 @@ class Solver:
             return None
         edges = {START: start}
         if not self._known_best(shape) and any(bins > 1 for bins in shape):
-            edges[MOVED] = polish(judge, [HardEdges(lattice, judge, start)])[0]
             softly = SoftEdges(lattice, shape, judge).optimum(start) if soft else start
             repaired = HardEdges(lattice, judge, softly).repaired()
             edges[SOFT] = start if repaired is None else repaired
+            edges[MOVED], edges[BOTH] = polish(judge, [HardEdges(lattice, judge, edges[way]) for way in (START, SOFT)])
         values = dict(zip(edges, judge([lattice.merged(one) for one in edges.values()]), strict=True))
         if not np.isfinite(values[START]):
             return None

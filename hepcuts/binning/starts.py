@@ -35,6 +35,20 @@ def alternating(lattice: Lattice, start: Partitions, gain: Gain, guard: Guard) -
     return at
 
 
+def apart(lattice: Lattice, shape: Sequence[int], gain: Gain, guard: Guard) -> Partitions:
+    """The best bins along each axis, all others not divided (cuts as in `even`)."""
+    whole = even(
+        lattice, [bins if axis.kept is not None else 1 for axis, bins in zip(lattice.axes, shape, strict=True)]
+    )
+    found = list(even(lattice, shape))
+    for number, axis in enumerate(lattice.axes):
+        if axis.kept is None and shape[number] > 1:
+            alone = (*whole[:number], found[number], *whole[number + 1 :])
+            best = _best_along(lattice, number, alone, gain, guard)
+            found[number] = found[number] if best is None else best
+    return tuple(found)
+
+
 def _best_along(lattice: Lattice, number: int, at: Partitions, gain: Gain, guard: Guard) -> Partition | None:
     """The best partition of one axis; None if none is allowed."""
     axis, bins = lattice.axes[number], len(at[number]) - 1

@@ -10,3 +10,7 @@ the best cuts change their kind, since a variable that was of no use begins to b
 
 from .branches import solve as solve
 from .curve import Curve as Curve
+from .hard import Efficiencies as Efficiencies
+from .hard import HardCuts as HardCuts
+from .hard import efficiencies_of as efficiencies_of
+from .result import WorkingPoints as WorkingPoints

@@ -2,15 +2,15 @@
 
 At a given signal efficiency there are several optima: a cut that costs signal before it removes background is best
 either given up or made in earnest, and which of them is better changes along the efficiency. No gradient leads from
-one to the other. So, while the cuts are wide, each threshold of each point is tried at some places, with the others
+one to the other. So, at each width, each threshold of each point is tried at some places, with the others
 moved together so that the signal efficiency is kept, on a part of the events; and each point is tried with the cuts of
 its neighbors. What gains enough is where the gradient goes on from.
 """
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
 
@@ -22,17 +22,21 @@ _EFFICIENCIES = (0.998, 0.95, 0.85, 0.7, 0.5, 0.3)
 _FEW = 10_000
 """Events of each sample that are tried on."""
 
-_WORTHWHILE = 0.02
+_WORTHWHILE = 0.01
 """Relative gain of background below which thresholds stay where they are."""
 
-_LEAST_WIDTH = 0.2
-"""Width, in the coordinates, below which the events tried on are too few to choose by."""
+_DEVIATIONS = 0.3
+"""What has to be gained more, in standard deviations of the background that is left of the events tried on. Those of a
+difference between two cuts are smaller: most of the events are the same."""
 
 _MOST_ROUNDS = 4
-_SHIFTS = 2
+_SHIFTS = 3
 """Newton steps towards the signal efficiency."""
 
 _LARGEST_SHIFT = 1.0
+
+_OFF_TARGET = 0.01
+"""Relative difference of the signal efficiency from the one that is wanted, beyond which a candidate is dropped."""
 
 
 def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
@@ -48,21 +52,31 @@ def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
     state = curve.start()
     for widths in stages:
         state = curve.solve(state, widths)
-        for _ in range(_MOST_ROUNDS if np.any(widths >= _LEAST_WIDTH) else 0):
-            positions = leap(curve, state, widths)
+        may = np.ones(len(state.positions), dtype=bool)
+        for _ in range(_MOST_ROUNDS):
+            positions = np.where(may[:, None], leap(curve, state, widths), state.positions)
             if np.array_equal(positions, state.positions):
                 break
-            curve.bend(positions)
-            state = curve.solve(dataclasses.replace(state, positions=positions), widths)
+            state, kept = _follow(curve, state, positions, widths)
+            may &= kept
     return state
+
+
+def _follow(curve: Curve, before: State, positions: FloatArray, widths: FloatArray) -> tuple[State, NDArray[np.bool_]]:
+    """The optimum from other positions, and whether each point did not leap in vain; those that did are put back."""
+    leapt = np.any(positions != before.positions, axis=1)
+    after = curve.solve_from(before, positions, widths)
+    in_vain = leapt & (after.log_background > before.log_background - 0.5 * _WORTHWHILE)
+    if np.any(in_vain):
+        after = curve.solve_from(after, np.where(in_vain[:, None], before.positions, after.positions), widths)
+    return after, ~in_vain
 
 
 def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
     """Positions of shape (point, threshold), those of a point replaced where a candidate has less background."""
     points, moved, candidates = _candidates(curve, state.positions)
     efficiencies, events = curve.efficiencies[points], [curve.search.thinned(_FEW).regions[0]] * len(points)
-    tighter = np.array(curve.search.selection.signs, dtype=float)
-    low, high = curve.search.lower, curve.search.upper
+    tighter, low, high = curve.tighter, curve.search.lower, curve.search.upper
     for _ in range(_SHIFTS):
         found = curve.points(events, candidates, widths, efficiencies)
         slopes = np.sum(found.signal_slopes * tighter * moved, axis=1)
@@ -73,12 +87,14 @@ def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
     found = curve.points(events, candidates, widths, efficiencies)
     # What is missing to the efficiency is paid at the rate of the optimum, which is honest for small differences.
     at_target = found.log_background - state.rates[points] * found.excess
-    at_target = np.where(np.abs(found.excess) < 0.1, at_target, np.inf)
+    at_target = np.where(np.abs(found.excess) < _OFF_TARGET, at_target, np.inf)
     positions = state.positions.copy()
+    num_background = np.sum(~curve.of_signal[events[0].sample])
+    least = _WORTHWHILE + _DEVIATIONS / np.sqrt(num_background * np.exp(found.log_background))
     for point in range(len(positions)):
         mine = np.flatnonzero(points == point)
         best = mine[np.argmin(np.nan_to_num(at_target[mine], nan=np.inf))]
-        if at_target[best] < at_target[mine[0]] - _WORTHWHILE:
+        if at_target[best] < at_target[mine[0]] - least[mine[0]]:
             positions[point] = candidates[best]
     return positions
 

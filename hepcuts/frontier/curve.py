@@ -19,6 +19,7 @@ import scipy.special
 
 from hepcuts._types import FloatArray
 from hepcuts.errors import OptimizationError
+from hepcuts.layouts import loosest_is_low
 from hepcuts.search import Search
 from hepcuts.soft_events import SoftEvents
 
@@ -32,7 +33,7 @@ _MOST_MOVES = 6
 _LARGEST_STEP = 0.6
 """Of a threshold, in the coordinates: beyond it the linear model of the efficiency means little."""
 
-_PRECISE = 1e-6
+_PRECISE = 1e-5
 """Gain of the mean logarithm of the background below which a step is the last."""
 
 _ON_TARGET = 1e-4
@@ -71,12 +72,14 @@ class State:
     Attributes:
         positions: thresholds in the coordinates, shape (point, threshold).
         rates: relative change of the background for one of the signal, at the optimum, shape (point,).
+        log_background: logarithm of the background efficiency, shape (point,).
         converged: whether the last program did.
         num_steps: number of steps so far.
     """
 
     positions: FloatArray
     rates: FloatArray
+    log_background: FloatArray
     converged: bool = False
     num_steps: int = 0
 
@@ -98,16 +101,17 @@ class Curve:
         self._rows, self._amplitudes = second_differences(axis)
         self._rows = np.sqrt(2.0 * smoothness) * self._rows
         events = search.regions[0]
-        self._of_signal = np.array([c.signal for c in events.structure.components])
-        totals = np.bincount(events.cell, events.weights, minlength=len(self._of_signal))
-        self._total = float(totals[self._of_signal].sum()), float(totals[~self._of_signal].sum())
+        self.tighter = np.where(loosest_is_low(events.layout), 1.0, -1.0)
+        self.of_signal = np.array([c.signal for c in events.structure.components])
+        totals = np.bincount(events.cell, events.weights, minlength=len(self.of_signal))
+        self._total = float(totals[self.of_signal].sum()), float(totals[~self.of_signal].sum())
         self.bend(np.zeros((len(efficiencies), len(search.names))))
 
     def start(self) -> State:
-        """Thresholds that each lose the same share of the signal."""
+        """Cuts that each lose the same share of the signal, were they independent."""
         number = len(self.search.names)
         positions = [self.search.at_efficiency(float(e) ** (1.0 / number)) for e in self.efficiencies]
-        return State(np.array(positions), np.ones(len(positions)))
+        return State(np.array(positions), np.ones(len(positions)), np.zeros(len(positions)))
 
     def bend(self, positions: FloatArray) -> None:
         """Cut the penalty wherever a threshold jumps at some positions, shape (point, threshold).
@@ -138,6 +142,11 @@ class Curve:
                 break
         return state
 
+    def solve_from(self, state: State, positions: FloatArray, widths: FloatArray) -> State:
+        """The optimum from other positions, with the penalty cut where they jump."""
+        self.bend(positions)
+        return self.solve(dataclasses.replace(state, positions=positions), widths)
+
     def points(
         self,
         events: Sequence[SoftEvents],
@@ -160,7 +169,7 @@ class Curve:
         sums, slopes = (np.array(parts)[..., 0] for parts in zip(*passes, strict=True))
         found = []
         with np.errstate(divide="ignore", invalid="ignore"):
-            for kind, total in zip((~self._of_signal, self._of_signal), self._total[::-1], strict=True):
+            for kind, total in zip((~self.of_signal, self.of_signal), self._total[::-1], strict=True):
                 yields = sums[:, kind].sum(axis=1)
                 found += [np.log(yields / total), slopes[:, kind].sum(axis=1) / yields[:, None]]
         return Points(found[0], found[1], found[2] - np.log(wanted), found[3])
@@ -199,16 +208,16 @@ class Curve:
             rates = -multipliers / self.shares
             done = -expected < _PRECISE * self.shares.sum() and np.max(np.abs(now.excess)) < _ON_TARGET
             if done:
-                return State(positions, rates, True, state.num_steps + number)
+                return State(positions, rates, now.log_background, True, state.num_steps + number)
             found = self._line_search(events, (positions, now), (step, expected), price, widths)
             if found is None:
                 good = bool(np.max(np.abs(now.excess)) < 10.0 * _ON_TARGET)
-                return State(positions, rates, good, state.num_steps + number)
+                return State(positions, rates, now.log_background, good, state.num_steps + number)
             there, then = found
             change = self._lagrangian(then, multipliers) - self._lagrangian(now, multipliers)
             learn(hessians, there - positions, change)
             positions, now = there, then
-        return State(positions, rates, False, state.num_steps + _MOST_STEPS)
+        return State(positions, rates, now.log_background, False, state.num_steps + _MOST_STEPS)
 
     def _line_search(
         self,

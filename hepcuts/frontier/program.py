@@ -65,4 +65,5 @@ def learn(hessians: FloatArray, steps: FloatArray, changes: FloatArray) -> None:
         product = float(step @ change)
         theta = 1.0 if product >= 0.2 * curvature else 0.8 * curvature / (curvature - product)
         damped = theta * change + (1.0 - theta) * along
-        hessian += np.outer(damped, damped) / float(step @ damped) - np.outer(along, along) / curvature
+        gained = np.outer(damped, damped) / float(step @ damped)
+        hessian[...] = hessian + gained - np.outer(along, along) / curvature

@@ -24,5 +24,9 @@ from .optimization import loss_and_gradient as loss_and_gradient
 from .phase import PhaseMap as PhaseMap
 from .phase import PhasePanel as PhasePanel
 from .phase import phase as phase
+from .roc import RocCurves as RocCurves
+from .roc import ThresholdCurves as ThresholdCurves
+from .roc import roc as roc
+from .roc import threshold_curves as threshold_curves
 from .spread import SpreadCurves as SpreadCurves
 from .spread import spread as spread

@@ -17,27 +17,7 @@ from .losses import Classification, EndToEnd
 from .result import Row
 from .scored_events import Units
 
-_EFFICIENCIES = (
-    0.95,
-    0.9,
-    0.85,
-    0.8,
-    0.75,
-    0.7,
-    0.65,
-    0.6,
-    0.55,
-    0.5,
-    0.45,
-    0.4,
-    0.35,
-    0.3,
-    0.25,
-    0.2,
-    0.15,
-    0.1,
-    0.05,
-)
+_EFFICIENCIES = (*np.arange(0.95, 0.07, -0.05), 0.05, 0.03, 0.02)
 """Signal efficiencies at which the threshold of a trained score is tried first."""
 
 

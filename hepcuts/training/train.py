@@ -2,32 +2,27 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import tqdm
 from numpy.typing import NDArray
 
-from hepcuts._types import FloatArray
-from hepcuts.cuts import AbstractCut, Cut, Selection
-from hepcuts.directions import find_directions
+from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.discriminant.scorer import Scorer
-from hepcuts.errors import InputError
 from hepcuts.evaluation import evaluate
-from hepcuts.filling import as_selection, quietly
-from hepcuts.objectives import AbstractEventObjective, AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
-from hepcuts.objectives import objective as find_objective
+from hepcuts.filling import quietly
+from hepcuts.objectives import AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
 from hepcuts.optimize import STAGES, optimize
 from hepcuts.problem import Problem
-from hepcuts.relaxations import step as find_step
 from hepcuts.samples import Sample, check_samples
 from hepcuts.search import Search
 from hepcuts.soft_events import SoftEvents
 from hepcuts.solvers import LBFGS, AbstractSolver
-from hepcuts.solvers import solver as find_solver
 
+from . import preparation as prepare
 from .course import Course, Plan, Point
 from .losses import Classification, EndToEnd
 from .result import TrainingResult
@@ -35,9 +30,6 @@ from .scored_events import ScoredEvents, Units
 
 ANNEAL = (5.0, 2.5, 1.25, 0.6, 0.3)
 """Default widths of the stages, in units of 0.2 spreads of the score and of each other cut's own width."""
-
-_SHARED = ("axis", "regions", "min_background", "constraints", "fixed", "tied", "step")
-"""Options of `optimize` that hold in the training, too."""
 
 
 def train(
@@ -103,23 +95,24 @@ def train(
         >>> result.significance > 1.0
         True
     """
-    chosen = _checked_selection(selection, discriminant)
+    prepare.check_options(options)
+    chosen = prepare.checked_selection(selection, discriminant)
     generator = np.random.default_rng(seed)
-    training, held_out = _split(check_samples(samples), holdout, generator)
+    training, held_out = prepare.split(check_samples(samples), holdout, generator)
     prepared = discriminant.standardized(training)
-    goal, cut_goal = _goals(objective, cut_objective)
-    plan = _plan(solver, anneal, pretraining, patience, weight_decay)
-    masks = _masks(training, validation, generator)
+    goal, cut_goal = prepare.goals(objective, cut_objective)
+    how = prepare.plan(solver, anneal, pretraining, patience, weight_decay)
+    masks = prepare.masks(training, validation, generator)
     scored = prepared.samples(training)
-    problem = _problem(scored, chosen, goal if isinstance(goal, AbstractTemplateObjective) else cut_goal, options)
-    trained = quietly(_Training(scored, prepared, masks, problem, plan).run)(goal)
+    asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateObjective) else cut_goal, options)
+    trained = quietly(_Training(scored, prepared, masks, asked, how).run)(goal)
     fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
-    start = chosen.at(trained.thresholds)
     # The trained thresholds are a start that wide soft cuts would forget.
-    narrow = {"anneal": [1.0] if any(c.width is not None for c in start.cuts) else [s for s in STAGES if s < 1.25]}
-    found = optimize(fixed.samples(training), start, objective=cut_goal, seed=seed, **(narrow | options))
+    narrow = [1.0] if any(cut.width is not None for cut in chosen.cuts) else [s for s in STAGES if s < 1.25]
+    start, scored = trained.selection, fixed.samples(training)
+    found = optimize(scored, start, objective=cut_goal, seed=seed, anneal=narrow, **options)
     if held_out is not None:
-        quoted = {"axis": problem.axis, "regions": problem.regions, "objective": cut_goal}
+        quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_goal}
         worth = quietly(evaluate)(fixed.samples(held_out), found.selection, **quoted)
         found = dataclasses.replace(found, held_out=worth)
     return TrainingResult(
@@ -139,7 +132,7 @@ def train(
 class _Trained:
     parameters: Any
     units: Units
-    thresholds: FloatArray
+    selection: Selection
     validated: float
     warm_start: float
     course: Course
@@ -199,9 +192,9 @@ class _Training:
         point = course.stage(0, warm)
         try:
             for number, factor in enumerate(others, start=1):
-                warm = course.point(vector, factor)
-                start = max(warm, course.again(point, factor), key=lambda p: p.validated)
-                point = course.stage(number, start)
+                again = course.point(vector, factor)
+                start = max(again, course.again(point, factor), key=lambda p: p.validated)
+                warm, point = again, course.stage(number, start)
         except KeyboardInterrupt:
             course.interrupt()
         return self._trained(point, course, point.validated, warm.validated)
@@ -210,7 +203,8 @@ class _Training:
         parameters = self._scorer.parameters(point.vector)
         thresholds = self._search.thresholds(point.thresholds)
         thresholds[course.members] = point.thresholds[course.members]  # in units already
-        return _Trained(parameters, point.units, thresholds, validated, warm_start, course)
+        selection = self._search.selection.at(thresholds)
+        return _Trained(parameters, point.units, selection, validated, warm_start, course)
 
     def _losses(self, *, balanced: bool) -> tuple[Classification, Classification | None]:
         """BCE of the events that train, and of the others."""
@@ -241,98 +235,3 @@ class _Training:
             for region, selection in zip(self._search.some(choose).regions, selections, strict=True)
         ]
         return EndToEnd(self._search, regions, self._scorer)
-
-
-def _checked_selection(selection: Selection | AbstractCut, discriminant: Discriminant) -> Selection:
-    """The selection, whose cut on the score keeps large values."""
-    chosen = as_selection(selection)
-    if not isinstance(discriminant, Discriminant):
-        raise InputError(f"discriminant came as {type(discriminant).__name__}; expected a hepcuts.Discriminant.")
-    name = discriminant.name
-    cut = next((c for c in chosen.cuts if c.variable == name), None) if chosen is not None else None
-    if chosen is None or cut is None:
-        raise InputError(f"There is no cut on the discriminant {name!r} in {chosen}; add hepcuts.Cut({name!r}, '>').")
-    given = (cut.thresholds, cut.bounds, cut.width)
-    if not isinstance(cut, Cut) or cut.direction == "<" or given != ((None,), None, None):
-        raise InputError(
-            f"The cut on the discriminant is {cut}; expected hepcuts.Cut({name!r}, '>') without threshold, bounds or "
-            "width, since the scale of a score is known only after the training."
-        )
-    cuts = [Cut(name, ">", missing=c.missing) if c is cut else c for c in chosen.cuts]
-    return Selection(cuts)
-
-
-def _split(
-    samples: Sequence[Sample], holdout: float | None, generator: np.random.Generator
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
-    """Training and held-out samples; each part stands for the whole yield."""
-    if holdout is None:
-        return tuple(samples), None
-    if not 0 < holdout < 1:
-        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
-    parts = [sample.split(1.0 - holdout, seed=generator) for sample in samples]
-    return tuple(first for first, _ in parts), tuple(second for _, second in parts)
-
-
-def _masks(samples: Sequence[Sample], validation: float, generator: np.random.Generator) -> list[NDArray[np.bool_]]:
-    """For each sample which of its events train, each of shape (event,)."""
-    if not 0 <= validation < 1:
-        raise InputError(f"validation is {validation}; expected a fraction of 0 or more, less than 1.")
-    masks = []
-    for sample in samples:
-        mask = np.ones(len(sample), dtype=bool)
-        others = round(validation * len(sample))
-        mask[generator.permutation(len(sample))[:others]] = False
-        if validation and not 0 < others < len(sample):
-            raise InputError(
-                f"A fraction of {validation} of the {len(sample)} events of sample {sample.name!r} leaves none to "
-                "train or none to validate; choose another, or validation=0."
-            )
-        masks.append(mask)
-    return masks
-
-
-def _goals(given: Any, cut_objective: Any) -> tuple[AbstractObjective, AbstractObjective]:
-    """Objectives of the training and of the hard cuts."""
-    goal = find_objective(given)
-    if isinstance(goal, AbstractEventObjective) and not isinstance(goal, BinaryCrossEntropy):
-        raise InputError(
-            f"A discriminant cannot be trained on {goal.name!r}; choose an objective of the templates, 'bce' or "
-            "'bce_balanced'."
-        )
-    if cut_objective is not None:
-        return goal, find_objective(cut_objective)
-    return goal, find_objective("profile") if isinstance(goal, AbstractEventObjective) else goal
-
-
-def _plan(
-    solver: str | AbstractSolver, anneal: Sequence[float], pretraining: int, patience: int, weight_decay: float
-) -> Plan:
-    factors = tuple(float(factor) for factor in anneal)
-    if not factors or not all(0 < factor < np.inf for factor in factors):
-        raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2.5, 1.25).")
-    if pretraining < 0 or patience < 1 or not 0 <= weight_decay < np.inf:
-        raise InputError(
-            f"pretraining is {pretraining}, patience {patience}, weight_decay {weight_decay}; expected 0 or more "
-            "steps, 1 or more steps, and a number that is 0 or more."
-        )
-    return Plan(find_solver(solver), factors, pretraining, patience, weight_decay)
-
-
-def _problem(
-    samples: Sequence[Sample], selection: Selection, goal: AbstractObjective, options: Mapping[str, Any]
-) -> Problem:
-    """What is asked of the training; `options` are those of `optimize`."""
-    shared = {name: options[name] for name in _SHARED if name in options}
-    return Problem(
-        find_directions(samples, selection),
-        goal,
-        find_solver("lbfgs"),
-        find_step(shared.get("step", "sigmoid")),
-        shared.get("axis"),
-        tuple(shared.get("regions", ())),
-        shared.get("min_background", 10.0),
-        shared.get("constraints"),
-        tuple(shared.get("fixed", ())),
-        tuple(tuple(group) for group in shared.get("tied", ())),
-    )

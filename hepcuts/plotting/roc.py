@@ -1,0 +1,199 @@
+"""Working points: rejection against efficiency, and the thresholds that it takes."""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+
+from hepcuts._types import FloatArray
+from hepcuts.errors import InputError
+from hepcuts.frontier import Efficiencies, WorkingPoints
+
+from ._style import CURVES, DASHES, INK, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
+
+_LABELS = {"rejection": "Background rejection", "efficiency": "Background efficiency"}
+_NAMES = {"training": "events that chose the cuts", "held_out": "held-out events"}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RocCurves:
+    """What `roc` drew.
+
+    Attributes:
+        figure: the figure.
+        ax: the axes.
+        curves: ``"training"`` and, if there are any, ``"held_out"`` to their curves.
+        bands: one standard deviation around each.
+        others: label to the other curves.
+        legend: the legend.
+    """
+
+    figure: AnyFigure
+    ax: Axes
+    curves: Mapping[str, Line2D]
+    bands: Mapping[str, PolyCollection]
+    others: Mapping[str, Line2D]
+    legend: Legend
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ThresholdCurves:
+    """What `threshold_curves` drew.
+
+    Attributes:
+        figure: the figure.
+        ax: the axes.
+        curves: name of the threshold to its curve.
+        legend: the legend.
+    """
+
+    figure: AnyFigure
+    ax: Axes
+    curves: Mapping[str, Line2D]
+    legend: Legend
+
+
+def roc(
+    result: WorkingPoints,
+    *,
+    quantity: Literal["rejection", "efficiency"] = "rejection",
+    others: Mapping[str, Any] = MappingProxyType({}),
+    ax: Any = None,
+) -> RocCurves:
+    """Draw background rejection, or efficiency, against signal efficiency.
+
+    The points lie at the efficiencies that were measured; bands are one standard deviation of the background's. A
+    point that no background event passes is not drawn: all that is known of it is a limit.
+
+    Args:
+        result: of `hepcuts.working_points`.
+        quantity: ``"rejection"``, the inverse of the background efficiency, or ``"efficiency"``.
+        others: label to the signal and background efficiencies of another curve, two arrays of one shape, as of a
+            discriminant.
+        ax: axes to draw into, or None for a new figure.
+
+    Returns:
+        The artists.
+
+    Raises:
+        InputError: another quantity, or a curve that is not made of two arrays of one shape.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
+        >>> points = hc.working_points(samples, hc.Cut("x", ">"), efficiencies=[0.5, 0.8])
+        >>> drawn = roc(points, others={"guess": ([0.5, 0.8], [0.5, 0.8])})
+        >>> drawn.curves["training"].get_xdata()
+        array([0.5, 0.8])
+        >>> plt.close(drawn.figure)
+    """
+    if not isinstance(result, WorkingPoints):
+        raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.working_points.")
+    if quantity not in _LABELS:
+        raise InputError(f"quantity is {quantity!r}; expected 'rejection' or 'efficiency'.")
+    beside = {name: _other(name, curve) for name, curve in others.items()}
+    with style():
+        (axes,) = own_or_new_axes(ax, figsize=(8.0, 6.0))
+        drawn = {
+            name: _draw(axes, found, quantity, number)
+            for number, (name, found) in enumerate((("training", result.training), ("held_out", result.held_out)))
+            if found is not None
+        }
+        lines = {
+            name: _draw_other(axes, curve, quantity, number, name)
+            for number, (name, curve) in enumerate(beside.items())
+        }
+        axes.set_yscale("log")
+        axes.set(xlim=(0.0, 1.0), xlabel="Signal efficiency", ylabel=_LABELS[quantity])
+        low, high = axes.get_ylim()
+        axes.set_ylim(low / 1.1, high * 1.1)
+        handles = [(band, curve) for curve, band in drawn.values()] + list(lines.values())
+        legend, _ = legend_on_top(axes, handles, [*(_NAMES[name] for name in drawn), *lines])
+    curves = MappingProxyType({name: curve for name, (curve, _) in drawn.items()})
+    bands = MappingProxyType({name: band for name, (_, band) in drawn.items()})
+    return RocCurves(axes.figure, axes, curves, bands, MappingProxyType(lines), legend)
+
+
+def _other(name: str, curve: Any) -> tuple[FloatArray, FloatArray]:
+    try:
+        signal, background = (np.asarray(values, dtype=np.float64) for values in curve)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The curve {name!r} came as {type(curve).__name__}; expected two arrays.") from error
+    if signal.ndim != 1 or signal.shape != background.shape:
+        raise InputError(
+            f"The curve {name!r} has signal efficiencies of shape {signal.shape} and background efficiencies of shape "
+            f"{background.shape}; expected two arrays of one length."
+        )
+    return signal, background
+
+
+def _draw(ax: Axes, found: Efficiencies, quantity: str, number: int) -> tuple[Line2D, PolyCollection]:
+    some = found.background > 0
+    values, sigma = found.background[some], found.background_uncertainty[some]
+    if quantity == "rejection":
+        values, sigma = found.rejection[some], found.rejection_uncertainty[some]
+    x, color = found.signal[some], CURVES[number]
+    # On a logarithmic axis a band that reaches zero has no lower end; a tenth of the value is below any figure.
+    band = ax.fill_between(
+        x, np.maximum(values - sigma, 0.1 * values), values + sigma, color=color, alpha=0.25, linewidth=0
+    )
+    (line,) = ax.plot(x, values, color=color, linestyle=DASHES[number], marker=MARKERS[number], markersize=5)
+    return line, band
+
+
+def _draw_other(ax: Axes, curve: tuple[FloatArray, FloatArray], quantity: str, number: int, name: str) -> Line2D:
+    some = curve[1] > 0
+    signal, background = curve[0][some], curve[1][some]
+    values = 1.0 / background if quantity == "rejection" else background
+    color = (INK, *CURVES[2:])[number % (len(CURVES) - 1)]
+    (line,) = ax.plot(signal, values, color=color, linestyle=DASHES[(number + 2) % len(DASHES)], label=name, zorder=1.8)
+    return line
+
+
+def threshold_curves(result: WorkingPoints, *, ax: Any = None) -> ThresholdCurves:
+    """Draw the thresholds against the signal efficiency, each in its normal scores.
+
+    Normal scores are ranks among half signal, half background events, as standard deviations of a normal
+    distribution, so that variables of any unit share an axis. A cut beyond all events, which removes nothing, is left
+    out of its curve.
+
+    Args:
+        result: of `hepcuts.working_points`.
+        ax: axes to draw into, or None for a new figure.
+
+    Returns:
+        The artists.
+
+    Raises:
+        InputError: not a result of `hepcuts.working_points`.
+
+    Example:
+        >>> import matplotlib.pyplot as plt
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
+        >>> drawn = threshold_curves(hc.working_points(samples, hc.Cut("x", ">"), efficiencies=[0.5, 0.8]))
+        >>> drawn.curves["x"].get_xdata()
+        array([0.5, 0.8])
+        >>> plt.close(drawn.figure)
+    """
+    if not isinstance(result, WorkingPoints):
+        raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.working_points.")
+    with style():
+        (axes,) = own_or_new_axes(ax, figsize=(8.0, 6.0))
+        heights = np.where(result.idle, np.nan, result.positions)
+        curves = {}
+        for number, name in enumerate(result.names):
+            look = {"color": CURVES[number % len(CURVES)], "linestyle": DASHES[number % len(DASHES)]}
+            (curves[name],) = axes.plot(
+                result.efficiencies, heights[:, number], marker=MARKERS[number % len(MARKERS)], markersize=5, **look
+            )
+        axes.set(xlim=(0.0, 1.0), xlabel="Signal efficiency", ylabel="Threshold [normal scores]")
+        legend, _ = legend_on_top(axes, list(curves.values()), list(curves))
+    return ThresholdCurves(axes.figure, axes, MappingProxyType(curves), legend)
