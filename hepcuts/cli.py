@@ -15,7 +15,8 @@ from . import study as study_module
 from ._version import __version__
 from .errors import HepcutsError, InputError
 from .histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
-from .optimize import OptimizationResult, compare_with_single_cuts, optimize
+from .optimization_result import OptimizationResult
+from .optimize import compare_with_single_cuts, optimize
 from .plotting.saving import save
 from .scan import scan
 

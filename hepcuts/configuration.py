@@ -112,9 +112,7 @@ _OF_OPTIMIZE = {
 
 def _region(entry: Mapping[str, Any], where: str) -> Region:
     _only(entry, {"name", "inverted", "without"}, where)
-    return Region(
-        _required(entry, "name", where), inverted=entry.get("inverted", ()), without=entry.get("without", ())
-    )
+    return Region(_required(entry, "name", where), inverted=entry.get("inverted", ()), without=entry.get("without", ()))
 
 
 def _only(entry: Mapping[str, Any], known: set[str], where: str) -> None:

@@ -26,7 +26,7 @@ from .histfactory import HistFactory, discovery_significance
 from .honesty import judged
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
-from .optimization_result import OptimizationResult as OptimizationResult
+from .optimization_result import OptimizationResult
 from .problem import Problem
 from .regions import Region
 from .relaxations import AbstractStep

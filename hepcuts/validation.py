@@ -33,6 +33,9 @@ _TOLERANCE = 1e-4
 _NO_EVIDENCE = 0.5
 """Standard deviations by which a wider stage may be worse than the best and still be taken for as good."""
 
+_AT_MOST = 0.05
+"""Relative difference by which it may be worse at most."""
+
 _PATIENCE = 2
 """Stages, each worse than the one before, after which narrower ones are not tried."""
 
@@ -177,7 +180,9 @@ class Validator:
         best = int(np.argmax(values))
         if not self._search.has_templates or not np.isfinite(values[best]):
             return best
-        slopes = {s: self._slopes(s) for s in range(best + 1) if np.isfinite(values[s])}
+        # Nor by more than a few percent: where a guard is violated slopes, and so uncertainties, are huge.
+        near = [s for s in range(best + 1) if values[s] >= values[best] - _AT_MOST * abs(values[best])]
+        slopes = {s: self._slopes(s) for s in near}
         for stage in [s for s in slopes if s < best]:
             variance = 0.0
             for region in range(len(self._search.regions)):

@@ -195,7 +195,7 @@ class TestEfficiencies:
 
     def test_rejection_is_monotone_even_of_few_events(self):
         samples = many_features(4, seed=0, num_signal=300, num_background=400)
-        points = hc.working_points(samples, above(4), holdout=None, efficiencies=np.linspace(0.2, 0.95, 20))
+        points = hc.working_points(samples, above(4), holdout=None, efficiencies=np.linspace(0.2, 0.95, 12))
         assert np.all(np.diff(points.training.background) >= 0.0)
 
 
@@ -207,13 +207,14 @@ class TestSmoothness:
         bent, background = [], []
         for smoothness in (0.0, 0.01, 1.0):
             points = hc.working_points(samples, above(2), holdout=None, smoothness=smoothness)
-            bent.append(np.sum((rows @ points.positions) ** 2))
+            # Their difference: all thresholds together follow the hard efficiency of these very events.
+            bent.append(np.sum((rows @ np.diff(points.positions, axis=1)) ** 2))
             background.append(float(shares(axis) @ np.log(points.training.background)))
         assert bent[0] > bent[1] > bent[2]
         assert background[2] > background[0]
 
     def test_more_points_between_do_not_change_the_others(self):
-        samples = many_features(2, seed=7, num_signal=4000, num_background=4000)
+        samples = many_features(2, seed=7, num_signal=20_000, num_background=20_000)
         few, many = (
             hc.working_points(samples, above(2), holdout=None, efficiencies=np.linspace(0.1, 0.9, n)) for n in (9, 17)
         )
@@ -280,12 +281,13 @@ class TestCuts:
         assert np.all(points.training.background < 1.1 * alone)
 
 
-class TestResult:
-    @pytest.fixture(scope="class")
-    def points(self):
-        samples = many_features(3, seed=0, num_signal=6000, num_background=6000)
-        return hc.working_points(samples, above(3))
+@pytest.fixture(scope="module")
+def points():
+    samples = many_features(3, seed=0, num_signal=6000, num_background=6000)
+    return hc.working_points(samples, above(3))
 
+
+class TestResult:
     def test_between_points(self, points):
         assert points.at(0.5) == points.selections[4]
         signal, background = points.cuts.samples
@@ -410,14 +412,35 @@ class TestProgram:
         stationary = gradient + np.einsum("pij,pj->pi", hessians, step) + coupling @ step
         np.testing.assert_allclose(stationary + multipliers[:, None] * slopes, 0.0, atol=1e-9)
 
-    def test_steps_stay_in_the_box(self):
-        rng = np.random.default_rng(0)
-        box = np.full((3, 2), -0.1), np.full((3, 2), 0.1)
-        linear = rng.normal(size=3), rng.normal(size=(3, 2))
-        step, multipliers = quadratic_step(
-            (np.tile(np.eye(2), (3, 1, 1)), np.zeros((3, 3))), 5.0 * rng.normal(size=(3, 2)), linear, box, np.ones(3)
+    @pytest.mark.parametrize("seed", range(8))
+    def test_on_walls_it_is_that_of_scipy(self, seed):
+        rng = np.random.default_rng(seed)
+        roots, gradient, slopes = rng.normal(size=(2, 4, 4)), 3.0 * rng.normal(size=(2, 4)), rng.normal(size=(2, 4))
+        hessians, coupling = roots @ roots.transpose(0, 2, 1) + np.eye(4), np.array([[1.0, -1.0], [-1.0, 1.0]])
+        # Constraints that some point of the box fulfills.
+        values = -np.sum(slopes * rng.uniform(-0.2, 0.2, size=(2, 4)), axis=1)
+        box = np.full((2, 4), -0.3), np.full((2, 4), 0.3)
+        step, _ = quadratic_step((hessians, coupling), gradient, (values, slopes), box, np.zeros(2))
+
+        def model(p: Any) -> float:
+            p = p.reshape(2, 4)
+            own = np.einsum("pi,pij,pj->", p, hessians, p) + np.einsum("pi,pq,qi->", p, coupling, p)
+            return float(0.5 * own + np.sum(gradient * p))
+
+        constraint = {"type": "eq", "fun": lambda p: values + np.sum(slopes * p.reshape(2, 4), axis=1)}
+        bounds = [(-0.3, 0.3)] * 8
+        found = scipy.optimize.minimize(
+            model, np.zeros(8), method="SLSQP", constraints=constraint, bounds=bounds, tol=1e-14
         )
-        assert np.all(np.abs(step) <= 0.1 + 1e-12)
+        assert np.sum(np.abs(step) > 0.3 - 1e-9) > 0
+        np.testing.assert_allclose(step.ravel(), found.x, atol=1e-4)
+
+    def test_steps_stay_in_the_box_where_constraints_cannot_be_met(self):
+        box = np.full((2, 2), -0.1), np.full((2, 2), 0.1)
+        linear = np.array([1.0, 0.0]), np.ones((2, 2))
+        model = np.tile(np.eye(2), (2, 1, 1)), np.zeros((2, 2))
+        step, multipliers = quadratic_step(model, np.zeros((2, 2)), linear, box, np.ones(2))
+        np.testing.assert_allclose(step, [[-0.1, -0.1], [0.0, 0.0]], atol=1e-12)
         assert np.all(np.isfinite(multipliers))
 
     def test_learning_makes_the_secant_equation_hold_and_stays_positive(self):

@@ -22,7 +22,7 @@ from .edges import parts_of
 from .fine import Guard
 from .growing import grown, standard_errors
 from .laying import Kind, Plan, divide, lay_out
-from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, with_cuts
+from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, uncertainty, with_cuts
 from .solving import START, Shape, Solver, Tried
 
 _FINE = {1: 200, 2: 100}
@@ -195,7 +195,7 @@ def _result(
         value=sign * value,
         start_value=sign * best.solution.values[START],
         held_out_value=judge.root(best.held_out),
-        uncertainty=solver.uncertainty(best.shape, partitions),
+        uncertainty=uncertainty(samples, plan, solver, partitions),
         significance=significance(lattice, best.shape, partitions),
         **of_categories(lattice, partitions),
         candidates=candidates(solver, *tried, count),

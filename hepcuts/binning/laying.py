@@ -58,8 +58,19 @@ class Plan:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Events:
-    """Events of one sample and variation: values of all axes, block (-1 for none), observable's bin, weights."""
+class Events:
+    """Events of one sample and variation.
+
+    Attributes:
+        variation: its number.
+        sample: its number.
+        values: of the variables of all axes, shape (axis, event).
+        block: number of the block that they belong to, shape (event,).
+        observable: bin of the observable, shape (event,).
+        weights: shape (event,).
+        origin: number of each event within its sample, shape (event,).
+        lost: expected events that are selected but outside the axis of the observable.
+    """
 
     variation: int
     sample: int
@@ -84,7 +95,7 @@ def lay_out(samples: Sequence[Sample], plan: Plan, parts: Sequence[NDArray[np.in
         EmptySelectionError: no signal, or no background, is left.
     """
     structure = structure_of(samples, axis=plan.axis, channel="signal_region")
-    events = [_present(block, plan, structure) for block in blocks(samples, structure)]
+    events = events_of(samples, plan, structure)
     signal = [sample.signal for sample in samples]
     axes = tuple(_axis(number, events, plan, signal) for number in range(len(plan.variables)))
     found, cells = [], (len(structure.variations), len(samples), structure.num_bins)
@@ -106,7 +117,12 @@ def lay_out(samples: Sequence[Sample], plan: Plan, parts: Sequence[NDArray[np.in
     return Lattice(axes, tuple(found), structure, outside, 1 + max(int(part.max(initial=0)) for part in parts))
 
 
-def _present(block: tuple[int, int, Columns, FloatArray, Sample], plan: Plan, structure: Structure) -> _Events:
+def events_of(samples: Sequence[Sample], plan: Plan, structure: Structure) -> list[Events]:
+    """The events of all samples and variations that pass the fixed cuts and have what all axes ask for."""
+    return [_present(block, plan, structure) for block in blocks(samples, structure)]
+
+
+def _present(block: tuple[int, int, Columns, FloatArray, Sample], plan: Plan, structure: Structure) -> Events:
     """The events that pass the fixed cuts and have what all axes ask for."""
     variation, number, columns, weights, sample = block
     require_columns(sample, plan.fixed, plan.axis)
@@ -123,7 +139,7 @@ def _present(block: tuple[int, int, Columns, FloatArray, Sample], plan: Plan, st
     category = np.where(absent[count:].any(axis=0), -1, category)
     rows = passed & inside & (category >= 0)
     lost = float(weights[passed & ~inside].sum())
-    return _Events(
+    return Events(
         variation, number, values[:, rows], category[rows], bins[rows], weights[rows], np.flatnonzero(rows), lost
     )
 
@@ -134,7 +150,7 @@ def largest(scores: FloatArray, absent: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(absent.all(axis=0), -1, np.argmax(ranked, axis=0))
 
 
-def _axis(number: int, events: Sequence[_Events], plan: Plan, signal: Sequence[bool]) -> FineAxis:
+def _axis(number: int, events: Sequence[Events], plan: Plan, signal: Sequence[bool]) -> FineAxis:
     """One axis with its fine bins, between quantiles of the events that it divides."""
     variable, count = plan.variables[number], len(plan.discriminants)
     mine = [(one.variation, one.sample, one.values[number], _divided(one, number, plan), one.weights) for one in events]
@@ -157,7 +173,7 @@ def _axis(number: int, events: Sequence[_Events], plan: Plan, signal: Sequence[b
     return FineAxis(variable, edges, _KEPT[cut.direction if isinstance(cut, Cut) else "window"])
 
 
-def _divided(one: _Events, number: int, plan: Plan) -> NDArray[np.bool_]:
+def _divided(one: Events, number: int, plan: Plan) -> NDArray[np.bool_]:
     whole = plan.kind == "grid" or number >= len(plan.discriminants)
     return np.ones(len(one.weights), bool) if whole else one.block == number
 

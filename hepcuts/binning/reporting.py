@@ -1,5 +1,6 @@
 """What a result says of the categories that were found."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,12 +8,14 @@ import numpy as np
 from hepcuts._types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.errors import InputError, YieldError
+from hepcuts.samples import Sample
 
 from .categories_result import Candidate
 from .choice import WITHIN
 from .fits import Fits
 from .judging import Judge
 from .lattice import FineAxis, Lattice, Partitions
+from .laying import Plan, events_of
 from .programming import Partition
 from .solving import START, Shape, Solver, Tried
 from .starts import even
@@ -75,6 +78,28 @@ def significance(lattice: Lattice, shape: Shape, partitions: Partitions) -> floa
         return float(Fits(lattice.reference(shape))([lattice.merged(partitions)])[0])
     except YieldError:
         return float("nan")
+
+
+def uncertainty(samples: Sequence[Sample], plan: Plan, solver: Solver, partitions: Partitions) -> float:
+    """Standard deviation of the objective in given categories from finite simulation, to first order.
+
+    The root of the sum over events of the square of what each adds, in all variations together: what a bootstrap over
+    events gives in the limit of small fluctuations.
+    """
+    lattice, shape = solver.everything, tuple(len(p) - 1 for p in partitions)
+    _, slopes = solver.judge(shape).value_and_slopes(lattice.sums(partitions))
+    added = [np.zeros(len(sample)) for sample in samples]
+    for one in events_of(samples, plan, lattice.structure):
+        first = 0
+        for number, block in enumerate(lattice.blocks):
+            rows = np.flatnonzero(one.block == number)
+            index = np.stack([lattice.axes[a].index(one.values[a, rows]) for a in block.axes])
+            category = lattice.categories(dataclasses.replace(block, cell=rows, index=index), partitions)
+            at = (first + np.maximum(category, 0)) * lattice.lead[2] + one.observable[rows]
+            slope, w = slopes[one.variation, one.sample, at], one.weights[rows]
+            added[one.sample][one.origin[rows]] += np.where(category < 0, 0.0, w * slope[:, 0] + w**2 * slope[:, 1])
+            first += int(np.prod(lattice.dims(block, shape)))
+    return float(np.sqrt(sum(np.sum(a**2) for a in added)))
 
 
 def with_cuts(

@@ -15,7 +15,7 @@ from .gains import GAINS, Gain
 from .judging import Judge
 from .lattice import Lattice, Partitions
 from .soft_edges import HardEdges, SoftEdges
-from .starts import alternating, apart, even
+from .starts import alternating, apart, even, scattered
 
 Shape = tuple[int, ...]
 """Number of bins along each axis of the lattice."""
@@ -23,6 +23,9 @@ Shape = tuple[int, ...]
 _EXACT = ("asimov", "s_over_sqrt_b")
 """Objectives of which dynamic programming knows the global optimum."""
 
+
+_SCATTERED = 6
+"""Random edges of several variables from which dynamic programming along one at a time begins, too."""
 
 START, MOVED, SOFT, BOTH = "dynamic programming", "hard edges moved", "soft edges", "soft edges, then hard ones moved"
 """Ways to edges: where every search begins, and what may be better."""
@@ -93,7 +96,7 @@ class Solver:
         """Edges of dynamic programming that satisfy the guard; None if none are found."""
         begins = [even(lattice, shape)]
         if sum(bins > 1 for bins in shape) > 1:
-            begins.append(apart(lattice, shape, self.gain, self.guard))
+            begins += [apart(lattice, shape, self.gain, self.guard), *scattered(lattice, shape, _SCATTERED)]
         found = [self._alternating(lattice, shape, begin) for begin in begins]
         allowed = [partitions for partitions in found if partitions is not None]
         if not allowed:
@@ -193,8 +196,3 @@ class Solver:
         """Standard deviation, from finite simulation, of the sum of factors of shape (row,) over events."""
         squares = np.concatenate([block.weights[:, 1] for block in self.lattice.blocks])
         return float(np.sqrt(np.sum(factors**2 * squares)))
-
-    def uncertainty(self, shape: Shape, partitions: Partitions) -> float:
-        """Standard deviation of the objective on all events in given categories, from finite simulation."""
-        _, slopes = self.judge(shape).value_and_slopes(self.everything.sums(partitions))
-        return self.deviation(self.by_row(partitions, slopes))

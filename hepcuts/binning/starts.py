@@ -2,7 +2,7 @@
 
 At given edges of all other variables, the best edges along one of them, for a sum over bins, are found exactly
 (`hepcuts.binning.programming`). Taken in turn until none changes, each step is no worse than the one before. For one
-variable the first step is the global optimum.
+variable the first step is the global optimum; of several, one finds a local one, and begins at several places.
 """
 
 from collections.abc import Sequence
@@ -91,6 +91,20 @@ def _fine(lattice: Lattice, number: int, sums: FloatArray) -> FineBins:
     return FineBins(
         lattice.axes[number].edges, lattice.structure, sums[None, ..., 0], sums[None, ..., 1], lattice.outside
     )
+
+
+def scattered(lattice: Lattice, shape: Sequence[int], number: int) -> list[Partitions]:
+    """Some edges at random, always the same for a lattice of the same fine bins; cuts as in `even`."""
+    generator = np.random.default_rng(0)
+    found = []
+    for _ in range(number):
+        one = list(even(lattice, shape))
+        for a, axis in enumerate(lattice.axes):
+            if axis.kept is None:
+                inner = np.sort(generator.choice(np.arange(1, axis.size), shape[a] - 1, replace=False))
+                one[a] = np.array([0, *inner, axis.size], dtype=np.int64)
+        found.append(tuple(one))
+    return found
 
 
 def even(lattice: Lattice, shape: Sequence[int]) -> Partitions:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
 
-from .curve import Curve, State
+from .curve import JUMP, Curve, State
 
 _EFFICIENCIES = (0.998, 0.95, 0.85, 0.7, 0.5, 0.3)
 """Signal efficiencies of a single threshold that are tried."""
@@ -51,7 +51,7 @@ def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
     """
     state = curve.start()
     for widths in stages:
-        state = curve.solve(state, widths)
+        state = curve.solve_from(state, state.positions, widths)
         may = np.ones(len(state.positions), dtype=bool)
         for _ in range(_MOST_ROUNDS):
             positions = np.where(may[:, None], leap(curve, state, widths), state.positions)
@@ -88,13 +88,15 @@ def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
     # What is missing to the efficiency is paid at the rate of the optimum, which is honest for small differences.
     at_target = found.log_background - state.rates[points] * found.excess
     at_target = np.where(np.abs(found.excess) < _OFF_TARGET, at_target, np.inf)
+    # What is near is left to the gradient.
+    far = np.max(np.abs(candidates - state.positions[points]), axis=1) > JUMP
     positions = state.positions.copy()
     num_background = np.sum(~curve.of_signal[events[0].sample])
     least = _WORTHWHILE + _DEVIATIONS / np.sqrt(num_background * np.exp(found.log_background))
     for point in range(len(positions)):
         mine = np.flatnonzero(points == point)
-        best = mine[np.argmin(np.nan_to_num(at_target[mine], nan=np.inf))]
-        if at_target[best] < at_target[mine[0]] - least[mine[0]]:
+        best = mine[np.argmin(np.where(far[mine], np.nan_to_num(at_target[mine], nan=np.inf), np.inf))]
+        if far[best] and at_target[best] < at_target[mine[0]] - least[mine[0]]:
             positions[point] = candidates[best]
     return positions
 

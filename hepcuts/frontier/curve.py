@@ -204,14 +204,16 @@ class Curve:
             constraints = now.excess, now.signal_slopes
             step, multipliers = quadratic_step((hessians, self.bent), gradient, constraints, room, multipliers)
             price = np.maximum(price, 1.5 * np.abs(multipliers))
-            expected = float(np.sum(gradient * step)) - float(price @ np.abs(now.excess))
+            # What bounds leave of the excess is no reason to go on.
+            nearer = np.abs(now.excess) - np.abs(now.excess + np.sum(now.signal_slopes * step, axis=1))
+            expected = float(np.sum(gradient * step)) - float(price @ nearer)
             rates = -multipliers / self.shares
-            done = -expected < _PRECISE * self.shares.sum() and np.max(np.abs(now.excess)) < _ON_TARGET
+            done = -expected < _PRECISE * self.shares.sum() and np.max(nearer) < _ON_TARGET
             if done:
                 return State(positions, rates, now.log_background, True, state.num_steps + number)
             found = self._line_search(events, (positions, now), (step, expected), price, widths)
             if found is None:
-                good = bool(np.max(np.abs(now.excess)) < 10.0 * _ON_TARGET)
+                good = bool(np.max(nearer) < 10.0 * _ON_TARGET)
                 return State(positions, rates, now.log_background, good, state.num_steps + number)
             there, then = found
             change = self._lagrangian(then, multipliers) - self._lagrangian(now, multipliers)

@@ -1,8 +1,15 @@
 """One step of the sequential quadratic program: a quadratic model within a box, and what it learns from a step."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
+
+_TOUCH = 1e-9
+"""Distance from a wall, slope or step that is none."""
+
+_MOST_SETS = 100
+"""Sets of walls that are tried, at most."""
 
 
 def quadratic_step(
@@ -14,7 +21,7 @@ def quadratic_step(
 ) -> tuple[FloatArray, FloatArray]:
     """Minimum of a quadratic model on the linear model of the constraints, within a box.
 
-    Steps that leave the box are put on its wall, one set after the other; the next program may take them off again.
+    Unknowns that leave the box are put on its walls, and taken off again one by one where they would rather be inside.
 
     Args:
         model: Hessians of the points, shape (point, threshold, threshold), and the matrix that couples the points,
@@ -29,7 +36,7 @@ def quadratic_step(
     """
     (hessians, coupling), (values, slopes_of) = model, constraints
     size, each = gradient.shape
-    matrix = np.kron(coupling, np.eye(each))
+    matrix = np.asarray(np.kron(coupling, np.eye(each)), dtype=np.float64)
     slopes = np.zeros((size, size * each))
     for point in range(size):
         block = slice(point * each, (point + 1) * each)
@@ -37,22 +44,42 @@ def quadratic_step(
         slopes[point, block] = slopes_of[point]
     low, high, step = box[0].ravel(), box[1].ravel(), np.zeros(size * each)
     free = np.ones(size * each, dtype=bool)
-    for _ in range(size * each):
-        inner = slopes[:, free]
-        stuck = ~np.any(np.abs(inner) > 1e-9, axis=1)
-        inner = np.where(stuck[:, None], 0.0, inner)
-        system = np.block([[matrix[np.ix_(free, free)], inner.T], [inner, np.diag(stuck.astype(float))]])
-        on_wall = ~free
-        right = -gradient.ravel()[free] - matrix[np.ix_(free, on_wall)] @ step[on_wall]
-        wanted = np.where(stuck, multipliers, -values - slopes[:, on_wall] @ step[on_wall])
-        solution = np.linalg.solve(system, np.append(right, wanted))
-        step[free], found = solution[: free.sum()], solution[free.sum() :]
-        outside = free & ((step < low - 1e-12) | (step > high + 1e-12))
-        if not np.any(outside):
+    for _ in range(_MOST_SETS):
+        step, found = _on_walls((matrix, gradient.ravel()), (values, slopes), (step, free), multipliers)
+        beyond = np.where(free, np.maximum(low - step, step - high), 0.0)
+        step = np.clip(step, low, high)
+        if np.max(beyond) > _TOUCH:
+            # One of each point: the others may stay inside once it is on its wall.
+            worst = np.arange(size) * each + np.argmax(beyond.reshape(size, each), axis=1)
+            free[worst[beyond[worst] > _TOUCH]] = False
+            continue
+        # What is on a wall that it would leave for less: the worst one is freed.
+        slope = gradient.ravel() + matrix @ step + slopes.T @ found
+        pressed = np.where(free, 0.0, np.where(step <= low, -slope, slope))
+        if np.max(pressed) < _TOUCH:
             break
-        step = np.where(outside, np.clip(step, low, high), step)
-        free &= ~outside
+        free[np.argmax(pressed)] = True
     return step.reshape(size, each), found
+
+
+def _on_walls(
+    model: tuple[FloatArray, FloatArray],
+    constraints: tuple[FloatArray, FloatArray],
+    walls: tuple[FloatArray, NDArray[np.bool_]],
+    multipliers: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Minimum with some unknowns where they are, and the multipliers; those of a point without free ones as given."""
+    (matrix, gradient), (values, slopes), (step, free) = model, constraints, walls
+    inner = slopes[:, free]
+    stuck = ~np.any(np.abs(inner) > _TOUCH, axis=1)
+    inner = np.where(stuck[:, None], 0.0, inner)
+    system = np.block([[matrix[np.ix_(free, free)], inner.T], [inner, np.diag(stuck.astype(float))]])
+    right = -gradient[free] - matrix[np.ix_(free, ~free)] @ step[~free]
+    wanted = np.where(stuck, multipliers, -values - slopes[:, ~free] @ step[~free])
+    solution = np.linalg.solve(system, np.append(right, wanted))
+    moved = step.copy()
+    moved[free] = solution[: free.sum()]
+    return moved, solution[free.sum() :]
 
 
 def learn(hessians: FloatArray, steps: FloatArray, changes: FloatArray) -> None:

@@ -85,9 +85,7 @@ def _draw_plane(ax: Axes, result: Categories) -> LineCollection:
     """Events and edges in the plane of the first two discriminants; samples beneath each other, the signal on top."""
     (x, first), (y, second) = list(result.edges.items())[:2]
     for signal, (xs, ys, _) in sorted(_drawn_events(result, (x, y)), key=lambda one: one[0]):
-        color, label = (SIGNALS[0], "signal") if signal else (BACKGROUNDS[0], "background")
-        known = label in [str(artist.get_label()) for artist in ax.collections]
-        ax.scatter(xs, ys, s=3, color=color, alpha=0.35, linewidths=0, label=None if known else label)
+        ax.scatter(xs, ys, s=3, color=SIGNALS[0] if signal else BACKGROUNDS[0], alpha=0.35, linewidths=0)
     low, high = (first[0], second[0]), (first[-1], second[-1])
     upright = [[(e, low[1]), (e, high[1])] for e in first[1:-1]]
     level = [[(low[0], e), (high[0], e)] for e in second[1:-1]]
@@ -100,8 +98,8 @@ def _draw_plane(ax: Axes, result: Categories) -> LineCollection:
     lines = LineCollection(upright + level, colors=INK, linewidths=1.2, zorder=4)
     ax.add_collection(lines)
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel=x, ylabel=y)
-    handles, labels = ax.get_legend_handles_labels()
-    legend_on_top(ax, handles, labels)
+    handles = [Line2D([], [], color=c, marker="o", linestyle="") for c in (SIGNALS[0], BACKGROUNDS[0])]
+    legend_on_top(ax, handles, ["signal", "background"])
     return lines
 
 

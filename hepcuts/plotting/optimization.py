@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepcuts.errors import InputError
 from hepcuts.landscape import Landscape
-from hepcuts.optimize import OptimizationResult
+from hepcuts.optimization_result import OptimizationResult
 from hepcuts.walk import History
 
 from ._style import CURVES, DASHES, INK, AnyFigure, legend_on_top, own_or_new_axes, style

@@ -64,7 +64,7 @@ class TrainingResult:
 
     @property
     def thresholds(self) -> dict[str, Any]:
-        """Thresholds by variable, see `hepcuts.optimize.OptimizationResult`."""
+        """Thresholds by variable, see `hepcuts.optimization_result.OptimizationResult`."""
         return self.optimization.thresholds
 
     @property

@@ -7,26 +7,21 @@ from typing import Any
 
 import numpy as np
 import tqdm
-from numpy.typing import NDArray
 
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
-from hepcuts.discriminant.scorer import Scorer
 from hepcuts.evaluation import evaluate
 from hepcuts.filling import quietly
 from hepcuts.objectives import AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
 from hepcuts.optimize import STAGES, optimize
-from hepcuts.problem import Problem
 from hepcuts.samples import Sample, check_samples
-from hepcuts.search import Search
-from hepcuts.soft_events import SoftEvents
 from hepcuts.solvers import LBFGS, AbstractSolver
 
 from . import preparation as prepare
 from .course import Course, Plan, Point
-from .losses import Classification, EndToEnd
+from .layout import Laid
 from .result import TrainingResult
-from .scored_events import ScoredEvents, Units
+from .scored_events import Units
 
 ANNEAL = (5.0, 2.5, 1.25, 0.6, 0.3)
 """Default widths of the stages, in units of 0.2 spreads of the score and of each other cut's own width."""
@@ -105,7 +100,7 @@ def train(
     masks = prepare.masks(training, validation, generator)
     scored = prepared.samples(training)
     asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateObjective) else cut_goal, options)
-    trained = quietly(_Training(scored, prepared, masks, asked, how).run)(goal)
+    trained = quietly(_run)(Laid(scored, prepared, masks, asked), goal, how)
     fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
     # The trained thresholds are a start that wide soft cuts would forget.
     narrow = [1.0] if any(cut.width is not None for cut in chosen.cuts) else [s for s in STAGES if s < 1.25]
@@ -130,6 +125,8 @@ def train(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Trained:
+    """Where a training ended: a point of its course, in the terms of the user."""
+
     parameters: Any
     units: Units
     selection: Selection
@@ -138,100 +135,47 @@ class _Trained:
     course: Course
 
 
-class _Training:
-    """A training with everything laid out.
+def _run(laid: Laid, goal: AbstractObjective, how: Plan) -> _Trained:
+    """Through the course."""
+    # Quiet when not on a terminal.
+    quiet = not sys.stderr.isatty()
+    with tqdm.tqdm(total=None, desc="training", unit=" steps", disable=quiet, leave=False) as bar:
+        course = Course(
+            laid.end_to_end(train=True),
+            laid.end_to_end(train=False) if laid.validates else None,
+            members=laid.members,
+            plan=how,
+            report=bar.update,
+        )
+        if isinstance(goal, BinaryCrossEntropy):
+            vector = course.classify(laid.losses(balanced=goal.balanced), laid.scorer.start, how.solver)
+            return _trained(laid, course, course.point(vector, how.anneal[-1]), np.nan)
+        return _staged(laid, course, how)
 
-    Args:
-        samples: with the score that the training starts from as a column.
-        discriminant: standardized.
-        masks: for each sample which of its events train, shape (event,).
-        problem: cuts and objective.
-        plan: how it goes.
-    """
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        discriminant: Discriminant,
-        masks: Sequence[NDArray[np.bool_]],
-        problem: Problem,
-        plan: Plan,
-    ) -> None:
-        self._samples, self._discriminant, self._masks, self._plan = samples, discriminant, masks, plan
-        self._search = quietly(Search)(samples, problem)
-        self._scorer = Scorer(discriminant.function, discriminant.parameters)
-        self._validates = not all(np.all(mask) for mask in masks)
+def _staged(laid: Laid, course: Course, how: Plan) -> _Trained:
+    vector = laid.scorer.start
+    if how.pretraining:
+        solver = LBFGS(max_steps=how.pretraining, tolerance=1e-6)
+        vector = course.classify(laid.losses(balanced=True), vector, solver)
+        course.success = True  # it need not converge
+    first, *others = how.anneal
+    warm = course.point(vector, first)
+    point = course.stage(0, warm)
+    try:
+        for number, factor in enumerate(others, start=1):
+            again = course.point(vector, factor)
+            start = max(again, course.again(point, factor), key=lambda p: p.validated)
+            warm, point = again, course.stage(number, start)
+    except KeyboardInterrupt:
+        course.interrupt()
+    return _trained(laid, course, point, warm.validated)
 
-    def run(self, goal: AbstractObjective) -> _Trained:
-        """Through the course."""
-        cut = self._search.selection.variables.index(self._discriminant.name)
-        members = [t for t, c in enumerate(self._search.selection.cut_of_threshold) if c == cut]
-        # Quiet when not on a terminal.
-        quiet = not sys.stderr.isatty()
-        with tqdm.tqdm(total=None, desc="training", unit=" steps", disable=quiet, leave=False) as bar:
-            validation = self._end_to_end(train=False) if self._validates else None
-            options: dict[str, Any] = {"members": members, "plan": self._plan, "report": bar.update}
-            course = Course(self._end_to_end(train=True), validation, **options)
-            if isinstance(goal, BinaryCrossEntropy):
-                return self._classified(course, balanced=goal.balanced)
-            return self._staged(course)
 
-    def _classified(self, course: Course, *, balanced: bool) -> _Trained:
-        vector = course.classify(self._losses(balanced=balanced), self._scorer.start, self._plan.solver)
-        point = course.point(vector, self._plan.anneal[-1])
-        return self._trained(point, course, np.nan, np.nan)
-
-    def _staged(self, course: Course) -> _Trained:
-        vector = self._scorer.start
-        if self._plan.pretraining:
-            solver = LBFGS(max_steps=self._plan.pretraining, tolerance=1e-6)
-            vector = course.classify(self._losses(balanced=True), vector, solver)
-            course.success = True  # it need not converge
-        first, *others = self._plan.anneal
-        warm = course.point(vector, first)
-        point = course.stage(0, warm)
-        try:
-            for number, factor in enumerate(others, start=1):
-                again = course.point(vector, factor)
-                start = max(again, course.again(point, factor), key=lambda p: p.validated)
-                warm, point = again, course.stage(number, start)
-        except KeyboardInterrupt:
-            course.interrupt()
-        return self._trained(point, course, point.validated, warm.validated)
-
-    def _trained(self, point: Point, course: Course, validated: float, warm_start: float) -> _Trained:
-        parameters = self._scorer.parameters(point.vector)
-        thresholds = self._search.thresholds(point.thresholds)
-        thresholds[course.members] = point.thresholds[course.members]  # in units already
-        selection = self._search.selection.at(thresholds)
-        return _Trained(parameters, point.units, selection, validated, warm_start, course)
-
-    def _losses(self, *, balanced: bool) -> tuple[Classification, Classification | None]:
-        """BCE of the events that train, and of the others."""
-
-        def of(masks: Sequence[NDArray[np.bool_]]) -> Classification:
-            part = [sample.take(mask) for sample, mask in zip(self._samples, masks, strict=True)]
-            return Classification(part, self._discriminant, self._scorer, balanced=balanced)
-
-        others = [~mask for mask in self._masks]
-        return of(self._masks), of(others) if self._validates else None
-
-    def _end_to_end(self, *, train: bool) -> EndToEnd:
-        """The objective of the events that train, or of the others, each with yields and variances of all."""
-        chosen = [mask if train else ~mask for mask in self._masks]
-        factors = np.array([len(mask) / max(int(mask.sum()), 1) for mask in chosen])
-
-        def choose(region: SoftEvents) -> SoftEvents:
-            mask = np.zeros(len(region), dtype=bool)
-            for s, of_sample in enumerate(chosen):
-                mine = region.sample == s
-                mask[mine] = of_sample[region.origin[mine]]
-            kept = np.flatnonzero(mask)
-            return region.standing_for_all(kept, factors[region.sample[kept]])
-
-        selections = self._search.problem.selections()
-        regions = [
-            ScoredEvents.of(region, self._samples, selection, self._discriminant)
-            for region, selection in zip(self._search.some(choose).regions, selections, strict=True)
-        ]
-        return EndToEnd(self._search, regions, self._scorer)
+def _trained(laid: Laid, course: Course, point: Point, warm_start: float) -> _Trained:
+    thresholds = laid.search.thresholds(point.thresholds)
+    members = list(laid.members)
+    thresholds[members] = point.thresholds[members]  # in units already
+    selection = laid.search.selection.at(thresholds)
+    validated = point.validated if np.isfinite(warm_start) else np.nan
+    return _Trained(laid.scorer.parameters(point.vector), point.units, selection, validated, warm_start, course)
