@@ -58,6 +58,7 @@ sphinx_gallery_conf = {
             "plot_ordering_is_not_enough.py",
             "plot_tutorial.py",
             "plot_shape_and_systematics.py",
+            "plot_learned_discriminant.py",
             "plot_working_points.py",
         ]
     ),

@@ -17,6 +17,7 @@ from hepcuts.training.layout import Laid
 from hepcuts.training.losses import Classification, EndToEnd
 
 FEATURES = ("x", "y", "z")
+QUICK = {"anneal": (2.5, 0.6), "seed": 1}
 
 
 def normal(
@@ -64,7 +65,7 @@ def degrees(first, second) -> float:
 def test_the_direction_of_normal_features_is_fishers(pretraining):
     """With equal covariances the likelihood ratio, best for any cut, is linear: inverse covariance times mean."""
     means, covariance = np.array([1.2, 0.2, 0.7]), np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    signal, background = 100.0, 20_000.0
+    signal, background = 1000.0, 20_000.0
     fisher = np.linalg.solve(covariance, means)
     separation = np.sqrt(means @ fisher)
 
@@ -72,9 +73,9 @@ def test_the_direction_of_normal_features_is_fishers(pretraining):
         return counting.asimov_significance(signal * norm.sf(threshold - separation), background * norm.sf(threshold))
 
     best = -minimize_scalar(lambda t: -significance(t, separation), bounds=(0.0, 4.0), method="bounded").fun
-    samples = normal(1, means, covariance=covariance, size=20_000)
+    samples = normal(1, means, covariance=covariance, size=20_000, yields=(signal, background))
     d = linear("d", FEATURES)
-    result = hc.train(samples, hc.Cut("d", ">"), d, objective="asimov", pretraining=pretraining, seed=1, folds=0)
+    result = hc.train(samples, hc.Cut("d", ">"), d, objective="asimov", pretraining=pretraining, **QUICK)
     weights, constant = weights_of(result.discriminant)
     assert degrees(weights, fisher) < 3.0
     spread = np.sqrt(weights @ covariance @ weights)
@@ -108,7 +109,7 @@ def test_the_likelihood_teaches_what_cross_entropy_does_not():
     # As in the closed form, simulation is unlimited for the likelihood.
     samples = normal(2, means, yields=yields, shift=shift, norm_sys=relative, staterror=False)
     found = {
-        objective: hc.train(samples, hc.Cut("d", ">"), linear("d", FEATURES), objective=objective, holdout=0.4, seed=1)
+        objective: hc.train(samples, hc.Cut("d", ">"), linear("d", FEATURES), objective=objective, holdout=0.4, **QUICK)
         for objective in ("profile", "bce_balanced")
     }
     trained, _ = weights_of(found["profile"].discriminant)
@@ -135,24 +136,27 @@ def test_a_network_bends_where_a_plane_does_not():
     passed = [total * -np.expm1(-0.5 * (radius / sigma) ** 2) for total, sigma in ((200.0, 0.5), (12_000.0, 1.5))]
     best = counting.asimov_significance(*passed).max()
     network = small_network("nn", ["x", "y"], hidden=(8,), seed=1)
-    result = hc.train(samples, hc.Cut("nn", ">"), network, objective="asimov", holdout=0.3, seed=2, folds=0)
+    result = hc.train(samples, hc.Cut("nn", ">"), network, objective="asimov", holdout=0.3, **QUICK)
     # Held-out events make it 3 % or so uncertain.
     assert result.optimization.held_out.value > 0.93 * best
 
 
 def test_cuts_beside_the_score_are_trained_with_it():
-    samples = normal(4, [1.0, 1.0, 1.5], size=4000)
+    means, yields = np.array([1.0, 1.0, 1.5]), (1000.0, 20_000.0)
     selection = hc.Cut("d", ">") & hc.Cut("z", ">")
-    result = hc.train(samples, selection, linear("d", ["x", "y"]), objective="asimov", seed=1, folds=0)
-    weights, _ = weights_of(result.discriminant)
+    samples = normal(4, means, yields=yields)
+    result = hc.train(samples, selection, linear("d", ["x", "y"]), objective="asimov", **QUICK)
+    weights, constant = weights_of(result.discriminant)
     assert degrees(weights, np.ones(2)) < 5.0
-    # Of two independent normal scores with separations 2^0.5 and 1.5.
-    separations = np.array([np.sqrt(2.0), 1.5])
-    t = np.linspace(0.0, 3.5, 141)
-    s = 100.0 * norm.sf(t[:, None] - separations[0]) * norm.sf(t - separations[1])
-    b = 20_000.0 * norm.sf(t[:, None]) * norm.sf(t)
-    assert result.optimization.training.value == pytest.approx(counting.asimov_significance(s, b).max(), rel=0.1)
-    assert set(result.thresholds) == {"d", "z"}
+
+    def significance(score, z):
+        """Of thresholds on two independent normal quantities; of the first along a direction of unit length."""
+        s = yields[0] * norm.sf(score - weights @ means[:2] / np.linalg.norm(weights)) * norm.sf(z - means[2])
+        return counting.asimov_significance(s, yields[1] * norm.sf(score) * norm.sf(z))
+
+    grid = np.linspace(-1.0, 3.5, 181)
+    threshold = (result.thresholds["d"] - constant) / np.linalg.norm(weights)
+    assert significance(threshold, result.thresholds["z"]) > 0.97 * significance(grid[:, None], grid).max()
 
 
 # --- gradients ------------------------------------------------------------------------------------------------------
@@ -240,10 +244,17 @@ def test_features_are_standardized_by_robust_scales():
     generator = np.random.default_rng(7)
     x = generator.normal(50.0, 8.0, 20_000)
     wild = np.append(x, 1e9)
-    samples = [hc.Sample("s", {"x": x}, signal=True), hc.Sample("b", {"x": wild})]
-    d = linear("d", ["x"]).standardized(samples)
-    assert d.centers[0] == pytest.approx(50.0, abs=0.3)
-    assert d.scales[0] == pytest.approx(8.0, rel=0.03)
+    jets = np.minimum(np.arange(20_000) % 10, 2)  # 0 and 1 for a tenth of the events each, else 2
+    signal = hc.Sample("s", {"x": x, "jets": jets}, signal=True)
+    d = linear("d", ["x", "jets"]).standardized([signal, hc.Sample("b", {"x": wild, "jets": np.append(jets, 2)})])
+    assert d.centers == pytest.approx([50.0, 2.0], abs=0.3)
+    assert d.scales == pytest.approx([8.0, 0.5], rel=0.03)
+
+
+def test_a_feature_with_one_value():
+    constant = [hc.Sample("s", {"x": np.ones(3)}, signal=True), hc.Sample("b", {"x": np.ones(3)})]
+    with pytest.raises(InputError, match="all values of 'x' are 1"):
+        linear("d", ["x"]).standardized(constant)
 
 
 def test_variations_move_the_score():

@@ -103,6 +103,18 @@ def signed_root(squared: float) -> float:
     return float(np.sign(squared) * np.sqrt(abs(squared)))
 
 
+def neighbors(partition: Partition) -> list[Partition]:
+    """All partitions that differ in one edge, by one of the steps."""
+    found = []
+    for edge in range(1, len(partition) - 1):
+        for step in STEPS:
+            moved = partition.copy()
+            moved[edge] += step
+            if moved[edge - 1] < moved[edge] < moved[edge + 1]:
+                found.append(moved)
+    return found
+
+
 P = TypeVar("P")
 
 
@@ -135,16 +147,8 @@ class Task:
     start: Partition
 
     def neighbors(self, partition: Partition) -> list[Partition]:
-        """All allowed partitions that differ in one edge, by one of the steps."""
-        found = []
-        for edge in range(1, len(partition) - 1):
-            for step in STEPS:
-                moved = partition.copy()
-                moved[edge] += step
-                if moved[edge - 1] < moved[edge] < moved[edge + 1]:
-                    bins = self.allowed[moved[edge - 1 : edge + 1], moved[edge : edge + 2] - 1]
-                    found += [moved] if bins.all() else []
-        return found
+        """See `Movable.neighbors`."""
+        return [moved for moved in neighbors(partition) if self.allowed[moved[:-1], moved[1:] - 1].all()]
 
     def merged(self, partition: Partition) -> Yields:
         """See `Movable.merged`."""

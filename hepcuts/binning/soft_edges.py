@@ -8,7 +8,6 @@ objective goes through the likelihood, and its slopes to the templates are carri
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,7 +17,7 @@ from hepcuts._types import FloatArray
 from hepcuts.solvers import LBFGS
 from hepcuts.templates import Yields
 
-from .fits import STEPS
+from .fits import neighbors
 from .judging import Judge
 from .lattice import Lattice, Partitions
 
@@ -162,13 +161,10 @@ class HardEdges:
         self._known = {}
         for number, partition in enumerate(at):
             tables = self.lattice.along(number, at) if len(partition) > 2 else []
-            for edge, step in itertools.product(range(1, len(partition) - 1), STEPS):
-                moved = partition.copy()
-                moved[edge] += step
-                if moved[edge - 1] < moved[edge] < moved[edge + 1]:
-                    other = (*at[:number], moved, *at[number + 1 :])
-                    self._known[_key(other)] = self.lattice.merged_along(number, tables, other)
-                    found.append(other)
+            for moved in neighbors(partition):
+                other = (*at[:number], moved, *at[number + 1 :])
+                self._known[_key(other)] = self.lattice.merged_along(number, tables, other)
+                found.append(other)
         return found
 
     def repaired(self) -> Partitions | None:

@@ -15,7 +15,7 @@ from .gains import GAINS, Gain
 from .judging import Judge
 from .lattice import Lattice, Partitions
 from .soft_edges import HardEdges, SoftEdges
-from .starts import alternating, apart, even, scattered
+from .starts import alternating, apart, even, shaken
 
 Shape = tuple[int, ...]
 """Number of bins along each axis of the lattice."""
@@ -23,9 +23,6 @@ Shape = tuple[int, ...]
 _EXACT = ("asimov", "s_over_sqrt_b")
 """Objectives of which dynamic programming knows the global optimum."""
 
-
-_SCATTERED = 6
-"""Random edges of several variables from which dynamic programming along one at a time begins, too."""
 
 START, MOVED, SOFT, BOTH = "dynamic programming", "hard edges moved", "soft edges", "soft edges, then hard ones moved"
 """Ways to edges: where every search begins, and what may be better."""
@@ -96,13 +93,14 @@ class Solver:
         """Edges of dynamic programming that satisfy the guard; None if none are found."""
         begins = [even(lattice, shape)]
         if sum(bins > 1 for bins in shape) > 1:
-            begins += [apart(lattice, shape, self.gain, self.guard), *scattered(lattice, shape, _SCATTERED)]
+            begins.append(apart(lattice, shape, self.gain, self.guard))
         found = [self._alternating(lattice, shape, begin) for begin in begins]
         allowed = [partitions for partitions in found if partitions is not None]
         if not allowed:
             return None
         values = np.nan_to_num(self.judge(shape)([lattice.merged(one) for one in allowed]), nan=-np.inf)
-        return allowed[int(np.argmax(values))]
+        best = allowed[int(np.argmax(values))]
+        return best if len(begins) == 1 else shaken(lattice, best, self.gain, self.guard)
 
     def _alternating(self, lattice: Lattice, shape: Shape, begin: Partitions) -> Partitions | None:
         found = alternating(lattice, begin, self.gain, self.guard)

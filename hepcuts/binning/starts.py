@@ -2,21 +2,24 @@
 
 At given edges of all other variables, the best edges along one of them, for a sum over bins, are found exactly
 (`hepcuts.binning.programming`). Taken in turn until none changes, each step is no worse than the one before. For one
-variable the first step is the global optimum; of several, one finds a local one, and begins at several places.
+variable the first step is the global optimum; of several `shaken` leaves local ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from hepcuts._types import FloatArray
 
-from .fine import FineBins, Guard
+from .fine import Bins, FineBins, Guard
+from .fits import neighbors
 from .gains import Gain
 from .lattice import Lattice, Partitions
 from .programming import Partition, best_partitions
 
 _ROUNDS = 10
+
+_BETTER = 1e-9
 
 _FREE = Guard(0.0, 0.0)
 
@@ -93,18 +96,46 @@ def _fine(lattice: Lattice, number: int, sums: FloatArray) -> FineBins:
     )
 
 
-def scattered(lattice: Lattice, shape: Sequence[int], number: int) -> list[Partitions]:
-    """Some edges at random, always the same for a lattice of the same fine bins; cuts as in `even`."""
-    generator = np.random.default_rng(0)
-    found = []
-    for _ in range(number):
-        one = list(even(lattice, shape))
-        for a, axis in enumerate(lattice.axes):
-            if axis.kept is None:
-                inner = np.sort(generator.choice(np.arange(1, axis.size), shape[a] - 1, replace=False))
-                one[a] = np.array([0, *inner, axis.size], dtype=np.int64)
-        found.append(tuple(one))
-    return found
+def shaken(lattice: Lattice, at: Partitions, gain: Gain, guard: Guard) -> Partitions:
+    """Out of local optima along single axes: one edge is moved, and the others follow as is best for them.
+
+    Each move of one edge by some fine bins is tried, with the best edges of the next divided axis for it; the best pair
+    is taken, and all axes take their turns again, as long as the sum over categories grows.
+    """
+    best = _total(lattice, at, gain, guard)
+    for _ in range(_ROUNDS):
+        tried = [(value, one) for value, one in _shakes(lattice, at, gain, guard) if value > best * (1.0 + _BETTER)]
+        if not tried:
+            break
+        found = alternating(lattice, max(tried, key=lambda pair: pair[0])[1], gain, guard)
+        best, at = _total(lattice, found, gain, guard), found
+    return at
+
+
+def _shakes(lattice: Lattice, at: Partitions, gain: Gain, guard: Guard) -> Iterator[tuple[float, Partitions]]:
+    divided = [number for number, partition in enumerate(at) if len(partition) > 2]
+    for place, number in enumerate(divided):
+        other = divided[(place + 1) % len(divided)]
+        for moved in neighbors(at[number]):
+            one = (*at[:number], moved, *at[number + 1 :])
+            better = _best_along(lattice, other, one, gain, guard)
+            if better is not None:
+                one = (*one[:other], better, *one[other + 1 :])
+                yield _total(lattice, one, gain, guard), one
+
+
+def _total(lattice: Lattice, at: Partitions, gain: Gain, guard: Guard) -> float:
+    """The sum over categories; minus infinity where one is not allowed."""
+    yields = lattice.merged(at)
+    bins = _fine(lattice, 0, np.zeros((*lattice.lead[:2], 0, 2))).in_bins(yields, gain)
+    groups = np.asarray(bins.background).reshape(-1, lattice.lead[2])
+    squares = np.divide(bins.background**2, bins.effective, out=np.zeros_like(groups.ravel()), where=bins.effective > 0)
+    summed, of_squares = groups.sum(axis=1), squares.reshape(groups.shape).sum(axis=1)
+    effective = np.divide(summed**2, of_squares, out=np.zeros_like(summed), where=of_squares > 0)
+    whole = Bins(bins.signal.reshape(groups.shape).sum(axis=1), summed, effective, np.zeros_like(summed))
+    if not (np.all(whole.allowed(guard)) and np.all(bins.allowed(_FREE))):
+        return -np.inf
+    return float(np.sum(gain(bins.signal, bins.background, bins.variance)))
 
 
 def even(lattice: Lattice, shape: Sequence[int]) -> Partitions:

@@ -10,12 +10,14 @@ import numpy as np
 from hepcuts._columns import is_missing
 from hepcuts._precision import float64_scope
 from hepcuts._types import Columns, ColumnsLike, FloatArray
-from hepcuts.coordinates import normal_scores
 from hepcuts.errors import InputError
 from hepcuts.modifiers import HistoSys, Modifier, Variation, check_name
 from hepcuts.samples import Sample, check_samples
 
 from .scorer import Function, Scorer, chunks_of
+
+_LEVELS = 4096
+"""Quantiles that stand for all events of signal, and of background."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -108,14 +110,15 @@ class Discriminant:
     def standardized(self, samples: Iterable[Sample]) -> "Discriminant":
         """The same discriminant with centers and scales from events, half of them signal and half background.
 
-        The center of a feature is its median, its scale half the width of its central 68 %.
+        The center of a feature is its median, its scale half the width of its central 68 % (or, where these have one
+        value, a quarter of the range of all).
 
         Args:
             samples: at least one signal and one background.
 
         Raises:
             SampleError: a sample has no column of a feature's name.
-            InputError: a feature has hardly more than one value.
+            InputError: a feature has only one value, or none for signal or background.
         """
         samples = check_samples(samples)
         quantiles = [_quantiles(samples, feature) for feature in self.features]
@@ -254,11 +257,20 @@ def _checked_parameters(name: str, parameters: Any) -> Any:
 
 
 def _quantiles(samples: Sequence[Sample], feature: str) -> FloatArray:
-    """Quantiles at 16, 50 and 84 % among the different values of signal and background, half each."""
+    """Quantiles at 16, 50 and 84 % of events of which signal and background are half each."""
     both = []
     for signal in (True, False):
         columns = [(s.column(feature), s.missing) for s in samples if s.signal == signal]
-        both.append(np.concatenate([values[~is_missing(values, missing)] for values, missing in columns]))
-    if min(len(values) for values in both) == 0:
-        raise InputError(f"No event of signal, or none of background, has a value of {feature!r}; leave it out.")
-    return np.quantile(normal_scores(both[0], both[1]).knots, [0.16, 0.5, 0.84])
+        values = np.concatenate([column[~is_missing(column, missing)] for column, missing in columns])
+        if len(values) == 0:
+            kind = "signal" if signal else "background"
+            raise InputError(f"No {kind} event has a value of {feature!r}; leave it out of the features.")
+        both.append(np.quantile(values, (np.arange(_LEVELS) + 0.5) / _LEVELS))
+    low, center, high = np.quantile(both, [0.16, 0.5, 0.84])
+    if high > low:
+        return np.array([low, center, high])
+    # Most events have one value, as of a count of jets; then all values together say what the scale is.
+    smallest, largest = np.min(both), np.max(both)
+    if not largest > smallest:
+        raise InputError(f"For a discriminant all values of {feature!r} are {center:.6g}; leave it out.")
+    return np.array([center - 0.25 * (largest - smallest), center, center + 0.25 * (largest - smallest)])

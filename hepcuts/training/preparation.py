@@ -61,6 +61,19 @@ def checked_selection(selection: Selection | AbstractCut, discriminant: Discrimi
     return Selection(cuts)
 
 
+def check_scores(samples: Sequence[Sample], name: str) -> None:
+    """Raise if all scores are equal.
+
+    Raises:
+        InputError: they are.
+    """
+    if all(np.all(sample.column(name) == samples[0].column(name)[0]) for sample in samples):
+        raise InputError(
+            f"All scores of {name!r} are {samples[0].column(name)[0]:.6g}: at its parameters the function does not "
+            "depend on its features. Start from other parameters."
+        )
+
+
 def split(
     samples: Sequence[Sample], holdout: float | None, generator: np.random.Generator
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:

@@ -99,6 +99,7 @@ def train(
     how = prepare.plan(solver, anneal, pretraining, patience, weight_decay)
     masks = prepare.masks(training, validation, generator)
     scored = prepared.samples(training)
+    prepare.check_scores(scored, discriminant.name)
     asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateObjective) else cut_goal, options)
     trained = quietly(_run)(Laid(scored, prepared, masks, asked), goal, how)
     fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
