@@ -155,6 +155,7 @@ def test_two_variables_against_all_grids(seed):
     assert 0.995 * best <= result.value <= best * (1.0 + 1e-12)
 
 
+@pytest.mark.slow
 def test_a_cut_with_an_edge_against_all_of_them():
     """By the profile likelihood, through fill and workspace as any user would."""
     samples = samples_of(300)
@@ -230,6 +231,7 @@ def test_the_held_out_value_is_that_of_bin_edges():
     assert math.sqrt(squared) == pytest.approx(reference.best.held_out_significance, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_uncertainty_is_the_spread_over_simulations():
     """Events drawn anew, nominal and variations together, and as many as sums of squared weights stand for."""
     samples = samples_of(1000)
@@ -243,6 +245,7 @@ def test_the_uncertainty_is_the_spread_over_simulations():
     assert result.uncertainty == pytest.approx(np.std(found, ddof=1), rel=0.2)  # four standard errors of a spread
 
 
+@pytest.mark.slow
 def test_of_pure_noise_one_category_is_best():
     rng = np.random.default_rng(5)
     samples = [
@@ -256,9 +259,10 @@ def test_of_pure_noise_one_category_is_best():
     assert values == sorted(values)
 
 
+@pytest.mark.slow
 def test_the_number_of_bins_is_chosen_held_out():
-    samples = samples_of(3000)
-    result = hc.categorize(samples, ["x", "y"], objective="asimov", fine_bins=25, max_categories=9)
+    samples = samples_of(1500)
+    result = hc.categorize(samples, ["x", "y"], objective="asimov", fine_bins=12, folds=3, max_categories=6)
     held_out = np.array([one.held_out_value for one in result.candidates]) ** 2
     best = held_out.max()
     tolerated = [
@@ -271,6 +275,7 @@ def test_the_number_of_bins_is_chosen_held_out():
         assert sum(other.num_bins) == sum(one.num_bins) + 1
 
 
+@pytest.mark.slow
 def test_a_monotone_map_changes_nothing():
     samples = samples_of(600)
     mapped = []
@@ -361,6 +366,7 @@ def test_moves_know_their_yields():
             np.testing.assert_allclose(merged.variances, lattice.merged(at).variances, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_loss_is_made_small():
     samples = samples_of(600)
     one, three = (
@@ -433,6 +439,7 @@ def test_input_errors(options, match):
 
 
 @pytest.mark.parametrize("kind", ["grid", "argmax", "one"])
+@pytest.mark.slow
 def test_the_figure_holds_the_numbers_of_the_result(kind):
     before = mpl.rcParams.copy()
     names: Any = "x" if kind == "one" else ["x", "y"]

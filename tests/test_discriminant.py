@@ -97,11 +97,12 @@ def best_linear(means, shift, yields, relative):
     return significance
 
 
+@pytest.mark.slow
 def test_the_likelihood_teaches_what_cross_entropy_does_not():
     """A feature that separates best, and whose scale is uncertain: BCE relies on it, the likelihood does not."""
-    means, shift, yields, relative = np.array([1.5, 1.0, 0.5]), 0.2, (1000.0, 50_000.0), 0.02
+    means, shift, yields, relative = np.array([0.8, 0.6, 0.5]), 0.1, (1500.0, 50_000.0), 0.02
     closed = best_linear(means, shift, yields, relative)
-    thresholds = np.linspace(-1.0, 3.0, 401)  # beyond there are fewer than 70 events of background
+    thresholds = np.linspace(-1.0, 4.5, 551)  # beyond there is no background left
     angles = np.linspace(0.0, np.pi / 2, 181)  # from the first feature to what is best of the others
     others = means * [0.0, 1.0, 1.0] / np.hypot(*means[1:])
     grid = [closed(np.cos(a) * np.array([1.0, 0.0, 0.0]) + np.sin(a) * others, thresholds).max() for a in angles]
@@ -116,13 +117,14 @@ def test_the_likelihood_teaches_what_cross_entropy_does_not():
     assert closed(trained, thresholds).max() > 0.98 * max(grid)
     classified, _ = weights_of(found["bce_balanced"].discriminant)
     assert degrees(classified, means) < 5.0  # what BCE is known to find
-    # At the best of all thresholds BCE's direction is worth little more than half as much.
-    assert closed(trained, thresholds).max() > 1.5 * closed(classified, thresholds).max()
+    # Each at the best of all thresholds.
+    assert closed(trained, thresholds).max() > 1.4 * closed(classified, thresholds).max()
     assert found["profile"].significance > 1.2 * found["bce_balanced"].significance
     assert found["profile"].validated > found["profile"].warm_start
     assert np.isnan(found["bce_balanced"].validated)
 
 
+@pytest.mark.slow
 def test_a_network_bends_where_a_plane_does_not():
     """A signal in the middle of the background: no direction tells them apart, the radius does."""
     generator = np.random.default_rng(3)
@@ -306,6 +308,7 @@ def test_the_result_is_what_its_parts_say():
     assert "<caption>" in result._repr_html_()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_result():
     samples = normal(10, [1.0, 1.0], size=1500)
     network = small_network("d", ["x", "y"], hidden=(3,), seed=1)
@@ -318,6 +321,7 @@ def test_the_same_seed_gives_the_same_result():
     assert first.history == second.history
 
 
+@pytest.mark.slow
 def test_any_function_solver_and_regularization():
     """A radius with one parameter; Adam; decay draws the parameter to zero."""
     samples = normal(11, [1.0, 1.0], size=1500)
