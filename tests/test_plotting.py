@@ -75,7 +75,8 @@ def _with_history(found):
         np.array([1.0, 2.0, 2.5, 2.75]),
         np.zeros((4, 3)),
         np.array([0, 0, 1, 1]),
-        np.ones((4, 3)),
+        widths=np.ones((4, 3)),
+        scores=np.zeros((4, 3)),
     )
     training = dataclasses.replace(found.training, value=2.6)
     return dataclasses.replace(found, history=history, objective="my_function", label="my_function", training=training)
