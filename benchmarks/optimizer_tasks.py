@@ -16,9 +16,9 @@ from measure import Measurement, PeakMemory, repeated, start_jax, timed
 import hepcuts as hc
 from hepcuts.datasets import ManyFeatures, many_features
 from hepcuts.objectives import objective
-from hepcuts.problem import Problem
 from hepcuts.relaxations import Sigmoid
-from hepcuts.search import Search
+from hepcuts.soft.problem import Problem
+from hepcuts.soft.search import Search
 from hepcuts.solvers import solver
 
 SIGNAL, BACKGROUND = 100_000, 500_000

@@ -15,7 +15,7 @@ from . import study as study_module
 from ._version import __version__
 from .errors import HepcutsError, InputError
 from .histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
-from .optimization_result import OptimizationResult
+from .optimization.result import OptimizationResult
 from .optimize import compare_with_single_cuts, optimize
 from .plotting.saving import save
 from .scan import scan

@@ -12,13 +12,13 @@ from .cuts import Cut, Selection
 from .errors import InputError
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
-from .problem import Problem
 from .relaxations import AbstractStep
 from .relaxations import step as find_step
 from .samples import Sample, check_samples
-from .search import Search
+from .soft.problem import Problem
+from .soft.search import Search
+from .soft.spaces import default_widths
 from .solvers import LBFGS
-from .spaces import default_widths
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

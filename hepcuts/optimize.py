@@ -16,28 +16,28 @@ import numpy as np
 
 from . import _files
 from .bootstrap import Bootstrap, Optimism, check_replicas
-from .course import Outcome, run
 from .cuts import AbstractCut, Selection
-from .directions import find_directions
 from .errors import InputError, OptimizationError
 from .evaluation import evaluate
 from .filling import fill, quietly
 from .histfactory import HistFactory, discovery_significance
-from .honesty import judged
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
-from .optimization_result import OptimizationResult
-from .problem import Problem
+from .optimization.course import Outcome, run
+from .optimization.directions import find_directions
+from .optimization.honesty import judged
+from .optimization.result import OptimizationResult
+from .optimization.sensitivity import sensitivity
+from .optimization.validation import fold_members
+from .optimization.walk import History
 from .regions import Region
 from .relaxations import AbstractStep
 from .relaxations import step as find_step
 from .samples import Sample, check_samples
-from .search import Search
-from .sensitivity import sensitivity
+from .soft.problem import Problem
+from .soft.search import Search
 from .solvers import AbstractSolver
 from .solvers import solver as find_solver
-from .validation import fold_members
-from .walk import History
 from .workspace import workspace
 
 STAGES = (5.0, 3.0, 1.8, 1.1, 0.65, 0.4, 0.25)
@@ -68,8 +68,8 @@ def optimize(
 ) -> OptimizationResult:
     """Find the cuts that optimize an objective.
 
-    Thresholds are searched along the ranks of the events (`hepcuts.coordinates`): the answer does not depend on the
-    units of a variable, nor on whether it or its logarithm is cut on.
+    Thresholds are searched along the ranks of the events (`hepcuts.soft.coordinates`): the answer does not depend on
+    the units of a variable, nor on whether it or its logarithm is cut on.
 
     Args:
         samples: at least one signal and one background.
@@ -92,7 +92,7 @@ def optimize(
         min_background: effective number of simulated background events that the search wants to keep behind the
             cuts. Where it runs out of them the significance grows without limit and means nothing.
         constraints: what there has to be behind the hard cuts on the training events, as in ``{"signal": 5,
-            "signal_efficiency": 0.3, "effective_background": 20, "ttbar": 1}``; see `hepcuts.constraints`.
+            "signal_efficiency": 0.3, "effective_background": 20, "ttbar": 1}``; see `hepcuts.soft.constraints`.
         fixed: names of thresholds (see `Selection.names`) that stay as they are given.
         tied: groups of names of thresholds that shall be equal, as in ``[("lepton1_pt", "lepton2_pt")]``.
         log: file for the log of cuts, one line for each step.

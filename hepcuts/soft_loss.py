@@ -20,7 +20,7 @@ from .cuts import Cut, Selection
 from .errors import InputError
 from .metrics import AbstractMetric, Table, fraction
 from .samples import Sample
-from .spaces import default_widths
+from .soft.spaces import default_widths
 
 _SPACING = 0.2
 """Distance of the nodes in units of the width; the interpolation's error is 1e-9 of the loss of one event or less."""

@@ -12,16 +12,16 @@ import numpy as np
 
 from ._types import FloatArray
 from .cuts import AbstractCut, Selection
-from .directions import find_directions
 from .errors import InputError, OptimizationError
 from .filling import as_selection
 from .frontier import Curve, HardCuts, WorkingPoints, efficiencies_of, solve
 from .objectives import objective
-from .problem import Problem
+from .optimization.directions import find_directions
 from .relaxations import AbstractStep
 from .relaxations import step as find_step
 from .samples import Sample, check_samples
-from .search import Search
+from .soft.problem import Problem
+from .soft.search import Search
 from .solvers import LBFGS
 
 EFFICIENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

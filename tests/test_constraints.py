@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts.constraints import QUANTITIES, read_constraints, violated
 from hepcuts.errors import InputError, OptimizationError
-from hepcuts.feasibility import enforce, short_of
 from hepcuts.objectives import objective
-from hepcuts.problem import Problem
+from hepcuts.optimization.feasibility import enforce, short_of
 from hepcuts.relaxations import step
-from hepcuts.search import Search
+from hepcuts.soft.constraints import QUANTITIES, read_constraints, violated
+from hepcuts.soft.problem import Problem
+from hepcuts.soft.search import Search
 from hepcuts.solvers import LBFGS
 from tests.unchecked import unchecked  # noqa: F401
 

@@ -7,14 +7,15 @@ import pytest
 import scipy.optimize
 
 import hepcuts as hc
-from hepcuts import counting, course
+from hepcuts import counting
 from hepcuts.datasets import ManyFeatures
 from hepcuts.errors import InputError, OptimizationError
 from hepcuts.objectives import objective
-from hepcuts.polish import polish
-from hepcuts.problem import Problem
+from hepcuts.optimization import course
+from hepcuts.optimization.polish import polish
 from hepcuts.relaxations import step
-from hepcuts.search import Search
+from hepcuts.soft.problem import Problem
+from hepcuts.soft.search import Search
 from hepcuts.solvers import solver
 
 GOAL = "asimov_uncertainty"

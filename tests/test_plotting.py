@@ -14,9 +14,9 @@ from hepcuts import plotting
 from hepcuts.errors import EmptySelectionError, InputError, SampleError
 from hepcuts.landscape import Landscape, landscape
 from hepcuts.objectives import objective
+from hepcuts.optimization.walk import History
 from hepcuts.plotting import interactive
 from hepcuts.plotting.curves import normalized
-from hepcuts.walk import History
 
 EDGES = np.linspace(0.0, 10.0, 6)
 MISSING = -999.0

@@ -12,10 +12,10 @@ import hepcuts as hc
 from hepcuts import _pyhf
 from hepcuts.errors import InputError
 from hepcuts.objectives import objective
-from hepcuts.problem import Problem
 from hepcuts.regions import Region, positions
 from hepcuts.relaxations import step
-from hepcuts.search import Search
+from hepcuts.soft.problem import Problem
+from hepcuts.soft.search import Search
 from hepcuts.solvers import LBFGS
 
 SELECTION = hc.Selection(

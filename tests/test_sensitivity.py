@@ -6,13 +6,13 @@ import pytest
 import hepcuts as hc
 from hepcuts import counting
 from hepcuts.cuts import SlidingCut
-from hepcuts.lines import Line, hard_sums_along
 from hepcuts.objectives import objective as find_objective
-from hepcuts.problem import Problem
+from hepcuts.optimization.sensitivity import sensitivity
 from hepcuts.regions import Region
 from hepcuts.relaxations import step
-from hepcuts.search import Search
-from hepcuts.sensitivity import sensitivity
+from hepcuts.soft.lines import Line, hard_sums_along
+from hepcuts.soft.problem import Problem
+from hepcuts.soft.search import Search
 from hepcuts.solvers import solver
 
 OFF = -999.0

@@ -11,13 +11,14 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepcuts import Cut, HistoSys, Sample, Selection, SlidingCut, Window, fill, soft_sums
-from hepcuts.coordinates import Linear, normal_scores
+from hepcuts import Cut, HistoSys, Sample, Selection, SlidingCut, Window, fill
 from hepcuts.cuts import AbstractCut
 from hepcuts.errors import EmptySelectionError
 from hepcuts.filling import quietly
 from hepcuts.relaxations import step as find_step
-from hepcuts.soft_events import SoftEvents
+from hepcuts.soft import sums
+from hepcuts.soft.coordinates import Linear, normal_scores
+from hepcuts.soft.events import SoftEvents
 
 MISSING = -999.0
 STEPS: dict[str, Callable[[Any], Any]] = {
@@ -164,7 +165,7 @@ def test_blocks_and_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, block
     widths = np.full(len(thresholds), 0.3)
     whole = laid_out(selection, AXES["bins"])
     expected, passed = whole.sums(thresholds, widths, step), whole.pass_weights(thresholds, widths, step)
-    monkeypatch.setattr(soft_sums, "CHUNK", 24 * block)
+    monkeypatch.setattr(sums, "CHUNK", 24 * block)
     small = dataclasses.replace(whole, block=block)
     assert len(small._chunks) > 1
     for one, other in zip(small.sums(thresholds, widths, step), expected, strict=True):

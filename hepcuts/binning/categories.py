@@ -8,12 +8,12 @@ import numpy as np
 
 from hepcuts._types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.directions import find_directions
 from hepcuts.errors import InputError
 from hepcuts.filling import as_selection, warn_outside
 from hepcuts.objectives import AbstractObjective, AbstractTemplateObjective
 from hepcuts.objectives import objective as find_objective
 from hepcuts.optima import FEW_EVENTS
+from hepcuts.optimization.directions import find_directions
 from hepcuts.samples import Sample, check_samples
 
 from .categories_result import Categories

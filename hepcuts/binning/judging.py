@@ -10,9 +10,9 @@ import numpy as np
 
 from hepcuts._precision import float64_scope
 from hepcuts._types import FloatArray
-from hepcuts.constraints import AtLeast
-from hepcuts.evaluators import TemplateEvaluator
 from hepcuts.objectives import AbstractTemplateObjective, LikelihoodObjective
+from hepcuts.soft.constraints import AtLeast
+from hepcuts.soft.evaluators import TemplateEvaluator
 from hepcuts.templates import Templates, Yields
 
 from .fine import Guard

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
-from hepcuts.coordinates import NormalScores
+from hepcuts.soft.coordinates import NormalScores
 from hepcuts.templates import Structure, Templates, Yields
 
 from .programming import Partition

@@ -19,9 +19,9 @@ import scipy.special
 
 from hepcuts._types import FloatArray
 from hepcuts.errors import OptimizationError
-from hepcuts.layouts import loosest_is_low
-from hepcuts.search import Search
-from hepcuts.soft_events import SoftEvents
+from hepcuts.soft.events import SoftEvents
+from hepcuts.soft.layouts import loosest_is_low
+from hepcuts.soft.search import Search
 
 from .program import learn, quadratic_step
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
-from hepcuts.coordinates import AbstractCoordinate, NormalScores
 from hepcuts.cuts import Selection
 from hepcuts.errors import InputError
-from hepcuts.layouts import Layout, loosest_is_low
 from hepcuts.samples import Sample
+from hepcuts.soft.coordinates import AbstractCoordinate, NormalScores
+from hepcuts.soft.layouts import Layout, loosest_is_low
 
 _MOST_HALVINGS = 80
 

@@ -27,14 +27,7 @@ from . import density, host
 from .asimov import nominal_at, postfit_asimov_data
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
-from .minimization import (
-    as_operand,
-    contracted,
-    fitted_parameters,
-    gradients,
-    on_host,
-    slope_of_poi,
-)
+from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host, slope_of_poi
 from .searches import nominal_parameters, search
 from .solver.newton import CONVERGED
 from .structure import LikelihoodTemplates, Structure

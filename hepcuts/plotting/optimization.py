@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepcuts.errors import InputError
 from hepcuts.landscape import Landscape
-from hepcuts.optimization_result import OptimizationResult
-from hepcuts.walk import History
+from hepcuts.optimization.result import OptimizationResult
+from hepcuts.optimization.walk import History
 
 from ._style import CURVES, DASHES, INK, AnyFigure, legend_on_top, own_or_new_axes, style
 from .curves import threshold_label

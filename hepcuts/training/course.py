@@ -8,10 +8,10 @@ import numpy as np
 
 from hepcuts._types import FloatArray
 from hepcuts.errors import OptimizationError
-from hepcuts.search import Search
-from hepcuts.soft_events import SoftEvents
+from hepcuts.soft.events import SoftEvents
+from hepcuts.soft.search import Search
+from hepcuts.soft.spaces import DEFAULT_WIDTH
 from hepcuts.solvers import AbstractSolver, ValueAndGradient
-from hepcuts.spaces import DEFAULT_WIDTH
 
 from .losses import Classification, EndToEnd
 from .result import Row

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from hepcuts.discriminant import Discriminant
 from hepcuts.discriminant.scorer import Scorer
 from hepcuts.filling import quietly
-from hepcuts.problem import Problem
 from hepcuts.samples import Sample
-from hepcuts.search import Search
-from hepcuts.soft_events import SoftEvents
+from hepcuts.soft.events import SoftEvents
+from hepcuts.soft.problem import Problem
+from hepcuts.soft.search import Search
 
 from .losses import Classification, EndToEnd
 from .scored_events import ScoredEvents

@@ -14,10 +14,10 @@ from hepcuts._types import FloatArray
 from hepcuts.discriminant import Discriminant
 from hepcuts.discriminant.scorer import Scorer, chunks_of
 from hepcuts.errors import InputError
-from hepcuts.evaluators import too_narrow
 from hepcuts.samples import Sample
-from hepcuts.search import Search
-from hepcuts.soft_events import SoftEvents
+from hepcuts.soft.evaluators import too_narrow
+from hepcuts.soft.events import SoftEvents
+from hepcuts.soft.search import Search
 
 from .scored_events import ScoredEvents, Units
 
@@ -27,7 +27,7 @@ class Slope:
     """The objective at parameters and soft cuts.
 
     Attributes:
-        value: with the guards of the search (`hepcuts.evaluators`).
+        value: with the guards of the search (`hepcuts.soft.evaluators`).
         to_parameters: its gradient, shape (parameter,).
         to_thresholds: likewise, shape (threshold,).
         units: those of the scores.

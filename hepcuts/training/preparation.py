@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts.cuts import AbstractCut, Cut, Selection
-from hepcuts.directions import find_directions
 from hepcuts.discriminant import Discriminant
 from hepcuts.errors import InputError
 from hepcuts.filling import as_selection
 from hepcuts.objectives import AbstractEventObjective, AbstractObjective, BinaryCrossEntropy
 from hepcuts.objectives import objective as find_objective
-from hepcuts.problem import Problem
+from hepcuts.optimization.directions import find_directions
 from hepcuts.relaxations import step as find_step
 from hepcuts.samples import Sample
+from hepcuts.soft.problem import Problem
 from hepcuts.solvers import AbstractSolver
 from hepcuts.solvers import solver as find_solver
 

@@ -11,7 +11,7 @@ import pandas as pd
 from hepcuts.cuts import Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation import HardEvaluation
-from hepcuts.optimization_result import OptimizationResult
+from hepcuts.optimization.result import OptimizationResult
 from hepcuts.samples import Sample
 
 
@@ -64,7 +64,7 @@ class TrainingResult:
 
     @property
     def thresholds(self) -> dict[str, Any]:
-        """Thresholds by variable, see `hepcuts.optimization_result.OptimizationResult`."""
+        """Thresholds by variable, see `hepcuts.optimization.result.OptimizationResult`."""
         return self.optimization.thresholds
 
     @property

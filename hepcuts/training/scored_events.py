@@ -1,7 +1,7 @@
 """Events of one region with the scores of a discriminant that is still learning.
 
 The score is one more row of the soft cuts' coordinates. A step of the training goes through the events three times:
-features to scores; scores to soft sums with their slopes (`hepcuts.soft_events`); and, once the likelihood has told
+features to scores; scores to soft sums with their slopes (`hepcuts.soft.events`); and, once the likelihood has told
 what each sum is worth, slopes to the scores back to the parameters. Only the score of each event is kept in between.
 """
 
@@ -20,11 +20,11 @@ from hepcuts.cuts import Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.discriminant.scorer import CHUNK, Chunks, chunks_of
 from hepcuts.filling import blocks
-from hepcuts.layouts import Layout
 from hepcuts.relaxations import AbstractStep
 from hepcuts.samples import Sample
-from hepcuts.soft_events import SoftEvents
-from hepcuts.soft_sums import pass_weights
+from hepcuts.soft.events import SoftEvents
+from hepcuts.soft.layouts import Layout
+from hepcuts.soft.sums import pass_weights
 
 
 @dataclasses.dataclass(frozen=True)

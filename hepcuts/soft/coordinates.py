@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.special
 
-from ._types import FloatArray
-from .errors import InputError
+from hepcuts._types import FloatArray
+from hepcuts.errors import InputError
 
 _KNOTS = 4096
 """Quantiles of signal, and of background, to which a threshold is resolved."""

@@ -12,16 +12,17 @@ import numpy as np
 import tqdm
 from numpy.typing import NDArray
 
-from . import _files
-from ._types import FloatArray
-from .errors import InputError
+from hepcuts import _files
+from hepcuts._types import FloatArray
+from hepcuts.errors import InputError
+from hepcuts.filling import quietly
+from hepcuts.samples import Sample
+from hepcuts.soft.search import Search
+from hepcuts.solvers import Ending
+
 from .feasibility import enforce
-from .filling import quietly
 from .jumps import go_on
 from .polish import Polish, polish
-from .samples import Sample
-from .search import Search
-from .solvers import Ending
 from .validation import Validation, Validator
 from .walk import Walk
 

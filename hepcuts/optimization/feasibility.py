@@ -7,12 +7,12 @@ so that none of them has to bear it alone.
 
 import numpy as np
 
-from ._types import FloatArray
-from .constraints import violated
-from .errors import OptimizationError
-from .evaluators import as_yields
-from .layouts import loosest_is_low
-from .search import Search
+from hepcuts._types import FloatArray
+from hepcuts.errors import OptimizationError
+from hepcuts.soft.constraints import violated
+from hepcuts.soft.evaluators import as_yields
+from hepcuts.soft.layouts import loosest_is_low
+from hepcuts.soft.search import Search
 
 _TRIES = 32
 """Shifts up to the largest that are tried, where the constraints hold at none of a few."""

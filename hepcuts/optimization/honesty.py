@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._types import FloatArray
-from .bootstrap import Bootstrap, Optimism, bootstrap, optimism
-from .cuts import Selection
-from .errors import InputError
-from .problem import Problem
-from .samples import Sample
+from hepcuts._types import FloatArray
+from hepcuts.bootstrap import Bootstrap, Optimism, bootstrap, optimism
+from hepcuts.cuts import Selection
+from hepcuts.errors import InputError
+from hepcuts.samples import Sample
+from hepcuts.soft.problem import Problem
+
 from .validation import Validation
 
 

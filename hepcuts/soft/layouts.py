@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._columns import is_missing
-from ._types import Columns
+from hepcuts._columns import is_missing
+from hepcuts._types import Columns
+from hepcuts.cuts import AbstractCut, Selection, SlidingCut
+
 from .coordinates import AbstractCoordinate
-from .cuts import AbstractCut, Selection, SlidingCut
 
 _NEVER = 1e30
 """Coordinate of what fails on one side: far beyond the reach of any step."""

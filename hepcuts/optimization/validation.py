@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ._types import FloatArray
-from .errors import InputError, OptimizationError
-from .objectives import Part
+from hepcuts._types import FloatArray
+from hepcuts.errors import InputError, OptimizationError
+from hepcuts.objectives import Part
+from hepcuts.samples import Sample
+from hepcuts.soft.events import SoftEvents
+from hepcuts.soft.search import Search
+
 from .polish import polish
-from .samples import Sample
-from .search import Search
-from .soft_events import SoftEvents
 from .walk import Walk
 
 T = TypeVar("T")

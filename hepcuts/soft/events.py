@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._precision import float64_scope
-from ._types import FloatArray
+from hepcuts._precision import float64_scope
+from hepcuts._types import FloatArray
+from hepcuts.cuts import Selection
+from hepcuts.errors import EmptySelectionError
+from hepcuts.filling import EventTable, bins_of, blocks, require_columns, structure_of
+from hepcuts.relaxations import AbstractStep
+from hepcuts.samples import Sample
+from hepcuts.templates import Structure
+
 from .coordinates import AbstractCoordinate, Linear
-from .cuts import Selection
-from .errors import EmptySelectionError
-from .filling import EventTable, bins_of, blocks, require_columns, structure_of
 from .layouts import Layout, layout_of, loosest_is_low, rows_of
-from .relaxations import AbstractStep
-from .samples import Sample
-from .soft_sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pieces_of
-from .templates import Structure
+from .sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pieces_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from ._types import FloatArray
+from hepcuts._types import FloatArray
+from hepcuts.relaxations import AbstractStep
+
 from .layouts import Layout
-from .relaxations import AbstractStep
 
 BLOCK = 4096
 """Events of a block, at most; it stays in the processor's cache."""

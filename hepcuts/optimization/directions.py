@@ -6,11 +6,11 @@ from typing import Literal
 
 import numpy as np
 
-from ._columns import is_missing
-from ._types import FloatArray
-from .cuts import AbstractCut, Cut, Selection
-from .errors import InputError
-from .samples import Sample
+from hepcuts._columns import is_missing
+from hepcuts._types import FloatArray
+from hepcuts.cuts import AbstractCut, Cut, Selection
+from hepcuts.errors import InputError
+from hepcuts.samples import Sample
 
 
 def find_directions(samples: Sequence[Sample], selection: Selection) -> Selection:

@@ -7,16 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import _files
-from ._types import FloatArray
-from .bootstrap import Bootstrap, Optimism
-from .cuts import Selection
-from .errors import InputError, YieldError
-from .evaluation import HardEvaluation
+from hepcuts import _files
+from hepcuts._types import FloatArray
+from hepcuts.bootstrap import Bootstrap, Optimism
+from hepcuts.cuts import Selection
+from hepcuts.errors import InputError, YieldError
+from hepcuts.evaluation import HardEvaluation
+from hepcuts.presentation import DropOneTable, RoundedSelection, drop_one, rounded
+from hepcuts.regions import Region
+from hepcuts.samples import Sample
+
 from .polish import Polish
-from .presentation import DropOneTable, RoundedSelection, drop_one, rounded
-from .regions import Region
-from .samples import Sample
 from .sensitivity import Sensitivity
 from .walk import History
 
@@ -157,7 +158,7 @@ class OptimizationResult:
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the history (`hepcuts.plotting.history`) and return the artists."""
-        from . import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+        from hepcuts import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
 
         return plotting.history(self, ax=ax)
 

@@ -8,20 +8,21 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ._types import FloatArray
+from hepcuts._types import FloatArray
+from hepcuts.filling import EventTable, fill, quietly
+from hepcuts.objectives import AbstractEventObjective, AbstractTemplateObjective
+from hepcuts.regions import positions
+from hepcuts.samples import Sample
+from hepcuts.solvers import LBFGS
+from hepcuts.templates import Templates
+
 from .constraints import AtLeast, effective_background, read_constraints
 from .coordinates import AbstractCoordinate
 from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields
-from .filling import EventTable, fill, quietly
+from .events import SoftEvents
 from .layouts import loosest_is_low
-from .objectives import AbstractEventObjective, AbstractTemplateObjective
 from .problem import Problem
-from .regions import positions
-from .samples import Sample
-from .soft_events import SoftEvents
-from .solvers import LBFGS
 from .spaces import bounds_of, columns_of, coordinates_of, start_of, unknowns_of, widths_of
-from .templates import Templates
 
 _REACH = 1.5
 """How far a stage may move thresholds, in widths, before the events within reach are looked for again."""

@@ -4,15 +4,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ._types import FloatArray
-from .cuts import Selection
-from .filling import fill
-from .objectives import AbstractObjective
-from .regions import Region
-from .relaxations import AbstractStep
-from .samples import Sample
-from .solvers import AbstractSolver
-from .templates import Templates
+from hepcuts._types import FloatArray
+from hepcuts.cuts import Selection
+from hepcuts.filling import fill
+from hepcuts.objectives import AbstractObjective
+from hepcuts.regions import Region
+from hepcuts.relaxations import AbstractStep
+from hepcuts.samples import Sample
+from hepcuts.solvers import AbstractSolver
+from hepcuts.templates import Templates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,7 +27,7 @@ class Problem:
         axis: axis of the signal region's observable.
         regions: control regions.
         min_background: effective simulated background events wanted.
-        constraints: name to least value, see `hepcuts.constraints`.
+        constraints: name to least value, see `hepcuts.soft.constraints`.
         fixed: names of thresholds that stay where they are.
         tied: groups of names of thresholds that are equal in the units of their variables.
         linear: whether all coordinates are the variables themselves.

@@ -7,8 +7,9 @@ the best place is only where the gradient starts from.
 
 import numpy as np
 
-from ._types import FloatArray
-from .search import Search
+from hepcuts._types import FloatArray
+from hepcuts.soft.search import Search
+
 from .walk import Walk
 
 _EFFICIENCIES = (0.995, 0.95, 0.85, 0.7, 0.5, 0.3, 0.15, 0.05)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ._types import FloatArray
-from .errors import OptimizationError
-from .evaluators import Evaluation
-from .search import Search
-from .solvers import Ending
+from hepcuts._types import FloatArray
+from hepcuts.errors import OptimizationError
+from hepcuts.soft.evaluators import Evaluation
+from hepcuts.soft.search import Search
+from hepcuts.solvers import Ending
 
 _MOST_MOVES = 8
 """How often, at most, the events within reach are looked for again in a stage."""

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .errors import InputError
-from .templates import Structure, Templates, Yields
+from hepcuts.errors import InputError
+from hepcuts.templates import Structure, Templates, Yields
 
 QUANTITIES = (
     "signal",

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ._columns import is_missing
-from ._types import FloatArray
+from hepcuts._columns import is_missing
+from hepcuts._types import FloatArray
+from hepcuts.cuts import Selection, SlidingCut, Window
+from hepcuts.errors import InputError
+from hepcuts.samples import Sample
+
 from .coordinates import AbstractCoordinate, Linear, normal_scores
-from .cuts import Selection, SlidingCut, Window
-from .errors import InputError
 from .problem import Problem
-from .samples import Sample
 
 DEFAULT_WIDTH = 0.2
 """Width of a soft cut, in normal scores, or of a linear coordinate in units of the spread."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._types import FloatArray
-from .search import Search
+from hepcuts._types import FloatArray
+from hepcuts.soft.search import Search
 
 _PLACES = 24
 """Places that each threshold is tried at in a sweep."""

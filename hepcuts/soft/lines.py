@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._types import FloatArray
+from hepcuts._types import FloatArray
+
+from .events import SoftEvents
 from .layouts import Edge
 from .search import Search
-from .soft_events import SoftEvents
 
 _BEYOND = 1e29
 """Coordinate beyond all values, but not beyond those that stand for what is missing and fails."""

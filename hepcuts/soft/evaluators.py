@@ -18,14 +18,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ._precision import float64_scope
-from ._types import FloatArray
+from hepcuts._precision import float64_scope
+from hepcuts._types import FloatArray
+from hepcuts.filling import EventTable
+from hepcuts.objectives import AbstractEventObjective, AbstractTemplateObjective
+from hepcuts.relaxations import AbstractStep
+from hepcuts.templates import Structure, Templates, Yields
+
 from .constraints import AtLeast
-from .filling import EventTable
-from .objectives import AbstractEventObjective, AbstractTemplateObjective
-from .relaxations import AbstractStep
-from .soft_events import SoftEvents
-from .templates import Structure, Templates, Yields
+from .events import SoftEvents
 
 _PULL = 4.0
 """Weight of a user's constraint against the objective's own size."""
