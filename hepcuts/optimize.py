@@ -82,7 +82,8 @@ def optimize(
         step: the step function of the soft cuts; see `hepcuts.relaxations`.
         anneal: the widths of the soft cuts, stage by stage, in units of each cut's own; decreasing. By default from
             5 to 0.25, for cuts with a ``width`` from 5 to 1. How far to go is chosen by cross-validation: the
-            narrowest width whose value on events left out is within 2 % of the best.
+            width whose value on events left out is best, or a wider one that is not worse by half the uncertainty of
+            the difference.
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result

@@ -1,7 +1,7 @@
 """What to print of a selection: which of its cuts matter, and presentable values of its thresholds.
 
 Both ask what other selections of the same events are worth: without one of the cuts (the N-1 table), or with rounded
-thresholds. All of them are filled in one pass, and their profile likelihoods are fitted side by side.
+thresholds. Their profile likelihoods are fitted side by side.
 """
 
 import dataclasses
@@ -10,18 +10,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ._types import FloatArray
+from ._types import Columns, FloatArray
 from .cuts import AbstractCut, Selection
 from .errors import InputError
-from .filling import as_selection, bins_of, blocks, require_columns, structure_of
-from .metrics import Table
-from .profiling import PROFILE
+from .filling import as_selection
+from .regions import Region
+from .replicas import HardCuts, replicated_yields
+from .replicated import fitted_significances
 from .samples import Sample, check_samples
 from .templates import Structure, Yields
 
-_NUMBERS = 4_000_000
-"""Numbers that are held at once."""
 _STEPS = (1.0, 2.0, 2.5, 5.0)
 """Presentable thresholds are multiples of these, times a power of ten."""
 _FINEST, _COARSEST = 4, 1
@@ -121,17 +121,20 @@ def drop_one(
     selection: Selection | AbstractCut,
     *,
     axis: Any = None,
+    regions: Iterable[Region] = (),
     replicas: int = 100,
     seed: int = 0,
 ) -> DropOneTable:
     """Which cuts matter: the significance without each of them, the others where they are.
 
-    On events that did not choose the cuts, a cut that lowers the significance is one to leave out.
+    On events that did not choose the cuts, a cut that lowers the significance is one to leave out. A control region
+    loses the cut, too; one that inverts it is what fails the cut, and goes with it.
 
     Args:
         samples: at least one signal and one background.
         selection: cuts with their thresholds.
         axis: as in `hepcuts.fill`.
+        regions: control regions beside it.
         replicas: number of bootstrap replicas of the events (Poisson) for the uncertainty of the loss.
         seed: of the replicas.
 
@@ -153,26 +156,79 @@ def drop_one(
     """
     if replicas < 2:
         raise InputError(f"replicas is {replicas}; expected at least 2 for a spread.")
-    events = _Events(samples, selection, axis)
-    cuts = events.selection.cuts
-    masks = [np.ones(len(cuts), dtype=bool), *(np.arange(len(cuts)) != left_out for left_out in range(len(cuts)))]
-    table = events.table(masks, 1)
-    values = PROFILE(table)
-    random = np.random.default_rng(seed)
-    replicated = PROFILE(events.table(masks, replicas, random)).reshape(len(masks), replicas)
-    losses = replicated[0] - replicated
-    rows = [
-        WithoutCut(
-            cut,
-            float(values[row]),
-            float(values[0] - values[row]),
-            _spread(losses[row]),
-            float(table.signal[row]),
-            float(table.background[row]),
-        )
-        for row, cut in enumerate(cuts, start=1)
-    ]
-    return DropOneTable(events.selection, float(values[0]), tuple(rows))
+    samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
+    behind = [_Without((chosen,), left_out=variable) for variable in (None, *chosen.variables)]
+    generator = np.random.default_rng(seed)
+    structures, yields = replicated_yields(
+        samples, behind, axis=axis, regions=regions, replicas=replicas, generator=generator
+    )
+    values = np.empty((len(behind), 1 + replicas))
+    channels = [_channels(hard, regions) for hard in behind]
+    for some in sorted(set(channels)):
+        # Those with the same channels have the same likelihood, and are fitted together.
+        rows = [row for row, mine in enumerate(channels) if mine == some]
+        stacked = [_stacked([yields[row][channel] for row in rows]) for channel in some]
+        values[rows] = fitted_significances([structures[channel] for channel in some], stacked).reshape(len(rows), -1)
+    losses = values[0] - values
+    found = []
+    for row, cut in enumerate(chosen.cuts, start=1):
+        signal, background = _totals(structures[0], yields[row][0])
+        loss = float(losses[row, 0])
+        found.append(WithoutCut(cut, float(values[row, 0]), loss, _spread(losses[row, 1:]), signal, background))
+    return DropOneTable(chosen, float(values[0, 0]), tuple(found))
+
+
+def _complete(selection: Selection | AbstractCut) -> Selection:
+    chosen = as_selection(selection)
+    if chosen is None or None in chosen.thresholds:
+        raise InputError(f"The selection is {chosen}; expected cuts with all of their thresholds.")
+    return chosen
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Without(HardCuts):
+    """Hard cuts without the one on a variable, in all regions.
+
+    Attributes:
+        left_out: the variable, or None.
+    """
+
+    left_out: str | None = None
+
+    def passes(
+        self,
+        sample: int,  # noqa: ARG002 (the same cuts for all of them)
+        columns: Columns,
+        *,
+        missing: float | None,
+        region: Region | None = None,
+    ) -> NDArray[np.bool_]:
+        """As `HardCuts.passes`."""
+        (full,) = self.selections
+        of_region = full if region is None else region.selection(full)
+        kept = [cut.passes(columns, missing=missing) for cut in of_region.cuts if cut.variable != self.left_out]
+        everything = np.ones(len(next(iter(columns.values()))), dtype=bool)
+        return np.asarray(np.logical_and.reduce([everything, *kept]))
+
+
+def _channels(hard: _Without, regions: Sequence[Region]) -> tuple[int, ...]:
+    """Which channels there are without a cut: the signal region, and control regions that do not invert it."""
+    return (0, *(number for number, region in enumerate(regions, start=1) if hard.left_out not in region.inverted))
+
+
+def _stacked(yields: Sequence[Yields]) -> Yields:
+    """Rows of several yields, of shape (row, variation, sample, bin), one after the other."""
+    return Yields(
+        np.concatenate([np.asarray(y.values) for y in yields]),
+        np.concatenate([np.asarray(y.variances) for y in yields]),
+    )
+
+
+def _totals(structure: Structure, yields: Yields) -> tuple[float, float]:
+    """Expected signal and background of the first row."""
+    signal = np.array([component.signal for component in structure.components])
+    nominal = np.asarray(yields.nominal)[0]
+    return float(nominal[signal].sum()), float(nominal[~signal].sum())
 
 
 def _spread(values: FloatArray) -> float:
@@ -181,7 +237,12 @@ def _spread(values: FloatArray) -> float:
 
 
 def rounded(
-    samples: Iterable[Sample], selection: Selection | AbstractCut, *, max_loss: float = 0.01, axis: Any = None
+    samples: Iterable[Sample],
+    selection: Selection | AbstractCut,
+    *,
+    max_loss: float = 0.01,
+    axis: Any = None,
+    regions: Iterable[Region] = (),
 ) -> RoundedSelection:
     """Presentable thresholds: the coarsest multiples of 1, 2, 2.5 or 5 times a power of ten that cost next to nothing.
 
@@ -193,6 +254,7 @@ def rounded(
         selection: cuts with their thresholds.
         max_loss: fraction of the significance that all rounding together may cost.
         axis: as in `hepcuts.fill`.
+        regions: control regions beside it, whose thresholds are rounded alike.
 
     Raises:
         InputError: a threshold is not set, `max_loss` is not between 0 and 1, or the selection has no significance.
@@ -206,25 +268,46 @@ def rounded(
     """
     if not 0 < max_loss < 1:
         raise InputError(f"max_loss is {max_loss}; expected a fraction between 0 and 1, such as 0.01.")
-    events = _Events(samples, selection, axis)
-    thresholds = np.array(events.selection.thresholds, dtype=np.float64)
-    (exact,) = PROFILE(events.table([np.ones(len(events.selection.cuts), dtype=bool)], 1))
+    samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
+
+    def significances(selections: Sequence[Selection]) -> FloatArray:
+        structures, yields = replicated_yields(
+            samples,
+            [HardCuts((one,)) for one in selections],
+            axis=axis,
+            regions=regions,
+            replicas=0,
+            generator=np.random.default_rng(0),
+        )
+        return fitted_significances(structures, [_stacked(channel) for channel in zip(*yields, strict=True)])
+
+    thresholds = np.array(chosen.thresholds, dtype=np.float64)
+    (exact,) = significances([chosen])
     if not np.isfinite(exact):
-        raise InputError(f"{events.selection} has no significance on these events; there is nothing to round.")
-    significance = float(exact)
+        raise InputError(f"{chosen} has no significance on these events; there is nothing to round.")
+    found, significance = chosen, float(exact)
     for number in range(len(thresholds)):
-        tried = [
-            np.where(np.arange(len(thresholds)) == number, value, thresholds)
-            for value in _candidates(thresholds[number])
-        ]
-        tried = [points for points in tried if events.possible(points)]
-        values = PROFILE(events.table_at(tried))
+        tried = _possible(chosen, thresholds, number)
+        values = significances(tried)
         allowed = exact * (1.0 - max_loss * (number + 1) / len(thresholds))
         good = np.flatnonzero(values >= allowed)
         if len(good):
-            thresholds, significance = tried[good[0]], float(values[good[0]])
-    found = events.selection.at(thresholds)
+            found, significance = tried[good[0]], float(values[good[0]])
+            thresholds = np.array(found.thresholds, dtype=np.float64)
     return RoundedSelection(found, significance, float(exact), 1.0 - significance / float(exact))
+
+
+def _possible(selection: Selection, thresholds: FloatArray, number: int) -> list[Selection]:
+    """The selection with rounded values of one threshold, the coarsest first, where a window's edges are in order."""
+    found = []
+    for value in _candidates(thresholds[number]):
+        points = thresholds.copy()
+        points[number] = value
+        try:
+            found.append(selection.at(points))
+        except InputError:
+            continue
+    return found
 
 
 def _candidates(threshold: float) -> list[float]:
@@ -241,79 +324,3 @@ def _candidates(threshold: float) -> list[float]:
             value = multiple * step * 10.0**power if power >= 0 else multiple * step / 10.0**-power
             found[float(value)] = None
     return list(found)
-
-
-class _Events:
-    """The events, to be filled behind many selections at once."""
-
-    def __init__(self, samples: Iterable[Sample], selection: Selection | AbstractCut, axis: Any) -> None:
-        self.samples = check_samples(samples)
-        chosen = as_selection(selection)
-        if chosen is None or None in chosen.thresholds:
-            raise InputError(f"The selection is {chosen}; expected cuts with all of their thresholds.")
-        self.selection = chosen
-        self.structure: Structure = structure_of(self.samples, axis=axis, channel="signal_region")
-        for sample in self.samples:
-            require_columns(sample, chosen, axis)
-        self._blocks = list(blocks(self.samples, self.structure))
-
-    def possible(self, thresholds: FloatArray) -> bool:
-        """Whether a window's edges are in order."""
-        try:
-            self.selection.at(thresholds)
-        except InputError:
-            return False
-        return True
-
-    def table(self, kept: Sequence[Any], replicas: int, random: np.random.Generator | None = None) -> Table:
-        """The selection with only some of its cuts: rows are selections, and replicas of each.
-
-        Args:
-            kept: for each row which cuts are kept, shape (cut,).
-            replicas: number of replicas of each.
-            random: draws them, or None for the events themselves.
-        """
-
-        def masks(columns: Any, missing: Any) -> Any:
-            passed = np.stack([cut.passes(columns, missing=missing) for cut in self.selection.cuts])
-            return np.stack([passed[keep].all(axis=0) for keep in kept])
-
-        counts = None if random is None else [random.poisson(1.0, (len(s), replicas)) for s in self.samples]
-        return self._filled(masks, len(kept), replicas, counts)
-
-    def table_at(self, thresholds: Sequence[FloatArray]) -> Table:
-        """The selection at other thresholds, each of shape (threshold,)."""
-        selections = [self.selection.at(points) for points in thresholds]
-
-        def masks(columns: Any, missing: Any) -> Any:
-            return np.stack([selection.mask(columns, missing=missing) for selection in selections])
-
-        return self._filled(masks, len(selections), 1, None)
-
-    def _filled(self, masks: Any, rows: int, replicas: int, counts: Any) -> Table:
-        structure = self.structure
-        shape = (rows, replicas, len(structure.variations), len(structure.components), structure.num_bins)
-        values, variances = np.zeros(shape), np.zeros(shape)
-        for variation, s, columns, weights, sample in self._blocks:
-            bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
-            passed = masks(columns, sample.missing)
-            for b in range(structure.num_bins):
-                for part in _parts(np.flatnonzero(inside & (bins == b)), replicas + rows):
-                    here = passed[:, part].astype(np.float64)
-                    times = np.ones((len(part), 1)) if counts is None else counts[s][part]
-                    for target, power in ((values, 1), (variances, 2)):
-                        target[:, :, variation, s, b] += here @ (weights[part, None] ** power * times)
-        flat = [np.moveaxis(a.reshape(rows * replicas, *shape[2:]), 0, -1) for a in (values, variances)]
-        complete = structure.complete(*flat)
-        yields = Yields(*(np.moveaxis(np.asarray(a), -1, 0) for a in (complete.values, complete.variances)))
-        totals = [sum(s.total for s in self.samples if s.signal == signal) for signal in (True, False)]
-        return Table.of(
-            np.zeros(rows * replicas),
-            structure,
-            lambda at: Yields(yields.values[at], yields.variances[at]),
-            (totals[0], totals[1]),
-        )
-
-
-def _parts(events: Any, columns: int) -> list[Any]:
-    return np.array_split(events, max(1, len(events) * columns // _NUMBERS)) if len(events) else []

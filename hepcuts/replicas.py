@@ -69,6 +69,13 @@ class _Piece:
     bins: NDArray[np.int64]
     weights: FloatArray
 
+    def fill(self) -> None:
+        """Sum up the events themselves, where there are no replicas."""
+        inside = np.flatnonzero(self.bins >= 0)
+        bins, weights = self.bins[inside], self.weights[inside]
+        for row, power in enumerate((1, 2)):
+            self.sums[row, :, 0] += np.bincount(bins, weights**power, minlength=self.sums.shape[1])
+
 
 def replicated_yields(
     samples: Sequence[Sample],
@@ -103,7 +110,11 @@ def replicated_yields(
             bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
             for of_cuts, hard in zip(sums, cuts, strict=True):
                 passed = hard.passes(s, columns, missing=sample.missing, region=region) & inside
-                pieces[s].append(_Piece(of_cuts[number][:, variation, s], np.where(passed, bins, -1), weights))
+                piece = _Piece(of_cuts[number][:, variation, s], np.where(passed, bins, -1), weights)
+                if replicas:
+                    pieces[s].append(piece)
+                else:
+                    piece.fill()
     for mine, stream in zip(pieces, generator.spawn(len(samples)), strict=True):
         _fill(mine, replicas, stream)
     return structures, [
@@ -144,6 +155,8 @@ def _completed(structure: Structure, sums: FloatArray) -> Yields:
 
 def _fill(pieces: Sequence[_Piece], replicas: int, generator: np.random.Generator) -> None:
     """Sum up the weights of one sample, all pieces with the same random numbers."""
+    if not pieces:
+        return
     somewhere = np.flatnonzero(np.any([piece.bins >= 0 for piece in pieces], axis=0))
     first, alike = _kinds([column[somewhere] for piece in pieces for column in (piece.weights, piece.bins)])
     kinds = somewhere[first]

@@ -102,7 +102,7 @@ class Task:
         structures, found = replicated_yields(
             self.samples, cuts, axis=self.axis, regions=self.regions, replicas=self.replicas, generator=generator
         )
-        fitted = [_significances(structures, yields) for yields in found]
+        fitted = [fitted_significances(structures, yields) for yields in found]
         if isinstance(self.goal, LikelihoodObjective) and self.goal.statistic is discovery_significance:
             values = fitted
         elif isinstance(self.goal, AbstractTemplateObjective):
@@ -187,8 +187,16 @@ def _references(structures: Sequence[Structure], yields: Sequence[Yields], rows:
     ]
 
 
-def _significances(structures: Sequence[Structure], yields: Sequence[Yields]) -> FloatArray:
-    """Significances of the profile likelihood, NaN where there is none, shape (row,)."""
+def fitted_significances(structures: Sequence[Structure], yields: Sequence[Yields]) -> FloatArray:
+    """Discovery significances of the profile likelihood on the Asimov dataset, side by side.
+
+    Args:
+        structures: of each channel.
+        yields: of each channel, of shape (row, variation, sample, bin).
+
+    Returns:
+        Shape (row,); NaN where there is none.
+    """
     rows = _has_model(structures, yields)
     found = np.full(len(rows), np.nan)
     if rows.any():

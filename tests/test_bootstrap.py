@@ -361,11 +361,9 @@ def test_without_replicas_or_folds_there_is_neither():
         hc.optimize(samples, hc.Cut("x0", ">"), replicas=1)
 
 
-def test_tables_of_several_regions_are_refused():
+def test_tables_of_several_regions():
     samples = make_samples()
     result = hc.optimize(samples, CUTS, regions=[Region("control", inverted=["x"])], folds=0, anneal=(1.0,))
     assert result.bootstrap.significance.value == pytest.approx(result.significance, rel=1e-6)
-    with pytest.raises(InputError, match="signal region only"):
-        result.drop_one()
-    with pytest.raises(InputError, match="signal region only"):
-        result.rounded()
+    assert result.drop_one(replicas=5).significance == pytest.approx(result.significance, rel=1e-6)
+    assert result.rounded().exact == pytest.approx(result.significance, rel=1e-6)

@@ -200,3 +200,25 @@ def test_what_cannot_be_is_said() -> None:
     search = search_of(selection, {"signal_efficiency": 0.4, "wjets": 10.0}, fixed=("y",))
     with pytest.raises(OptimizationError, match=r"cannot be fulfilled: .* signal_efficiency .* < .*\. Ask for less"):
         enforce(search, search.start)
+
+
+def test_simulated_background_is_wished_for_only() -> None:
+    selection = hc.Selection([hc.Cut("x", ">", 3.2), hc.Cut("y", ">", 3.0, bounds=(2.0, 4.0))])
+    wishing = search_of(selection, {"signal_efficiency": 0.01}, min_background=40.0)
+    hard = selection.at(wishing.thresholds(enforce(wishing, wishing.start)))
+    assert 40.0 <= quantity("effective_background", masks(hard)) < 43.0
+    # More than there is at the bounds: the constraint holds, and nothing is refused.
+    much = search_of(selection, {"signal_efficiency": 0.01}, min_background=1e6)
+    plain = search_of(selection, {"signal_efficiency": 0.01})
+    np.testing.assert_array_equal(enforce(much, much.start), enforce(plain, plain.start))
+
+
+def test_cuts_that_run_out_of_simulation_on_a_discrete_variable_are_loosened() -> None:
+    r = np.random.default_rng(1)
+    n = {"signal": r.poisson(9.0, 4000), "background": r.poisson(2.0, 4000)}
+    signal = hc.Sample("s", {"n": n["signal"].astype(float)}, weights=np.full(4000, 0.05), signal=True)
+    samples = [signal, hc.Sample("b", {"n": n["background"].astype(float)})]
+    result = hc.optimize(samples, hc.Cut("n", ">"), objective="s_over_sqrt_b", min_background=25.0, replicas=0)
+    assert result.training.effective_background >= 25.0
+    # The next tighter cut has too few.
+    assert np.sum(n["background"] > np.floor(result.thresholds["n"]) + 1) < 25

@@ -6,7 +6,9 @@ import pytest
 
 import hepcuts as hc
 from hepcuts.errors import InputError
+from hepcuts.evaluation import evaluate
 from hepcuts.presentation import _candidates, drop_one, rounded
+from hepcuts.regions import Region
 
 from .unchecked import unchecked  # noqa: F401
 
@@ -103,6 +105,33 @@ def test_rounded_values_are_exact_decimals():
         assert all(float(f"{value:.12g}") == value for value in found)
         distances = [abs(value - threshold) for value in found]
         assert distances[-1] <= 1e-3 * abs(threshold)
+
+
+def test_control_regions_lose_the_cut_or_go_with_it():
+    samples = make_samples()
+    regions = [Region("side", inverted=["mass"]), Region("loose", without=["noise"], inverted=["x"])]
+    table = drop_one(samples, CUTS, regions=regions, replicas=20)
+
+    def worth(cuts: hc.Selection, *beside: Region) -> float:
+        return evaluate(samples, cuts, regions=beside).significance
+
+    x, mass, noise = CUTS.cuts
+    assert table.significance == pytest.approx(worth(CUTS, *regions), rel=1e-9)
+    without_x, without_mass, without_noise = (row.significance for row in table.rows)
+    assert without_x == pytest.approx(worth(mass & noise, regions[0]), rel=1e-9)
+    assert without_mass == pytest.approx(worth(x & noise, regions[1]), rel=1e-9)
+    # "loose" does not cut on noise in the first place.
+    assert without_noise == pytest.approx(worth(x & mass, regions[0], Region("loose", inverted=["x"])), rel=1e-9)
+    assert all(row.uncertainty > 0 for row in table.rows[:2])
+
+
+def test_thresholds_are_rounded_in_all_regions():
+    samples, region = make_samples(1), Region("side", inverted=["x"])
+    found = rounded(samples, CUTS, max_loss=0.01, regions=[region])
+    exact, significance = (evaluate(samples, s, regions=[region]).significance for s in (CUTS, found.selection))
+    assert found.exact == pytest.approx(exact, rel=1e-9)
+    assert found.significance == pytest.approx(significance, rel=1e-9)
+    assert found.loss <= 0.01
 
 
 BAD = {

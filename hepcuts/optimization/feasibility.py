@@ -5,11 +5,13 @@ Here hard cuts are moved toward looser ones by one shift in the coordinates for 
 so that none of them has to bear it alone.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hepcuts._types import FloatArray
 from hepcuts.errors import OptimizationError
-from hepcuts.soft.constraints import violated
+from hepcuts.soft.constraints import AtLeast, violated
 from hepcuts.soft.evaluators import as_yields
 from hepcuts.soft.layouts import loosest_is_low
 from hepcuts.soft.search import Search
@@ -25,13 +27,14 @@ _CLOSEST = 0.499
 
 
 def enforce(search: Search, position: FloatArray) -> FloatArray:
-    """The thresholds, loosened as little as it takes for a user's constraints to hold behind the hard cuts.
+    """The thresholds, loosened as little as it takes for constraints, and wishes if possible, to hold for hard cuts.
 
     Bounds are kept, thresholds that are fixed stay, and tied ones move together; those that are tied to each other so
     that one would be tightened stay, too.
 
     Args:
-        search: with the training events; its `constraints` are to hold, its other guards are wishes.
+        search: with the training events; its `constraints` are to hold, its other guards are wishes: where there is
+            no fulfilling them all, the constraints alone count.
         position: thresholds in the coordinates, shape (threshold,).
 
     Returns:
@@ -40,33 +43,48 @@ def enforce(search: Search, position: FloatArray) -> FloatArray:
     Raises:
         OptimizationError: they do not hold at the loosest thresholds that the bounds allow; the message says which.
     """
-    if not short_of(search, position):
-        return position
-    signs, room = _room(search, position)
+    wishes = tuple(guard for guard in search.guards if guard.soft)
+    for wanted in ((*search.constraints, *wishes), search.constraints):
+        found = _loosened(search, position, wanted)
+        if found is not None:
+            return found
+    loosest = _moved(position, _room(search, position), np.inf)
+    raise OptimizationError(
+        "The constraints cannot be fulfilled: at the loosest cuts that bounds and fixed thresholds allow, "
+        f"{'; '.join(short_of(search, loosest))}. Ask for less, or widen the bounds."
+    )
 
-    def moved(shift: float) -> FloatArray:
-        return position + signs * np.minimum(shift, room)
+
+def _loosened(search: Search, position: FloatArray, wanted: Sequence[AtLeast]) -> FloatArray | None:
+    """Moved by the smallest shift that does; None if none does."""
+    if not short_of(search, position, wanted):
+        return position
+    room = _room(search, position)
 
     # What is wanted need not grow with every event: weights can be negative, and one of large weight makes the
     # effective number of events smaller. So look from the smallest shift on, then between the last two.
-    tried = np.linspace(0.0, float(room.max()), _TRIES + 1)
-    found = next((n for n in range(1, len(tried)) if not short_of(search, moved(tried[n]))), None)
+    tried = np.linspace(0.0, float(room[1].max()), _TRIES + 1)
+    found = next(
+        (n for n in range(1, len(tried)) if not short_of(search, _moved(position, room, tried[n]), wanted)), None
+    )
     if found is None:
-        raise OptimizationError(
-            "The constraints cannot be fulfilled: at the loosest cuts that bounds and fixed thresholds allow, "
-            f"{'; '.join(short_of(search, moved(np.inf)))}. Ask for less, or widen the bounds."
-        )
+        return None
     low, high = tried[found - 1], tried[found]
     while high - low > _PRECISION:
         middle = 0.5 * (low + high)
-        low, high = (middle, high) if short_of(search, moved(middle)) else (low, middle)
-    return moved(high)
+        low, high = (middle, high) if short_of(search, _moved(position, room, middle), wanted) else (low, middle)
+    return _moved(position, room, high)
 
 
-def short_of(search: Search, position: FloatArray) -> list[str]:
-    """What falls short of the constraints behind hard cuts at a position, in words; of the first region."""
+def _moved(position: FloatArray, room: tuple[FloatArray, FloatArray], shift: float) -> FloatArray:
+    signs, most = room
+    return position + signs * np.minimum(shift, most)
+
+
+def short_of(search: Search, position: FloatArray, wanted: Sequence[AtLeast] | None = None) -> list[str]:
+    """What falls short of what is wanted behind hard cuts at a position, in words; by default of the constraints."""
     sums, structure = search.hard_sums(position)[0], search.regions[0].structure
-    return violated(search.constraints, as_yields(sums, structure), structure)
+    return violated(search.constraints if wanted is None else wanted, as_yields(sums, structure), structure)
 
 
 def _room(search: Search, position: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -11,7 +11,7 @@ from hepcuts import _files
 from hepcuts._types import FloatArray
 from hepcuts.bootstrap import Bootstrap, Optimism
 from hepcuts.cuts import Selection
-from hepcuts.errors import InputError, YieldError
+from hepcuts.errors import YieldError
 from hepcuts.evaluation import HardEvaluation
 from hepcuts.presentation import DropOneTable, RoundedSelection, drop_one, rounded
 from hepcuts.regions import Region
@@ -118,12 +118,8 @@ class OptimizationResult:
 
         Args:
             options: ``replicas`` and ``seed`` of `hepcuts.presentation.drop_one`.
-
-        Raises:
-            InputError: there are control regions.
         """
-        self._without_regions("The N-1 table")
-        return drop_one(self.samples, self.selection, axis=self.axis, **options)
+        return drop_one(self.samples, self.selection, axis=self.axis, regions=self.regions, **options)
 
     def rounded(self, *, max_loss: float = 0.01) -> RoundedSelection:
         """Presentable thresholds, and what they cost on the quoted events; see `hepcuts.presentation.rounded`.
@@ -132,18 +128,9 @@ class OptimizationResult:
             max_loss: fraction of the significance that all rounding together may cost.
 
         Raises:
-            InputError: there are control regions, `max_loss` is not between 0 and 1, or there is no significance.
+            InputError: `max_loss` is not between 0 and 1, or there is no significance.
         """
-        self._without_regions("Rounding")
-        return rounded(self.samples, self.selection, max_loss=max_loss, axis=self.axis)
-
-    def _without_regions(self, what: str) -> None:
-        if self.regions:
-            names = ", ".join(region.name for region in self.regions)
-            raise InputError(
-                f"{what} knows the signal region only; this result has the control regions {names}. Evaluate other "
-                "cuts with hepcuts.evaluation.evaluate(samples, selection, regions=...)."
-            )
+        return rounded(self.samples, self.selection, max_loss=max_loss, axis=self.axis, regions=self.regions)
 
     @property
     def workspace(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hepcuts._columns import is_missing
 from hepcuts._types import FloatArray
-from hepcuts.cuts import Selection, SlidingCut, Window
+from hepcuts.cuts import AbstractCut, Selection, SlidingCut, Window
 from hepcuts.errors import InputError
 from hepcuts.samples import Sample
 
@@ -58,7 +58,7 @@ def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[Abstract
             np.concatenate([columns_of(samples, variable, signal=signal) for variable in tied])
             for signal in (True, False)
         ]
-        if problem.linear or cut.width is not None or isinstance(cut.plain, SlidingCut):
+        if problem.linear or any(_is_linear(other) for other in problem.selection.cuts if other.variable in tied):
             low, high = min(b.min() for b in both), max(b.max() for b in both)
             scale = 1.0 if problem.linear else min(_spread(samples, variable) for variable in tied)
             found.append(Linear(scale, (float(low), float(high))))
@@ -66,6 +66,10 @@ def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[Abstract
             _spread_or_values(both, cut.variable)
             found.append(normal_scores(both[0], both[1], _exact(problem.selection, tied)))
     return found
+
+
+def _is_linear(cut: AbstractCut) -> bool:
+    return cut.width is not None or isinstance(cut.plain, SlidingCut)
 
 
 def _exact(selection: Selection, variables: Sequence[str]) -> list[tuple[float, int]]:
