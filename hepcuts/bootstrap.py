@@ -47,7 +47,7 @@ class Bootstrap:
     def rows(self) -> list[tuple[str, str]]:
         """The summary as pairs of label and text."""
         rows = [("significance", str(self.significance))]
-        if self.objective.replicas is not self.significance.replicas:
+        if not np.array_equal(self.objective.replicas, self.significance.replicas, equal_nan=True):
             rows.append((f"objective {self.objective.name}", str(self.objective)))
         return rows
 
@@ -69,25 +69,16 @@ class Optimism:
         training: the objective on the events that chose the cuts.
         validated: in the cross-validation, each event behind cuts that it did not choose.
         sign: +1 if larger is better, -1 for a loss.
-        choice: by how much the validated value is too good because it is the best of several: the best of several
-            cross-validations is so by fluctuations, too. The mean over replicas of the best value in a replica,
-            without the value on the events of what is best there; 0 if there was no choice.
     """
 
     training: Replicated
     validated: Replicated
     sign: int
-    choice: float = 0.0
 
     @property
     def value(self) -> float:
         """By how much the former is better; NaN if either has no value."""
         return self.sign * (self.training.value - self.validated.value)
-
-    @property
-    def corrected(self) -> float:
-        """The validated value without what the choice of the best adds to it."""
-        return self.validated.value - self.sign * self.choice
 
     @property
     def uncertainty(self) -> float:
@@ -100,8 +91,7 @@ class Optimism:
         return differences.uncertainty
 
     def __str__(self) -> str:
-        choice = f", and {self.choice:.2g} by choosing the best of several" if self.choice else ""
-        return f"{self.value:.2g} +- {self.uncertainty:.2g}{choice}"
+        return f"{self.value:.2g} +- {self.uncertainty:.2g}"
 
     def __repr__(self) -> str:
         return (
@@ -148,7 +138,7 @@ def bootstrap(
     if chosen is None:
         raise InputError("The selection is None; expected cuts with all of their thresholds.")
     task = Task(samples, find_objective(objective), axis, tuple(regions), check_replicas(replicas, none=False))
-    (both,) = task.evaluated([HardCuts((chosen,))], seed)
+    (both,) = task.evaluated_with_significance([HardCuts((chosen,))], seed)
     return Bootstrap(*both)
 
 
@@ -160,7 +150,6 @@ def optimism(
     objective: str | AbstractObjective | Any = "profile",
     axis: Any = None,
     regions: Iterable[Region] = (),
-    rejected: Sequence[Sequence[Selection]] = (),
     replicas: int = 100,
     seed: int | np.random.Generator = 0,
 ) -> Optimism:
@@ -174,8 +163,6 @@ def optimism(
         objective: as in `bootstrap`.
         axis: likewise.
         regions: likewise.
-        rejected: cuts of the folds, as in `folds`, of what the cross-validation was tried with besides and found
-            worse, such as other widths.
         replicas: likewise, for the uncertainty.
         seed: likewise.
 
@@ -195,22 +182,9 @@ def optimism(
     samples, goal = check_samples(samples), find_objective(objective)
     selections, members = folds
     task = Task(samples, goal, axis, tuple(regions), check_replicas(replicas, none=False))
-    parts = [HardCuts(tuple(cuts), tuple(members)) for cuts in (selections, *rejected)]
-    training, *validated = (value for value, _ in task.evaluated([HardCuts((selection,)), *parts], seed))
-    return Optimism(training, validated[0], goal.sign, _of_choice(validated, goal.sign))
-
-
-def _of_choice(tried: Sequence[Replicated], sign: int) -> float:
-    """By how much the best of some values is too good because it is the best."""
-    replicas = sign * np.array([one.replicas for one in tried])
-    values = sign * np.array([one.value for one in tried])
-    known = np.flatnonzero(np.isfinite(values))
-    replicas = np.where(np.isfinite(replicas[known]), replicas[known], -np.inf)
-    some = np.isfinite(replicas).any(axis=0)
-    if len(known) < 2 or not some.any():
-        return 0.0
-    best = np.argmax(replicas[:, some], axis=0)
-    return float(np.mean(replicas[:, some][best, np.arange(len(best))] - values[known][best]))
+    of_folds = HardCuts(tuple(selections), tuple(members))
+    training, validated = task.evaluated([HardCuts((selection,)), of_folds], seed)
+    return Optimism(training, validated, goal.sign)
 
 
 def check_replicas(replicas: int, *, none: bool = True) -> int:

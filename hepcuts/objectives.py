@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from . import classification, counting
-from ._precision import float64_scope
+from ._precision import float64_scope, namespace
 from .errors import FitError, InputError, YieldError
 from .filling import EventTable
 from .histfactory import (
@@ -128,9 +128,11 @@ class TemplateObjective(AbstractTemplateObjective):
 
     Attributes:
         function: of `Yields` and `Structure`, differentiable.
+        batched: whether it takes yields of NumPy, too, and any axes before those that `Yields` has.
     """
 
     function: Callable[[Yields, Structure], Any] = lambda yields, _: yields.nominal.sum()
+    batched: bool = False
 
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateObjective.of_yields`."""
@@ -140,9 +142,16 @@ class TemplateObjective(AbstractTemplateObjective):
     def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:  # noqa: ARG002
         """See `AbstractObjective.hard`."""
         only = self._only(templates)
+        if self.batched:
+            return float(self.of_rows([only.yields], templates))
         # The yields, too, become arrays of JAX where these have 64 bits.
         function = float64_scope(lambda yields: self.function(_jax_yields(yields), only.structure))
         return float(function(only.yields))
+
+    def of_rows(self, yields: Sequence[Yields], references: Sequence[Templates]) -> Any:
+        """Values of many rows of yields of NumPy, if `batched`: shape of their leading axes. Nothing is compiled."""
+        with np.errstate(all="ignore"):
+            return self.function(yields[0], self._only(references).structure)
 
     def _only(self, templates: Sequence[Templates]) -> Templates:
         if len(templates) > 1:
@@ -253,9 +262,10 @@ def _decisions(samples: Sequence[Sample], selection: Any) -> dict[str, Any]:
 
 def totals(yields: Yields, structure: Structure) -> tuple[Any, Any]:
     """Expected signal and background, shape (..., bin), from yields of shape (..., variation, sample, bin)."""
-    signal = jnp.asarray([component.signal for component in structure.components])[:, None]
-    nominal = yields.values[..., 0, :, :]
-    return jnp.where(signal, nominal, 0.0).sum(-2), jnp.where(signal, 0.0, nominal).sum(-2)
+    signal = np.array([component.signal for component in structure.components])[:, None]
+    nominal = yields.nominal
+    xp = namespace(nominal)
+    return xp.where(signal, nominal, 0.0).sum(-2), xp.where(signal, 0.0, nominal).sum(-2)
 
 
 def _in_quadrature(formula: Callable[[Any, Any], Any]) -> Callable[[Yields, Structure], Any]:
@@ -274,8 +284,8 @@ def _with_uncertainty(formula: Callable[[Any, Any, Any], Any]) -> Callable[[Yiel
     def function(yields: Yields, structure: Structure) -> Any:
         s, b = totals(yields, structure)
         variance = background_variance(structure, yields)
-        positive = variance > 0
-        sigma = jnp.where(positive, jnp.sqrt(jnp.where(positive, variance, 1.0)), 0.0)
+        positive, xp = variance > 0, namespace(variance)
+        sigma = xp.where(positive, xp.sqrt(xp.where(positive, variance, 1.0)), 0.0)
         return formula(s.sum(-1), b.sum(-1), sigma)
 
     return function
@@ -293,25 +303,25 @@ def _punzi(yields: Yields, structure: Structure) -> Any:
     return counting.punzi(s.sum(-1), b.sum(-1), 3.0)
 
 
+def _closed_form(name: str, label: str, function: Callable[[Yields, Structure], Any]) -> TemplateObjective:
+    return TemplateObjective(name, label, function=function, batched=True)
+
+
 _OBJECTIVES: tuple[AbstractObjective, ...] = (
     LikelihoodObjective("profile", r"$Z$ (profile likelihood)"),
     LikelihoodObjective("mu_uncertainty", r"expected uncertainty of $\mu$", -1, expected_mu_uncertainty),
     LikelihoodObjective("upper_limit", r"expected upper limit on $\mu$", -1, expected_upper_limit),
-    TemplateObjective("asimov", r"$Z_A$", function=_in_quadrature(counting.asimov_significance)),
-    TemplateObjective(
-        "asimov_uncertainty", r"$Z_A$ with $\sigma_B$", function=_with_uncertainty(counting.asimov_significance)
-    ),
-    TemplateObjective("s_over_sqrt_b", r"$S/\sqrt{B}$", function=_in_quadrature(counting.s_over_sqrt_b)),
-    TemplateObjective(
-        "s_over_sqrt_s_plus_b", r"$S/\sqrt{S+B}$", function=_in_quadrature(counting.s_over_sqrt_s_plus_b)
-    ),
-    TemplateObjective(
+    _closed_form("asimov", r"$Z_A$", _in_quadrature(counting.asimov_significance)),
+    _closed_form("asimov_uncertainty", r"$Z_A$ with $\sigma_B$", _with_uncertainty(counting.asimov_significance)),
+    _closed_form("s_over_sqrt_b", r"$S/\sqrt{B}$", _in_quadrature(counting.s_over_sqrt_b)),
+    _closed_form("s_over_sqrt_s_plus_b", r"$S/\sqrt{S+B}$", _in_quadrature(counting.s_over_sqrt_s_plus_b)),
+    _closed_form(
         "s_over_sqrt_b_plus_variance",
         r"$S/\sqrt{B+\sigma_B^2}$",
-        function=_with_uncertainty(counting.s_over_sqrt_b_plus_variance),
+        _with_uncertainty(counting.s_over_sqrt_b_plus_variance),
     ),
-    TemplateObjective("binomial", r"$Z_\mathrm{Bi}$", function=_with_uncertainty(_binomial)),
-    TemplateObjective("punzi", r"$S/(3/2+\sqrt{B})$", function=_punzi),
+    _closed_form("binomial", r"$Z_\mathrm{Bi}$", _with_uncertainty(_binomial)),
+    _closed_form("punzi", r"$S/(3/2+\sqrt{B})$", _punzi),
     BinaryCrossEntropy("bce", "binary cross-entropy", sign=-1),
     BinaryCrossEntropy("bce_balanced", "balanced binary cross-entropy", sign=-1, balanced=True),
     SquaredError("squared_error", "squared error", sign=-1),

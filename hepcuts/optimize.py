@@ -81,9 +81,8 @@ def optimize(
         solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.solvers`.
         step: the step function of the soft cuts; see `hepcuts.relaxations`.
         anneal: the widths of the soft cuts, stage by stage, in units of each cut's own; decreasing. By default from
-            5 to 0.25, for cuts with a ``width`` from 5 to 1. How far to go is chosen by cross-validation: the
-            width whose value on events left out is best, or a wider one that is not worse by half the uncertainty of
-            the difference.
+            5 to 0.25, for cuts with a ``width`` from 5 to 1. How far to go is chosen by cross-validation
+            (`hepcuts.optimization.validation`).
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
@@ -168,7 +167,7 @@ def _result(
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
     sign, validation = problem.goal.sign, outcome.validation
-    spread, optimism = judge(hard, outcome.folds, validation)
+    spread, optimism = judge(hard, outcome.folds)
     widths = search.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(

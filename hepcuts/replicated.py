@@ -14,7 +14,7 @@ from ._types import FloatArray
 from .cuts import Selection
 from .errors import FitError, SampleError, YieldError
 from .histfactory import HistFactory, TemplateMapper, discovery_significance, significances
-from .objectives import AbstractObjective, AbstractTemplateObjective, LikelihoodObjective
+from .objectives import AbstractObjective, AbstractTemplateObjective, LikelihoodObjective, TemplateObjective
 from .regions import Region
 from .replicas import HardCuts, replicated_decisions, replicated_yields
 from .samples import Sample
@@ -94,27 +94,50 @@ class Task:
     regions: tuple[Region, ...]
     replicas: int
 
-    def evaluated(
+    def evaluated(self, cuts: Sequence[HardCuts], seed: int | np.random.Generator) -> list[Replicated]:
+        """The objective behind each of some cuts, all with the same replicas."""
+        generator = np.random.default_rng(seed)
+        structures, found = self._yields(cuts, generator)
+        values = [fitted_significances(structures, y) for y in found] if self._is_fitted else None
+        return self._objectives(cuts, structures, found, values, generator)
+
+    def evaluated_with_significance(
         self, cuts: Sequence[HardCuts], seed: int | np.random.Generator
     ) -> list[tuple[Replicated, Replicated]]:
-        """Objective and significance behind each of some cuts, all with the same replicas."""
+        """The objective, and the discovery significance, of which it may be a copy under its own name."""
         generator = np.random.default_rng(seed)
-        structures, found = replicated_yields(
+        structures, found = self._yields(cuts, generator)
+        fitted = [fitted_significances(structures, yields) for yields in found]
+        significances = [Replicated("significance", float(z[0]), z[1:]) for z in fitted]
+        values = fitted if self._is_fitted else None
+        return list(zip(self._objectives(cuts, structures, found, values, generator), significances, strict=True))
+
+    @property
+    def _is_fitted(self) -> bool:
+        """Whether the objective is the significance itself."""
+        return isinstance(self.goal, LikelihoodObjective) and self.goal.statistic is discovery_significance
+
+    def _yields(
+        self, cuts: Sequence[HardCuts], generator: np.random.Generator
+    ) -> tuple[list[Structure], list[list[Yields]]]:
+        return replicated_yields(
             self.samples, cuts, axis=self.axis, regions=self.regions, replicas=self.replicas, generator=generator
         )
-        fitted = [fitted_significances(structures, yields) for yields in found]
-        if isinstance(self.goal, LikelihoodObjective) and self.goal.statistic is discovery_significance:
-            values = fitted
-        elif isinstance(self.goal, AbstractTemplateObjective):
-            values = [_values(self.goal, structures, yields) for yields in found]
-        else:
+
+    def _objectives(
+        self,
+        cuts: Sequence[HardCuts],
+        structures: Sequence[Structure],
+        yields: Sequence[Sequence[Yields]],
+        values: Sequence[FloatArray] | None,
+        generator: np.random.Generator,
+    ) -> list[Replicated]:
+        """The objective, of values that are known already or else found here."""
+        if values is None and isinstance(self.goal, AbstractTemplateObjective):
+            values = [_values(self.goal, structures, of_cuts) for of_cuts in yields]
+        elif values is None:
             values = self._losses(cuts, generator)
-        both = []
-        for of_goal, z in zip(values, fitted, strict=True):
-            significance = Replicated("significance", float(z[0]), z[1:])
-            replicas = significance.replicas if of_goal is z else of_goal[1:]
-            both.append((Replicated(self.goal.name, float(of_goal[0]), replicas), significance))
-        return both
+        return [Replicated(self.goal.name, float(z[0]), z[1:]) for z in values]
 
     def _losses(self, cuts: Sequence[HardCuts], generator: np.random.Generator) -> list[FloatArray]:
         """A loss of single events: those of one sample that pass, and those that fail, are one event each."""
@@ -217,6 +240,9 @@ def _values(goal: AbstractTemplateObjective, structures: Sequence[Structure], yi
         rows = np.asarray(yields[0].nominal)[:, ~signal].sum(axis=(1, 2)) > 0
     if not rows.any():
         return np.full(len(rows), np.nan)
+    if isinstance(goal, TemplateObjective) and goal.batched:
+        values = np.asarray(goal.of_rows(yields, _references(structures, yields, rows)), dtype=np.float64)
+        return np.where(rows & np.isfinite(values), values, np.nan)
     stand_in = int(np.argmax(rows))
     # All rows at once, in one shape for which JAX has compiled before; those without a value have that of another.
     taken = [np.where(rows, np.arange(len(rows)), stand_in)] * len(yields)

@@ -70,7 +70,10 @@ def test_the_same_cut_found_from_the_final_likelihood():
 @pytest.mark.parametrize("name", [n for n in hc.datasets.SCENARIOS if n != "exp10-exp100"])
 @pytest.mark.parametrize("goal", ["asimov", "profile"])
 def test_one_cut_is_nearly_as_good_as_the_true_optimum(name, goal):
-    """Judged by the closed-form yields: on its own few events a scan would look better than it is."""
+    """Judged by the closed-form yields: on its own few events a scan would look better than it is.
+
+    Of the cuts that leave the simulated background that an optimum has to rest on.
+    """
     truth = hc.datasets.SCENARIOS[name]
 
     def significance(x):
@@ -80,8 +83,8 @@ def test_one_cut_is_nearly_as_good_as_the_true_optimum(name, goal):
 
     result = hc.optimize(hc.datasets.scenario(name, seed=2), hc.Cut("x", ">"), objective=goal)
     grid = np.linspace(0.0, 70.0, 1401)
-    few = truth.signal.size < 100
-    assert significance(result.thresholds["x"]) > (0.9 if few else 0.97) * significance(grid).max()
+    few, allowed = truth.signal.size < 100, truth.background.size * truth.background.frozen.sf(grid) >= 10
+    assert significance(result.thresholds["x"]) > (0.9 if few else 0.97) * significance(grid[allowed]).max()
     assert result.success
 
 
@@ -220,7 +223,7 @@ def test_the_log_has_one_line_for_each_step(held_out_result):
     lines = log.read_text().splitlines()
     assert len(lines) == len(result.history) == result.num_steps
     assert lines[0].split()[0] == "0"
-    assert f"x={result.thresholds['x']:.6g}" in lines[-1]
+    assert f"x={result.history.thresholds[-1, 0]:.6g}" in lines[-1]
     assert "mass:low=" in lines[-1]
 
 
@@ -231,12 +234,12 @@ def test_history_as_a_data_frame(held_out_result):
     assert frame["value"].iloc[-1] == result.soft_value
 
 
-def test_the_final_width_is_about_the_best_of_the_cross_validation(held_out_result):
+def test_the_final_width_is_the_best_of_the_cross_validation_or_narrower(held_out_result):
     result, _ = held_out_result
     assert len(result.validation) >= len(result.anneal)
-    # As good as the best within its uncertainty, and then wider.
-    assert result.validation[len(result.anneal) - 1] > 0.95 * max(result.validation)
-    assert len(result.anneal) - 1 <= int(np.argmax(result.validation))
+    best = int(np.argmax(result.validation))
+    assert len(result.anneal) - 1 >= best
+    assert result.validation[len(result.anneal) - 1] > 0.98 * result.validation[best]
 
 
 def test_the_same_seed_gives_the_same_result():

@@ -126,7 +126,7 @@ def _conclude(
     walk.back_to(validation.chosen)
     walk.search = search
     ending = walk.repeat(chosen[-1], walk.position)
-    value, folds = float(validation.values[validation.chosen]), validation.thresholds[validation.chosen]
+    value, folds = float(validation.hard[validation.chosen]), validation.thresholds[validation.chosen]
     done = polish(search, walk.position, search.widths * chosen[-1])
     if done.moves == 0:
         return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)

@@ -13,14 +13,11 @@ from hepcuts.errors import InputError
 from hepcuts.samples import Sample
 from hepcuts.soft.problem import Problem
 
-from .validation import Validation
-
 
 def judged(
     problem: Problem,
     hard: Selection,
     folds: FloatArray | None,
-    validation: Validation | None,
     *,
     events: tuple[Sequence[Sample], Sequence[Sample] | None],
     members: Sequence[NDArray[Any]] | None,
@@ -33,7 +30,6 @@ def judged(
         problem: what was asked.
         hard: the cuts that were found.
         folds: thresholds of each fold of the cross-validation, shape (fold, threshold), or None if there was none.
-        validation: what else was tried, or None.
         events: those that chose the cuts, and those held out or None.
         members: for each sample the folds of its training events, or None.
         replicas: number of replicas, 0 for none.
@@ -50,21 +46,10 @@ def judged(
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     options["replicas"] = replicas
     quoted = bootstrap(training if held_out is None else held_out, hard, seed=streams[0], **options)
-    if folds is None or members is None or validation is None:
+    if folds is None or members is None:
         return quoted, None
-    chosen, *rejected = (
-        _selections(problem.selection, thresholds)
-        for thresholds in (folds, *np.delete(validation.thresholds, validation.chosen, axis=0))
-    )
-    if chosen is None:
-        return quoted, None
-    options["rejected"] = [selections for selections in rejected if selections is not None]
-    return quoted, optimism(training, hard, (chosen, members), seed=streams[1], **options)
-
-
-def _selections(selection: Selection, thresholds: FloatArray) -> list[Selection] | None:
-    """The cuts of each fold, from thresholds of shape (fold, threshold); None if nothing can pass some of them."""
     try:
-        return [selection.at(row) for row in thresholds]
+        chosen = [problem.selection.at(row) for row in folds]
     except InputError:
-        return None
+        return quoted, None
+    return quoted, optimism(training, hard, (chosen, members), seed=streams[1], **options)

@@ -8,11 +8,11 @@ objective to the yield times the sum of their squared weights.
 """
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
 from hepcuts._types import FloatArray
+from hepcuts.soft.lines import gains_along, gains_of
 from hepcuts.soft.search import Search
 
 _PLACES = 24
@@ -61,7 +61,6 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
     low = np.maximum(search.lower, position - _AROUND * widths)
     high = np.minimum(search.upper, position + _AROUND * widths)
     near = search.passing(low, high)
-    gain = _gains(near)
     start, moves = position.copy(), 0
     for _ in range(_MOST_SWEEPS):
         before = moves
@@ -69,36 +68,18 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
             members = search.unknowns == unknown
             first = int(np.argmax(members))
             places = near.places(first, low[members].max(), high[members].min(), _PLACES)
-            others = [np.where(members, place, position) for place in places]
-            judged = [gain(position, other) for other in others]
-            warranted = [change - _DEVIATIONS * sigma for change, sigma in judged]
-            if others and np.nanmax([*warranted, -np.inf]) > 0:
-                position, moves = others[int(np.nanargmax(warranted))], moves + 1
+            gain, sigma = gains_along(near, position, members, places)
+            warranted = gain - _DEVIATIONS * sigma
+            if np.max(warranted, initial=-np.inf) > 0:
+                position, moves = np.where(members, places[int(np.argmax(warranted))], position), moves + 1
         if moves == before:
             break
-    change, sigma = gain(start, position) if moves else (0.0, 0.0)
-    return Polish(position, change, sigma, moves)
+    change, uncertainty = _gain(near, start, position) if moves else (0.0, 0.0)
+    return Polish(position, change, uncertainty, moves)
 
 
-def _gains(search: Search) -> Callable[[FloatArray, FloatArray], tuple[float, float]]:
-    """A function of two sets of thresholds: gain of the second over the first, and its standard deviation."""
-    sign, known = search.problem.goal.sign, dict[bytes, tuple[float, list[FloatArray], list[FloatArray]]]()
-
-    def evaluated(position: FloatArray) -> tuple[float, list[FloatArray], list[FloatArray]]:
-        if position.tobytes() not in known:
-            sums = search.hard_sums(position)
-            value, slopes = search.of_sums(sums)
-            known[position.tobytes()] = value, sums, slopes
-        return known[position.tobytes()]
-
-    def gain(first: FloatArray, second: FloatArray) -> tuple[float, float]:
-        (value, sums, slopes), (other, more, other_slopes) = evaluated(first), evaluated(second)
-        if not (np.isfinite(value) and np.isfinite(other)):
-            return (np.inf if np.isfinite(other) else -np.inf), 0.0
-        variance = 0.0
-        for old, new, slope, other_slope in zip(sums, more, slopes, other_slopes, strict=True):
-            mean_slope = 0.5 * (slope[:, 0] + other_slope[:, 0])
-            variance += float(np.sum(mean_slope**2 * np.abs(new[:, 1] - old[:, 1])))
-        return sign * (other - value), float(np.sqrt(variance))
-
-    return gain
+def _gain(search: Search, first: FloatArray, second: FloatArray) -> tuple[float, float]:
+    """Gain of some thresholds over others, and its standard deviation."""
+    sums = [np.stack(pair) for pair in zip(search.hard_sums(first), search.hard_sums(second), strict=True)]
+    gain, sigma = gains_of(search, sums)
+    return float(gain[0]), float(sigma[0])

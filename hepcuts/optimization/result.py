@@ -38,16 +38,16 @@ class OptimizationResult:
         soft_value: its value at the final widths, on the training events.
         training: what the hard selection is worth on the events that chose it.
         held_out: the same on events that did not, or None if none were held out.
-        validated: the objective of the chosen width in the cross-validation, on training events each of which did not
-            choose the cuts that it was tried with; None if there was none.
+        validated: the objective of hard cuts of the chosen width in the cross-validation, on training events each of
+            which did not choose the cuts that it was tried with; None if there was none.
         start: thresholds before the optimization, shape (threshold,).
         history: the way.
         success: whether the last stage converged (or did all its steps).
         message: why it stopped.
         num_steps: number of steps in all stages.
         anneal: the stages of widths that were gone through.
-        validation: cross-validated value of the objective after each stage that was considered (negated for losses),
-            or None if there was no choice.
+        validation: by what the stages that were considered are compared in the cross-validation (negated for losses):
+            the objective of soft cuts of one width, see `hepcuts.optimization.validation`. None if there was no choice.
         polish: what the last step, on hard cuts, did.
         polish_validated: by how much it changed the validated value (larger is better); where it made it worse it was
             left out. None if it did nothing or there was no cross-validation.

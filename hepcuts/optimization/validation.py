@@ -4,18 +4,21 @@ A narrow soft cut follows the events that choose it, a wide one smooths over the
 fold is left out once; the others go through the stages, and after each stage the hard cuts are tried on what was left
 out. The folds' templates are summed before the objective is taken: a fold alone has a significance of its own, of
 fewer events, that fluctuates much more.
+
+The value of hard cuts on events left out hangs on few of them, and the best of several such values is mostly the
+luckiest. So stages are compared by soft cuts at the thresholds that they found, of one width for all of them: that is
+blunt against single events, not against thresholds that are off by more than this width. Narrower ones decide where
+that is significant. What is quoted is the value of hard cuts, which had no part in the choice.
 """
 
-import concurrent.futures
 import dataclasses
-import itertools
-import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._threads import in_threads
 from hepcuts._types import FloatArray
 from hepcuts.errors import InputError, OptimizationError
 from hepcuts.objectives import Part
@@ -26,19 +29,17 @@ from hepcuts.soft.search import Search
 from .polish import polish
 from .walk import Walk
 
-T = TypeVar("T")
-
 _TOLERANCE = 1e-4
 """Relative precision of the folds' optima; far less than what a fold's fluctuations change."""
 
-_NO_EVIDENCE = 0.5
-"""Standard deviations by which a wider stage may be worse than the best and still be taken for as good."""
+_BLUNT, _SHARPER = 1.0, 0.5
+"""Widths of the soft cuts that stages are compared by, in units of each cut's own."""
 
-_AT_MOST = 0.05
-"""Relative difference by which it may be worse at most."""
+_EVIDENCE = 0.5
+"""Standard deviations by which a narrower stage has to be better with the sharper cuts to be taken after all."""
 
 _PATIENCE = 2
-"""Stages, each worse than the one before, after which narrower ones are not tried."""
+"""Stages, all worse than one before, after which narrower ones are not tried."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,14 +48,17 @@ class Validation:
 
     Attributes:
         factors: the stages tried, in units of the widths.
-        values: pooled objective on events left out, shape (stage,), negated for losses; minus infinity where cuts
-            had no value or too little simulated background.
+        values: what they are compared by: the pooled objective on events left out, shape (stage,), negated for losses;
+            minus infinity where cuts had no value or too little simulated background. Of soft cuts if the objective
+            is one of templates.
+        hard: the same of hard cuts.
         chosen: number of the chosen stage.
         thresholds: thresholds of each fold after each stage, shape (stage, fold, threshold).
     """
 
     factors: tuple[float, ...]
     values: FloatArray
+    hard: FloatArray
     chosen: int
     thresholds: FloatArray
 
@@ -91,6 +95,8 @@ class Validator:
         self._left_out = [search.only(members, k) for k in range(folds)] if search.has_templates else []
         self._factors: list[float] = []
         self._values: list[float] = []
+        self._sharper: list[float] = []
+        self._hard: list[float] = []
         self._positions: list[list[FloatArray]] = []
         self.polished_thresholds: FloatArray | None = None
 
@@ -106,23 +112,26 @@ class Validator:
                 return False
             return True
 
-        there = self._in_parallel(attempt)
+        there = in_threads(attempt, range(self._folds))
         positions = [walk.position for walk in self._walks]
-        self._values.append(self._score(positions) if all(there) else float("-inf"))
+        worthless = not all(there)
+        self._hard.append(float("-inf") if worthless else self._score(positions))
+        for values, width in ((self._values, _BLUNT), (self._sharper, _SHARPER)):
+            values.append(float("-inf") if worthless else self._score(positions, width))
         self._factors.append(factor)
         self._positions.append(positions)
 
-    def _in_parallel(self, function: Callable[[int], T]) -> list[T]:
-        """A function of each fold; the compiled parts of them run side by side."""
-        with concurrent.futures.ThreadPoolExecutor(_cores()) as pool:
-            return list(pool.map(function, range(self._folds)))
+    def _score(self, positions: Sequence[FloatArray], width: float = 0.0) -> float:
+        """The pooled objective with its guards, larger is better; minus infinity if it has no value.
 
-    def _score(self, positions: Sequence[FloatArray]) -> float:
-        """The pooled objective with its guards, larger is better; minus infinity if it has no value."""
+        Args:
+            positions: thresholds of each fold.
+            width: of soft cuts, in units of each cut's own, or 0 for hard ones; a loss of single events is always that
+                of hard ones.
+        """
         search = self._search
         if search.has_templates:
-            parts = [events.hard_sums(p) for events, p in zip(self._left_out, positions, strict=True)]
-            value, _ = search.of_sums([np.sum(regions, axis=0) for regions in zip(*parts, strict=True)])
+            value, _ = search.of_sums(self._pooled(positions, width))
         else:
             there = [
                 _part(search, [s.take(m == k) for s, m in zip(self._samples, self._members, strict=True)], position)
@@ -132,6 +141,18 @@ class Validator:
             value = search.problem.goal.pooled(found) if len(found) == len(there) else float("nan")
         return search.problem.goal.sign * value if np.isfinite(value) else float("-inf")
 
+    def _pooled(self, positions: Sequence[FloatArray], width: float = 0.0) -> list[FloatArray]:
+        """Sums of the events left out, in each region, all folds together."""
+        search = self._search
+        if width:
+            parts = [events.soft_sums(p, width * search.widths) for events, p in self._pairs(positions)]
+        else:
+            parts = [events.hard_sums(p) for events, p in self._pairs(positions)]
+        return [np.sum(regions, axis=0) for regions in zip(*parts, strict=True)]
+
+    def _pairs(self, positions: Sequence[FloatArray]) -> list[tuple[Search, FloatArray]]:
+        return list(zip(self._left_out, positions, strict=True))
+
     @property
     def num_stages(self) -> int:
         """Number of stages tried."""
@@ -139,20 +160,21 @@ class Validator:
 
     @property
     def worthwhile(self) -> bool:
-        """Whether it makes sense to try another stage: not if the last ones were each worse than the one before."""
-        last = self._values[-_PATIENCE - 1 :]
-        worse = len(last) > _PATIENCE and all(now < before for before, now in itertools.pairwise(last))
-        return not (worse and np.isfinite(last[0]))
+        """Whether it makes sense to try another stage: not if the last ones were all worse than one before."""
+        before = max(self._values[:-_PATIENCE], default=float("-inf"))
+        return not (np.isfinite(before) and all(value < before for value in self._values[-_PATIENCE:]))
 
     @property
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, of numbers and lists."""
         positions = [[p.tolist() for p in stage] for stage in self._positions]
-        return {"factors": self._factors, "values": self._values, "positions": positions}
+        values = {"values": self._values, "sharper": self._sharper, "hard": self._hard}
+        return {"factors": self._factors, "positions": positions} | values
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where a validator of the same events was."""
         self._factors, self._values = list(state["factors"]), list(state["values"])
+        self._sharper, self._hard = list(state["sharper"]), list(state["hard"])
         self._positions = [[np.array(p) for p in stage] for stage in state["positions"]]
 
     def polished(self, stage: int) -> float:
@@ -163,56 +185,46 @@ class Validator:
             without = self._search.fold(self._members, fold, self._folds)
             return polish(without, self._positions[stage][fold], widths).position
 
-        positions = self._in_parallel(attempt)
+        positions = in_threads(attempt, range(self._folds))
         self.polished_thresholds = np.array([self._search.thresholds(position) for position in positions])
         return self._score(positions)
 
     def result(self) -> Validation:
         """What was found so far."""
-        values = np.array(self._values)
         thresholds = np.array([[self._search.thresholds(p) for p in stage] for stage in self._positions])
-        return Validation(tuple(self._factors), values, self._choice(values), thresholds)
+        values, hard = np.array(self._values), np.array(self._hard)
+        return Validation(tuple(self._factors), values, hard, self._choice(), thresholds)
 
-    def _choice(self, values: FloatArray) -> int:
-        """The best stage, or a wider one that is not worse by more than half the uncertainty of the difference.
-
-        The difference rests on the left-out events that one of the two stages selects and the other does not.
-        """
-        best = int(np.argmax(values))
-        if not self._search.has_templates or not np.isfinite(values[best]):
+    def _choice(self) -> int:
+        """The best stage, or a narrower one that is better with sharper cuts by half the uncertainty of that."""
+        best = int(np.argmax(self._values))
+        if not self._search.has_templates or not np.isfinite(self._values[best]):
             return best
-        # Nor by more than a few percent: where a guard is violated slopes, and so uncertainties, are huge.
-        near = [s for s in range(best + 1) if values[s] >= values[best] - _AT_MOST * abs(values[best])]
-        slopes = {s: self._slopes(s) for s in near}
-        for stage in [s for s in slopes if s < best]:
-            variance = 0.0
-            for region in range(len(self._search.regions)):
-                differing = sum(
-                    _differing(events.regions[region], first, second)
-                    for events, first, second in zip(
-                        self._left_out, self._positions[stage], self._positions[best], strict=True
-                    )
-                )
-                slope = 0.5 * (slopes[stage][region] + slopes[best][region])[:, 0]
-                variance += float(np.sum(slope**2 * differing))
-            if values[best] - values[stage] < _NO_EVIDENCE * np.sqrt(variance):
-                return stage
-        return best
+        significant = [
+            stage
+            for stage in range(best + 1, len(self._sharper))
+            if self._sharper[stage] > self._sharper[best]
+            and self._sharper[stage] - self._sharper[best] > _EVIDENCE * self._uncertainty(best, stage)
+        ]
+        return max(significant, key=lambda stage: self._sharper[stage], default=best)
 
-    def _slopes(self, stage: int) -> list[FloatArray]:
-        """Slopes of the objective to the pooled sums behind the cuts of a stage, shape (cell, 2) in each region."""
-        parts = [events.hard_sums(p) for events, p in zip(self._left_out, self._positions[stage], strict=True)]
-        return self._search.of_sums([np.sum(regions, axis=0) for regions in zip(*parts, strict=True)])[1]
+    def _uncertainty(self, first: int, second: int) -> float:
+        """Of the difference of two stages: it rests on the events left out that hard cuts of one of the two select."""
+        slopes = [self._search.of_sums(self._pooled(self._positions[stage]))[1] for stage in (first, second)]
+        variance = 0.0
+        for region, (one, other) in enumerate(zip(*slopes, strict=True)):
+            differing = sum(
+                _differing(events.regions[region], self._positions[first][fold], self._positions[second][fold])
+                for fold, events in enumerate(self._left_out)
+            )
+            variance += float(np.sum((0.5 * (one + other)[:, 0]) ** 2 * differing))
+        return float(np.sqrt(variance))
 
 
 def _differing(events: SoftEvents, first: FloatArray, second: FloatArray) -> FloatArray:
     """Sums of squared weights of the events that one of two sets of hard cuts selects, shape (cell,)."""
     mask = events.hard_mask(first[events.index]) ^ events.hard_mask(second[events.index])
     return np.bincount(events.cell[mask], events.squares[mask], minlength=int(np.prod(events.shape))).astype(np.float64)
-
-
-def _cores() -> int:
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def fold_members(samples: Sequence[Sample], folds: int, generator: np.random.Generator) -> list[NDArray[Any]]:

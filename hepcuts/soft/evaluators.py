@@ -11,7 +11,7 @@ and soon more than what a significance gains where events run out.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -21,7 +21,7 @@ import numpy as np
 from hepcuts._precision import float64_scope
 from hepcuts._types import FloatArray
 from hepcuts.filling import EventTable
-from hepcuts.objectives import AbstractEventObjective, AbstractTemplateObjective
+from hepcuts.objectives import AbstractEventObjective, AbstractTemplateObjective, LikelihoodObjective
 from hepcuts.relaxations import AbstractStep
 from hepcuts.templates import Structure, Templates, Yields
 
@@ -31,7 +31,7 @@ from .events import SoftEvents
 _PULL = 4.0
 """Weight of a user's constraint against the objective's own size."""
 
-_TOGETHER = 32
+_FITS, _CLOSED_FORMS = 32, 8
 """Places that are evaluated side by side."""
 
 
@@ -71,8 +71,20 @@ class TemplateEvaluator:
             penalty = narrow + penalties(yields[0], structures[0], guards)
             return value - goal.sign * jnp.abs(value) * penalty, value
 
-        self._function = jax.jit(jax.value_and_grad(function, argnums=(0, 1), has_aux=True))
-        self._of_many = jax.jit(jax.vmap(jax.value_and_grad(lambda sums: function(sums, 0.0)[0])))
+        both = jax.value_and_grad(function, argnums=(0, 1), has_aux=True)
+        self._function: Callable[..., Any]
+        if isinstance(goal, LikelihoodObjective):
+            # One fit does not wait for others.
+            self._function, self._together = jax.jit(both), _FITS
+            self._of_many = jax.jit(jax.vmap(both))
+        else:
+            # A closed form is compiled once for one place and for many, and as fast as possible: it takes no time.
+            self._function, self._together = self._of_one, _CLOSED_FORMS
+            self._of_many = jax.jit(jax.vmap(both), compiler_options={"xla_backend_optimization_level": 0})
+
+    def _of_one(self, sums: Sequence[Any], narrow: Any) -> Any:
+        many = [np.broadcast_to(raw, (self._together, *raw.shape)) for raw in sums]
+        return jax.tree.map(lambda a: np.asarray(a)[0], self._of_many(many, np.full(self._together, narrow)))
 
     @float64_scope
     def __call__(
@@ -96,15 +108,16 @@ class TemplateEvaluator:
     @float64_scope
     def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
         """As `of_sums`, side by side, of sums of shape (place, cell, 2): values of shape (place,) and slopes."""
-        number = len(sums[0])
-        parts = []
-        for first in range(0, number, _TOGETHER):
+        number, values = len(sums[0]), []
+        slopes: list[list[FloatArray]] = [[] for _ in sums]
+        for first in range(0, number, self._together):
             # One shape, for which JAX compiles once.
-            chosen = np.minimum(np.arange(first, first + _TOGETHER), number - 1)
-            parts.append(self._of_many([raw[chosen] for raw in sums]))
-        values = np.concatenate([np.asarray(value) for value, _ in parts])[:number]
-        slopes = [np.concatenate([np.asarray(slope[r]) for _, slope in parts])[:number] for r in range(len(sums))]
-        return values, slopes
+            chosen = np.minimum(np.arange(first, first + self._together), number - 1)
+            (guarded, _), (of_sums, _) = self._of_many([raw[chosen] for raw in sums], np.zeros(self._together))
+            values.append(np.asarray(guarded))
+            for parts, slope in zip(slopes, of_sums, strict=True):
+                parts.append(np.asarray(slope))
+        return np.concatenate(values)[:number], [np.concatenate(parts)[:number] for parts in slopes]
 
 
 class EventEvaluator:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._columns import is_missing
+from hepcuts._threads import in_threads
 from hepcuts._types import Columns
 from hepcuts.cuts import AbstractCut, Selection, SlidingCut
 
@@ -91,18 +92,21 @@ def rows_of(
     dtype: Any,
 ) -> NDArray[Any]:
     """Coordinates of the cut's variables, shape (row, event), with what is missing where it passes or fails."""
-    rows: list[NDArray[Any]] = []
-    for cut, coordinate in zip(selection.cuts, coordinates, strict=True):
-        inner = cut.plain
-        values = columns[cut.variable]
+
+    def of_cut(one: tuple[AbstractCut, AbstractCoordinate]) -> list[NDArray[Any]]:
+        inner, coordinate = one[0].plain, one[1]
+        values = columns[inner.variable]
         absent = is_missing(values, missing)
         if isinstance(inner, SlidingCut):
             absent = absent | is_missing(columns[inner.along], missing)
         scores = coordinate.scores(np.where(absent, 0.0, values))
-        rows.append(np.where(absent, _absent(inner), scores).astype(dtype))
+        found = [np.where(absent, _absent(inner), scores).astype(dtype)]
         if isinstance(inner, SlidingCut):
-            rows.append(np.where(absent, inner.knots[0], columns[inner.along]).astype(dtype))
-    return np.stack(rows)
+            found.append(np.where(absent, inner.knots[0], columns[inner.along]).astype(dtype))
+        return found
+
+    of_cuts = in_threads(of_cut, zip(selection.cuts, coordinates, strict=True))
+    return np.stack([row for rows in of_cuts for row in rows])
 
 
 def _absent(cut: AbstractCut) -> float:

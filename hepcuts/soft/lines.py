@@ -6,6 +6,7 @@ them side by side.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,9 @@ from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
 
-from .events import SoftEvents
+from .events import BEYOND, SoftEvents
 from .layouts import Edge
 from .search import Search
-
-_BEYOND = 1e29
-"""Coordinate beyond all values, but not beyond those that stand for what is missing and fails."""
 
 
 class Line:
@@ -33,7 +31,7 @@ class Line:
     def __init__(self, search: Search, position: FloatArray, members: NDArray[np.bool_]) -> None:
         self._search, self._position, self._members = search, position, members
         self._first = int(np.argmax(members))
-        low, high = np.where(members, -_BEYOND, position), np.where(members, _BEYOND, position)
+        low, high = np.where(members, -BEYOND, position), np.where(members, BEYOND, position)
         self._near = search.passing(low, high)
 
     @property
@@ -47,7 +45,7 @@ class Line:
         region = self._near.regions[0]
         edge = next(e for e, moves in _edges(region, self._members) if moves.any())
         values = region.values[edge.row].astype(np.float64)
-        there = np.flatnonzero(np.abs(values) < _BEYOND)
+        there = np.flatnonzero(np.abs(values) < BEYOND)
         signal = np.array([component.signal for component in region.structure.components])[region.sample[there]]
         counts = np.maximum(np.bincount(signal, minlength=2), 1)
         order = np.argsort(values[there])
@@ -95,26 +93,59 @@ class Line:
     def gains(self, places: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
         """Gain of the objective at some places over where the threshold is, and its uncertainty.
 
-        The events between are all that a gain rests on: its variance is, to first order, the sum over cells of the
-        squared slope of the objective to the yield (the mean of those at both ends) times the sum of their squared
-        weights.
-
         Args:
             places: numbers of places, shape (place,).
 
         Returns:
             Gain (minus infinity where there is no value) and standard deviation, each of shape (place,).
         """
-        at = np.append(self._position[self._first], self.places[places])
-        sums = [hard_sums_along(r, self._position, self._members, at) for r in self._near.regions]
-        values, slopes = self._search.of_many_sums(sums)
-        variance = np.zeros(len(places))
-        for of_region, slope in zip(sums, slopes, strict=True):
-            mean = 0.5 * (slope[0, :, 0] + slope[1:, :, 0])
-            variance += np.sum(mean**2 * np.abs(of_region[1:, :, 1] - of_region[0, :, 1]), axis=1)
-        gain = self._search.problem.goal.sign * (values[1:] - values[0])
-        good = np.isfinite(gain) & np.isfinite(variance)
-        return np.where(good, gain, -np.inf), np.sqrt(np.where(good, variance, 0.0))
+        gain, sigma = gains_along(self._near, self._position, self._members, self.places[places])
+        return np.where(np.isposinf(gain), -np.inf, gain), sigma
+
+
+def gains_along(
+    search: Search, position: FloatArray, members: NDArray[np.bool_], places: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Gain of the objective of hard cuts if some thresholds move to a place, and its uncertainty.
+
+    Args:
+        search: with the events.
+        position: thresholds in the coordinates, shape (threshold,).
+        members: which of them move, together, shape (threshold,).
+        places: where to, in the coordinates, shape (place,).
+
+    Returns:
+        As `gains_of`.
+    """
+    at = np.append(position[int(np.argmax(members))], places)
+    return gains_of(search, [hard_sums_along(r, position, members, at) for r in search.regions])
+
+
+def gains_of(search: Search, sums: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Gain of sums of hard cuts over the first of them, and its uncertainty.
+
+    The events between are all that a gain rests on: its variance is, to first order, the sum over cells of the squared
+    slope of the objective to the yield (the mean of those at both ends) times the sum of their squared weights.
+
+    Args:
+        search: whose objective it is.
+        sums: of each region, shape (1 + place, cell, 2).
+
+    Returns:
+        Gain (minus infinity where there is no value, infinity where there is none to start from) and standard
+        deviation, each of shape (place,).
+    """
+    values, slopes = search.of_many_sums(sums)
+    variance = np.zeros(len(values) - 1)
+    for of_region, slope in zip(sums, slopes, strict=True):
+        mean = 0.5 * (slope[0, :, 0] + slope[1:, :, 0])
+        variance += np.sum(mean**2 * np.abs(of_region[1:, :, 1] - of_region[0, :, 1]), axis=1)
+    there = np.isfinite(values[1:])
+    gain = np.where(there, search.problem.goal.sign * (values[1:] - values[0]), -np.inf)
+    if not np.isfinite(values[0]):
+        return np.where(there, np.inf, -np.inf), np.zeros(len(gain))
+    good = there & np.isfinite(variance)
+    return np.where(good, gain, -np.inf), np.sqrt(np.where(good, variance, 0.0))
 
 
 def _edges(region: SoftEvents, members: NDArray[np.bool_]) -> list[tuple[Edge, NDArray[np.bool_]]]:

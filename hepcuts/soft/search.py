@@ -24,7 +24,7 @@ from .layouts import loosest_is_low
 from .problem import Problem
 from .spaces import bounds_of, columns_of, coordinates_of, start_of, unknowns_of, widths_of
 
-_REACH = 1.5
+_REACH = 2.0
 """How far a stage may move thresholds, in widths, before the events within reach are looked for again."""
 
 _TOLERANCE = 1e-4
@@ -62,7 +62,6 @@ class Search:
             self.guards += (effective_background(everything.structure, problem.min_background),)
         self._evaluator_of_templates: TemplateEvaluator | None = None
         self._evaluate = self._evaluator(samples)
-        self._thinned: dict[int, Search] = {}
         self._sampling = False
 
     def _lay_out(self, samples: Sequence[Sample]) -> list[SoftEvents]:
@@ -101,7 +100,7 @@ class Search:
     def some(self, choose: Callable[[SoftEvents], SoftEvents]) -> "Search":
         """The same search with some of the events of each region; nothing is compiled again."""
         other = copy.copy(self)
-        other.regions, other._thinned = [choose(region) for region in self.regions], {}
+        other.regions = [choose(region) for region in self.regions]
         return other
 
     def fold(self, members: Sequence[NDArray[Any]], left_out: int, folds: int) -> "Search":
@@ -121,7 +120,7 @@ class Search:
         other._sampling = True
         if isinstance(walker, LBFGS):
             quick = dataclasses.replace(walker, tolerance=max(walker.tolerance, tolerance))
-            other.problem, other._thinned = dataclasses.replace(self.problem, walker=quick), {}
+            other.problem = dataclasses.replace(self.problem, walker=quick)
         return other
 
     def thinned(self, few: int) -> "Search":
@@ -134,9 +133,18 @@ class Search:
             kept = np.flatnonzero(region.origin % every == 0)
             return region.standing_for_all(kept, every[kept].astype(np.float64))
 
-        if few not in self._thinned:
-            self._thinned[few] = self.some(choose)
-        return self._thinned[few]
+        return self.some(choose)
+
+    def around(self, position: FloatArray, widths: FloatArray) -> "Search":
+        """With the events that matter if one threshold moves anywhere; all, if there are few."""
+        if not self.large:
+            return self
+        step = self.problem.relaxation
+        return self.some(
+            lambda region: region.sampled_but_one(
+                position[region.index], widths[region.index], step, number=_FEW // region.structure.num_bins
+            )
+        )
 
     def at_efficiency(self, efficiency: float) -> FloatArray:
         """Thresholds in the coordinates that, each alone, keep a share of the signal, shape (threshold,)."""
@@ -196,6 +204,11 @@ class Search:
     def hard_sums(self, position: FloatArray) -> list[FloatArray]:
         """Sums of hard cuts in each region, of shape (cell, 2), at thresholds in the coordinates."""
         return [region.hard_sums(position[region.index]) for region in self.regions]
+
+    def soft_sums(self, position: FloatArray, widths: FloatArray) -> list[FloatArray]:
+        """Sums of soft cuts in each region, of shape (cell, 2), at thresholds and widths in the coordinates."""
+        step = self.problem.relaxation
+        return [region.sums(position[region.index], widths[region.index], step)[0] for region in self.regions]
 
     def of_sums(self, sums: Sequence[FloatArray]) -> tuple[float, list[FloatArray]]:
         """The objective, with its guards, of sums in each region, and its slopes to them."""

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._columns import is_missing
+from hepcuts._threads import in_threads
 from hepcuts._types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection, SlidingCut, Window
 from hepcuts.errors import InputError
@@ -51,8 +52,8 @@ def _spread(samples: Sequence[Sample], variable: str) -> float:
 def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[AbstractCoordinate]:
     """One for each cut; cuts that are tied have the same."""
     groups = [{name.split(":")[0] for name in group} for group in problem.tied]
-    found: list[AbstractCoordinate] = []
-    for cut in problem.selection.cuts:
+
+    def of_cut(cut: AbstractCut) -> AbstractCoordinate:
         tied = next((sorted(group) for group in groups if cut.variable in group), [cut.variable])
         both = [
             np.concatenate([columns_of(samples, variable, signal=signal) for variable in tied])
@@ -61,11 +62,11 @@ def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[Abstract
         if problem.linear or any(_is_linear(other) for other in problem.selection.cuts if other.variable in tied):
             low, high = min(b.min() for b in both), max(b.max() for b in both)
             scale = 1.0 if problem.linear else min(_spread(samples, variable) for variable in tied)
-            found.append(Linear(scale, (float(low), float(high))))
-        else:
-            _spread_or_values(both, cut.variable)
-            found.append(normal_scores(both[0], both[1], _exact(problem.selection, tied)))
-    return found
+            return Linear(scale, (float(low), float(high)))
+        _spread_or_values(both, cut.variable)
+        return normal_scores(both[0], both[1], _exact(problem.selection, tied))
+
+    return in_threads(of_cut, problem.selection.cuts)
 
 
 def _is_linear(cut: AbstractCut) -> bool:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._precision import float64_scope
 from hepcuts._types import FloatArray
 from hepcuts.relaxations import AbstractStep
 
@@ -24,15 +25,29 @@ from .layouts import Layout
 BLOCK = 4096
 """Events of a block, at most; it stays in the processor's cache."""
 
-CHUNK = 64 * BLOCK
-"""Events that one call of the compiled function goes through, at most."""
+CHUNK = 16
+"""Blocks that one call of the compiled function goes through, at most."""
 
-_SMALL_CHUNK = 16
-"""Number of blocks of the chunk that holds few events."""
+
+@functools.partial(jax.jit, static_argnames=("step",))
+def _unit(z: Any, *, step: AbstractStep) -> Any:
+    return step.pass_and_slope(z)[0]
+
+
+@float64_scope
+def pass_weight(step: AbstractStep, distances: Any, width: float) -> Any:
+    """Pass weights of one edge at distances of any shape."""
+    return _unit(distances / width, step=step)
 
 
 def pass_weights(layout: Layout, step: AbstractStep, values: Any, thresholds: Any, widths: Any) -> tuple[Any, Any]:
     """Pass weights, shape (event,), and the slopes of their logarithms to the thresholds, shape (threshold, event)."""
+    factors, slopes = _factors(layout, step, values, thresholds, widths)
+    return jnp.prod(factors, axis=0), slopes
+
+
+def _factors(layout: Layout, step: AbstractStep, values: Any, thresholds: Any, widths: Any) -> tuple[Any, Any]:
+    """What pass weights are products of, shape (factor, event), and the slopes as above."""
     first = np.asarray(layout.first)
     rows = [edge.row for edge in layout.edges]
     chosen = values if rows == list(range(values.shape[0])) else values[np.asarray(rows)]
@@ -50,7 +65,7 @@ def pass_weights(layout: Layout, step: AbstractStep, values: Any, thresholds: An
     if any(share is not None for share in shares):
         parts = [s[None] if share is None else s * share for s, share in zip(slopes, shares, strict=True)]
         slopes = jnp.concatenate(parts)
-    return jnp.prod(passed, axis=0), slopes
+    return passed, slopes
 
 
 def _hats(along: Any, knots: tuple[float, ...]) -> Any:
@@ -111,13 +126,12 @@ def chunks_of(
     block: int,
 ) -> list[tuple[Any, Any, Any, int]]:
     """Chunks of blocks for `chunk_sums`, on the device; padded with events of weight zero."""
-    # Two shapes at most, so that subsets of the events compile nothing more.
-    size = CHUNK // block if len(pieces) > _SMALL_CHUNK else _SMALL_CHUNK
+    # One shape, so that subsets of the events compile nothing more.
     chunks = []
-    for first in range(0, len(pieces), size):
-        some = pieces[first : first + size]
-        x = np.zeros((size, len(values), block), dtype=values.dtype)
-        w, cells = np.zeros((size, 2, block)), np.zeros(size, dtype=np.int32)
+    for first in range(0, len(pieces), CHUNK):
+        some = pieces[first : first + CHUNK]
+        x = np.zeros((CHUNK, len(values), block), dtype=values.dtype)
+        w, cells = np.zeros((CHUNK, 2, block)), np.zeros(CHUNK, dtype=np.int32)
         for number, (begin, end) in enumerate(some):
             x[number, :, : end - begin] = values[:, begin:end]
             w[number, 0, : end - begin], w[number, 1, : end - begin] = (each[begin:end] for each in weights)
@@ -160,14 +174,27 @@ def chunk_sums(
     return sums
 
 
-@functools.partial(jax.jit, static_argnames=("layout", "step"))
+@functools.partial(jax.jit, static_argnames=("layout", "step", "but_one"))
 def chunk_pass_weights(
-    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep
+    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep, but_one: bool = False
 ) -> Any:
-    """Pass weights of one chunk, shape (block, event); values and number of blocks, and the rest as in `chunk_sums`."""
+    """Pass weights of one chunk, shape (block, event).
+
+    Args:
+        data: values and number of blocks, as in `chunk_sums`.
+        thresholds: likewise.
+        widths: likewise.
+        layout: likewise.
+        step: likewise.
+        but_one: whether the smallest factor is left out: the most that passes if one edge moves anywhere.
+    """
     values, number = data
 
     def body(block: Any, found: Any) -> Any:
-        return found.at[block].set(pass_weights(layout, step, values[block], thresholds, widths)[0])
+        factors, _ = _factors(layout, step, values[block], thresholds, widths)
+        if but_one:
+            smallest = jnp.arange(len(factors))[:, None] == jnp.argmin(factors, axis=0)
+            factors = jnp.where(smallest, 1.0, factors)
+        return found.at[block].set(jnp.prod(factors, axis=0))
 
     return jax.lax.fori_loop(0, number, body, jnp.zeros((values.shape[0], values.shape[2])))
