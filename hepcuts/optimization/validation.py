@@ -32,11 +32,11 @@ from .walk import Walk
 _TOLERANCE = 1e-4
 """Relative precision of the folds' optima; far less than what a fold's fluctuations change."""
 
-_BLUNT, _SHARPER = 1.0, 0.5
-"""Widths of the soft cuts that stages are compared by, in units of each cut's own."""
+_COMPARED_AT = (1.0, 0.5, 0.25)
+"""Widths of the soft cuts that stages are compared by, in units of each cut's own, the bluntest first."""
 
-_EVIDENCE = 0.5
-"""Standard deviations by which a narrower stage has to be better with the sharper cuts to be taken after all."""
+_EVIDENCE = 1.0
+"""Standard deviations by which a narrower stage has to be better with sharper cuts to be taken after all."""
 
 _PATIENCE = 2
 """Stages, all worse than one before, after which narrower ones are not tried."""
@@ -94,8 +94,7 @@ class Validator:
         self._samples = samples
         self._left_out = [search.only(members, k) for k in range(folds)] if search.has_templates else []
         self._factors: list[float] = []
-        self._values: list[float] = []
-        self._sharper: list[float] = []
+        self._values: list[list[float]] = [[] for _ in _COMPARED_AT]
         self._hard: list[float] = []
         self._positions: list[list[FloatArray]] = []
         self.polished_thresholds: FloatArray | None = None
@@ -116,7 +115,7 @@ class Validator:
         positions = [walk.position for walk in self._walks]
         worthless = not all(there)
         self._hard.append(float("-inf") if worthless else self._score(positions))
-        for values, width in ((self._values, _BLUNT), (self._sharper, _SHARPER)):
+        for values, width in zip(self._values, _COMPARED_AT, strict=True):
             values.append(float("-inf") if worthless else self._score(positions, width))
         self._factors.append(factor)
         self._positions.append(positions)
@@ -156,25 +155,23 @@ class Validator:
     @property
     def num_stages(self) -> int:
         """Number of stages tried."""
-        return len(self._values)
+        return len(self._hard)
 
     @property
     def worthwhile(self) -> bool:
         """Whether it makes sense to try another stage: not if the last ones were all worse than one before."""
-        before = max(self._values[:-_PATIENCE], default=float("-inf"))
-        return not (np.isfinite(before) and all(value < before for value in self._values[-_PATIENCE:]))
+        return not all(_exhausted(values) for values in self._values)
 
     @property
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, of numbers and lists."""
         positions = [[p.tolist() for p in stage] for stage in self._positions]
-        values = {"values": self._values, "sharper": self._sharper, "hard": self._hard}
-        return {"factors": self._factors, "positions": positions} | values
+        return {"factors": self._factors, "values": self._values, "hard": self._hard, "positions": positions}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where a validator of the same events was."""
-        self._factors, self._values = list(state["factors"]), list(state["values"])
-        self._sharper, self._hard = list(state["sharper"]), list(state["hard"])
+        self._factors, self._hard = list(state["factors"]), list(state["hard"])
+        self._values = [list(values) for values in state["values"]]
         self._positions = [[np.array(p) for p in stage] for stage in state["positions"]]
 
     def polished(self, stage: int) -> float:
@@ -192,21 +189,20 @@ class Validator:
     def result(self) -> Validation:
         """What was found so far."""
         thresholds = np.array([[self._search.thresholds(p) for p in stage] for stage in self._positions])
-        values, hard = np.array(self._values), np.array(self._hard)
+        values, hard = np.array(self._values[0]), np.array(self._hard)
         return Validation(tuple(self._factors), values, hard, self._choice(), thresholds)
 
     def _choice(self) -> int:
-        """The best stage, or a narrower one that is better with sharper cuts by half the uncertainty of that."""
-        best = int(np.argmax(self._values))
-        if not self._search.has_templates or not np.isfinite(self._values[best]):
+        """The best stage, or a narrower one that sharper cuts find better by more than the uncertainty of that."""
+        bluntest, *sharper = self._values
+        best = int(np.argmax(bluntest))
+        if not self._search.has_templates or not np.isfinite(bluntest[best]):
             return best
-        significant = [
-            stage
-            for stage in range(best + 1, len(self._sharper))
-            if self._sharper[stage] > self._sharper[best]
-            and self._sharper[stage] - self._sharper[best] > _EVIDENCE * self._uncertainty(best, stage)
-        ]
-        return max(significant, key=lambda stage: self._sharper[stage], default=best)
+        for values in sharper:
+            narrower = (n for n in range(best + 1, len(values)) if values[n] > values[best])
+            significant = [n for n in narrower if values[n] - values[best] > _EVIDENCE * self._uncertainty(best, n)]
+            best = max(significant, key=lambda n: values[n], default=best)
+        return best
 
     def _uncertainty(self, first: int, second: int) -> float:
         """Of the difference of two stages: it rests on the events left out that hard cuts of one of the two select."""
@@ -219,6 +215,12 @@ class Validator:
             )
             variance += float(np.sum((0.5 * (one + other)[:, 0]) ** 2 * differing))
         return float(np.sqrt(variance))
+
+
+def _exhausted(values: Sequence[float]) -> bool:
+    """Whether the last values are all worse than one before."""
+    before = max(values[:-_PATIENCE], default=float("-inf"))
+    return bool(np.isfinite(before)) and all(value < before for value in values[-_PATIENCE:])
 
 
 def _differing(events: SoftEvents, first: FloatArray, second: FloatArray) -> FloatArray:
