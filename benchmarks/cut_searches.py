@@ -33,10 +33,12 @@ class Found(NamedTuple):
     Attributes:
         thresholds: lower thresholds, shape (threshold,).
         after_s: seconds after which a search that goes on until its budget is spent had found it; NaN for others.
+        first_end_s: seconds after which its first start came to an end by itself; NaN for others.
     """
 
     thresholds: Array
     after_s: float = float("nan")
+    first_end_s: float = float("nan")
 
 
 class _Best:
@@ -47,6 +49,7 @@ class _Best:
         self.start = time.perf_counter()
         self.end = self.start + budget
         self.value, self.failing, self.after_s = -np.inf, np.zeros(len(events.signal)), 0.0
+        self.first_end_s = float("nan")
 
     def __call__(self, failing: Any) -> float:
         value = self.events.value_of_levels(failing)
@@ -59,8 +62,13 @@ class _Best:
     def spent(self) -> bool:
         return time.perf_counter() > self.end
 
+    def ended(self) -> None:
+        """A start has come to an end, by itself if the budget is not spent."""
+        if np.isnan(self.first_end_s) and not self.spent:
+            self.first_end_s = time.perf_counter() - self.start
+
     def found(self) -> Found:
-        return Found(self.events.thresholds(self.failing), self.after_s)
+        return Found(self.events.thresholds(self.failing), self.after_s, self.first_end_s)
 
 
 def random_search(events: CutEvents, seed: int, budget: float) -> Found:
@@ -73,19 +81,24 @@ def random_search(events: CutEvents, seed: int, budget: float) -> Found:
 
 
 def differential_evolution(events: CutEvents, seed: int, budget: float) -> Found:
-    """scipy's differential evolution with its defaults, from a population that leaves background."""
+    """scipy's differential evolution with its defaults, from a population that leaves background.
+
+    Started again from another population until the budget is spent.
+    """
     size, best = len(events.signal), _Best(events, budget)
     generator = np.random.default_rng(seed)
-    start = qmc.LatinHypercube(size, rng=generator).random(15 * size) * at_start(size)
-    scipy_differential_evolution(
-        best,
-        [(0.0, MOST)] * size,
-        init=start,
-        maxiter=100_000,
-        polish=False,
-        rng=generator,
-        callback=lambda intermediate_result: best.spent,  # noqa: ARG005 (scipy calls it by this name)
-    )
+    while not best.spent:
+        start = qmc.LatinHypercube(size, rng=generator).random(15 * size) * at_start(size)
+        scipy_differential_evolution(
+            best,
+            [(0.0, MOST)] * size,
+            init=start,
+            maxiter=100_000,
+            polish=False,
+            rng=generator,
+            callback=lambda intermediate_result: best.spent,  # noqa: ARG005 (scipy calls it by this name)
+        )
+        best.ended()
     return best.found()
 
 
@@ -101,6 +114,7 @@ def cma_es(events: CutEvents, seed: int, budget: float) -> Found:
         while not search.stop() and not best.spent:
             points = search.ask()
             search.tell(points, [best(point) for point in points])
+        best.ended()
         population *= 2
     return best.found()
 

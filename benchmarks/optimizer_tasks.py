@@ -52,6 +52,8 @@ def other(tool: str, num_features: int, seed: int, budget: float) -> Measurement
     remarks = _worth(events, found.thresholds)
     if np.isfinite(found.after_s):
         remarks["best_after_s"] = found.after_s
+    if np.isfinite(found.first_end_s):
+        remarks["first_end_s"] = found.first_end_s
     return Measurement(first_s, peak_mib=peak, remarks=remarks)
 
 

@@ -95,7 +95,8 @@ def _medians(found: list[Measurement]) -> Measurement:
     seconds = [m.first_s for m in found if m.first_s is not None]
     run = [m.run_s for m in found]
     fresh = _fresh(found)
-    remarks = {key: float(np.median([m.remarks[key] for m in found])) for key in found[0].remarks}
+    shared = set.intersection(*(set(m.remarks) for m in found))
+    remarks = {key: float(np.median([m.remarks[key] for m in found])) for key in found[0].remarks if key in shared}
     return Measurement(
         first_s=float(np.median(seconds)),
         best_first_s=min(seconds),

@@ -21,7 +21,12 @@ import numpy as np
 from hepcuts._precision import float64_scope
 from hepcuts._types import FloatArray
 from hepcuts.filling import EventTable
-from hepcuts.objectives import AbstractEventObjective, AbstractTemplateObjective, LikelihoodObjective
+from hepcuts.objectives import (
+    AbstractEventObjective,
+    AbstractTemplateObjective,
+    LikelihoodObjective,
+    TemplateObjective,
+)
 from hepcuts.relaxations import AbstractStep
 from hepcuts.templates import Structure, Templates, Yields
 
@@ -62,25 +67,15 @@ class TemplateEvaluator:
     def __init__(
         self, goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
     ) -> None:
-        structures = [reference.structure for reference in references]
-        of_yields = float64_scope(goal.of_yields)(references)
-
-        def function(sums: Sequence[Any], narrow: Any) -> tuple[Any, Any]:
-            yields = [as_yields(raw, structure) for raw, structure in zip(sums, structures, strict=True)]
-            value = of_yields(yields)
-            penalty = narrow + penalties(yields[0], structures[0], guards)
-            return value - goal.sign * jnp.abs(value) * penalty, value
-
-        both = jax.value_and_grad(function, argnums=(0, 1), has_aux=True)
-        self._function: Callable[..., Any]
+        self._of_many: Callable[..., Any]
         if isinstance(goal, LikelihoodObjective):
+            both = _value_and_slopes(goal, references, guards)
             # One fit does not wait for others.
-            self._function, self._together = jax.jit(both), _FITS
-            self._of_many = jax.jit(jax.vmap(both))
+            self._function: Callable[..., Any] = jax.jit(both)
+            self._of_many, self._together = jax.jit(jax.vmap(both)), _FITS
         else:
-            # A closed form is compiled once for one place and for many, and as fast as possible: it takes no time.
             self._function, self._together = self._of_one, _CLOSED_FORMS
-            self._of_many = jax.jit(jax.vmap(both), compiler_options={"xla_backend_optimization_level": 0})
+            self._of_many = _compiled_closed_form(goal, references, guards)
 
     def _of_one(self, sums: Sequence[Any], narrow: Any) -> Any:
         many = [np.broadcast_to(raw, (self._together, *raw.shape)) for raw in sums]
@@ -118,6 +113,52 @@ class TemplateEvaluator:
             for parts, slope in zip(slopes, of_sums, strict=True):
                 parts.append(np.asarray(slope))
         return np.concatenate(values)[:number], [np.concatenate(parts)[:number] for parts in slopes]
+
+
+def _value_and_slopes(
+    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+) -> Callable[..., Any]:
+    """Guarded and plain objective of sums and a penalty for narrow windows, and the slopes of the former to both."""
+    structures = [reference.structure for reference in references]
+    of_yields = float64_scope(goal.of_yields)(references)
+
+    def function(sums: Sequence[Any], narrow: Any) -> tuple[Any, Any]:
+        yields = [as_yields(raw, structure) for raw, structure in zip(sums, structures, strict=True)]
+        value = of_yields(yields)
+        penalty = narrow + penalties(yields[0], structures[0], guards)
+        return value - goal.sign * jnp.abs(value) * penalty, value
+
+    return jax.value_and_grad(function, argnums=(0, 1), has_aux=True)
+
+
+_COMPILED: dict[Any, Callable[..., Any]] = {}
+"""Closed forms of our own by all that they depend on."""
+_MOST_COMPILED = 64
+
+
+def _compiled_closed_form(
+    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+) -> Callable[..., Any]:
+    """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
+
+    def compiled() -> Callable[..., Any]:
+        both = jax.vmap(_value_and_slopes(goal, references, guards))
+        return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
+
+    if not (isinstance(goal, TemplateObjective) and goal.batched):
+        return compiled()  # what a user's function depends on, nobody knows
+    structures = [reference.structure for reference in references]
+    key = (goal, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
+    try:
+        known = _COMPILED.get(key)
+    except TypeError:
+        return compiled()  # arrays among the modifiers
+    if known is None:
+        known = compiled()
+        if len(_COMPILED) >= _MOST_COMPILED:
+            _COMPILED.pop(next(iter(_COMPILED)), None)
+        _COMPILED[key] = known
+    return known
 
 
 class EventEvaluator:

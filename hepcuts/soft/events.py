@@ -197,10 +197,13 @@ class SoftEvents:
     def pass_weights(
         self, thresholds: FloatArray, widths: FloatArray, step: AbstractStep, *, but_one: bool = False
     ) -> FloatArray:
-        """Pass weight of each event, shape (event,); arguments as in `sums` and `chunk_pass_weights`."""
+        """Pass weight of each event, shape (event,); arguments as in `sums`.
+
+        With `but_one` those without their smallest factor, see `chunk_pass_weights`.
+        """
         found = np.empty(len(self))
         started = [
-            chunk_pass_weights((values, number), thresholds, widths, layout=self.layout, step=step, but_one=but_one)
+            chunk_pass_weights((values, number), thresholds, widths, layout=self.layout, step=step)[but_one]
             for values, _, _, number in self._chunks
         ]
         blocks_of_all = (row for passed in started for row in np.asarray(passed))

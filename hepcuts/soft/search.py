@@ -33,6 +33,9 @@ _TOLERANCE = 1e-4
 _FEW = 60_000
 """Events of each sample that a hasty search is content with; if there are fewer in all, all are always looked at."""
 
+_FEWER = 20_000
+"""Events of each sample that are enough to tell whether a threshold had better be elsewhere."""
+
 
 class Search:
     """One search: events laid out once, objective compiled once."""
@@ -142,7 +145,7 @@ class Search:
         step = self.problem.relaxation
         return self.some(
             lambda region: region.sampled_but_one(
-                position[region.index], widths[region.index], step, number=_FEW // region.structure.num_bins
+                position[region.index], widths[region.index], step, number=_FEWER // region.structure.num_bins
             )
         )
 

@@ -174,11 +174,11 @@ def chunk_sums(
     return sums
 
 
-@functools.partial(jax.jit, static_argnames=("layout", "step", "but_one"))
+@functools.partial(jax.jit, static_argnames=("layout", "step"))
 def chunk_pass_weights(
-    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep, but_one: bool = False
-) -> Any:
-    """Pass weights of one chunk, shape (block, event).
+    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep
+) -> tuple[Any, Any]:
+    """Pass weights of one chunk, and those without their smallest factor: the most if one edge moves anywhere.
 
     Args:
         data: values and number of blocks, as in `chunk_sums`.
@@ -186,15 +186,18 @@ def chunk_pass_weights(
         widths: likewise.
         layout: likewise.
         step: likewise.
-        but_one: whether the smallest factor is left out: the most that passes if one edge moves anywhere.
+
+    Returns:
+        Both of shape (block, event).
     """
     values, number = data
 
-    def body(block: Any, found: Any) -> Any:
+    def body(block: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
         factors, _ = _factors(layout, step, values[block], thresholds, widths)
-        if but_one:
-            smallest = jnp.arange(len(factors))[:, None] == jnp.argmin(factors, axis=0)
-            factors = jnp.where(smallest, 1.0, factors)
-        return found.at[block].set(jnp.prod(factors, axis=0))
+        smallest = jnp.arange(len(factors))[:, None] == jnp.argmin(factors, axis=0)
+        but_one = jnp.prod(jnp.where(smallest, 1.0, factors), axis=0)
+        return found[0].at[block].set(jnp.prod(factors, axis=0)), found[1].at[block].set(but_one)
 
-    return jax.lax.fori_loop(0, number, body, jnp.zeros((values.shape[0], values.shape[2])))
+    empty = jnp.zeros((values.shape[0], values.shape[2]))
+    both: tuple[Any, Any] = jax.lax.fori_loop(0, number, body, (empty, empty))
+    return both
