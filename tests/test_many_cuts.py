@@ -255,3 +255,33 @@ def test_a_search_that_ends_without_any_value_says_so():
     assert result.training.effective_background >= 9.0
     with pytest.raises(OptimizationError, match="no finite value"):
         hc.optimize(samples, hc.Cut("x", ">", 2.9, width=1e-4), objective="asimov", folds=0, anneal=(1.0,))
+
+
+def islands(seed: int = 3) -> list[hc.Sample]:
+    """Most of the signal under the background, the rest in a corner that no single cut leads to."""
+    r = np.random.default_rng(seed)
+
+    def blob(size: int, x: float, y: float) -> np.ndarray:
+        return r.normal([[x], [y]], 0.4, (2, size))
+
+    signal = np.concatenate([blob(7000, 0, 0), blob(3000, 4, 4)], axis=1)
+    background = np.concatenate([blob(20_000, 0, 0), blob(20_000, 4, 0), blob(20_000, 0, 4), blob(1500, 4, 4)], axis=1)
+    return [
+        hc.Sample("s", {"x": signal[0], "y": signal[1]}, weights=np.full(10_000, 0.01), signal=True),
+        hc.Sample("b", {"x": background[0], "y": background[1]}, weights=np.full(61_500, 0.1)),
+    ]
+
+
+def test_several_starts_find_what_no_single_threshold_leads_to() -> None:
+    samples = islands()
+    result = hc.optimize(samples, hc.Cut("x", ">") & hc.Cut("y", ">"), objective="asimov", replicas=0)
+    corner = hc.scan(samples, hc.Cut("x", ">"), metrics=("asimov",)).optimum("asimov").value
+    assert result.hard_value > 1.2 * corner  # better than any single cut
+    assert min(result.thresholds.values()) > 1.5
+
+
+def test_a_start_that_is_given_is_kept() -> None:
+    result = hc.optimize(
+        islands(), hc.Cut("x", ">", 0.1) & hc.Cut("y", ">", 0.2), objective="asimov", anneal=(0.3,), folds=0, replicas=0
+    )
+    np.testing.assert_allclose(result.start, [0.1, 0.2], atol=0.01)

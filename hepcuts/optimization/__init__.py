@@ -1,6 +1,6 @@
 """The way of an optimization, of which `hepcuts.optimize` is the door.
 
-`directions` (which side of a threshold), `walk` (stages of widths), `jumps` (out of local optima), `validation` (which
-width generalizes), `polish` and `feasibility` (hard cuts), `course` (all of it, interrupted and resumed), `honesty` and
-`sensitivity` (what the result has to say of itself), `result`.
+`directions` (which side of a threshold), `starts` (several of them), `walk` (stages of widths), `jumps` (out of local
+optima), `validation` (which width generalizes), `polish` and `feasibility` (hard cuts), `course` (all of it,
+interrupted and resumed), `honesty` and `sensitivity` (what the result has to say of itself), `result`.
 """

@@ -12,6 +12,7 @@ from hepcuts._types import FloatArray
 from hepcuts.soft.events import SoftEvents
 from hepcuts.soft.search import Search
 
+from .starts import better_start
 from .walk import Walk
 
 _EFFICIENCIES = (0.995, 0.95, 0.85, 0.7, 0.5, 0.3, 0.15, 0.05)
@@ -26,18 +27,23 @@ _LEAST_WIDTH = 0.2
 
 _MOST_JUMPS = 3
 
+_DETAILED = 1.5
+"""Widths, in units of each cut's own, below which the soft cuts show what wider ones blur."""
+
 
 def go_on(walk: Walk, factor: float) -> None:
-    """Advance by one stage, jump, and if a threshold did, advance again."""
+    """Advance by one stage, jump, and if a threshold did, advance again; then see whether it is better elsewhere."""
     widths = walk.search.widths * factor
     walk.advance(factor)
-    if walk.search.problem.linear or np.any(widths < _LEAST_WIDTH):
+    if walk.search.problem.linear:
         return
-    for _ in range(_MOST_JUMPS):
+    for _ in range(_MOST_JUMPS if np.all(widths >= _LEAST_WIDTH) else 0):
         position = jump(walk.search, walk.position, widths)
         if np.array_equal(position, walk.position):
-            return
+            break
         walk.repeat(factor, position)
+    if factor < _DETAILED and (start := better_start(walk, factor)) is not None:
+        walk.repeat(factor, start)
 
 
 def jump(search: Search, position: FloatArray, widths: FloatArray) -> FloatArray:

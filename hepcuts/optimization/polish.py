@@ -58,8 +58,7 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
     """
     if not search.has_templates:
         return Polish(position, 0.0, 0.0, 0)
-    low = np.maximum(search.lower, position - _AROUND * widths)
-    high = np.minimum(search.upper, position + _AROUND * widths)
+    low, high = around(search, position, widths)
     near = search.passing(low, high)
     start, moves = position.copy(), 0
     for _ in range(_MOST_SWEEPS):
@@ -76,6 +75,12 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
             break
     change, uncertainty = _gain(near, start, position) if moves else (0.0, 0.0)
     return Polish(position, change, uncertainty, moves)
+
+
+def around(search: Search, position: FloatArray, widths: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Lowest and highest thresholds that a polish may get to, each of shape (threshold,)."""
+    low, high = position - _AROUND * widths, position + _AROUND * widths
+    return np.maximum(search.lower, low), np.minimum(search.upper, high)
 
 
 def _gain(search: Search, first: FloatArray, second: FloatArray) -> tuple[float, float]:

@@ -12,6 +12,7 @@ that is significant. What is quoted is the value of hard cuts, which had no part
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from hepcuts.samples import Sample
 from hepcuts.soft.events import SoftEvents
 from hepcuts.soft.search import Search
 
-from .polish import polish
+from .polish import around, polish
 from .walk import Walk
 
 _TOLERANCE = 1e-4
@@ -90,7 +91,11 @@ class Validator:
         self._search = search.hasty(_TOLERANCE)
         self._members, self._folds = members, 1 + max(int(member.max()) for member in members)
         folds = self._folds
-        self._walks = [Walk(self._search.fold(members, k, folds), search.start, report) for k in range(folds)]
+        # No fold has a copy of all of its events: what it can reach is taken of what all can.
+        self._walks = [
+            Walk(self._search, search.start, report, reach=functools.partial(self._reached_without, k))
+            for k in range(folds)
+        ]
         self._samples = samples
         self._left_out = [search.only(members, k) for k in range(folds)] if search.has_templates else []
         self._factors: list[float] = []
@@ -99,14 +104,17 @@ class Validator:
         self._positions: list[list[FloatArray]] = []
         self.polished_thresholds: FloatArray | None = None
 
+    def _reached_without(self, fold: int, position: FloatArray, widths: FloatArray) -> Search:
+        return self._search.reached(position, widths).fold(self._members, fold, self._folds)
+
     def advance(self, factor: float, start: FloatArray) -> None:
         """Try one more stage from a start."""
         near = self._search.reached(start, self._search.widths * factor)
 
         def attempt(fold: int) -> bool:
             try:
-                around = near.fold(self._members, fold, self._folds)
-                self._walks[fold].advance(factor, start=start, near=around)
+                within = near.fold(self._members, fold, self._folds)
+                self._walks[fold].advance(factor, start=start, near=within)
             except OptimizationError:
                 return False
             return True
@@ -179,8 +187,9 @@ class Validator:
         widths = self._search.widths * self._factors[stage]
 
         def attempt(fold: int) -> FloatArray:
-            without = self._search.fold(self._members, fold, self._folds)
-            return polish(without, self._positions[stage][fold], widths).position
+            position = self._positions[stage][fold]
+            near = self._search.passing(*around(self._search, position, widths))
+            return polish(near.fold(self._members, fold, self._folds), position, widths).position
 
         positions = in_threads(attempt, range(self._folds))
         self.polished_thresholds = np.array([self._search.thresholds(position) for position in positions])

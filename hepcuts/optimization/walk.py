@@ -63,10 +63,25 @@ class History:
 
 
 class Walk:
-    """One way through the stages of widths."""
+    """One way through the stages of widths.
 
-    def __init__(self, search: Search, start: FloatArray, report: Callable[[], object] = lambda: None) -> None:
-        self.search, self.position = search, start
+    Args:
+        search: with the events.
+        start: thresholds in the coordinates, shape (threshold,).
+        report: called at every step.
+        reach: the search with the events that can be reached from a position at some widths; by default
+            `Search.reached`.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        start: FloatArray,
+        report: Callable[[], object] = lambda: None,
+        *,
+        reach: Callable[[FloatArray, FloatArray], Search] | None = None,
+    ) -> None:
+        self.search, self.position, self._reach = search, start, reach
         self.rows: list[tuple[FloatArray, float, FloatArray, int, FloatArray]] = []
         self.num_stages = 0
         self.ending = Ending(start, False, "not started", 0)
@@ -122,7 +137,7 @@ class Walk:
         """To the optimum, with no more events than thresholds can reach from where they are."""
         search = self.search
         for _ in range(_MOST_MOVES):
-            around = search.reached(self.position, widths) if near is None else near
+            around = (self._reach or search.reached)(self.position, widths) if near is None else near
             low, high = search.box(self.position, widths)
             ending = self._minimize(around, (low, high), widths)
             self.position, near = ending.position, None
