@@ -27,8 +27,8 @@ _LEAST_WIDTH = 0.2
 
 _MOST_JUMPS = 3
 
-_DETAILED = 1.5
-"""Widths, in units of each cut's own, below which the soft cuts show what wider ones blur."""
+_DETAILED = (0.5, 1.5)
+"""Widths, in units of each cut's own, between which soft cuts show what wider ones blur, and few events are enough."""
 
 
 def go_on(walk: Walk, factor: float) -> None:
@@ -42,7 +42,8 @@ def go_on(walk: Walk, factor: float) -> None:
         if np.array_equal(position, walk.position):
             break
         walk.repeat(factor, position)
-    if factor < _DETAILED and (start := better_start(walk, factor)) is not None:
+    low, high = _DETAILED
+    if low < factor < high and (start := better_start(walk, factor)) is not None:
         walk.repeat(factor, start)
 
 

@@ -15,7 +15,7 @@ from hepcuts.soft.search import Search
 
 from .walk import Walk
 
-_FEW = 10_000
+_FEW = 5_000
 """Events of each sample that starts are tried on."""
 
 _TRIED = 64

@@ -30,10 +30,10 @@ _REACH = 2.0
 _TOLERANCE = 1e-4
 """Yield that may be lost by leaving out events that cannot be reached, relative to the yield of their cell."""
 
-_FEW = 60_000
+_FEW = 30_000
 """Events of each sample that a hasty search is content with; if there are fewer in all, all are always looked at."""
 
-_FEWER = 20_000
+_FEWER = 10_000
 """Events of each sample that are enough to tell whether a threshold had better be elsewhere."""
 
 
