@@ -22,10 +22,10 @@ from hepcuts.relaxations import AbstractStep
 
 from .layouts import Layout
 
-BLOCK = 4096
+BLOCK = 2048
 """Events of a block, at most; it stays in the processor's cache."""
 
-CHUNK = 16
+CHUNK = 32
 """Blocks that one call of the compiled function goes through, at most."""
 
 
