@@ -90,7 +90,7 @@ def run(
         walk = Walk(search.hasty(_HASTE) if choose else search, search.start, bar.update)
         validator = None
         if choose and members is not None:
-            validator = Validator(search, samples, members=members, report=bar.update)
+            validator = Validator(search, samples, schedule, members=members, report=bar.update)
         keeper = _Keeper(checkpoint, search, schedule, members)
         keeper.restore(walk, validator)
         interrupted = False
@@ -100,15 +100,18 @@ def run(
                     break
                 bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
                 go_on(walk, schedule[stage])
-                if validator is not None:
-                    quietly(validator.advance)(schedule[stage], walk.position)
+                if validator is not None and validator.wants(stage):
+                    quietly(validator.advance)(stage, walk.position)
                 keeper.write(walk, validator)
+            while validator is not None and (wider := validator.wider) is not None:
+                quietly(validator.advance)(wider, walk.end_of(wider))
         except KeyboardInterrupt:
-            finished = walk.num_stages if validator is None else validator.num_stages
-            if finished == 0:
+            if walk.num_stages == 0:
                 raise
-            walk.back_to(finished - 1)
+            walk.back_to(walk.num_stages - 1)
             interrupted = True
+        if validator is not None and not validator.stages:
+            validator = None  # interrupted before anything was to be compared
         outcome = _conclude(walk, search, schedule, validator, interrupted=interrupted)
         return dataclasses.replace(outcome, position=enforce(search, outcome.position))
 
@@ -126,7 +129,7 @@ def _conclude(
     walk.back_to(validation.chosen)
     walk.search = search
     ending = walk.repeat(chosen[-1], walk.position)
-    value, folds = float(validation.hard[validation.chosen]), validation.thresholds[validation.chosen]
+    value, folds = validation.hard, validation.thresholds
     done = polish(search, walk.position, search.widths * chosen[-1])
     if done.moves == 0:
         return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)

@@ -47,7 +47,8 @@ class OptimizationResult:
         num_steps: number of steps in all stages.
         anneal: the stages of widths that were gone through.
         validation: by what the stages that were considered are compared in the cross-validation (negated for losses):
-            the objective of soft cuts of one width, see `hepcuts.optimization.validation`. None if there was no choice.
+            the objective of soft cuts of one width, see `hepcuts.optimization.validation`. NaN for wide ones that were
+            not tried as a narrower one was better than the next. None if there was no choice.
         polish: what the last step, on hard cuts, did.
         polish_validated: by how much it changed the validated value (larger is better); where it made it worse it was
             left out. None if it did nothing or there was no cross-validation.

@@ -43,25 +43,35 @@ _PATIENCE = 2
 """Stages, all worse than one before, after which narrower ones are not tried."""
 
 
+_WIDEST = 2.0
+"""Widths, in units of each cut's own, above which stages are only tried if the widest of the others is the best."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Validation:
     """Cross-validated values of the stages.
 
     Attributes:
-        factors: the stages tried, in units of the widths.
         values: what they are compared by: the pooled objective on events left out, shape (stage,), negated for losses;
-            minus infinity where cuts had no value or too little simulated background. Of soft cuts if the objective
-            is one of templates.
-        hard: the same of hard cuts.
+            minus infinity where cuts had no value or too little simulated background, NaN where a stage was not tried.
+            Of soft cuts if the objective is one of templates.
         chosen: number of the chosen stage.
-        thresholds: thresholds of each fold after each stage, shape (stage, fold, threshold).
+        hard: the value of hard cuts of the chosen stage.
+        thresholds: thresholds of each fold after the chosen stage, shape (fold, threshold).
     """
 
-    factors: tuple[float, ...]
     values: FloatArray
-    hard: FloatArray
     chosen: int
+    hard: float
     thresholds: FloatArray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Tried:
+    """A stage that was tried: where each fold ended, None if one found no value at all, and values by width."""
+
+    positions: list[FloatArray] | None
+    values: dict[float, float] = dataclasses.field(default_factory=dict)
 
 
 class Validator:
@@ -73,6 +83,7 @@ class Validator:
     Args:
         search: the search among all training events.
         samples: these events.
+        schedule: widths of the stages in units of the search's own.
         members: fold of each event, sample by sample.
         report: called at every step.
 
@@ -84,11 +95,12 @@ class Validator:
         self,
         search: Search,
         samples: Sequence[Sample],
+        schedule: Sequence[float],
         *,
         members: Sequence[NDArray[Any]],
         report: Callable[[], object],
     ) -> None:
-        self._search = search.hasty(_TOLERANCE)
+        self._search, self._schedule = search.hasty(_TOLERANCE), schedule
         self._members, self._folds = members, 1 + max(int(member.max()) for member in members)
         folds = self._folds
         # No fold has a copy of all of its events: what it can reach is taken of what all can.
@@ -98,17 +110,19 @@ class Validator:
         ]
         self._samples = samples
         self._left_out = [search.only(members, k) for k in range(folds)] if search.has_templates else []
-        self._factors: list[float] = []
-        self._values: list[list[float]] = [[] for _ in _COMPARED_AT]
-        self._hard: list[float] = []
-        self._positions: list[list[FloatArray]] = []
+        self._tried: dict[int, _Tried] = {}
         self.polished_thresholds: FloatArray | None = None
 
     def _reached_without(self, fold: int, position: FloatArray, widths: FloatArray) -> Search:
         return self._search.reached(position, widths).fold(self._members, fold, self._folds)
 
-    def advance(self, factor: float, start: FloatArray) -> None:
-        """Try one more stage from a start."""
+    def wants(self, stage: int) -> bool:
+        """Whether a stage had better be tried as soon as it was gone through."""
+        return self._schedule[stage] <= _WIDEST or stage == len(self._schedule) - 1
+
+    def advance(self, stage: int, start: FloatArray) -> None:
+        """Try a stage, from where the walk with all events ended it."""
+        factor = self._schedule[stage]
         near = self._search.reached(start, self._search.widths * factor)
 
         def attempt(fold: int) -> bool:
@@ -120,13 +134,17 @@ class Validator:
             return True
 
         there = in_threads(attempt, range(self._folds))
-        positions = [walk.position for walk in self._walks]
-        worthless = not all(there)
-        self._hard.append(float("-inf") if worthless else self._score(positions))
-        for values, width in zip(self._values, _COMPARED_AT, strict=True):
-            values.append(float("-inf") if worthless else self._score(positions, width))
-        self._factors.append(factor)
-        self._positions.append(positions)
+        self._tried[stage] = _Tried([walk.position for walk in self._walks] if all(there) else None)
+
+    def _value(self, stage: int, width: float = 0.0) -> float:
+        """As `_score`, of a stage; computed when it is asked for first."""
+        tried, width = self._tried[stage], width if self._search.has_templates else 0.0
+        if width not in tried.values:
+            tried.values[width] = float("-inf") if tried.positions is None else self._score(tried.positions, width)
+        return tried.values[width]
+
+    def _positions(self, stage: int) -> list[FloatArray]:
+        return self._tried[stage].positions or [walk.position for walk in self._walks]
 
     def _score(self, positions: Sequence[FloatArray], width: float = 0.0) -> float:
         """The pooled objective with its guards, larger is better; minus infinity if it has no value.
@@ -161,33 +179,49 @@ class Validator:
         return list(zip(self._left_out, positions, strict=True))
 
     @property
-    def num_stages(self) -> int:
-        """Number of stages tried."""
-        return len(self._hard)
+    def stages(self) -> list[int]:
+        """Numbers of the stages tried, ascending."""
+        return sorted(self._tried)
 
     @property
     def worthwhile(self) -> bool:
-        """Whether it makes sense to try another stage: not if the last ones were all worse than one before."""
-        return not all(_exhausted(values) for values in self._values)
+        """Whether it makes sense to try a narrower stage: not if the last ones were all worse than one before."""
+        for width in _COMPARED_AT:
+            values = [self._value(stage, width) for stage in self.stages]
+            if not _exhausted(values):
+                return True
+        return False
+
+    @property
+    def wider(self) -> int | None:
+        """The wide stage that makes sense to be tried, too: if the widest of those that were is the best."""
+        widest = min(self._tried, default=0)
+        if widest == 0 or self._bluntest_best() != widest:
+            return None
+        return widest - 1
 
     @property
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, of numbers and lists."""
-        positions = [[p.tolist() for p in stage] for stage in self._positions]
-        return {"factors": self._factors, "values": self._values, "hard": self._hard, "positions": positions}
+        stages = []
+        for stage, tried in self._tried.items():
+            positions = None if tried.positions is None else [p.tolist() for p in tried.positions]
+            stages.append({"stage": stage, "positions": positions})
+        return {"stages": stages}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where a validator of the same events was."""
-        self._factors, self._hard = list(state["factors"]), list(state["hard"])
-        self._values = [list(values) for values in state["values"]]
-        self._positions = [[np.array(p) for p in stage] for stage in state["positions"]]
+        for tried in state["stages"]:
+            positions = tried["positions"]
+            found = None if positions is None else [np.array(p) for p in positions]
+            self._tried[int(tried["stage"])] = _Tried(found)
 
     def polished(self, stage: int) -> float:
         """The value of a stage if the folds' hard cuts are polished, larger is better."""
-        widths = self._search.widths * self._factors[stage]
+        widths = self._search.widths * self._schedule[stage]
 
         def attempt(fold: int) -> FloatArray:
-            position = self._positions[stage][fold]
+            position = self._positions(stage)[fold]
             near = self._search.passing(*around(self._search, position, widths))
             return polish(near.fold(self._members, fold, self._folds), position, widths).position
 
@@ -197,29 +231,34 @@ class Validator:
 
     def result(self) -> Validation:
         """What was found so far."""
-        thresholds = np.array([[self._search.thresholds(p) for p in stage] for stage in self._positions])
-        values, hard = np.array(self._values[0]), np.array(self._hard)
-        return Validation(tuple(self._factors), values, hard, self._choice(), thresholds)
+        chosen = self._choice()
+        values = np.full(max(self.stages) + 1, np.nan)
+        values[self.stages] = [self._value(stage, _COMPARED_AT[0]) for stage in self.stages]
+        thresholds = np.array([self._search.thresholds(p) for p in self._positions(chosen)])
+        return Validation(values, chosen, self._value(chosen), thresholds)
+
+    def _bluntest_best(self) -> int:
+        return max(self.stages, key=lambda stage: self._value(stage, _COMPARED_AT[0]))
 
     def _choice(self) -> int:
         """The best stage, or a narrower one that sharper cuts find better by more than the uncertainty of that."""
-        bluntest, *sharper = self._values
-        best = int(np.argmax(bluntest))
-        if not self._search.has_templates or not np.isfinite(bluntest[best]):
+        best = self._bluntest_best()
+        if not self._search.has_templates or not np.isfinite(self._value(best, _COMPARED_AT[0])):
             return best
-        for values in sharper:
-            narrower = (n for n in range(best + 1, len(values)) if values[n] > values[best])
-            significant = [n for n in narrower if values[n] - values[best] > _EVIDENCE * self._uncertainty(best, n)]
-            best = max(significant, key=lambda n: values[n], default=best)
+        for width in _COMPARED_AT[1:]:
+            gains = {n: self._value(n, width) - self._value(best, width) for n in self.stages if n > best}
+            significant = [n for n, gain in gains.items() if gain > 0 and gain > _EVIDENCE * self._uncertainty(best, n)]
+            best = max(significant, key=gains.__getitem__, default=best)
         return best
 
     def _uncertainty(self, first: int, second: int) -> float:
         """Of the difference of two stages: it rests on the events left out that hard cuts of one of the two select."""
-        slopes = [self._search.of_sums(self._pooled(self._positions[stage]))[1] for stage in (first, second)]
+        positions = [self._positions(stage) for stage in (first, second)]
+        slopes = [self._search.of_sums(self._pooled(of_stage))[1] for of_stage in positions]
         variance = 0.0
         for region, (one, other) in enumerate(zip(*slopes, strict=True)):
             differing = sum(
-                _differing(events.regions[region], self._positions[first][fold], self._positions[second][fold])
+                _differing(events.regions[region], positions[0][fold], positions[1][fold])
                 for fold, events in enumerate(self._left_out)
             )
             variance += float(np.sum((0.5 * (one + other)[:, 0]) ** 2 * differing))

@@ -117,6 +117,10 @@ class Walk:
         self.ending = self._endings[stage]
         self.num_stages, self.position = stage + 1, self.ending.position
 
+    def end_of(self, stage: int) -> FloatArray:
+        """Where a stage ended, in the coordinates, shape (threshold,)."""
+        return self._endings[stage].position
+
     @property
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, of numbers and lists."""

@@ -46,15 +46,18 @@ def pass_weights(layout: Layout, step: AbstractStep, values: Any, thresholds: An
     return jnp.prod(factors, axis=0), slopes
 
 
-def _factors(layout: Layout, step: AbstractStep, values: Any, thresholds: Any, widths: Any) -> tuple[Any, Any]:
+def _factors(
+    layout: Layout, step: AbstractStep, values: Any, thresholds: Any, widths: Any, dtype: Any = float
+) -> tuple[Any, Any]:
     """What pass weights are products of, shape (factor, event), and the slopes as above."""
+    thresholds, widths = thresholds.astype(dtype), widths.astype(dtype)
     first = np.asarray(layout.first)
     rows = [edge.row for edge in layout.edges]
     chosen = values if rows == list(range(values.shape[0])) else values[np.asarray(rows)]
     shares = [None if edge.along is None else _hats(values[edge.along], edge.knots) for edge in layout.edges]
-    signs = jnp.asarray([float(edge.sign) for edge in layout.edges])[:, None]
+    signs = jnp.asarray([float(edge.sign) for edge in layout.edges], dtype=dtype)[:, None]
     inverse = signs / widths[first][:, None]
-    z = (chosen.astype(float) - _positions(layout, shares, thresholds, len(values[0]))) * inverse
+    z = (chosen.astype(dtype) - _positions(layout, shares, thresholds, len(values[0]))) * inverse
     passed, slopes = step.pass_and_slope(z)
     if layout.missing_passes:
         absent = jnp.isnan(z)
@@ -107,10 +110,9 @@ def _invert(layout: Layout, passed: Any, slopes: Any) -> tuple[Any, Any]:
     return jnp.stack(factors), jnp.stack(changed)
 
 
-def pieces_of(cell: NDArray[Any], block: int) -> list[tuple[int, int]]:
-    """Begin and end of each block of events of one cell, from the cells of all, not decreasing, shape (event,)."""
-    starts = np.flatnonzero(np.diff(cell, prepend=-1))
-    stops = np.append(starts, len(cell))[1:]
+def pieces_of(starts: NDArray[np.int64], size: int, block: int) -> list[tuple[int, int]]:
+    """Begin and end of each block of events of one cell, from where the cells begin and the number of all events."""
+    stops = np.append(starts, size)[1:]
     return [
         (begin, min(begin + block, int(stop)))
         for start, stop in zip(starts, stops, strict=True)
@@ -174,11 +176,11 @@ def chunk_sums(
     return sums
 
 
-@functools.partial(jax.jit, static_argnames=("layout", "step"))
+@functools.partial(jax.jit, static_argnames=("layout", "step", "but_one", "rough"))
 def chunk_pass_weights(
-    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep
-) -> tuple[Any, Any]:
-    """Pass weights of one chunk, and those without their smallest factor: the most if one edge moves anywhere.
+    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep, but_one: bool, rough: bool
+) -> Any:
+    """Pass weights of one chunk, shape (block, event).
 
     Args:
         data: values and number of blocks, as in `chunk_sums`.
@@ -186,18 +188,17 @@ def chunk_pass_weights(
         widths: likewise.
         layout: likewise.
         step: likewise.
-
-    Returns:
-        Both of shape (block, event).
+        but_one: without the smallest factor of each: the most if one edge moves anywhere.
+        rough: in no higher precision than that of the values.
     """
     values, number = data
+    dtype = values.dtype if rough else float
 
-    def body(block: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
-        factors, _ = _factors(layout, step, values[block], thresholds, widths)
-        smallest = jnp.arange(len(factors))[:, None] == jnp.argmin(factors, axis=0)
-        but_one = jnp.prod(jnp.where(smallest, 1.0, factors), axis=0)
-        return found[0].at[block].set(jnp.prod(factors, axis=0)), found[1].at[block].set(but_one)
+    def body(block: Any, found: Any) -> Any:
+        factors, _ = _factors(layout, step, values[block], thresholds, widths, dtype)
+        if but_one:
+            smallest = jnp.arange(len(factors))[:, None] == jnp.argmin(factors, axis=0)
+            factors = jnp.where(smallest, 1.0, factors)
+        return found.at[block].set(jnp.prod(factors, axis=0))
 
-    empty = jnp.zeros((values.shape[0], values.shape[2]))
-    both: tuple[Any, Any] = jax.lax.fori_loop(0, number, body, (empty, empty))
-    return both
+    return jax.lax.fori_loop(0, number, body, jnp.zeros((values.shape[0], values.shape[2]), dtype=dtype))
