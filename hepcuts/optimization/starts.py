@@ -2,9 +2,12 @@
 
 Where two thresholds have to be tight together and neither alone, wide soft cuts see nothing, and a jump of one of them
 gains nothing. So combinations of thresholds, spread evenly over signal efficiencies, are tried at a width that can
-tell, on a few events. Those that are better there than where the search is go their own way through this stage; the
-search goes on from the best of their ends, if that is better than its own.
+tell, on a few events. Those that are better there than where the search is go their own way through this stage, still
+on these events; if the best of their ends is better than that of the search's own way on them, it is followed with all
+events, and the search goes on from there if it is better with these, too.
 """
+
+import contextlib
 
 import numpy as np
 import scipy.stats
@@ -46,18 +49,17 @@ def better_start(walk: Walk, factor: float) -> FloatArray | None:
     worthwhile = _enough(_value(few, walk.position, widths))
     places = [np.where(search.unknowns < 0, walk.position, place) for place in _places(search)]
     tried = sorted(((_value(few, place, widths), n) for n, place in enumerate(places)), reverse=True)
-    found = None
-    for value, number in tried[:_FOLLOWED]:
-        if value < worthwhile:
-            break
-        end = _followed(search, places[number], factor)
-        if end is None:
-            continue
-        best = walk.position if found is None else found
-        own = _value(search.reached(best, widths), best, widths)
-        if _value(search.reached(end, widths), end, widths) > _enough(own):
-            found = end
-    return found
+    followed = [places[n] for value, n in tried[:_FOLLOWED] if value > worthwhile]
+    if not followed:
+        return None
+    # Few events have an optimum of their own: with it, not with where the search is, other ends are compared.
+    own, *ends = (_followed(few, start, factor) for start in (walk.position, *followed))
+    end, value = max(((end, _value(few, end, widths)) for end in ends), key=lambda pair: pair[1])
+    if value <= _enough(_value(few, own, widths)):
+        return None
+    end = _followed(search, end, factor)
+    found, here = (_value(search.reached(at, widths), at, widths) for at in (end, walk.position))
+    return end if found > _enough(here) else None
 
 
 def _enough(value: float) -> float:
@@ -70,13 +72,11 @@ def _value(search: Search, position: FloatArray, widths: FloatArray) -> float:
     return float(found) if np.isfinite(found) else -np.inf
 
 
-def _followed(search: Search, start: FloatArray, factor: float) -> FloatArray | None:
-    """The end of a stage from a start."""
+def _followed(search: Search, start: FloatArray, factor: float) -> FloatArray:
+    """The end of a stage from a start; the start if the stage cannot be gone through."""
     walk = Walk(search, start)
-    try:
+    with contextlib.suppress(OptimizationError):
         walk.advance(factor)
-    except OptimizationError:
-        return None
     return walk.position
 
 
