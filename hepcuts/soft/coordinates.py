@@ -13,12 +13,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.special
+from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
 from hepcuts.errors import InputError
 
 _KNOTS = 4096
 """Quantiles of signal, and of background, to which a threshold is resolved."""
+
+_BOXES, _MOST_IN_BOX, _MANY = 2**16, 20, 10_000
+"""Boxes of equal width that knots are looked up in, the most knots in one of them, and from how many values on."""
 
 LIMIT = 6.0
 """Scores of all events lie between minus and plus this, and thresholds, too."""
@@ -113,7 +117,34 @@ class NormalScores(AbstractCoordinate):
 
     def scores(self, values: FloatArray) -> FloatArray:
         """See `AbstractCoordinate.scores`."""
-        return np.asarray(self._of_events[np.searchsorted(self.knots, values)])
+        return np.asarray(self._of_events[self._number_below(values)])
+
+    def _number_below(self, values: FloatArray) -> NDArray[np.int64]:
+        """Number of knots below each value: `numpy.searchsorted`, several times faster where it matters."""
+        starts, most, scale = self._boxes
+        boxes = np.zeros(0)
+        if len(values) >= _MANY and most <= _MOST_IN_BOX:
+            with np.errstate(over="ignore", invalid="ignore"):
+                boxes = np.clip((values - self.knots[0]) * scale, 0, _BOXES - 1)
+        if len(boxes) == 0 or np.isnan(boxes.sum()):
+            return np.searchsorted(self.knots, values)
+        found = starts[boxes.astype(np.int32)]
+        # One after the other: no knot of a later box is below the value.
+        knots = np.append(self.knots, np.inf)
+        for _ in range(most):
+            found += knots[found] < values
+        return found
+
+    @functools.cached_property
+    def _boxes(self) -> tuple[NDArray[np.int64], int, float]:
+        """Number of the first knot in, or after, each of many boxes of equal width; most knots in one; the scale."""
+        with np.errstate(all="ignore"):
+            scale = float(_BOXES / (self.knots[-1] - self.knots[0]))
+            boxes = np.clip((self.knots - self.knots[0]) * scale, 0, _BOXES - 1)
+        if not (np.all(np.isfinite(boxes)) and 0 < scale < np.inf):
+            return np.zeros(0, dtype=np.int64), len(self.knots), scale
+        counts = np.bincount(boxes.astype(np.int32), minlength=_BOXES)
+        return np.cumsum(counts) - counts, int(counts.max()), scale
 
     def score(self, threshold: float, sign: int = 1) -> float:
         """See `AbstractCoordinate.score`."""

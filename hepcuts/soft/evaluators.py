@@ -19,10 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from hepcuts._precision import float64_scope
+from hepcuts._threads import ahead
 from hepcuts._types import FloatArray
 from hepcuts.filling import EventTable
 from hepcuts.objectives import (
     AbstractEventObjective,
+    AbstractObjective,
     AbstractTemplateObjective,
     LikelihoodObjective,
     TemplateObjective,
@@ -73,9 +75,13 @@ class TemplateEvaluator:
             # One fit does not wait for others.
             self._function: Callable[..., Any] = jax.jit(both)
             self._of_many, self._together = jax.jit(jax.vmap(both)), _FITS
+            return
+        self._function, self._together = self._of_one, _CLOSED_FORMS
+        if is_known(goal):
+            compiled = _compiled_ahead(goal, references, guards)
+            self._of_many = lambda sums, narrow: compiled()(sums, narrow)
         else:
-            self._function, self._together = self._of_one, _CLOSED_FORMS
-            self._of_many = _compiled_closed_form(goal, references, guards)
+            self._of_many = _closed_form(goal, references, guards)
 
     def _of_one(self, sums: Sequence[Any], narrow: Any) -> Any:
         many = [np.broadcast_to(raw, (self._together, *raw.shape)) for raw in sums]
@@ -131,30 +137,44 @@ def _value_and_slopes(
     return jax.value_and_grad(function, argnums=(0, 1), has_aux=True)
 
 
-_COMPILED: dict[Any, Callable[..., Any]] = {}
-"""Closed forms of our own by all that they depend on."""
+def is_known(goal: AbstractObjective) -> bool:
+    """Whether an objective is one of our own closed forms: of its references only the structure matters."""
+    return isinstance(goal, TemplateObjective) and goal.batched
+
+
+def _closed_form(
+    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+) -> Any:
+    """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
+    both = jax.vmap(_value_and_slopes(goal, references, guards))
+    return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
+
+
+_COMPILED: dict[Any, Callable[[], Callable[..., Any]]] = {}
+"""Closed forms of our own, by all that they depend on."""
 _MOST_COMPILED = 64
 
 
-def _compiled_closed_form(
+def _compiled_ahead(
     goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
-) -> Callable[..., Any]:
-    """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
-
-    def compiled() -> Callable[..., Any]:
-        both = jax.vmap(_value_and_slopes(goal, references, guards))
-        return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
-
-    if not (isinstance(goal, TemplateObjective) and goal.batched):
-        return compiled()  # what a user's function depends on, nobody knows
+) -> Callable[[], Callable[..., Any]]:
+    """A closed form of our own, compiled while others lay out the events: what is returned waits for it."""
     structures = [reference.structure for reference in references]
+
+    @float64_scope
+    def compiled() -> Callable[..., Any]:
+        cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
+        sums = [jax.ShapeDtypeStruct((_CLOSED_FORMS, number, 2), np.float64) for number in cells]
+        narrow = jax.ShapeDtypeStruct((_CLOSED_FORMS,), np.float64)
+        return _closed_form(goal, references, guards).lower(sums, narrow).compile()
+
     key = (goal, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
     try:
         known = _COMPILED.get(key)
     except TypeError:
-        return compiled()  # arrays among the modifiers
+        return ahead(compiled)  # arrays among the modifiers
     if known is None:
-        known = compiled()
+        known = ahead(compiled)
         if len(_COMPILED) >= _MOST_COMPILED:
             _COMPILED.pop(next(iter(_COMPILED)), None)
         _COMPILED[key] = known

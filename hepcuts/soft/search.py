@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hepcuts._types import FloatArray
 from hepcuts.filling import EventTable, fill, quietly
-from hepcuts.objectives import AbstractEventObjective, AbstractTemplateObjective
+from hepcuts.objectives import AbstractEventObjective, AbstractTemplateObjective, TemplateObjective
 from hepcuts.regions import positions
 from hepcuts.samples import Sample
 from hepcuts.solvers import LBFGS
@@ -18,7 +18,7 @@ from hepcuts.templates import Templates
 
 from .constraints import AtLeast, effective_background, read_constraints
 from .coordinates import AbstractCoordinate
-from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields
+from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields, is_known
 from .events import SoftEvents
 from .layouts import loosest_is_low
 from .problem import Problem
@@ -44,6 +44,15 @@ class Search:
         self.problem, self.selection = problem, problem.selection
         self.names = self.selection.names
         self.unknowns = unknowns_of(self.selection, problem.fixed, problem.tied)
+        everything = quietly(fill)(samples, None, axis=problem.axis)
+        self.constraints = read_constraints(problem.constraints, everything.structure, everything)
+        self.guards: tuple[AtLeast, ...] = self.constraints
+        if problem.min_background > 0:
+            self.guards += (effective_background(everything.structure, problem.min_background),)
+        self._evaluator_of_templates: TemplateEvaluator | None = None
+        if is_known(problem.goal) and not problem.regions:
+            goal = cast("TemplateObjective", problem.goal)
+            self._evaluator_of_templates = TemplateEvaluator(goal, [everything], self.guards)
         self.coordinates = coordinates_of(samples, problem)
         of_threshold = [self.coordinates[cut] for cut in self.selection.cut_of_threshold]
         self._of_threshold = of_threshold
@@ -58,12 +67,6 @@ class Search:
         ]
         self.num_events = max(len(sample) for sample in samples)
         self.regions = self._lay_out(samples)
-        everything = quietly(fill)(samples, None, axis=problem.axis)
-        self.constraints = read_constraints(problem.constraints, everything.structure, everything)
-        self.guards: tuple[AtLeast, ...] = self.constraints
-        if problem.min_background > 0:
-            self.guards += (effective_background(everything.structure, problem.min_background),)
-        self._evaluator_of_templates: TemplateEvaluator | None = None
         self._evaluate = self._evaluator(samples)
         self._sampling = False
 
@@ -80,7 +83,7 @@ class Search:
     def _evaluator(self, samples: Sequence[Sample]) -> Callable[..., Evaluation]:
         goal, step = self.problem.goal, self.problem.relaxation
         if isinstance(goal, AbstractTemplateObjective):
-            evaluator = TemplateEvaluator(goal, self._references(), self.guards)
+            evaluator = self._evaluator_of_templates or TemplateEvaluator(goal, self._references(), self.guards)
             self._evaluator_of_templates = evaluator
             return lambda regions, thresholds, widths: evaluator(regions, thresholds, widths, step)
         table = _table_in_coordinates(samples, self.problem, self.coordinates)

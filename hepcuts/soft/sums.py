@@ -35,9 +35,12 @@ def _unit(z: Any, *, step: AbstractStep) -> Any:
 
 
 @float64_scope
-def pass_weight(step: AbstractStep, distances: Any, width: float) -> Any:
+def pass_weight(step: AbstractStep, distances: NDArray[Any], width: float) -> NDArray[Any]:
     """Pass weights of one edge at distances of any shape."""
-    return _unit(distances / width, step=step)
+    # Few shapes, for which JAX compiles: powers of two.
+    padded = np.zeros(1 << max(distances.size - 1, 0).bit_length(), dtype=distances.dtype)
+    padded[: distances.size] = distances.ravel() / width
+    return np.asarray(_unit(padded, step=step))[: distances.size].reshape(distances.shape)
 
 
 def pass_weights(layout: Layout, step: AbstractStep, values: Any, thresholds: Any, widths: Any) -> tuple[Any, Any]:
@@ -176,11 +179,11 @@ def chunk_sums(
     return sums
 
 
-@functools.partial(jax.jit, static_argnames=("layout", "step", "but_one", "rough"))
+@functools.partial(jax.jit, static_argnames=("layout", "step"))
 def chunk_pass_weights(
-    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep, but_one: bool, rough: bool
-) -> Any:
-    """Pass weights of one chunk, shape (block, event).
+    data: tuple[Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep
+) -> tuple[Any, Any]:
+    """Pass weights of one chunk, in the precision of its values, and their smallest factors.
 
     Args:
         data: values and number of blocks, as in `chunk_sums`.
@@ -188,17 +191,17 @@ def chunk_pass_weights(
         widths: likewise.
         layout: likewise.
         step: likewise.
-        but_one: without the smallest factor of each: the most if one edge moves anywhere.
-        rough: in no higher precision than that of the values.
+
+    Returns:
+        Both of shape (block, event). No factor is below 1e-30, so that the smallest can be divided out.
     """
     values, number = data
-    dtype = values.dtype if rough else float
 
-    def body(block: Any, found: Any) -> Any:
-        factors, _ = _factors(layout, step, values[block], thresholds, widths, dtype)
-        if but_one:
-            smallest = jnp.arange(len(factors))[:, None] == jnp.argmin(factors, axis=0)
-            factors = jnp.where(smallest, 1.0, factors)
-        return found.at[block].set(jnp.prod(factors, axis=0))
+    def body(block: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
+        factors, _ = _factors(layout, step, values[block], thresholds, widths, values.dtype)
+        factors = jnp.maximum(factors, 1e-30)
+        return found[0].at[block].set(jnp.prod(factors, axis=0)), found[1].at[block].set(jnp.min(factors, axis=0))
 
-    return jax.lax.fori_loop(0, number, body, jnp.zeros((values.shape[0], values.shape[2]), dtype=dtype))
+    empty = jnp.zeros((values.shape[0], values.shape[2]), dtype=values.dtype)
+    both: tuple[Any, Any] = jax.lax.fori_loop(0, number, body, (empty, empty))
+    return both
