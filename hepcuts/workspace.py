@@ -69,7 +69,8 @@ def workspace(
         "version": "1.0.0",
     }
     try:
-        pyhf.Workspace(specification).model()
+        # The schema of a workspace has that of its model in it.
+        pyhf.Workspace(specification).model(validate=False)
     except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidModel) as error:
         raise InputError(f"pyhf rejects the workspace: {error}") from error
     except pyhf.exceptions.InvalidNameReuse as error:

@@ -96,8 +96,14 @@ class HistFactory(eqx.Module):
         try:
             if isinstance(workspace, (str, Path)):
                 workspace = json.loads(Path(workspace).read_text(encoding="utf-8"))
-            valid = workspace if isinstance(workspace, pyhf.Workspace) else pyhf.Workspace(workspace)
-            model = valid.model(measurement_name=measurement, patches=list(patches), **model_options)
+            valid, changes = (
+                workspace if isinstance(workspace, pyhf.Workspace) else pyhf.Workspace(workspace),
+                list(patches),
+            )
+            if valid is not workspace and not changes:
+                # Validated just now: the schema of a workspace has that of its model in it.
+                model_options.setdefault("validate", False)
+            model = valid.model(measurement_name=measurement, patches=changes, **model_options)
         except (OSError, ValueError, KeyError, pyhf.exceptions.InvalidSpecification) as error:
             raise InputError(f"The workspace cannot be read or is not valid: {error}") from error
         except (pyhf.exceptions.InvalidMeasurement, pyhf.exceptions.InvalidModel) as error:

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,16 +95,9 @@ def run(
         keeper.restore(walk, validator)
         interrupted = False
         try:
-            for stage in range(walk.num_stages, len(schedule)):
-                if validator is not None and not validator.worthwhile:
-                    break
+            for stage in _stages(walk, validator, schedule):
                 bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
-                go_on(walk, schedule[stage])
-                if validator is not None and validator.wants(stage):
-                    quietly(validator.advance)(stage, walk.position)
                 keeper.write(walk, validator)
-            while validator is not None and (wider := validator.wider) is not None:
-                quietly(validator.advance)(wider, walk.end_of(wider))
         except KeyboardInterrupt:
             if walk.num_stages == 0:
                 raise
@@ -114,6 +107,19 @@ def run(
             validator = None  # interrupted before anything was to be compared
         outcome = _conclude(walk, search, schedule, validator, interrupted=interrupted)
         return dataclasses.replace(outcome, position=enforce(search, outcome.position))
+
+
+def _stages(walk: Walk, validator: Validator | None, schedule: tuple[float, ...]) -> Iterator[int]:
+    """Go through the stages that are worthwhile; yields the number of each that is done."""
+    for stage in range(walk.num_stages, len(schedule)):
+        if validator is not None and not validator.worthwhile:
+            break
+        go_on(walk, schedule[stage])
+        if validator is not None and validator.wants(stage):
+            quietly(validator.advance)(stage, walk.position)
+        yield stage
+    while validator is not None and (wider := validator.wider) is not None:
+        quietly(validator.advance)(wider, walk.end_of(wider))
 
 
 def _conclude(
@@ -129,7 +135,8 @@ def _conclude(
     walk.back_to(validation.chosen)
     walk.search = search
     ending = walk.repeat(chosen[-1], walk.position)
-    value, folds = validation.hard, validation.thresholds
+    value = validation.hard
+    folds: FloatArray | None = validation.thresholds
     done = polish(search, walk.position, search.widths * chosen[-1])
     if done.moves == 0:
         return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)

@@ -79,7 +79,11 @@ class TemplateEvaluator:
         self._function, self._together = self._of_one, _CLOSED_FORMS
         if is_known(goal):
             compiled = _compiled_ahead(goal, references, guards)
-            self._of_many = lambda sums, narrow: compiled()(sums, narrow)
+
+            def of_many(sums: Sequence[Any], narrow: Any) -> Any:
+                return compiled()(sums, narrow)
+
+            self._of_many = of_many
         else:
             self._of_many = _closed_form(goal, references, guards)
 
@@ -142,9 +146,7 @@ def is_known(goal: AbstractObjective) -> bool:
     return isinstance(goal, TemplateObjective) and goal.batched
 
 
-def _closed_form(
-    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
-) -> Any:
+def _closed_form(goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]) -> Any:
     """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
     both = jax.vmap(_value_and_slopes(goal, references, guards))
     return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
@@ -164,9 +166,9 @@ def _compiled_ahead(
     @float64_scope
     def compiled() -> Callable[..., Any]:
         cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
-        sums = [jax.ShapeDtypeStruct((_CLOSED_FORMS, number, 2), np.float64) for number in cells]
-        narrow = jax.ShapeDtypeStruct((_CLOSED_FORMS,), np.float64)
-        return _closed_form(goal, references, guards).lower(sums, narrow).compile()
+        sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
+        made: Callable[..., Any] = _closed_form(goal, references, guards).lower(sums, np.zeros(_CLOSED_FORMS)).compile()
+        return made
 
     key = (goal, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
     try:

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,7 +55,7 @@ class Layout:
     inverted: tuple[bool, ...]
     missing_passes: bool = False
 
-    @property
+    @functools.cached_property
     def first(self) -> tuple[int, ...]:
         """Position of the first threshold of each edge."""
         counts = [len(edge.knots) for edge in self.edges]

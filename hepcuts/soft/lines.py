@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hepcuts._types import FloatArray
 
 from .events import BEYOND, SoftEvents
-from .layouts import Edge
+from .layouts import Edge, loosest_is_low
 from .search import Search
 
 
@@ -167,6 +167,9 @@ def hard_sums_along(
         places: in the coordinates, shape (place,).
     """
     order = np.argsort(places, kind="stable")
+    loosest = np.where(loosest_is_low(region.layout), -BEYOND, BEYOND)
+    somewhere = region.hard_mask(np.where(members[region.index], loosest, position[region.index]))
+    region = region.take(np.flatnonzero(somewhere))
     begin, end = _passing_places(region, position[region.index], members, places[order])
     number, cells = len(places), int(np.prod(region.shape))
     found = np.zeros((number, cells, 2))

@@ -50,7 +50,7 @@ def pass_weights(layout: Layout, step: AbstractStep, values: Any, thresholds: An
 
 
 def _factors(
-    layout: Layout, step: AbstractStep, values: Any, thresholds: Any, widths: Any, dtype: Any = float
+    layout: Layout, step: AbstractStep, values: Any, thresholds: Any, widths: Any, *, dtype: Any = float
 ) -> tuple[Any, Any]:
     """What pass weights are products of, shape (factor, event), and the slopes as above."""
     thresholds, widths = thresholds.astype(dtype), widths.astype(dtype)
@@ -198,7 +198,7 @@ def chunk_pass_weights(
     values, number = data
 
     def body(block: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
-        factors, _ = _factors(layout, step, values[block], thresholds, widths, values.dtype)
+        factors, _ = _factors(layout, step, values[block], thresholds, widths, dtype=values.dtype)
         factors = jnp.maximum(factors, 1e-30)
         return found[0].at[block].set(jnp.prod(factors, axis=0)), found[1].at[block].set(jnp.min(factors, axis=0))
 
