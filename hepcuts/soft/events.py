@@ -118,10 +118,11 @@ class SoftEvents:
     def __len__(self) -> int:
         return len(self.weights)
 
-    @property
+    @functools.cached_property
     def sample(self) -> NDArray[Any]:
         """Position of each event's sample, shape (event,)."""
-        return self.cell // self.structure.num_bins % len(self.structure.components)
+        of_cells = self.cell[self._starts] // self.structure.num_bins % len(self.structure.components)
+        return np.repeat(of_cells, np.diff(self._starts, append=len(self)))
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -135,7 +135,7 @@ class Search:
         def choose(region: SoftEvents) -> SoftEvents:
             variations, samples, bins = region.shape
             counts = np.bincount(region.sample, minlength=samples) / variations
-            every = np.maximum(1, counts // (few * bins)).astype(np.int64)[region.sample]
+            every = np.maximum(1, counts // (few * bins)).astype(np.int32)[region.sample]
             kept = np.flatnonzero(region.origin % every == 0)
             return region.standing_for_all(kept, every[kept].astype(np.float64))
 
@@ -279,11 +279,8 @@ class Search:
 
 def _chosen(region: SoftEvents, kept: Sequence[NDArray[np.bool_]]) -> NDArray[np.int64]:
     """Events of a region, of all variations, that are chosen sample by sample."""
-    mask = np.zeros(len(region), dtype=bool)
-    for s, keep in enumerate(kept):
-        of_sample = region.sample == s
-        mask[of_sample] = keep[region.origin[of_sample]]
-    return np.flatnonzero(mask)
+    first = np.cumsum([0, *(len(keep) for keep in kept[:-1])])
+    return np.flatnonzero(np.concatenate(kept)[region.origin + first[region.sample]])
 
 
 def _table_in_coordinates(
