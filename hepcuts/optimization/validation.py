@@ -7,8 +7,10 @@ fewer events, that fluctuates much more.
 
 The value of hard cuts on events left out hangs on few of them, and the best of several such values is mostly the
 luckiest. So stages are compared by soft cuts at the thresholds that they found, of one width for all of them: that is
-blunt against single events, not against thresholds that are off by more than this width. Narrower ones decide where
-that is significant. What is quoted is the value of hard cuts, which had no part in the choice.
+blunt against single events, not against thresholds that are off by more than this width. The best of even these values
+is often the luckiest where few events are left. So the stage whose soft cuts have the width that each cut has by itself
+is taken, unless another one is found better with some evidence: most of all, a gain has to be larger than its own
+uncertainty lets expect by chance. What is quoted is the value of hard cuts, which had no part in the choice.
 """
 
 import dataclasses
@@ -36,15 +38,17 @@ _TOLERANCE = 1e-4
 _COMPARED_AT = (1.0, 0.5, 0.25)
 """Widths of the soft cuts that stages are compared by, in units of each cut's own, the bluntest first."""
 
-_EVIDENCE = 1.0
-"""Standard deviations by which a narrower stage has to be better with sharper cuts to be taken after all."""
+_EXPECTED, _SURE = 0.02, 2.0
+"""What another width than the usual is expected to lose, with this uncertainty, too, relative to the objective; and
+standard deviations of a gain that are evidence whatever is expected.
+
+The gain expected after g +- sigma was seen is positive if g > sigma^2 / (0.02 times the objective). In 56 samples
+of known truth, of 2 to 10 features and 2000 to 100 000 signal events, the stages chosen so had 99.3 % of the best one's
+true significance, those best by the bluntest comparison 98.4 %; anything from 0.01 to 0.05 does as well.
+"""
 
 _PATIENCE = 2
 """Stages, all worse than one before, after which narrower ones are not tried."""
-
-
-_WIDEST = 2.0
-"""Widths, in units of each cut's own, above which stages are only tried if the widest of the others is the best."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,6 +105,7 @@ class Validator:
         report: Callable[[], object],
     ) -> None:
         self._search, self._schedule = search.hasty(_TOLERANCE), schedule
+        self._usual = int(np.argmin(np.abs(np.log(schedule))))
         self._members, self._folds = members, 1 + max(int(member.max()) for member in members)
         folds = self._folds
         # No fold has a copy of all of its events: what it can reach is taken of what all can.
@@ -118,7 +123,7 @@ class Validator:
 
     def wants(self, stage: int) -> bool:
         """Whether a stage had better be tried as soon as it was gone through."""
-        return self._schedule[stage] <= _WIDEST or stage == len(self._schedule) - 1
+        return stage >= self._usual
 
     def advance(self, stage: int, start: FloatArray) -> None:
         """Try a stage, from where the walk with all events ended it."""
@@ -241,15 +246,18 @@ class Validator:
         return max(self.stages, key=lambda stage: self._value(stage, _COMPARED_AT[0]))
 
     def _choice(self) -> int:
-        """The best stage, or a narrower one that sharper cuts find better by more than the uncertainty of that."""
+        """The usual stage, or another one that is found better with evidence: a narrower one with sharper cuts, too."""
         best = self._bluntest_best()
         if not self._search.has_templates or not np.isfinite(self._value(best, _COMPARED_AT[0])):
             return best
-        for width in _COMPARED_AT[1:]:
-            gains = {n: self._value(n, width) - self._value(best, width) for n in self.stages if n > best}
-            significant = [n for n, gain in gains.items() if gain > 0 and gain > _EVIDENCE * self._uncertainty(best, n)]
-            best = max(significant, key=gains.__getitem__, default=best)
-        return best
+        chosen = self._usual if np.isfinite(self._value(self._usual, _COMPARED_AT[0])) else best
+        for width in _COMPARED_AT:
+            of_chosen = self._value(chosen, width)
+            others = [n for n in self.stages if n > chosen or width == _COMPARED_AT[0]]
+            gains = {n: self._value(n, width) - of_chosen for n in others if self._value(n, width) > of_chosen}
+            better = [n for n, gain in gains.items() if gain > _enough(self._uncertainty(chosen, n), of_chosen)]
+            chosen = max(better, key=gains.__getitem__, default=chosen)
+        return chosen
 
     def _uncertainty(self, first: int, second: int) -> float:
         """Of the difference of two stages: it rests on the events left out that hard cuts of one of the two select."""
@@ -263,6 +271,11 @@ class Validator:
             )
             variance += float(np.sum((0.5 * (one + other)[:, 0]) ** 2 * differing))
         return float(np.sqrt(variance))
+
+
+def _enough(sigma: float, value: float) -> float:
+    """The gain, of some uncertainty, over a value that is evidence for another width."""
+    return min(_SURE * sigma, sigma**2 / max(_EXPECTED * abs(value), 1e-300))
 
 
 def _exhausted(values: Sequence[float]) -> bool:
