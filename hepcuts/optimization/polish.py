@@ -2,9 +2,10 @@
 
 A soft cut of finite width has its optimum beside that of the hard cut. So each hard threshold is tried at places
 around, on the exact objective of the training events. The best of many places would be the one that fluctuations
-favor; a threshold moves only if the gain is larger than its statistical uncertainty, twice. The events between the two
-places are all that the gain rests on: its variance is, to first order, the sum over cells of the squared slope of the
-objective to the yield times the sum of their squared weights.
+favor; a threshold moves only if the gain is larger than its statistical uncertainty, three times: of so many places
+one is nearly always better by once or twice as much. The events between the two places are all that the gain rests on:
+its variance is, to first order, the sum over cells of the squared slope of the objective to the yield times the sum of
+their squared weights.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ _PLACES = 24
 _AROUND = 3.0
 """How far from the soft optimum a threshold may get, in widths of the last stage."""
 
-_DEVIATIONS = 2.0
+_DEVIATIONS = 3.0
 """Standard deviations of a gain that are taken off before it counts."""
 
 _MOST_SWEEPS = 10
