@@ -33,7 +33,7 @@ from .optimization.walk import History
 from .regions import Region
 from .relaxations import AbstractStep
 from .relaxations import step as find_step
-from .samples import Sample, check_samples
+from .samples import Sample, check_samples, hold_out
 from .soft.problem import Problem
 from .soft.search import Search
 from .solvers import AbstractSolver
@@ -120,7 +120,7 @@ def optimize(
     samples = check_samples(samples)
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
     generator = np.random.default_rng(seed)
-    training, held_out = _split(samples, holdout, generator)
+    training, held_out = hold_out(samples, holdout, seed=generator)
     goal, walker, replicas = find_objective(objective), find_solver(solver), check_replicas(replicas)
     problem = Problem(
         find_directions(training, chosen),
@@ -207,18 +207,6 @@ def _schedule(anneal: Sequence[float] | None, problem: Problem) -> tuple[float, 
     return tuple(float(factor) for factor in anneal)
 
 
-def _split(
-    samples: Sequence[Sample], holdout: float | None, generator: np.random.Generator
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
-    """Training and held-out samples; each part stands for the whole yield."""
-    if holdout is None:
-        return tuple(samples), None
-    if not 0 < holdout < 1:
-        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
-    parts = [sample.split(1.0 - holdout, seed=generator) for sample in samples]
-    return tuple(first for first, _ in parts), tuple(second for _, second in parts)
-
-
 def compare_with_single_cuts(
     samples: Iterable[Sample], selection: Selection, *, axis: Any = None, **options: Any
 ) -> dict[str, float]:
@@ -235,7 +223,7 @@ def compare_with_single_cuts(
         Description to significance of the profile likelihood, on held-out events if ``holdout`` is given.
     """
     samples = check_samples(samples)
-    training, held_out = _split(samples, options.get("holdout"), np.random.default_rng(options.get("seed", 0)))
+    training, held_out = hold_out(samples, options.get("holdout"), seed=options.get("seed", 0))
     everything = fill(training if held_out is None else held_out, None, axis=axis)
     found = {"no cut": float(discovery_significance(HistFactory.from_workspace(workspace(everything))))}
     of_all = {"regions", "constraints", "fixed", "tied", "log", "checkpoint"}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -252,3 +252,25 @@ def check_samples(samples: Iterable[Sample]) -> tuple[Sample, ...]:
             hint = "mark one with Sample(..., signal=True)" if what == "signal" else "add one with signal=False"
             raise SampleError(f"No {what} among the samples {names}; {hint}.")
     return checked
+
+
+def hold_out(
+    samples: Sequence[Sample], holdout: float | None, *, seed: int | np.random.Generator
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
+    """Training and held-out samples, each of which stands for the whole yield.
+
+    Args:
+        samples: to be split.
+        holdout: fraction of the events of each that is held out, or None for none.
+        seed: seed or generator of the random permutations.
+
+    Raises:
+        InputError: the fraction is not between 0 and 1, or leaves a part without events.
+    """
+    if holdout is None:
+        return tuple(samples), None
+    if not 0 < holdout < 1:
+        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
+    generator = np.random.default_rng(seed)
+    parts = [sample.split(1.0 - holdout, seed=generator) for sample in samples]
+    return tuple(first for first, _ in parts), tuple(second for _, second in parts)

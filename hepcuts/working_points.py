@@ -19,7 +19,7 @@ from .objectives import objective
 from .optimization.directions import find_directions
 from .relaxations import AbstractStep
 from .relaxations import step as find_step
-from .samples import Sample, check_samples
+from .samples import Sample, check_samples, hold_out
 from .soft.problem import Problem
 from .soft.search import Search
 from .solvers import LBFGS
@@ -94,8 +94,8 @@ def working_points(
     chosen = as_selection(selection)
     if chosen is None:
         raise InputError("Working points need cuts; the selection came as None.")
-    targets = _checked(efficiencies, holdout=holdout, width=width, smoothness=smoothness)
-    training, held_out = _split(samples, chosen, holdout, seed)
+    targets = _checked(efficiencies, width=width, smoothness=smoothness)
+    training, held_out = hold_out(_bare(samples, chosen), holdout, seed=seed)
     known = find_directions(training, chosen)
     search = Search(training, Problem(known, objective("s_over_sqrt_b"), LBFGS(), find_step(step)))
     cuts = _hard_cuts(search, training)
@@ -129,7 +129,7 @@ def working_points(
     )
 
 
-def _checked(efficiencies: Sequence[float], *, holdout: float | None, width: float, smoothness: float) -> FloatArray:
+def _checked(efficiencies: Sequence[float], *, width: float, smoothness: float) -> FloatArray:
     """The efficiencies in ascending order, each once."""
     try:
         targets = np.unique(np.asarray(efficiencies, dtype=np.float64))
@@ -137,8 +137,6 @@ def _checked(efficiencies: Sequence[float], *, holdout: float | None, width: flo
         raise InputError(f"efficiencies are {efficiencies!r}; expected numbers between 0 and 1.") from error
     if len(targets) == 0 or not np.all((targets > 0) & (targets < 1)):
         raise InputError(f"efficiencies are {efficiencies}; expected at least one, all between 0 and 1.")
-    if holdout is not None and not 0 < holdout < 1:
-        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
     if not 0 < width < np.inf:
         raise InputError(f"width is {width}; expected a positive number of standard deviations, such as {WIDTH}.")
     if not 0 <= smoothness < np.inf:
@@ -146,11 +144,9 @@ def _checked(efficiencies: Sequence[float], *, holdout: float | None, width: flo
     return targets
 
 
-def _split(
-    samples: Sequence[Sample], selection: Selection, holdout: float | None, seed: int | np.random.Generator
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
-    """Training and held-out events: only what is cut on, without systematic uncertainties."""
-    bare = tuple(
+def _bare(samples: Sequence[Sample], selection: Selection) -> list[Sample]:
+    """Only what is cut on, without systematic uncertainties."""
+    return [
         Sample(
             sample.name,
             {name: sample.column(name) for name in selection.columns},
@@ -159,12 +155,7 @@ def _split(
             missing=sample.missing,
         )
         for sample in samples
-    )
-    if holdout is None:
-        return bare, None
-    generator = np.random.default_rng(seed)
-    parts = [sample.split(1.0 - holdout, seed=generator) for sample in bare]
-    return tuple(first for first, _ in parts), tuple(second for _, second in parts)
+    ]
 
 
 def _hard_cuts(search: Search, training: Sequence[Sample]) -> HardCuts:

@@ -74,18 +74,6 @@ def check_scores(samples: Sequence[Sample], name: str) -> None:
         )
 
 
-def split(
-    samples: Sequence[Sample], holdout: float | None, generator: np.random.Generator
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
-    """Training and held-out samples; each part stands for the whole yield."""
-    if holdout is None:
-        return tuple(samples), None
-    if not 0 < holdout < 1:
-        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
-    parts = [sample.split(1.0 - holdout, seed=generator) for sample in samples]
-    return tuple(first for first, _ in parts), tuple(second for _, second in parts)
-
-
 def masks(samples: Sequence[Sample], validation: float, generator: np.random.Generator) -> list[NDArray[np.bool_]]:
     """For each sample which of its events train, each of shape (event,)."""
     if not 0 <= validation < 1:

@@ -14,7 +14,7 @@ from hepcuts.evaluation import evaluate
 from hepcuts.filling import quietly
 from hepcuts.objectives import AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
 from hepcuts.optimize import STAGES, optimize
-from hepcuts.samples import Sample, check_samples
+from hepcuts.samples import Sample, check_samples, hold_out
 from hepcuts.solvers import LBFGS, AbstractSolver
 
 from . import preparation as prepare
@@ -93,7 +93,7 @@ def train(
     prepare.check_options(options)
     chosen = prepare.checked_selection(selection, discriminant)
     generator = np.random.default_rng(seed)
-    training, held_out = prepare.split(check_samples(samples), holdout, generator)
+    training, held_out = hold_out(check_samples(samples), holdout, seed=generator)
     prepared = discriminant.standardized(training)
     goal, cut_goal = prepare.goals(objective, cut_objective)
     how = prepare.plan(solver, anneal, pretraining, patience, weight_decay)
