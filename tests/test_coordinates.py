@@ -154,3 +154,32 @@ def test_linear_is_the_variable_in_another_unit() -> None:
 def test_one_value_is_nothing_to_cut_on() -> None:
     with pytest.raises(InputError, match="nothing to cut on"):
         normal_scores(np.ones(5), np.ones(3))
+
+
+def drawn(name: str, size: int) -> np.ndarray:
+    r = np.random.default_rng(3)
+    if name == "discrete":
+        return r.poisson(3.0, size).astype(float)
+    if name == "infinite":
+        return np.append(r.normal(size=size - 2), [np.inf, -np.inf])
+    of_name: dict[str, Callable[[int], Any]] = {
+        "normal": r.standard_normal,
+        "exponential": r.standard_exponential,
+        "cauchy": r.standard_cauchy,
+        "tiny": lambda n: 1e-310 * r.standard_normal(n),
+        "huge": lambda n: np.exp(100.0 * r.standard_normal(n)),
+    }
+    return np.asarray(of_name[name](size))
+
+
+@pytest.mark.parametrize("name", ["normal", "discrete", "exponential", "cauchy", "infinite", "tiny", "huge"])
+@pytest.mark.parametrize("absent", [False, True], ids=["all there", "some NaN"])
+def test_values_are_looked_up_as_numpy_does(name: str, absent: bool) -> None:
+    values = drawn(name, 40_000)
+    coordinate = normal_scores(values[:10_000], values[10_000:])
+    knots = coordinate.knots
+    values = np.concatenate([values, knots, np.nextafter(knots, np.inf), np.nextafter(knots, -np.inf), [1e308, -1e308]])
+    if absent:
+        values = np.append(values, np.nan)
+    expected = coordinate._of_events[np.searchsorted(knots, values)]
+    np.testing.assert_array_equal(coordinate.scores(values), expected)

@@ -13,6 +13,7 @@ from hepcuts.errors import InputError, OptimizationError
 from hepcuts.objectives import objective
 from hepcuts.optimization import course
 from hepcuts.optimization.polish import polish
+from hepcuts.optimization.validation import _enough
 from hepcuts.relaxations import step
 from hepcuts.soft.problem import Problem
 from hepcuts.soft.search import Search
@@ -186,6 +187,30 @@ def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
     assert moved.gain > 2 * moved.uncertainty
     best = hc.scan(samples, hc.Cut("x", ">"), metrics=("asimov",)).optimum("asimov").threshold
     assert polish(search, np.array([search.coordinates[0].score(best)]), np.array([0.2])).moves == 0
+
+
+# --- widths ---
+
+
+@pytest.mark.parametrize(
+    ("sigma", "value", "enough"),
+    [(0.01, 1.0, 0.005), (0.04, 1.0, 0.08), (0.2, 1.0, 0.4), (0.02, 2.0, 0.01), (0.02, -2.0, 0.01)],
+)
+def test_what_is_evidence_for_another_width(sigma: float, value: float, enough: float) -> None:
+    # Gains of -2 % +- 2 % of the value are expected: after a gain of g +- sigma the mean is positive from here on.
+    assert _enough(sigma, value) == pytest.approx(enough)
+    if sigma <= 0.04 * abs(value):
+        prior, width = -0.02 * abs(value), 0.02 * abs(value)
+        assert prior / width**2 + enough / sigma**2 == pytest.approx(0.0, abs=1e-9)
+
+
+def test_few_events_keep_the_usual_width_and_an_honest_value() -> None:
+    results = [hc.optimize(many(4, seed=seed, size=2000), cuts(4), objective=GOAL, replicas=0) for seed in range(6)]
+    assert {result.anneal[-1] for result in results} == {1.1}
+    truths = [true_significance(4, list(result.thresholds.values())) for result in results]
+    validated = [result.validated for result in results]
+    assert abs(np.mean(validated) - np.mean(truths)) < 0.15 * np.mean(truths)
+    assert np.mean([result.hard_value for result in results]) > np.mean(truths)
 
 
 # --- interruptions ----------------------------------------------------------------------------------------------------

@@ -292,3 +292,29 @@ def test_a_sample_of_the_events_has_sums_near_those_of_all() -> None:
 def test_no_event_on_the_axis_is_an_error() -> None:
     with pytest.raises(EmptySelectionError, match="No event of any sample lies on the axis 'm'"):
         laid_out(SELECTIONS["above"], hist.axis.Regular(2, 50, 60, name="m"))
+
+
+def test_hard_cuts_select_the_same_events_in_32_bits() -> None:
+    """A threshold beside, on, or between two events of 32 bits."""
+    r = np.random.default_rng(5)
+    x = r.normal(size=500)
+    samples = [Sample("s", {"x": x}, signal=True), Sample("b", {"x": r.normal(size=500)})]
+    coordinate = normal_scores(*(sample.column("x") for sample in samples))
+    for direction in (">", "<"):
+        events = SoftEvents.of(samples, Selection([Cut("x", direction)]), [coordinate])
+        values = events.values[0].astype(np.float64)
+        assert events.values.dtype == np.float32
+        for at in (*values[:20], *np.nextafter(values[:20], 9.0), *np.nextafter(values[:20], -9.0), 1e29, -1e29, 1e300):
+            expected = values > at if direction == ">" else values < at
+            np.testing.assert_array_equal(events.hard_mask(np.array([at])), expected)
+
+
+def test_the_smallest_factor_can_be_divided_out() -> None:
+    r = np.random.default_rng(6)
+    samples = [Sample(n, {"x": r.normal(size=300), "y": r.normal(size=300)}, signal=n == "s") for n in ("s", "b")]
+    coordinates = [normal_scores(*(sample.column(v) for sample in samples)) for v in ("x", "y")]
+    events = SoftEvents.of(samples, Selection([Cut("x", ">"), Cut("y", ">")]), coordinates)
+    thresholds, widths = np.array([0.2, -0.1]), np.array([0.1, 0.02])
+    factors = scipy.special.expit((events.values - thresholds[:, None]) / widths[:, None])
+    found = events.pass_weights(thresholds, widths, find_step("sigmoid"), but_one=True)
+    np.testing.assert_allclose(found, factors.max(axis=0), rtol=1e-4, atol=1e-17)

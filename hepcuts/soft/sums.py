@@ -193,13 +193,13 @@ def chunk_pass_weights(
         step: likewise.
 
     Returns:
-        Both of shape (block, event). No factor is below 1e-30, so that the smallest can be divided out.
+        Both of shape (block, event). No factor is below 1e-20, so that the smallest can be divided out.
     """
     values, number = data
 
     def body(block: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
         factors, _ = _factors(layout, step, values[block], thresholds, widths, dtype=values.dtype)
-        factors = jnp.maximum(factors, 1e-30)
+        factors = jnp.maximum(factors, 1e-20)
         return found[0].at[block].set(jnp.prod(factors, axis=0)), found[1].at[block].set(jnp.min(factors, axis=0))
 
     empty = jnp.zeros((values.shape[0], values.shape[2]), dtype=values.dtype)
