@@ -18,7 +18,7 @@ from hepcuts.filling import quietly
 from hepcuts.relaxations import step as find_step
 from hepcuts.soft import sums
 from hepcuts.soft.coordinates import Linear, normal_scores
-from hepcuts.soft.events import SoftEvents
+from hepcuts.soft.events import _OF_DISTANCES, _ROUNDING, SoftEvents
 
 MISSING = -999.0
 STEPS: dict[str, Callable[[Any], Any]] = {
@@ -318,3 +318,19 @@ def test_the_smallest_factor_can_be_divided_out() -> None:
     factors = scipy.special.expit((events.values - thresholds[:, None]) / widths[:, None])
     found = events.pass_weights(thresholds, widths, find_step("sigmoid"), but_one=True)
     np.testing.assert_allclose(found, factors.max(axis=0), rtol=1e-4, atol=1e-17)
+
+
+@pytest.mark.parametrize("width", [1.0, 0.05, 0.001])
+def test_pass_weights_in_32_bits_are_within_what_bounds_allow_for(width: float) -> None:
+    r = np.random.default_rng(1)
+    names = [f"x{k}" for k in range(8)]
+    samples = [Sample(n, {name: r.normal(size=20_000) for name in names}, signal=n == "s") for n in ("s", "b")]
+    coordinates = [normal_scores(*(sample.column(name) for sample in samples)) for name in names]
+    events = SoftEvents.of(samples, Selection([Cut(name, ">") for name in names]), coordinates)
+    thresholds, widths = r.normal(0.0, 0.3, len(names)), np.full(len(names), width)
+    truth = scipy.special.log_expit((events.values.astype(np.float64) - thresholds[:, None]) / width).sum(axis=0)
+    found = events.pass_weights(thresholds, widths, find_step("sigmoid")).astype(np.float64)
+    some = truth > np.log(1e-18)
+    assert some.sum() > 100
+    error = np.abs(np.log(found[some]) - truth[some]).max()
+    assert error < np.sum(_ROUNDING + _OF_DISTANCES / widths)

@@ -28,8 +28,9 @@ from .sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pass_weight,
 BEYOND = 1e29
 """Coordinate beyond all values, but not beyond those that stand for what is missing and fails."""
 
-_ROUNDING = 1e-3
-"""Relative error of pass weights in 32 bits, generously: of single exponentials it is 1e-5 where they are 1e-40."""
+_ROUNDING, _OF_DISTANCES = 1e-5, 2e-6
+"""Errors of the logarithm of one factor above 1e-20 in 32 bits, at most: what is computed of the scaled distance, and,
+times the inverse width, the distance between coordinates of up to 6."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -307,8 +308,9 @@ class SoftEvents:
         """
         low, high = box
         loosest = np.where(loosest_is_low(self.layout), low, high)
-        # A little more than 32 bits can be wrong by.
-        bound = (1.0 + _ROUNDING) * self.pass_weights(loosest, widths, step) * np.abs(self.weights)
+        bound = self.pass_weights(loosest, widths, step) * np.abs(self.weights)
+        if self.values.dtype == np.float32:
+            bound *= np.exp(np.sum(_ROUNDING + _OF_DISTANCES / widths))
         num_cells = int(np.prod(self.shape))
         yields = np.abs(self.sums(0.5 * (low + high), widths, step)[0][:, 0])
         share = tolerance * yields / np.maximum(np.bincount(self.cell, minlength=num_cells), 1)
