@@ -234,12 +234,10 @@ def test_history_as_a_data_frame(held_out_result):
     assert frame["value"].iloc[-1] == result.soft_value
 
 
-def test_the_final_width_is_the_best_of_the_cross_validation_or_narrower(held_out_result):
+def test_the_final_width_is_nearly_the_best_of_the_cross_validation(held_out_result):
     result, _ = held_out_result
     assert len(result.validation) >= len(result.anneal)
-    best = int(np.nanargmax(result.validation))
-    assert len(result.anneal) - 1 >= best
-    assert result.validation[len(result.anneal) - 1] > 0.98 * result.validation[best]
+    assert result.validation[len(result.anneal) - 1] > 0.98 * np.nanmax(result.validation)
 
 
 def test_the_same_seed_gives_the_same_result():
