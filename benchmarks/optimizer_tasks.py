@@ -14,6 +14,9 @@ from cut_searches import SEARCHES
 from measure import Measurement, PeakMemory, repeated, start_jax, timed
 
 import hepcuts as hc
+from hepcuts.binning.fine import FineBins, Guard
+from hepcuts.binning.gains import GAINS
+from hepcuts.binning.programming import best_partitions
 from hepcuts.datasets import ManyFeatures, many_features
 from hepcuts.objectives import objective
 from hepcuts.relaxations import Sigmoid
@@ -86,6 +89,22 @@ def value_and_gradient(num_features: int, num_events: int) -> Measurement:
     remarks = {"numpy_sum_s": sum_s, "times_numpy_sum": run_s / sum_s, "fastest_over_fastest": best_s / best_sum_s}
     remarks |= {"all_events_times_sum": all_s / sum_s, "all_events_fastest": best_all_s / best_sum_s}
     return Measurement(first_s, run_s, best_s, peak_mib=memory.mib(), remarks=remarks)
+
+
+def bin_edges(num_fine: int, num_bins: int) -> Measurement:
+    """Dynamic programming over fine bins of a discriminant: the table of all bins and the best edges."""
+    generator = np.random.default_rng(0)
+    signal = hc.Sample("s", {"x": generator.normal(1, 1, 20_000)}, weights=np.full(20_000, 0.003), signal=True)
+    background = hc.Sample("b", {"x": generator.normal(0, 1, 20_000)}, weights=np.full(20_000, 0.03))
+    samples = [signal, background]
+    parts = [np.zeros(len(sample), dtype=np.int64) for sample in samples]
+    fine = FineBins.of(samples, "x", selection=None, bounds=None, fine_bins=num_fine, parts=parts)
+
+    def search() -> Any:
+        return best_partitions(fine.gains(GAINS["asimov"], Guard(10.0, 1.0)), num_bins)
+
+    first_s, _ = timed(search)
+    return Measurement(first_s, *repeated(search, most=15))
 
 
 def _soft_significance(samples: list[hc.Sample]) -> tuple[Any, Any]:

@@ -47,6 +47,14 @@ def optimizer_scaling(session: Session) -> Result:
     return Result(_title(optimizer_scaling), rows, (goal,))
 
 
+def dynamic_programming(session: Session) -> Result:
+    """The best 20 bins of a discriminant among 200 fine ones, the sum of squared Z as objective."""
+    session.progress("bin edges")
+    row = in_fresh_process("optimizer_tasks", "bin_edges", num_fine=200, num_bins=20)
+    goal = Target("seconds for the best 1 to 20 bins of 200", row.run_s, 0.2, at_least=False)
+    return Result(_title(dynamic_programming), {HEPCUTS: row}, (goal,))
+
+
 def optimizer_higgsml(session: Session) -> Result:
     """12 features of simulated H to tau tau, 5 folds: profile likelihood with systematics of the events left out."""
     works = {HEPCUTS: Work.of("higgs_tasks", "hepcuts")}
@@ -59,7 +67,7 @@ def optimizer_higgsml(session: Session) -> Result:
 
 
 CASES: dict[str, Callable[[Session], Result]] = {
-    case.__name__: case for case in (optimizers, optimizer_scaling, optimizer_higgsml)
+    case.__name__: case for case in (optimizers, optimizer_scaling, dynamic_programming, optimizer_higgsml)
 }
 
 

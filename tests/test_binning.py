@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import time
 import warnings
 from typing import Any
 
@@ -608,14 +607,3 @@ def test_the_figure_holds_the_numbers_of_the_result():
     single = bin_edges(gaussians(300), "x", num_bins=2, folds=0).plot(axes=plt.subplots(1, 3)[1])
     assert single.curves[0].get_ydata().shape == (1,)
     plt.close("all")
-
-
-def test_it_is_fast():
-    """200 fine bins, 20 bins: the dynamic programming itself, with the table of all bins. The best of five."""
-    fine = laid(gaussians(20_000), 200)
-    times = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        best_partitions(fine.gains(GAINS["asimov"], Guard(10.0, 1.0)), 20)
-        times.append(time.perf_counter() - begin)
-    assert min(times) < 0.2
