@@ -13,11 +13,11 @@ from session import Session
 from sklearn.metrics import log_loss
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.cumulative import distinct_thresholds
-from hepcuts.filling import EventTable
-from hepcuts.metrics import METRICS
-from hepcuts.relaxations import Sigmoid
+from hepcuts.cuts.steps import Sigmoid
+from hepcuts.histfactory import referee
+from hepcuts.scanning.metrics import METRICS
+from hepcuts.templates.cumulative import distinct_thresholds
+from hepcuts.templates.filling import EventTable
 
 
 def closed_forms(session: Session) -> Result:
@@ -67,7 +67,7 @@ def profile_scan(session: Session) -> Result:
     first, run = _first_and_run(lambda: hc.scan(samples, cut, metrics=("profile",), thresholds=points))
     model = hc.HistFactory.from_workspace(hc.workspace(hc.fill(samples, hc.Cut("x", ">", 47.0)))).model
     session.progress("pyhf")
-    other = repeated(lambda: _pyhf.hypotest(model), most=4)[0]
+    other = repeated(lambda: referee.hypotest(model), most=4)[0]
     found = {
         "first_s": first,
         "hepcuts_s": run,

@@ -2,7 +2,7 @@
 
 All of them see the same training events, half of 200 000 signal and 1 000 000 background events, and the same
 significance with a background known to 10 %. What their cuts are worth on new events is computed, not sampled: the
-truth is known (`hepcuts.datasets.ManyFeatures.yields`).
+truth is known (`hepcuts.samples.datasets.ManyFeatures.yields`).
 """
 
 from typing import Any
@@ -15,14 +15,14 @@ from measure import Measurement, PeakMemory, repeated, start_jax, timed
 
 import hepcuts as hc
 from hepcuts.binning.fine import FineBins, Guard
-from hepcuts.binning.gains import GAINS
-from hepcuts.binning.programming import best_partitions
-from hepcuts.datasets import ManyFeatures, many_features
-from hepcuts.objectives import objective
-from hepcuts.relaxations import Sigmoid
-from hepcuts.soft.problem import Problem
-from hepcuts.soft.search import Search
-from hepcuts.solvers import solver
+from hepcuts.cuts.steps import Sigmoid
+from hepcuts.merit.gains import GAINS
+from hepcuts.merit.objectives import objective
+from hepcuts.optimization.soft.problem import Problem
+from hepcuts.optimization.soft.search import Search
+from hepcuts.optimization.solvers import solver
+from hepcuts.samples.datasets import ManyFeatures, many_features
+from hepcuts.templates.partitions import best_partitions
 
 SIGNAL, BACKGROUND = 100_000, 500_000
 """Simulated training events."""

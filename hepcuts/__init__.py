@@ -1,33 +1,88 @@
-"""hepcuts: choose selection cuts by the significance that the analysis will publish."""
+"""hepcuts: choose selection cuts by the significance that the analysis will publish.
 
-from . import classification as classification
-from . import counting as counting
-from . import datasets as datasets
-from . import discriminant as discriminant
-from ._version import __version__ as __version__
-from .binning import bin_edges as bin_edges
-from .binning import categorize as categorize
-from .cuts import Cut as Cut
-from .cuts import Selection as Selection
-from .cuts import SlidingCut as SlidingCut
-from .cuts import Window as Window
-from .discriminant import Discriminant as Discriminant
-from .filling import fill as fill
-from .histfactory import HistFactory as HistFactory
-from .histfactory import discovery_significance as discovery_significance
-from .histfactory import discovery_test as discovery_test
-from .modifiers import HistoSys as HistoSys
-from .modifiers import Lumi as Lumi
-from .modifiers import NormFactor as NormFactor
-from .modifiers import NormSys as NormSys
-from .modifiers import ShapeSys as ShapeSys
-from .optimize import optimize as optimize
-from .regions import Region as Region
-from .samples import Sample as Sample
-from .scan import scan as scan
-from .training import train as train
-from .working_points import working_points as working_points
-from .workspace import workspace as workspace
+Nothing is loaded before it is used: a name below is fetched from its home at the first access.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the tables below
+    from . import discriminant as discriminant
+    from . import plotting as plotting
+    from . import study as study
+    from ._core import errors as errors
+    from ._core.version import __version__ as __version__
+    from .binning import bin_edges as bin_edges
+    from .binning import categorize as categorize
+    from .cuts import Cut as Cut
+    from .cuts import Selection as Selection
+    from .cuts import SlidingCut as SlidingCut
+    from .cuts import Window as Window
+    from .cuts.regions import Region as Region
+    from .discriminant import Discriminant as Discriminant
+    from .discriminant.training.train import train as train
+    from .histfactory import HistFactory as HistFactory
+    from .histfactory import discovery_significance as discovery_significance
+    from .histfactory import discovery_test as discovery_test
+    from .merit import classification as classification
+    from .merit import counting as counting
+    from .merit import theory as theory
+    from .optimization.optimize import optimize as optimize
+    from .optimization.working_points.search import working_points as working_points
+    from .plotting import explorer as explorer
+    from .samples import datasets as datasets
+    from .samples import readers as io
+    from .samples.modifiers import HistoSys as HistoSys
+    from .samples.modifiers import Lumi as Lumi
+    from .samples.modifiers import NormFactor as NormFactor
+    from .samples.modifiers import NormSys as NormSys
+    from .samples.modifiers import ShapeSys as ShapeSys
+    from .samples.sample import Sample as Sample
+    from .scanning.scan import scan as scan
+    from .templates.filling import fill as fill
+    from .templates.workspace import workspace as workspace
+
+_NAMES = {
+    "Cut": "cuts",
+    "Discriminant": "discriminant",
+    "HistFactory": "histfactory",
+    "HistoSys": "samples.modifiers",
+    "Lumi": "samples.modifiers",
+    "NormFactor": "samples.modifiers",
+    "NormSys": "samples.modifiers",
+    "Region": "cuts.regions",
+    "Sample": "samples.sample",
+    "Selection": "cuts",
+    "ShapeSys": "samples.modifiers",
+    "SlidingCut": "cuts",
+    "Window": "cuts",
+    "__version__": "_core.version",
+    "bin_edges": "binning",
+    "categorize": "binning",
+    "discovery_significance": "histfactory",
+    "discovery_test": "histfactory",
+    "fill": "templates.filling",
+    "optimize": "optimization.optimize",
+    "scan": "scanning.scan",
+    "train": "discriminant.training.train",
+    "working_points": "optimization.working_points.search",
+    "workspace": "templates.workspace",
+}
+"""Where the names that users import live."""
+
+_MODULES = {
+    "classification": "merit.classification",
+    "counting": "merit.counting",
+    "datasets": "samples.datasets",
+    "discriminant": "discriminant",
+    "errors": "_core.errors",
+    "explorer": "plotting.explorer",
+    "io": "samples.readers",
+    "plotting": "plotting",
+    "study": "study",
+    "theory": "merit.theory",
+}
+"""Where the modules that users type live."""
 
 __all__ = [
     "Cut",
@@ -59,6 +114,17 @@ __all__ = [
     "working_points",
     "workspace",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        found = importlib.import_module(f".{_MODULES[name]}", __name__)
+    elif name in _NAMES:
+        found = getattr(importlib.import_module(f".{_NAMES[name]}", __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,7 @@
 
 What is minimized is the deviance, -2 ln L over the saturated likelihood, summed from the rates that pyhf expects
 without cancellation, so that a bin of ten million events does not drown the others; differences of the deviance are
-checked against those of `pyhf.Model.logpdf`. Of hepcuts nothing takes part but `_pyhf.backend`, which switches pyhf.
+checked against those of `pyhf.Model.logpdf`. Of hepcuts nothing takes part but `referee.backend`, which switches pyhf.
 
 Every fit starts from several points. Minuit (strategy 2) walks from each of them; quadratic programs then polish what
 it found. Derivatives are finite differences of pyhf's rates, from one call of a batched model. What the last quadratic
@@ -28,7 +28,7 @@ import scipy.optimize
 import scipy.special
 from numpy.typing import NDArray
 
-from hepcuts import _pyhf
+from hepcuts.histfactory import referee
 
 Vector = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -521,7 +521,7 @@ def expected_data(model: pyhf.Model) -> tuple[Vector, Vector]:
     """Nominal parameters with signal strength one, and the Asimov dataset that is expected there."""
     pars = np.array(model.config.suggested_init(), dtype=np.float64)
     pars[model.config.poi_index] = 1.0
-    with _pyhf.backend("numpy"):
+    with referee.backend("numpy"):
         return pars, np.asarray(model.expected_data(pars), dtype=np.float64)
 
 
@@ -537,7 +537,7 @@ def reference(model: pyhf.Model, data: Any = None, *, num_starts: int = 2) -> Re
         AssertionError: the deviance is not the one of pyhf's logpdf.
     """
     nominal, asimov = expected_data(model)
-    with _pyhf.backend("numpy"), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with referee.backend("numpy"), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         objective = Objective(model, asimov if data is None else data)
         is_poi = np.arange(model.config.npars) == model.config.poi_index
@@ -606,7 +606,7 @@ def pyhf_significance(model: pyhf.Model, data: Any, optimizer: str) -> float:
     the worst), and 30 fits with minuit failed.
     """
     log = logging.getLogger("pyhf.optimize.mixins")
-    with _pyhf.backend(optimizer=optimizer), warnings.catch_warnings(), np.errstate(all="ignore"):
+    with referee.backend(optimizer=optimizer), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         config, enabled = model.config, not log.disabled
         arguments = (config.suggested_init(), config.suggested_bounds(), config.suggested_fixed())

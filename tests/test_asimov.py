@@ -17,9 +17,9 @@ import pytest
 from scipy.stats import norm
 
 import hepcuts as hc
-from hepcuts import _pyhf, counting
-from hepcuts.errors import FitError, InputError, PrecisionError, UnsupportedModelError
-from hepcuts.histfactory import fit, fixed_poi_fit, postfit_asimov_data, prefit_asimov_data
+from hepcuts import counting
+from hepcuts._core.errors import FitError, InputError, PrecisionError, UnsupportedModelError
+from hepcuts.histfactory import fit, fixed_poi_fit, postfit_asimov_data, prefit_asimov_data, referee
 
 from . import models, reference_fits
 
@@ -30,7 +30,7 @@ FITTED = [name for name in models.SPECS if name != "normfactor"]
 @contextlib.contextmanager
 def careful_pyhf() -> Iterator[None]:
     """pyhf with minuit as careful as it goes."""
-    with _pyhf.backend(), warnings.catch_warnings():
+    with referee.backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pyhf.set_backend("numpy", custom_optimizer=pyhf.optimize.minuit_optimizer(tolerance=1e-6, strategy=2))
         yield
@@ -55,7 +55,7 @@ def shifted_data(model: pyhf.Model) -> np.ndarray:
 
 def certified_asimov(model: pyhf.Model, data: np.ndarray, mu: float) -> np.ndarray:
     """By fits that are exact to rounding, of pyhf's rates."""
-    with _pyhf.backend():
+    with referee.backend():
         objective = reference_fits.Objective(model, data)
         is_poi = np.arange(model.config.npars) == model.config.poi_index
         search = reference_fits.Search(objective, objective.fixed | is_poi)
@@ -196,7 +196,7 @@ def test_expected_p0_is_that_of_hypotest_as_users_call_it(optimizer):
     model = models.build("everything")
     data = shifted_data(model)
     test = hc.discovery_test(hc.HistFactory(model), fitted_to=data)
-    with _pyhf.backend(optimizer=optimizer), warnings.catch_warnings():
+    with referee.backend(optimizer=optimizer), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, median = pyhf.infer.hypotest(0.0, data, model, test_stat="q0", return_expected=True)
     assert test.significance == pytest.approx(norm.isf(float(median)), abs=1e-3)
@@ -284,7 +284,7 @@ def test_the_atlas_likelihood_against_hypotest_of_pyhf(sbottom):
     likelihood = hc.HistFactory.from_workspace(sbottom["workspace"], patches=[sbottom["patches"]["1000_205_60"]])
     data = likelihood.observed_data
     test = hc.discovery_test(likelihood, fitted_to=data)
-    with _pyhf.backend(), warnings.catch_warnings():
+    with referee.backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, bands = pyhf.infer.hypotest(0.0, data, likelihood.model, test_stat="q0", return_expected_set=True)
     theirs = sorted(norm.isf(np.asarray(bands, dtype=np.float64)))

@@ -14,13 +14,13 @@ import scipy.integrate
 import scipy.stats
 
 import hepcuts as hc
+from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
 from hepcuts.binning import BinningResult, bin_edges
 from hepcuts.binning.choice import candidates, choose, standard_errors
 from hepcuts.binning.fine import FineBins, Guard
 from hepcuts.binning.fits import Fits, Task, polish
-from hepcuts.binning.gains import GAINS, gain
-from hepcuts.binning.programming import best_partitions
-from hepcuts.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
+from hepcuts.merit.gains import GAINS, gain
+from hepcuts.templates.partitions import best_partitions
 
 OFF = -999.0
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts import _pyhf, counting
-from hepcuts.bootstrap import bootstrap, optimism
-from hepcuts.classification import LOG_LOSS_EPSILON
-from hepcuts.datasets import ManyFeatures
-from hepcuts.errors import InputError
-from hepcuts.histfactory import HistFactory
-from hepcuts.presentation import drop_one, rounded
-from hepcuts.regions import Region
-from hepcuts.replicas import HardCuts, replicated_yields
-from hepcuts.templates import Templates, Yields
+from hepcuts import counting
+from hepcuts._core.errors import InputError
+from hepcuts.cuts.regions import Region
+from hepcuts.evaluation.bootstrap import bootstrap, optimism
+from hepcuts.evaluation.presentation import drop_one, rounded
+from hepcuts.evaluation.replicas import HardCuts, replicated_yields
+from hepcuts.histfactory import HistFactory, referee
+from hepcuts.merit.classification import LOG_LOSS_EPSILON
+from hepcuts.samples.datasets import ManyFeatures
+from hepcuts.templates.templates import Templates, Yields
 
 CUTS = hc.Cut("x", ">", 0.8) & hc.Cut("y", "<", 1.5)
 
@@ -145,13 +145,13 @@ def test_significances_of_replicas_are_those_of_pyhf():
             for structure, y in zip(structures, yields, strict=True)
         ]
         model = HistFactory.from_workspace(hc.workspace(templates)).model
-        assert value == pytest.approx(_pyhf.hypotest(model).significance, abs=1e-3)
+        assert value == pytest.approx(referee.hypotest(model).significance, abs=1e-3)
     np.testing.assert_array_equal(found.objective.replicas, found.significance.replicas)
 
 
 @pytest.mark.parametrize("name", ["mu_uncertainty", "upper_limit"])
 def test_other_statistics_of_the_likelihood_are_those_of_each_replicas_model(name):
-    from hepcuts.objectives import objective
+    from hepcuts.merit.objectives import objective
 
     samples, goal = make_samples(), objective(name)
     found = bootstrap(samples, CUTS, objective=name, replicas=3, seed=6).objective

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
+from hepcuts._core.errors import InputError, OutsideAxisWarning, SampleError
 from hepcuts.binning.categories import _plan
 from hepcuts.binning.edges import parts_of
 from hepcuts.binning.fine import Guard
-from hepcuts.binning.lattice import Lattice
 from hepcuts.binning.laying import lay_out
 from hepcuts.binning.soft_edges import HardEdges, SoftEdges
 from hepcuts.binning.solving import Solver
 from hepcuts.binning.starts import even
-from hepcuts.errors import InputError, OutsideAxisWarning, SampleError
-from hepcuts.objectives import objective
-from hepcuts.relaxations import Sigmoid
+from hepcuts.cuts.steps import Sigmoid
+from hepcuts.merit.objectives import objective
+from hepcuts.templates.lattice import Lattice
 
 MASS = hist.axis.Regular(3, 0.0, 1.0, name="mass")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from mpmath import mp, mpf
 
-from hepcuts.classification import LOG_LOSS_EPSILON, accuracy, binary_cross_entropy, log_loss, squared_error
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
+from hepcuts.merit.classification import LOG_LOSS_EPSILON, accuracy, binary_cross_entropy, log_loss, squared_error
 
 RNG = np.random.default_rng(5)
 TRUTH = RNG.uniform(size=200) < 0.3

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts.errors import InputError, OptimizationError
-from hepcuts.objectives import objective
+from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts.cuts.steps import step
+from hepcuts.merit.objectives import objective
 from hepcuts.optimization.feasibility import enforce, short_of
-from hepcuts.relaxations import step
-from hepcuts.soft.constraints import QUANTITIES, read_constraints, violated
-from hepcuts.soft.problem import Problem
-from hepcuts.soft.search import Search
-from hepcuts.solvers import LBFGS
+from hepcuts.optimization.soft.constraints import QUANTITIES, read_constraints, violated
+from hepcuts.optimization.soft.problem import Problem
+from hepcuts.optimization.soft.search import Search
+from hepcuts.optimization.solvers import LBFGS
 from tests.unchecked import unchecked  # noqa: F401
 
 

@@ -10,8 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hepcuts.errors import InputError
-from hepcuts.soft.coordinates import LIMIT, Linear, NormalScores, normal_scores
+from hepcuts._core.errors import InputError
+from hepcuts.templates.coordinates import LIMIT, Linear, NormalScores, normal_scores
 
 MAPS: dict[str, Callable[[Any], Any]] = {
     "exp": np.exp,

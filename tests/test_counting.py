@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mpmath import mp, mpf
 
 from hepcuts import counting
-from hepcuts.errors import PrecisionError
+from hepcuts._core.errors import PrecisionError
 
 # The formulas under test, as in the papers, with enough digits (100) that their cancellations leave 50.
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hepcuts import Cut, Sample, Selection, SlidingCut, Window
+from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Not
-from hepcuts.errors import InputError
-from hepcuts.filling import EventTable, soft_fill
-from hepcuts.relaxations import step
+from hepcuts.cuts.steps import step
+from hepcuts.templates.filling import EventTable, soft_fill
 from tests.unchecked import unchecked  # noqa: F401
 
 STEPS = ("sigmoid", "erf", "balanced", "hard")

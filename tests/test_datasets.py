@@ -6,7 +6,7 @@ import scipy.integrate
 import scipy.stats
 
 from hepcuts import datasets
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
 
 # As the issue states them, spelled out again: background, signal (scipy distribution, number of events).
 TRUTH = {

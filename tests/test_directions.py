@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts.errors import InputError
-from hepcuts.optimization.directions import find_directions
+from hepcuts._core.errors import InputError
+from hepcuts.optimization.soft.directions import find_directions
 
 
 def samples_of(signal: np.ndarray, background: np.ndarray, **options: object) -> list[hc.Sample]:

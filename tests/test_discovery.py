@@ -12,16 +12,16 @@ import pytest
 import scipy.optimize
 
 import hepcuts as hc
-from hepcuts import _pyhf, counting
-from hepcuts.errors import FitError, InputError, PrecisionError
-from hepcuts.histfactory import fit, fixed_poi_fit
+from hepcuts import counting
+from hepcuts._core.errors import FitError, InputError, PrecisionError
+from hepcuts.histfactory import fit, fixed_poi_fit, referee
 
 from . import models
 
 
 def minuit_q0(model: pyhf.Model, data: np.ndarray) -> float:
     """q0 by pyhf's own likelihood and minuit at tight tolerance, from pyhf's initial values."""
-    with _pyhf.backend(), warnings.catch_warnings():
+    with referee.backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         pyhf.set_backend("numpy", custom_optimizer=pyhf.optimize.minuit_optimizer(tolerance=1e-6, strategy=2))
         _, free = pyhf.infer.mle.fit(data, model, return_fitted_val=True)
@@ -61,7 +61,7 @@ def test_observed_significance_against_minuit(name):
 def test_agrees_with_hypotest_of_pyhf(name):
     model = models.build(name)
     assert hc.discovery_significance(hc.HistFactory(model)) == pytest.approx(
-        _pyhf.hypotest(model).significance, abs=1e-3
+        referee.hypotest(model).significance, abs=1e-3
     )
 
 
@@ -254,7 +254,7 @@ def test_the_whole_story():
     # The on/off problem's uncertainty: sqrt(n_on + sigma_b^2) in events.
     assert observed.mu_uncertainty == pytest.approx(np.sqrt(70.0 + 49.0) / 10.0, rel=1e-9)
     assert observed.significance == np.sqrt(observed.q0)
-    assert observed.p0 == pytest.approx(float(_pyhf.hypotest(model, [70.0, *model.config.auxdata]).p0), rel=1e-4)
+    assert observed.p0 == pytest.approx(float(referee.hypotest(model, [70.0, *model.config.auxdata]).p0), rel=1e-4)
     assert "converged" in observed.message
     assert "significance" in repr(observed)
     expected = hc.discovery_test(hc.HistFactory(model))

@@ -7,14 +7,14 @@ from scipy.stats import norm
 
 import hepcuts as hc
 from hepcuts import counting
+from hepcuts._core.errors import InputError, SampleError
+from hepcuts.cuts.regions import Region
 from hepcuts.discriminant import linear, small_network
-from hepcuts.errors import InputError, SampleError
-from hepcuts.evaluation import evaluate
-from hepcuts.regions import Region
-from hepcuts.solvers import Adam
-from hepcuts.training import preparation
-from hepcuts.training.layout import Laid
-from hepcuts.training.losses import Classification, EndToEnd
+from hepcuts.discriminant.training import preparation
+from hepcuts.discriminant.training.layout import Laid
+from hepcuts.discriminant.training.losses import Classification, EndToEnd
+from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.optimization.solvers import Adam
 
 FEATURES = ("x", "y", "z")
 QUICK = {"anneal": (2.5, 0.6), "seed": 1}

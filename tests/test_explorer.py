@@ -14,13 +14,13 @@ import pytest
 
 import hepcuts as hc
 from hepcuts import explorer
-from hepcuts.errors import InputError
-from hepcuts.explorer.labels import plain, tree
-from hepcuts.explorer.payload import payload
-from hepcuts.explorer.shown import of_cut, of_windows
-from hepcuts.explorer.spectra import bin_edges
-from hepcuts.metrics import METRICS
+from hepcuts._core.errors import InputError
 from hepcuts.plotting import _style
+from hepcuts.plotting.explorer.labels import plain, tree
+from hepcuts.plotting.explorer.payload import payload
+from hepcuts.plotting.explorer.shown import of_cut, of_windows
+from hepcuts.plotting.explorer.spectra import bin_edges
+from hepcuts.scanning.metrics import METRICS
 
 OFF = -999.0
 NASTY = "<b>bold</b> & </script><img src=x onerror='window.harmed=1'> \"→\""

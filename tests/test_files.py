@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hepcuts._files import atomic_path, write_text
+from hepcuts._core.files import atomic_path, write_text
 
 
 def test_a_file_is_moved_to_its_place_at_the_end(tmp_path: Path) -> None:

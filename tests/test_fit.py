@@ -12,7 +12,7 @@ import scipy.optimize
 
 import hepcuts as hc
 from hepcuts import counting
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
 from hepcuts.histfactory import fit, fixed_poi_fit
 
 from . import models

@@ -6,7 +6,7 @@ import scipy.optimize
 
 import hepcuts as hc
 from hepcuts import counting
-from hepcuts.errors import FitError
+from hepcuts._core.errors import FitError
 from hepcuts.histfactory import fit, fixed_poi_fit
 
 from .models import MU, channel, histosys, mod, normsys, sample

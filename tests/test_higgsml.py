@@ -8,9 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 import hepcuts as hc
-from hepcuts import _pyhf, configuration
-from hepcuts.cli import main
-from hepcuts.cumulative import distinct_thresholds
+from hepcuts.cli import configuration
+from hepcuts.cli.commands import main
+from hepcuts.histfactory import referee
+from hepcuts.templates.cumulative import distinct_thresholds
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "higgsml.toml"
 
@@ -69,7 +70,7 @@ def test_the_result_is_quoted_on_the_held_out_half_and_confirmed_by_pyhf(job):
     )
     assert significance(halves(given)[1], cuts) == pytest.approx(document["significance"], rel=1e-9)
     likelihood = hc.HistFactory.from_workspace(folder / "workspace.json")
-    assert _pyhf.hypotest(likelihood.model).significance == pytest.approx(document["significance"], abs=1e-4)
+    assert referee.hypotest(likelihood.model).significance == pytest.approx(document["significance"], abs=1e-4)
     assert document["effective_background"] > 10
 
 

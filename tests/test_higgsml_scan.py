@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.scan import ScanResult
+from hepcuts.histfactory import referee
+from hepcuts.scanning.scan import ScanResult
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "higgsml_scan.py"
 
@@ -49,7 +49,7 @@ def test_choices_of_features_are_worth_what_a_workspace_says(example, features):
                 assert choice.significance == pytest.approx(example.significance(result.samples, at), rel=1e-9)
         best = found["profile"]
         spec = hc.workspace(hc.fill(result.samples, result.cut.at(np.atleast_1d(best.threshold))))
-        verdict = _pyhf.hypotest(hc.HistFactory.from_workspace(spec).model)
+        verdict = referee.hypotest(hc.HistFactory.from_workspace(spec).model)
         assert best.significance == pytest.approx(verdict.significance, abs=1e-4)
         # Nothing that rests on as many events is better.
         for choice in found.values():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from hepcuts import io
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
 
 EVENTS = {"pt": np.array([31.5, 40.25]), "n_jets": np.array([2, 3])}
 

@@ -9,8 +9,7 @@ import scipy.optimize
 import scipy.special
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.histfactory import fit, fixed_poi_fit
+from hepcuts.histfactory import fit, fixed_poi_fit, referee
 from hepcuts.histfactory.batch import Batch
 from hepcuts.histfactory.searches import search
 
@@ -34,7 +33,7 @@ def counting(*modifiers, measured: float = 0.0, bounds: tuple[float, float] = (-
 def deviance(likelihood: hc.HistFactory, data: np.ndarray, pars: np.ndarray) -> float:
     """-2 ln of the likelihood over the saturated one, from pyhf's rates; all constraints are Gaussian of width 1."""
     bins = likelihood.model.config.nmaindata
-    with _pyhf.backend("numpy"):
+    with referee.backend("numpy"):
         rates = np.asarray(likelihood.model.expected_data(pars))
     counts, main = data[:bins], rates[:bins]
     if np.any(main <= 0):
@@ -46,11 +45,11 @@ def deviance(likelihood: hc.HistFactory, data: np.ndarray, pars: np.ndarray) -> 
 def lowest(sides: tuple[float, float], count: float, measured: float, pieces=PIECES) -> float:
     """The lowest deviance without signal of the background of 50 events: a fine grid, and scipy in its lowest cell."""
     up, down = sides
-    with _pyhf.backend("numpy"):
+    with referee.backend("numpy"):
         shift = pyhf.interpolators.get(2)(np.array([[[[down], [50.0], [up]]]]))
 
     def value(a: np.ndarray) -> np.ndarray:
-        with _pyhf.backend("numpy"):
+        with referee.backend("numpy"):
             rate = 50.0 + np.asarray(shift(np.atleast_2d(a)))[0, 0, :, 0]
         terms = 2.0 * (rate - count + count * np.log(count / np.maximum(rate, 1e-9)))
         return np.where(rate > 0, terms + (a - measured) ** 2, 1e9)

@@ -10,7 +10,7 @@ import pyhf
 import pytest
 
 import hepcuts as hc
-from hepcuts.errors import InputError, UnsupportedModelError
+from hepcuts._core.errors import InputError, UnsupportedModelError
 from hepcuts.histfactory import density
 
 from . import models

@@ -24,9 +24,8 @@ import scipy.optimize
 from scipy.stats import norm
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.errors import FitError, InputError, PrecisionError, UnsupportedModelError
-from hepcuts.histfactory import expected_upper_limit, fit, fixed_poi_fit, postfit_asimov_data, upper_limit
+from hepcuts._core.errors import FitError, InputError, PrecisionError, UnsupportedModelError
+from hepcuts.histfactory import expected_upper_limit, fit, fixed_poi_fit, postfit_asimov_data, referee, upper_limit
 from hepcuts.histfactory.limits import BANDS, cls_of
 
 from . import models, reference_fits
@@ -37,7 +36,7 @@ FIELDS = ("nominal", "histosys_up", "histosys_down", "normsys_up", "normsys_down
 @contextlib.contextmanager
 def careful_pyhf() -> Iterator[None]:
     """pyhf with minuit as careful as it goes."""
-    with _pyhf.backend(), warnings.catch_warnings():
+    with referee.backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pyhf.set_backend("numpy", custom_optimizer=pyhf.optimize.minuit_optimizer(tolerance=1e-6, strategy=2))
         yield
@@ -45,7 +44,7 @@ def careful_pyhf() -> Iterator[None]:
 
 @contextlib.contextmanager
 def default_pyhf() -> Iterator[None]:
-    with _pyhf.backend(), warnings.catch_warnings():
+    with referee.backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
@@ -70,7 +69,7 @@ class Referee:
     def __init__(self, model: pyhf.Model, data: Any, *, asimov: Any = None) -> None:
         self.poi = model.config.poi_index
         self.is_poi = np.arange(model.config.npars) == self.poi
-        with _pyhf.backend():
+        with referee.backend():
             self.observed = reference_fits.Objective(model, data)
             best = reference_fits.Search(self.observed, self.observed.fixed)
             none = self.conditional(self.observed, 0.0)
@@ -91,12 +90,12 @@ class Referee:
     def q(self, mu: float) -> float:
         if self.best[0][self.poi] >= mu:
             return 0.0
-        with _pyhf.backend():
+        with referee.backend():
             return max(self.conditional(self.observed, mu)[1] - self.best[1], 0.0)
 
     def q_asimov(self, mu: float) -> float:
         """The best fit of that data is known: mu = 0, deviance zero."""
-        with _pyhf.backend():
+        with referee.backend():
             return self.conditional(self.without_signal, mu)[1]
 
     def cls(self, mu: float) -> tuple[float, dict[int, float]]:

@@ -8,16 +8,16 @@ import scipy.optimize
 
 import hepcuts as hc
 from hepcuts import counting
-from hepcuts.datasets import ManyFeatures
-from hepcuts.errors import InputError, OptimizationError
-from hepcuts.objectives import objective
+from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts.cuts.steps import step
+from hepcuts.merit.objectives import objective
 from hepcuts.optimization import course
 from hepcuts.optimization.polish import polish
+from hepcuts.optimization.soft.problem import Problem
+from hepcuts.optimization.soft.search import Search
+from hepcuts.optimization.solvers import solver
 from hepcuts.optimization.validation import _enough
-from hepcuts.relaxations import step
-from hepcuts.soft.problem import Problem
-from hepcuts.soft.search import Search
-from hepcuts.solvers import solver
+from hepcuts.samples.datasets import ManyFeatures
 
 GOAL = "asimov_uncertainty"
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from hepcuts import HistoSys, Lumi, NormFactor, NormSys, ShapeSys
-from hepcuts.errors import InputError, SampleError
-from hepcuts.modifiers import Variation
+from hepcuts._core.errors import InputError, SampleError
+from hepcuts.samples.modifiers import Variation
 from tests.unchecked import unchecked  # noqa: F401
 
 NOMINAL, UP, DOWN = np.array([10.0, 20.0]), np.array([11.0, 24.0]), np.array([9.5, 18.0])

@@ -13,9 +13,8 @@ import pyhf
 import pytest
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.errors import FitError, PrecisionError, UnsupportedModelError
-from hepcuts.histfactory import expected_mu_uncertainty, fit
+from hepcuts._core.errors import FitError, PrecisionError, UnsupportedModelError
+from hepcuts.histfactory import expected_mu_uncertainty, fit, referee
 
 from . import models
 
@@ -141,7 +140,7 @@ def fisher_information(model: pyhf.Model, mu: float) -> tuple[np.ndarray, np.nda
     at = np.array(config.suggested_init(), dtype=np.float64)
     at[config.poi_index] = mu
     free = np.flatnonzero(~np.array(config.suggested_fixed()))
-    with _pyhf.backend():
+    with referee.backend():
         rates = lambda pars: np.asarray(model.expected_data(pars, include_auxdata=False))  # noqa: E731
         jacobian = []
         for i in free:
@@ -178,7 +177,7 @@ def asimov_problem(model: pyhf.Model) -> tuple[Any, np.ndarray, np.ndarray]:
     at = np.array(config.suggested_init(), dtype=np.float64)
     at[config.poi_index] = 1.0
     free = np.flatnonzero(~np.array(config.suggested_fixed()))
-    with _pyhf.backend():
+    with referee.backend():
         data = np.asarray(model.expected_data(at))
 
     def twice_nll(values: np.ndarray) -> float:
@@ -196,7 +195,7 @@ def test_finite_difference_hessian_of_pyhf_on_asimov_data(name):
     twice_nll, at, free = asimov_problem(model)
     size, h = len(at), 3e-3
     hessian = np.zeros((size, size))
-    with _pyhf.backend():
+    with referee.backend():
         for i in range(size):
             for j in range(size):
                 e, f = h * np.eye(size)[i], h * np.eye(size)[j]
@@ -228,7 +227,7 @@ def test_minuit_hesse_on_asimov_data(name):
     """HESSE's own differences are good to some 1e-3; to a tenth only for the correlations of the model left out."""
     model = models.build(name)
     twice_nll, at, free = asimov_problem(model)
-    with _pyhf.backend(), warnings.catch_warnings():
+    with referee.backend(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         lowest = twice_nll(at)
         minuit = iminuit.Minuit(lambda values: twice_nll(values) - lowest, at)

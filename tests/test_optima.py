@@ -27,11 +27,11 @@ from hepcuts import (
     scan,
     workspace,
 )
-from hepcuts.cumulative import Cumulative
-from hepcuts.errors import InputError
-from hepcuts.filling import structure_of
-from hepcuts.relaxations import Sigmoid
-from hepcuts.resampling import Places
+from hepcuts._core.errors import InputError
+from hepcuts.cuts.steps import Sigmoid
+from hepcuts.templates.cumulative import Cumulative
+from hepcuts.templates.filling import structure_of
+from hepcuts.templates.resampled import Places
 from tests.unchecked import unchecked  # noqa: F401
 
 OFF = -999.0

@@ -5,12 +5,12 @@ import pytest
 
 import hepcuts as hc
 from hepcuts import counting
-from hepcuts.errors import InputError, OptimizationError
-from hepcuts.evaluation import evaluate
-from hepcuts.landscape import landscape
-from hepcuts.objectives import objective
-from hepcuts.optimize import compare_with_single_cuts
-from hepcuts.solvers import Adam, GradientDescent
+from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.merit.objectives import objective
+from hepcuts.optimization.landscape import landscape
+from hepcuts.optimization.optimize import compare_with_single_cuts
+from hepcuts.optimization.solvers import Adam, GradientDescent
 
 NO_STAT = {"staterror": False}
 
@@ -280,7 +280,7 @@ def test_a_shape_is_worth_more_than_a_count():
 
 
 def hc_outside_axis():
-    from hepcuts.errors import OutsideAxisWarning
+    from hepcuts._core.errors import OutsideAxisWarning
 
     return OutsideAxisWarning
 
@@ -313,7 +313,7 @@ def test_a_start_without_background_is_explained():
 
 
 def test_running_out_of_steps_is_an_error_or_a_message():
-    from hepcuts.solvers import LBFGS
+    from hepcuts.optimization.solvers import LBFGS
 
     options = {"objective": "asimov", "solver": LBFGS(max_steps=1), "anneal": (1.0,)}
     with pytest.raises(OptimizationError, match="ITERATIONS"):

@@ -11,9 +11,9 @@ import pytest
 
 import hepcuts as hc
 from hepcuts import plotting
-from hepcuts.errors import EmptySelectionError, InputError, SampleError
-from hepcuts.landscape import Landscape, landscape
-from hepcuts.objectives import objective
+from hepcuts._core.errors import EmptySelectionError, InputError, SampleError
+from hepcuts.merit.objectives import objective
+from hepcuts.optimization.landscape import Landscape, landscape
 from hepcuts.optimization.walk import History
 from hepcuts.plotting import interactive
 from hepcuts.plotting.curves import normalized

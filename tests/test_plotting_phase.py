@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hepcuts import plotting
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
 
 X, Y = np.array([0.001, 0.01, 0.1, 0.5]), np.array([1.0, 2.0, 3.0])
 VALUES = np.array([[0.0, 0.2, 0.4, 0.6], [0.1, 0.3, 0.5, 0.7], [0.5, 0.7, 0.9, 1.0]])

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts._precision import array_function, float64_scope, is_traced, to_numpy
-from hepcuts.classification import binary_cross_entropy, log_loss
-from hepcuts.errors import InputError, PrecisionError
-from hepcuts.filling import soft_fill
+from hepcuts._core.errors import InputError, PrecisionError
+from hepcuts._core.precision import array_function, float64_scope, is_traced, to_numpy
+from hepcuts.merit.classification import binary_cross_entropy, log_loss
+from hepcuts.templates.filling import soft_fill
 
 SAMPLES = [
     hc.Sample("s", {"x": np.linspace(0, 3, 40)}, weights=np.full(40, 1e-3), signal=True),

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts.errors import InputError
-from hepcuts.evaluation import evaluate
-from hepcuts.presentation import _candidates, drop_one, rounded
-from hepcuts.regions import Region
+from hepcuts._core.errors import InputError
+from hepcuts.cuts.regions import Region
+from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.evaluation.presentation import _candidates, drop_one, rounded
 
 from .unchecked import unchecked  # noqa: F401
 

@@ -1,7 +1,10 @@
 """The names that users import are frozen here."""
 
+import importlib
+import pkgutil
 import subprocess
 import sys
+import types
 
 import hepcuts as hc
 
@@ -43,17 +46,20 @@ def test_the_public_names_are_frozen():
     assert all(hasattr(hc, name) for name in PUBLIC)
 
 
-def test_modules_and_functions_of_one_name_do_not_get_into_each_others_way():
-    """`hepcuts.scan` is the function, also after its module was imported by name."""
-    import hepcuts.optimize
-    import hepcuts.scan
-    import hepcuts.workspace  # noqa: F401
-    from hepcuts.scan import ScanResult
+def test_modules_that_users_type_are_attributes():
+    for name in ("classification", "counting", "datasets", "discriminant", "errors", "explorer", "io", "plotting"):
+        assert isinstance(getattr(hc, name), types.ModuleType)
+    assert isinstance(hc.study, types.ModuleType)
+    assert isinstance(hc.theory, types.ModuleType)
 
-    assert callable(hc.scan)
-    assert callable(hc.optimize)
-    assert callable(hc.workspace)
-    assert ScanResult.__module__ == "hepcuts.scan_result"
+
+def test_no_function_shadows_a_package():
+    """What is reached by import is what is reached by attribute."""
+    for module in pkgutil.walk_packages(hc.__path__, "hepcuts."):
+        if module.ispkg:
+            found = importlib.import_module(module.name)
+            parent, _, name = module.name.rpartition(".")
+            assert getattr(importlib.import_module(parent), name) is found
 
 
 def test_the_formulas_of_counting_are_there():

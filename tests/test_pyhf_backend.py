@@ -8,8 +8,9 @@ import numpy as np
 import pyhf
 import pytest
 
-from hepcuts import HistFactory, NormSys, Sample, _pyhf, discovery_significance, fill, workspace
-from hepcuts.errors import FitError
+from hepcuts import HistFactory, NormSys, Sample, discovery_significance, fill, workspace
+from hepcuts._core.errors import FitError
+from hepcuts.histfactory import referee
 
 USERS = {
     "numpy": ("numpy", "scipy", "64b"),
@@ -40,7 +41,7 @@ def users(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any]]:
 @pytest.mark.parametrize("optimizer", ["scipy", "minuit"])
 def test_the_users_backend_is_restored(users: tuple[Any, Any], optimizer: str) -> None:
     flag = jax.config.jax_enable_x64
-    with _pyhf.backend(optimizer=optimizer):
+    with referee.backend(optimizer=optimizer):
         inside = pyhf.get_backend()
         assert (inside[0].name, inside[0].precision, inside[1].name) == ("numpy", "64b", optimizer)
     assert pyhf.get_backend()[0] is users[0]
@@ -50,7 +51,7 @@ def test_the_users_backend_is_restored(users: tuple[Any, Any], optimizer: str) -
 
 def test_the_users_backend_is_restored_after_an_exception(users: tuple[Any, Any]) -> None:
     def fail() -> None:
-        with _pyhf.backend(optimizer="minuit"):
+        with referee.backend(optimizer="minuit"):
             raise RuntimeError("inside")
 
     with pytest.raises(RuntimeError, match="inside"):
@@ -58,7 +59,7 @@ def test_the_users_backend_is_restored_after_an_exception(users: tuple[Any, Any]
     assert pyhf.get_backend()[0] is users[0]
     assert pyhf.get_backend()[1] is users[1]
     # Nested, too.
-    with _pyhf.backend():
+    with referee.backend():
         fails = pyhf.get_backend()
         with pytest.raises(RuntimeError, match="inside"):
             fail()
@@ -73,9 +74,9 @@ def spec(signal: float = 10.0, background: float = 50.0, **options: Any) -> dict
 
 
 def test_the_verdict_is_the_same_whatever_the_user_has_set(users: tuple[Any, Any]) -> None:
-    with _pyhf.backend():
+    with referee.backend():
         model = pyhf.Workspace(spec()).model()
-    verdict = _pyhf.hypotest(model)
+    verdict = referee.hypotest(model)
     ours = float(discovery_significance(HistFactory.from_workspace(spec())))
     # The minimizer of SciPy in pyhf stops at a relative change of 1e-6 or so.
     assert verdict.significance == pytest.approx(ours, abs=2e-4)
@@ -87,15 +88,15 @@ def test_the_verdict_is_the_same_whatever_the_user_has_set(users: tuple[Any, Any
 def test_the_verdict_on_given_data(optimizer: str) -> None:
     model = pyhf.Workspace(spec()).model()
     data = [75.0, *model.config.auxdata]
-    verdict = _pyhf.hypotest(model, data, optimizer=optimizer)
-    with _pyhf.backend():
+    verdict = referee.hypotest(model, data, optimizer=optimizer)
+    with referee.backend():
         assert verdict.p0 == pytest.approx(float(pyhf.infer.hypotest(0.0, data, model, test_stat="q0")), rel=1e-2)
     ours = float(discovery_significance(HistFactory.from_workspace(spec()), data=np.array(data)))
     assert verdict.significance == pytest.approx(ours, abs=1e-3)
 
 
 def test_beyond_the_smallest_p_value_the_statistic_is_left() -> None:
-    verdict = _pyhf.hypotest(pyhf.Workspace(spec(signal=20_000.0)).model())
+    verdict = referee.hypotest(pyhf.Workspace(spec(signal=20_000.0)).model())
     assert verdict.p0 == 0.0
     ours = float(discovery_significance(HistFactory.from_workspace(spec(signal=20_000.0))))
     assert verdict.significance == pytest.approx(ours, rel=1e-5)
@@ -118,5 +119,5 @@ def test_a_model_that_pyhf_cannot_test_is_a_fit_error() -> None:
     )
     before = pyhf.get_backend()
     with pytest.raises(FitError, match="pyhf's own"):
-        _pyhf.hypotest(model, [np.nan])
+        referee.hypotest(model, [np.nan])
     assert pyhf.get_backend() == before

@@ -5,8 +5,7 @@ import pytest
 import scipy.stats
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.histfactory import fit, fixed_poi_fit
+from hepcuts.histfactory import fit, fixed_poi_fit, referee
 
 from . import reference_fits
 from .pyhf_documentation import DOCUMENTED, Documented
@@ -142,7 +141,7 @@ def test_the_atlas_likelihood_of_the_notebooks(sbottom):
     """Recast, ImpactPlot and pullplot use the ATLAS sbottom likelihood: expected and observed Z."""
     likelihood = hc.HistFactory.from_workspace(sbottom["workspace"], patches=[sbottom["patches"]["1000_205_60"]])
     for data in (None, likelihood.observed_data):
-        with _pyhf.backend("numpy"):
+        with referee.backend("numpy"):
             truth = reference_fits.reference(likelihood.model, data, num_starts=0)
         story = hc.discovery_test(likelihood, data)
         assert story.significance == pytest.approx(truth.significance, abs=Z_TOLERANCE)

@@ -17,9 +17,8 @@ import scipy.special
 from hypothesis import HealthCheck, Phase, given, settings
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.errors import FitError
-from hepcuts.histfactory import SignificanceResult, fit, fixed_poi_fit
+from hepcuts._core.errors import FitError
+from hepcuts.histfactory import SignificanceResult, fit, fixed_poi_fit, referee
 
 from . import reference_fits
 from .random_workspaces import Example, Size, examples
@@ -138,7 +137,7 @@ def deviances(likelihood: hc.HistFactory, points: Sequence[Any], data: Any) -> l
     """The deviance by pyhf's own rates at several parameters."""
     if data is None:
         data = reference_fits.expected_data(likelihood.model)[1]
-    with _pyhf.backend("numpy"), np.errstate(all="ignore"):
+    with referee.backend("numpy"), np.errstate(all="ignore"):
         objective = reference_fits.Objective(likelihood.model, data)
         return [objective.deviance(np.asarray(point)) for point in points]
 
@@ -183,7 +182,7 @@ def stays(likelihood: hc.HistFactory, story: SignificanceResult, data: Any) -> b
     """Whether both of hepcuts' fits end in minima, from which the reference finds no way down."""
     if data is None:
         data = reference_fits.expected_data(likelihood.model)[1]
-    with _pyhf.backend("numpy"), np.errstate(all="ignore"):
+    with referee.backend("numpy"), np.errstate(all="ignore"):
         objective = reference_fits.Objective(likelihood.model, data)
         is_poi = np.arange(len(objective.init)) == likelihood.poi
         for pars, fixed in ((story.best_fit, objective.fixed), (story.background_only, objective.fixed | is_poi)):

@@ -9,14 +9,14 @@ import pytest
 import scipy.special
 
 import hepcuts as hc
-from hepcuts import _pyhf
-from hepcuts.errors import InputError
-from hepcuts.objectives import objective
-from hepcuts.regions import Region, positions
-from hepcuts.relaxations import step
-from hepcuts.soft.problem import Problem
-from hepcuts.soft.search import Search
-from hepcuts.solvers import LBFGS
+from hepcuts._core.errors import InputError
+from hepcuts.cuts.regions import Region, positions
+from hepcuts.cuts.steps import step
+from hepcuts.histfactory import referee
+from hepcuts.merit.objectives import objective
+from hepcuts.optimization.soft.problem import Problem
+from hepcuts.optimization.soft.search import Search
+from hepcuts.optimization.solvers import LBFGS
 
 SELECTION = hc.Selection(
     [
@@ -102,7 +102,7 @@ def test_the_best_cut_is_that_of_the_closed_form(found: Any) -> None:
 def test_the_workspace_has_both_channels_and_pyhf_confirms_it(found: Any) -> None:
     workspace = pyhf.Workspace(found.workspace)
     assert sorted(workspace.channels) == ["control", "signal_region"]
-    verdict = _pyhf.hypotest(workspace.model())
+    verdict = referee.hypotest(workspace.model())
     assert found.significance == pytest.approx(verdict.significance, abs=1e-3)
     likelihood = hc.HistFactory.from_workspace(found.workspace)
     assert hc.discovery_significance(likelihood) == pytest.approx(found.significance, rel=1e-9)
@@ -169,7 +169,7 @@ def search_of(selection: hc.Selection, **options: Any) -> Search:
     return Search(everything(), problem)
 
 
-@pytest.mark.filterwarnings("ignore::hepcuts.errors.OutsideAxisWarning")
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.OutsideAxisWarning")
 @pytest.mark.parametrize("selection", CUTS.values(), ids=CUTS)
 def test_the_gradient_of_the_profile_likelihood_equals_differences(selection: hc.Selection) -> None:
     search = search_of(selection, min_background=1e6, constraints={"signal": 20.0, "c": 30.0})
@@ -190,7 +190,7 @@ def test_the_gradient_of_the_profile_likelihood_equals_differences(selection: hc
         assert found.gradient[number] == pytest.approx((8 * near - far) / (12 * h), rel=1e-6, abs=1e-7)
 
 
-@pytest.mark.filterwarnings("ignore::hepcuts.errors.OutsideAxisWarning")
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.OutsideAxisWarning")
 @pytest.mark.parametrize("selection", CUTS.values(), ids=CUTS)
 def test_hard_sums_are_those_of_fill_in_every_region(selection: hc.Selection) -> None:
     """At thresholds in the coordinates, and at those that are quoted for them."""

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp, mpf
 
-from hepcuts.errors import InputError
-from hepcuts.relaxations import AbstractStep, Balanced, ErrorFunction, Hard, Sigmoid, step
+from hepcuts._core.errors import InputError
+from hepcuts.cuts.steps import AbstractStep, Balanced, ErrorFunction, Hard, Sigmoid, step
 
 pytestmark = pytest.mark.usefixtures("x64")
 

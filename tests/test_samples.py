@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepcuts import HistoSys, NormSys, Sample
-from hepcuts.errors import InputError, SampleError
-from hepcuts.modifiers import Variation
-from hepcuts.samples import check_samples
+from hepcuts._core.errors import InputError, SampleError
+from hepcuts.samples.modifiers import Variation
+from hepcuts.samples.sample import check_samples
 from tests.unchecked import unchecked  # noqa: F401
 
 X, PT, W = [1.0, 2.0, 3.0], [10, 20, 30], [0.5, -0.25, 2.0]

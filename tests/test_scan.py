@@ -21,18 +21,18 @@ from hepcuts import (
     Sample,
     Selection,
     ShapeSys,
-    _pyhf,
     counting,
     datasets,
     discovery_significance,
     fill,
-    profiling,
     scan,
     workspace,
 )
-from hepcuts.cumulative import distinct_thresholds
-from hepcuts.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError, YieldError
-from hepcuts.metrics import METRICS
+from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError, YieldError
+from hepcuts.histfactory import referee
+from hepcuts.scanning import profiling
+from hepcuts.scanning.metrics import METRICS
+from hepcuts.templates.cumulative import distinct_thresholds
 from tests.unchecked import unchecked  # noqa: F401
 
 CLOSED = tuple(m.name for m in METRICS)
@@ -240,7 +240,7 @@ def test_profile_equals_the_significance_of_a_workspace_at_each_threshold(
         checked += 1
         if checked % 4 == 1:
             # pyhf's own fit, whose minimizer stops at a relative change of 1e-6 or so of the likelihood.
-            verdict = _pyhf.hypotest(pyhf.Workspace(spec).model())
+            verdict = referee.hypotest(pyhf.Workspace(spec).model())
             assert value == pytest.approx(verdict.significance, rel=1e-4, abs=1e-3)
     assert checked >= 4
 

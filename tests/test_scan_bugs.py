@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hepcuts import Cut, HistoSys, NormSys, Sample, Window, datasets, metrics, profiling, scan
-from hepcuts.errors import InputError
-from hepcuts.filling import structure_of
-from hepcuts.metrics import METRICS
-from hepcuts.modifiers import Variation
-from hepcuts.soft_loss import SOFT
-from hepcuts.templates import Yields
+from hepcuts import Cut, HistoSys, NormSys, Sample, Window, datasets, scan
+from hepcuts._core.errors import InputError
+from hepcuts.samples.modifiers import Variation
+from hepcuts.scanning import metrics, profiling
+from hepcuts.scanning.metrics import METRICS
+from hepcuts.scanning.soft_loss import SOFT
+from hepcuts.templates.filling import structure_of
+from hepcuts.templates.templates import Yields
 from tests.unchecked import unchecked  # noqa: F401
 
 CLOSED = tuple(m.name for m in METRICS)

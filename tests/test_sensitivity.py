@@ -6,14 +6,14 @@ import pytest
 import hepcuts as hc
 from hepcuts import counting
 from hepcuts.cuts import SlidingCut
-from hepcuts.objectives import objective as find_objective
+from hepcuts.cuts.regions import Region
+from hepcuts.cuts.steps import step
+from hepcuts.merit.objectives import objective as find_objective
 from hepcuts.optimization.sensitivity import sensitivity
-from hepcuts.regions import Region
-from hepcuts.relaxations import step
-from hepcuts.soft.lines import Line, hard_sums_along
-from hepcuts.soft.problem import Problem
-from hepcuts.soft.search import Search
-from hepcuts.solvers import solver
+from hepcuts.optimization.soft.lines import Line, hard_sums_along
+from hepcuts.optimization.soft.problem import Problem
+from hepcuts.optimization.soft.search import Search
+from hepcuts.optimization.solvers import solver
 
 OFF = -999.0
 

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepcuts import Cut, HistoSys, Sample, Selection, SlidingCut, Window, fill
+from hepcuts._core.errors import EmptySelectionError
 from hepcuts.cuts import AbstractCut
-from hepcuts.errors import EmptySelectionError
-from hepcuts.filling import quietly
-from hepcuts.relaxations import step as find_step
-from hepcuts.soft import sums
-from hepcuts.soft.coordinates import Linear, normal_scores
-from hepcuts.soft.events import _OF_DISTANCES, _ROUNDING, SoftEvents
+from hepcuts.cuts.steps import step as find_step
+from hepcuts.templates import soft_sums as sums
+from hepcuts.templates.coordinates import Linear, normal_scores
+from hepcuts.templates.filling import quietly
+from hepcuts.templates.soft_events import _OF_DISTANCES, _ROUNDING, SoftEvents
 
 MISSING = -999.0
 STEPS: dict[str, Callable[[Any], Any]] = {

@@ -7,9 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 import hepcuts as hc
-from hepcuts import configuration, study
-from hepcuts.cli import main
-from hepcuts.errors import InputError
+from hepcuts import study
+from hepcuts._core.errors import InputError
+from hepcuts.cli import configuration
+from hepcuts.cli.commands import main
 
 CONFIG = """
 [[sample]]

@@ -14,12 +14,12 @@ import scipy.stats
 from click.testing import CliRunner
 
 from hepcuts import study
-from hepcuts.cli import main
-from hepcuts.datasets import SCENARIOS, Distribution
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
+from hepcuts.cli.commands import main
+from hepcuts.merit.theory import CutProblem
+from hepcuts.samples.datasets import SCENARIOS, Distribution
 from hepcuts.study import simulation
 from hepcuts.study.pages import Bullets, Figure, Heading, Paragraph, Table, to_html, to_markdown
-from hepcuts.theory import CutProblem
 
 # ln(1 + r) = r / 2, solved by Lambert's function: with u = 1 + r it is -u/2 exp(-u/2) = -exp(-1/2)/2.
 AGREEMENT = float(-1.0 - 2.0 * scipy.special.lambertw(-0.5 * np.exp(-0.5), -1).real)
@@ -102,7 +102,7 @@ class TestAgainstBruteForce:
     @pytest.mark.parametrize("uncertainty", [0.0, 0.1])
     @pytest.mark.parametrize("family", ["normal", "exponential"])
     def test_one_point_at_a_time(self, family, uncertainty):
-        """`hepcuts.theory` finds the same cuts from the condition of stationarity."""
+        """`hepcuts.merit.theory` finds the same cuts from the condition of stationarity."""
         fractions, separations = [0.05, 0.2], [2.0, 4.0]
         diagram = study.phase_diagram(
             family,

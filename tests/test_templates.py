@@ -15,11 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, Selection, ShapeSys, Window, fill
-from hepcuts.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
-from hepcuts.filling import EventTable, soft_fill
-from hepcuts.modifiers import Variation
-from hepcuts.relaxations import step
-from hepcuts.templates import Templates, Yields, background_variance
+from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
+from hepcuts.cuts.steps import step
+from hepcuts.samples.modifiers import Variation
+from hepcuts.templates.filling import EventTable, soft_fill
+from hepcuts.templates.templates import Templates, Yields, background_variance
 from tests.unchecked import unchecked  # noqa: F401
 
 SELECTION = Selection([Cut("x", ">", 1.0), Window("m", 80.0, 130.0)])

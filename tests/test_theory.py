@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import hepcuts as hc
 from hepcuts import classification, counting, datasets, theory
-from hepcuts.errors import InputError
-from hepcuts.theory import METRICS, CutProblem, SoftCrossEntropy, agreement, conditions
+from hepcuts._core.errors import InputError
+from hepcuts.merit.theory import METRICS, CutProblem, SoftCrossEntropy, agreement, conditions
 from tests import theory_truth
 from tests.theory_truth import Truth
 

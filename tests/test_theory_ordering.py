@@ -8,8 +8,8 @@ import scipy.integrate
 import scipy.optimize
 
 import hepcuts as hc
-from hepcuts.datasets import SCENARIOS, Distribution
-from hepcuts.theory import CutProblem
+from hepcuts.merit.theory import CutProblem
+from hepcuts.samples.datasets import SCENARIOS, Distribution
 from tests.theory_orderings import PeakAndScore, ShiftedFeature, TwoFeatures, behind, counted, fitted
 
 CUTS = np.linspace(-4.0, 8.0, 2401)

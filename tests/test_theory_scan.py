@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts.theory import CutProblem
+from hepcuts.merit.theory import CutProblem
 
 METRICS = ("bce", "s_over_sqrt_b", "asimov")
 

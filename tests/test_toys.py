@@ -10,7 +10,7 @@ import scipy.stats
 from scipy.stats import norm, poisson
 
 import hepcuts as hc
-from hepcuts.errors import FitError, InputError, UnsupportedModelError
+from hepcuts._core.errors import FitError, InputError, UnsupportedModelError
 from hepcuts.histfactory import ToysResult, discovery_toys, expected_mu_uncertainty, fit, fixed_poi_fit
 from hepcuts.histfactory.toys import _sample
 

@@ -11,10 +11,10 @@ import scipy.special
 
 import hepcuts as hc
 from hepcuts import plotting
-from hepcuts.datasets import ManyFeatures, many_features
-from hepcuts.errors import InputError, OptimizationError, SampleError
-from hepcuts.frontier.curve import second_differences, shares
-from hepcuts.frontier.program import learn, quadratic_step
+from hepcuts._core.errors import InputError, OptimizationError, SampleError
+from hepcuts.optimization.working_points.curve import second_differences, shares
+from hepcuts.optimization.working_points.program import learn, quadratic_step
+from hepcuts.samples.datasets import ManyFeatures, many_features
 
 OFF = -999.0
 NINE = np.arange(1, 10) / 10

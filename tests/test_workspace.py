@@ -11,10 +11,11 @@ import pyhf
 import pyhf.cli
 import pytest
 
-from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, ShapeSys, _pyhf, fill, workspace
-from hepcuts.errors import InputError, YieldError
-from hepcuts.filling import soft_fill
-from hepcuts.templates import Templates
+from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, ShapeSys, fill, workspace
+from hepcuts._core.errors import InputError, YieldError
+from hepcuts.histfactory import referee
+from hepcuts.templates.filling import soft_fill
+from hepcuts.templates.templates import Templates
 from tests.unchecked import unchecked  # noqa: F401
 
 AXIS = hist.axis.Variable([0, 1, 3], name="x")
@@ -173,7 +174,7 @@ def file(tmp_path: Path) -> str:
 def test_pyhf_fits_the_file_from_its_command_line(file: str) -> None:
     run = click.testing.CliRunner().invoke
     # A program of its own may leave pyhf's optimizer as it likes; here it runs beside other tests.
-    with _pyhf.backend():
+    with referee.backend():
         fit = run(pyhf.cli.cli, ["fit", file, "--value"])
         cls = run(pyhf.cli.cli, ["cls", file, "--test-poi", "1.0"])
     assert fit.exit_code == 0, fit.output
@@ -191,7 +192,7 @@ def test_cabinetry_fits_it() -> None:
     cabinetry = pytest.importorskip(
         "cabinetry", reason="cabinetry, which is none of our dependencies, is not installed"
     )
-    with _pyhf.backend():
+    with referee.backend():
         model, data = cabinetry.model_utils.model_and_data(two_channels())
         result = cabinetry.fit.fit(model, data)
     found = dict(zip(result.labels, result.bestfit, strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 from scipy.stats import norm
 
-from hepcuts.counting import asimov_significance
+from hepcuts.merit.counting import asimov_significance
 
 
 def behind(c, mean):

@@ -1,4 +1,4 @@
-"""The truth of a cut with 40 digits, from the published formulas and mpmath alone; nothing of hepcuts.theory."""
+"""The truth of a cut with 40 digits, from the published formulas and mpmath alone; nothing of hepcuts.merit.theory."""
 
 import dataclasses
 from collections.abc import Callable

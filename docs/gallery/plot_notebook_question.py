@@ -104,7 +104,7 @@ print(study.summary(list(cases.values())))
 #
 # with :math:`r = S(c)/B(c)`. The left side is a property of the *events at the cut*, the right side (but for the first
 # line) one of *all events behind it*. Here are the four curves for the last scenario, from the densities that
-# `hepcuts.datasets.SCENARIOS` knows. Where the black one crosses a colored one, that metric has its best cut.
+# `hepcuts.samples.datasets.SCENARIOS` knows. Where the black one crosses a colored one, that metric has its best cut.
 
 
 def expected(truth, scale=1.0):

@@ -17,9 +17,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.stats import norm
 
-from hepcuts.counting import asimov_significance
-from hepcuts.datasets import Distribution
-from hepcuts.theory import CutProblem
+from hepcuts.merit.counting import asimov_significance
+from hepcuts.merit.theory import CutProblem
+from hepcuts.samples.datasets import Distribution
 
 look = {"mathtext.fontset": "stixsans", "axes.labelsize": 15, "axes.titlesize": 13, "font.size": 13}
 plt.style.use([mplhep.style.ATLAS, look])

@@ -16,7 +16,7 @@ import numpy as np
 
 import hepcuts as hc
 from hepcuts import plotting
-from hepcuts.errors import OutsideAxisWarning
+from hepcuts._core.errors import OutsideAxisWarning
 
 # %%
 # A peak on a falling background

@@ -13,8 +13,8 @@ import numpy as np
 
 import hepcuts as hc
 from hepcuts import plotting
-from hepcuts.landscape import landscape
-from hepcuts.solvers import GradientDescent
+from hepcuts.optimization.landscape import landscape
+from hepcuts.optimization.solvers import GradientDescent
 
 samples = hc.datasets.tutorial(seed=1)
 bins = np.linspace(-12, 12, 61)

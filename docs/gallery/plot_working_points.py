@@ -11,12 +11,12 @@ import numpy as np
 
 import hepcuts as hc
 from hepcuts import plotting
-from hepcuts.datasets import ManyFeatures
+from hepcuts.samples.datasets import ManyFeatures
 
 # %%
 # Three features
 # --------------
-# `hepcuts.datasets.many_features` has a known truth. The signal lies above the background in each of the three
+# `hepcuts.samples.datasets.many_features` has a known truth. The signal lies above the background in each of the three
 # features, in the third by little.
 
 samples = hc.datasets.many_features(3, seed=2, num_signal=40_000, num_background=80_000)

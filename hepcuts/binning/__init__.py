@@ -5,15 +5,15 @@ categories along one or more discriminants, together with cuts, and with an obse
 for any objective of the likelihood. Behind `bin_edges`:
 
 - `hepcuts.binning.fine`: the events are laid once into fine bins, from which all others are merged;
-- `hepcuts.binning.gains`: what one bin adds to a figure of merit, and what it is worth on other events;
-- `hepcuts.binning.programming`: the best partition, by dynamic programming;
+- `hepcuts.merit.gains`: what one bin adds to a figure of merit, and what it is worth on other events;
+- `hepcuts.templates.partitions`: the best partition, by dynamic programming;
 - `hepcuts.binning.choice`: the number of bins, on held-out events;
 - `hepcuts.binning.fits`: the significance of the shape fit, and edges moved to increase it;
 - `hepcuts.binning.result`: what was found.
 
 Behind `categorize`:
 
-- `hepcuts.binning.laying`, `hepcuts.binning.lattice`: the events, laid once into fine bins of several variables;
+- `hepcuts.binning.laying`, `hepcuts.templates.lattice`: the events, laid once into fine bins of several variables;
 - `hepcuts.binning.starts`: dynamic programming along one variable after the other;
 - `hepcuts.binning.soft_edges`: edges as soft windows, moved along the gradient, and hard ones;
 - `hepcuts.binning.judging`: the objective, with its slopes, and continued to events held out;

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._types import FloatArray
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.errors import InputError
-from hepcuts.filling import as_selection, warn_outside
-from hepcuts.objectives import AbstractObjective, AbstractTemplateObjective
-from hepcuts.objectives import objective as find_objective
-from hepcuts.optima import FEW_EVENTS
-from hepcuts.optimization.directions import find_directions
-from hepcuts.samples import Sample, check_samples
+from hepcuts.merit.objectives import AbstractObjective, AbstractTemplateObjective
+from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.optimization.soft.directions import find_directions
+from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.scanning.optima import FEW_EVENTS
+from hepcuts.templates.filling import as_selection, warn_outside
 
 from .categories_result import Categories
 from .choice import choose
@@ -65,7 +65,7 @@ def categorize(
             added one at a time, along the discriminant where they help most; the smallest number is taken whose
             held-out value is hardly worse than the best, by not more than one standard error or 1 %.
         max_categories: largest number to choose from.
-        objective: a name or object, see `hepcuts.objectives`; no loss of single events.
+        objective: a name or object, see `hepcuts.merit.objectives`; no loss of single events.
         kind: ``"grid"``, or ``"argmax"`` for discriminants that are scores of one kind each: an event belongs to the
             largest of its scores, along which it is binned.
         selection: which events, or None for all. Cuts with thresholds stay as they are, those of plain cuts and windows

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hepcuts._columns import is_missing
-from hepcuts._types import Columns, FloatArray
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection, Window
-from hepcuts.errors import InputError
-from hepcuts.filling import fill, quietly
-from hepcuts.modifiers import HistoSys, Modifier, Variation
-from hepcuts.samples import Sample
-from hepcuts.templates import Templates
-from hepcuts.workspace import workspace
+from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.filling import fill, quietly
+from hepcuts.templates.templates import Templates
+from hepcuts.templates.workspace import workspace
 
 from .laying import Kind, largest
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
+from hepcuts.merit.gains import Gain
+from hepcuts.templates.partitions import Partition, best_partitions
 
 from .fine import FineBins, Guard
-from .gains import Gain
-from .programming import Partition, best_partitions
 
 WITHIN = 0.01
 """Loss of significance that is accepted for fewer bins."""

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._types import FloatArray
+from hepcuts._core.errors import InputError, YieldError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.errors import InputError, YieldError
-from hepcuts.filling import as_selection, warn_outside
-from hepcuts.optima import FEW_EVENTS
-from hepcuts.samples import Sample, check_samples
+from hepcuts.merit.gains import Gain
+from hepcuts.merit.gains import gain as find_gain
+from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.scanning.optima import FEW_EVENTS
+from hepcuts.templates.filling import as_selection, warn_outside
+from hepcuts.templates.partitions import Partition
 
 from .choice import WITHIN, Candidate, candidates, choose, held_out_value, standard_errors, training
 from .fine import FineBins, Guard
 from .fits import Fits, Task, held_out_significance, polish, signed_root
-from .gains import Gain
-from .gains import gain as find_gain
-from .programming import Partition
 from .result import Binning, BinningResult
 
 _MOST = 2000

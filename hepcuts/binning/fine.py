@@ -8,16 +8,15 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._columns import is_missing
-from hepcuts._types import FloatArray
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import EmptySelectionError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
-from hepcuts.errors import EmptySelectionError
-from hepcuts.filling import bins_of, blocks, structure_of
-from hepcuts.samples import Sample
-from hepcuts.templates import Structure, Yields, background_variance
-
-from .gains import Gain
-from .programming import Partition
+from hepcuts.merit.gains import Gain
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.filling import bins_of, blocks, structure_of
+from hepcuts.templates.partitions import Partition
+from hepcuts.templates.templates import Structure, Yields, background_variance
 
 _NUMBERS = 2_000_000
 """Yields of bins that are held at once."""

@@ -8,14 +8,15 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._types import FloatArray
-from hepcuts.histfactory import HistFactory, TemplateMapper, significances
-from hepcuts.templates import Templates, Yields
-from hepcuts.workspace import workspace
+from hepcuts._core.types import FloatArray
+from hepcuts.histfactory import HistFactory, significances
+from hepcuts.merit.binding import TemplateMapper
+from hepcuts.templates.partitions import Partition
+from hepcuts.templates.templates import Templates, Yields
+from hepcuts.templates.workspace import workspace
 
 from .choice import training
 from .fine import FineBins
-from .programming import Partition
 
 _ROUNDS = 50
 """Most moves of an edge."""
@@ -71,7 +72,7 @@ class Fits:
 def held_out_significance(fits: Fits, fine: FineBins, partitions: Sequence[Partition]) -> float:
     """Significance on the events of each fold in bins of the others, free of the bias of their finite simulation.
 
-    Templates fluctuate, and every fit takes differences between bins for shape. As in `hepcuts.binning.gains`, q0 is
+    Templates fluctuate, and every fit takes differences between bins for shape. As in `hepcuts.merit.gains`, q0 is
     therefore continued from the templates T of the other folds along its tangent to the templates H of the fold,
 
         q0(T) + d/dt q0(T + t (H - T)) at t = 0,

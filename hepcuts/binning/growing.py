@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
 
 from .solving import Shape, Solver, Tried
 

@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._precision import float64_scope
-from hepcuts._types import FloatArray
-from hepcuts.objectives import AbstractTemplateObjective, LikelihoodObjective
-from hepcuts.soft.constraints import AtLeast
-from hepcuts.soft.evaluators import TemplateEvaluator
-from hepcuts.templates import Templates, Yields
+from hepcuts._core.precision import float64_scope
+from hepcuts._core.types import FloatArray
+from hepcuts.merit.objectives import AbstractTemplateObjective, LikelihoodObjective
+from hepcuts.optimization.soft.constraints import AtLeast
+from hepcuts.optimization.soft.evaluators import TemplateEvaluator
+from hepcuts.templates.templates import Templates, Yields
 
 from .fine import Guard
 from .fits import Fits
@@ -94,7 +94,7 @@ class Judge:
         """The objective, continued along its tangent from the sums of the events that chose to those of others.
 
         Of an objective that is made large its square is continued: of a significance that is q0, or a sum over bins, of
-        which `hepcuts.binning.gains` says what its tangent is worth.
+        which `hepcuts.merit.gains` says what its tangent is worth.
 
         Returns:
             The square (a loss itself, negated) and its slopes, of the shape of the sums.

@@ -7,16 +7,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._columns import is_missing
-from hepcuts._types import Columns, FloatArray
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
-from hepcuts.errors import InputError
-from hepcuts.filling import bins_of, blocks, require_columns, structure_of
-from hepcuts.samples import Sample
-from hepcuts.templates import Structure
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.filling import bins_of, blocks, require_columns, structure_of
+from hepcuts.templates.lattice import Block, FineAxis, Lattice
+from hepcuts.templates.templates import Structure
 
 from .fine import fine_edges
-from .lattice import Block, FineAxis, Lattice
 
 Kind = Literal["grid", "argmax"]
 """How several discriminants make categories: bins along each, or bins of the one that is largest."""

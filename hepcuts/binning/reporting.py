@@ -5,18 +5,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hepcuts._types import FloatArray
+from hepcuts._core.errors import InputError, YieldError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.errors import InputError, YieldError
-from hepcuts.samples import Sample
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.lattice import FineAxis, Lattice, Partitions
+from hepcuts.templates.partitions import Partition
 
 from .categories_result import Candidate
 from .choice import WITHIN
 from .fits import Fits
 from .judging import Judge
-from .lattice import FineAxis, Lattice, Partitions
 from .laying import Plan, events_of
-from .programming import Partition
 from .solving import START, Shape, Solver, Tried
 from .starts import even
 

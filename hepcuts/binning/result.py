@@ -8,12 +8,12 @@ import hist
 import numpy as np
 import pandas as pd
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
-from hepcuts.filling import fill, quietly
-from hepcuts.samples import Sample
-from hepcuts.templates import Templates
-from hepcuts.workspace import workspace
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.filling import fill, quietly
+from hepcuts.templates.templates import Templates
+from hepcuts.templates.workspace import workspace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class Binning:
         edges: shape (bin + 1,).
         value: the metric, summed over bins in quadrature, on the events that chose the edges: on average too good.
         held_out_value: the metric on events that chose neither the edges nor the ratio of signal to background of each
-            bin (`hepcuts.binning.gains`), negative where they contradict; NaN without folds.
+            bin (`hepcuts.merit.gains`), negative where they contradict; NaN without folds.
         held_out_uncertainty: standard error of the difference of the *squared* `held_out_value` to the best one.
         significance: discovery significance of the shape fit with all systematics, on all events; NaN if it has none.
         held_out_significance: the same on events that chose neither the edges nor the templates from which the fit is

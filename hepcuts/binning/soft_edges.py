@@ -1,7 +1,7 @@
 """Edges as soft windows: found by gradient, made narrower in stages, and made hard in the end.
 
 The share of an event at x in the bin between e_k and e_(k+1) is p(x - e_k) - p(x - e_(k+1)) with the logistic step p of
-`hepcuts.relaxations.Sigmoid`, in normal scores; shares in all bins of a variable add to one. Along several variables
+`hepcuts.cuts.steps.Sigmoid`, in normal scores; shares in all bins of a variable add to one. Along several variables
 shares multiply, and a cut is a variable of whose bins one is kept. The templates are sums of w times shares; their
 objective goes through the likelihood, and its slopes to the templates are carried back to the edges.
 """
@@ -13,13 +13,13 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.special
 
-from hepcuts._types import FloatArray
-from hepcuts.solvers import LBFGS
-from hepcuts.templates import Yields
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.solvers import LBFGS
+from hepcuts.templates.lattice import Lattice, Partitions
+from hepcuts.templates.templates import Yields
 
 from .fits import neighbors
 from .judging import Judge
-from .lattice import Lattice, Partitions
 
 WIDTHS = (0.1, 0.05, 0.025)
 """Widths of the soft edges, in normal scores, stage by stage.

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hepcuts._types import FloatArray
-from hepcuts.objectives import AbstractTemplateObjective
+from hepcuts._core.types import FloatArray
+from hepcuts.merit.gains import GAINS, Gain
+from hepcuts.merit.objectives import AbstractTemplateObjective
+from hepcuts.templates.lattice import Lattice, Partitions
 
 from .fine import Guard
 from .fits import polish
-from .gains import GAINS, Gain
 from .judging import Judge
-from .lattice import Lattice, Partitions
 from .soft_edges import HardEdges, SoftEdges
 from .starts import alternating, apart, even, shaken
 

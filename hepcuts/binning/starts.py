@@ -1,7 +1,7 @@
 """Where the search for categories begins: dynamic programming along one variable after the other.
 
 At given edges of all other variables, the best edges along one of them, for a sum over bins, are found exactly
-(`hepcuts.binning.programming`). Taken in turn until none changes, each step is no worse than the one before. For one
+(`hepcuts.templates.partitions`). Taken in turn until none changes, each step is no worse than the one before. For one
 variable the first step is the global optimum; of several `shaken` leaves local ones.
 """
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
+from hepcuts.merit.gains import Gain
+from hepcuts.templates.lattice import Lattice, Partitions
+from hepcuts.templates.partitions import Partition, best_partitions
 
 from .fine import Bins, FineBins, Guard
 from .fits import neighbors
-from .gains import Gain
-from .lattice import Lattice, Partitions
-from .programming import Partition, best_partitions
 
 _ROUNDS = 10
 

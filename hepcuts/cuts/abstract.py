@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._columns import Numbers, is_missing
-from hepcuts._types import Columns, FloatArray, FloatLike
-from hepcuts.errors import InputError
+from hepcuts._core.columns import Numbers, is_missing
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import Columns, FloatArray, FloatLike
 
 if TYPE_CHECKING:
     from .selection import Selection

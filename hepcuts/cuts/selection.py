@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from hepcuts._columns import is_missing
-from hepcuts._types import Columns, ColumnsLike, FloatArray
-from hepcuts.errors import InputError
-from hepcuts.relaxations import AbstractStep
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
 from .abstract import AbstractCut
+from .steps import AbstractStep
 
 
 @dataclasses.dataclass(frozen=True)

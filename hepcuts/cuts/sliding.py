@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._types import FloatArray, FloatLike
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray, FloatLike
 
 from .abstract import COMPARE, AbstractCut, maybe_float, pair, shown
 

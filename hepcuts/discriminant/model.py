@@ -7,12 +7,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from hepcuts._columns import is_missing
-from hepcuts._precision import float64_scope
-from hepcuts._types import Columns, ColumnsLike, FloatArray
-from hepcuts.errors import InputError
-from hepcuts.modifiers import HistoSys, Modifier, Variation, check_name
-from hepcuts.samples import Sample, check_samples
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import InputError
+from hepcuts._core.precision import float64_scope
+from hepcuts._core.types import Columns, ColumnsLike, FloatArray
+from hepcuts.samples.modifiers import HistoSys, Modifier, Variation, check_name
+from hepcuts.samples.sample import Sample, check_samples
 
 from .scorer import Function, Scorer, chunks_of
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
 
 from .model import Discriminant, checked_features
 

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from hepcuts._precision import float64_scope
-from hepcuts._types import FloatArray
+from hepcuts._core.precision import float64_scope
+from hepcuts._core.types import FloatArray
 
 CHUNK = 65_536
 """Events that a discriminant is given at a time, at most."""

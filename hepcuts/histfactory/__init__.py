@@ -10,7 +10,6 @@ stand `fit`, `discovery`, `toys`, `limits` and `precision`.
 
 from .asimov import postfit_asimov_data as postfit_asimov_data
 from .asimov import prefit_asimov_data as prefit_asimov_data
-from .binding import TemplateMapper as TemplateMapper
 from .discovery import SignificanceResult as SignificanceResult
 from .discovery import discovery_significance as discovery_significance
 from .discovery import discovery_test as discovery_test

@@ -15,9 +15,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._precision import float64_scope, is_traced
-from hepcuts._types import AnyArray
-from hepcuts.errors import FitError
+from hepcuts._core.errors import FitError
+from hepcuts._core.precision import float64_scope, is_traced
+from hepcuts._core.types import AnyArray
 
 from .likelihood import HistFactory, required_poi
 from .minimization import fitted_parameters

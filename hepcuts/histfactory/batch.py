@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.rates import Lanes
 
-from .solver.rates import Lanes
 from .structure import LikelihoodTemplates
 
 

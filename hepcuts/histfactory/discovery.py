@@ -25,15 +25,15 @@ import jax
 import numpy as np
 import scipy.special
 
-from hepcuts._precision import float64_scope, is_traced
-from hepcuts._types import FloatArray, Scalar
-from hepcuts.errors import FitError, InputError
+from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.precision import float64_scope, is_traced
+from hepcuts._core.types import FloatArray, Scalar
+from hepcuts.histfactory.solver.minima import Minima
 
 from .asimov import postfit_asimov_data, prefit_asimov_data
 from .batch import Batch
 from .fit import FitResult, best_of_starts, describe, failure
 from .likelihood import HistFactory, required_poi
-from .solver.minima import Minima
 from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
 from .structure import LikelihoodTemplates, Structure
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import FitError, InputError
+from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.expansion import Likelihood
+from hepcuts.histfactory.solver.layout import layout_of
+from hepcuts.histfactory.solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
 
 from .batch import Batch
 from .likelihood import HistFactory
 from .nuisance import NuisanceParameters
 from .searches import alternative_starts, free_parameters, search
-from .solver.expansion import Likelihood
-from .solver.layout import layout_of
-from .solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
 from .structure import Structure
 
 _MESSAGES = {

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._precision import is_traced
+from hepcuts._core.precision import is_traced
 
 
 def floats(tree: Any) -> Any:

@@ -12,9 +12,9 @@ import numpy as np
 import pyhf
 from jaxtyping import Array, Float
 
-from hepcuts._precision import float64_scope, is_traced
-from hepcuts._types import AnyArray, Scalar
-from hepcuts.errors import InputError, UnsupportedModelError
+from hepcuts._core.errors import InputError, UnsupportedModelError
+from hepcuts._core.precision import float64_scope, is_traced
+from hepcuts._core.types import AnyArray, Scalar
 
 from . import density
 from .minimization import numbers_of

@@ -19,9 +19,10 @@ import numpy as np
 import scipy.optimize
 import scipy.stats
 
-from hepcuts._precision import float64_scope, is_traced
-from hepcuts._types import FloatArray, Scalar
-from hepcuts.errors import FitError, InputError
+from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.precision import float64_scope, is_traced
+from hepcuts._core.types import FloatArray, Scalar
+from hepcuts.histfactory.solver.newton import CONVERGED
 
 from . import density, host
 from .asimov import nominal_at, postfit_asimov_data
@@ -29,7 +30,6 @@ from .batch import Batch
 from .likelihood import HistFactory, required_poi
 from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host, slope_of_poi
 from .searches import nominal_parameters, search
-from .solver.newton import CONVERGED
 from .structure import LikelihoodTemplates, Structure
 
 BANDS = (-2, -1, 0, 1, 2)

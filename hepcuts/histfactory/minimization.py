@@ -15,19 +15,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hepcuts._precision import is_traced
-from hepcuts._types import FloatArray
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
+from hepcuts._core.precision import is_traced
+from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.expansion import Likelihood
+from hepcuts.histfactory.solver.gradient import gradient
+from hepcuts.histfactory.solver.jumps import BEYOND
+from hepcuts.histfactory.solver.layout import layout_of
+from hepcuts.histfactory.solver.minima import CONVERGED
+from hepcuts.histfactory.solver.newton import KINK
 
 from . import density, host
 from .batch import Batch
 from .searches import free_parameters, likelihoods, nominal_parameters, search
-from .solver.expansion import Likelihood
-from .solver.gradient import gradient
-from .solver.jumps import BEYOND
-from .solver.layout import layout_of
-from .solver.minima import CONVERGED
-from .solver.newton import KINK
 from .structure import LikelihoodTemplates, Structure
 
 _NO_SLOPE = 1e-12

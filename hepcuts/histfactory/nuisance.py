@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
 
 from .likelihood import HistFactory
 from .minimization import numbers_of

@@ -7,17 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._precision import float64_scope, is_traced
-from hepcuts._types import Scalar
-from hepcuts.errors import FitError
+from hepcuts._core.errors import FitError
+from hepcuts._core.precision import float64_scope, is_traced
+from hepcuts._core.types import Scalar
+from hepcuts.histfactory.solver.expansion import Likelihood
+from hepcuts.histfactory.solver.layout import layout_of
 
 from . import density
 from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
 from .searches import free_parameters
-from .solver.expansion import Likelihood
-from .solver.layout import layout_of
 from .structure import LikelihoodTemplates, Structure
 
 _SINGULAR = 1e11

@@ -7,7 +7,7 @@ import numpy as np
 import pyhf
 from numpy.typing import NDArray
 
-from hepcuts.errors import UnsupportedModelError
+from hepcuts._core.errors import UnsupportedModelError
 
 from .interpolation import ADDITIVE, MULTIPLICATIVE
 from .structure import LikelihoodTemplates, Structure

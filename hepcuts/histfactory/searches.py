@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.expansion import Likelihood
+from hepcuts.histfactory.solver.jumps import search_across_jumps
+from hepcuts.histfactory.solver.layout import Layout, layout_of
+from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
+from hepcuts.histfactory.solver.newton import minimize
+from hepcuts.histfactory.solver.walls import search_along_walls
 
 from .batch import Batch
-from .solver.expansion import Likelihood
-from .solver.jumps import search_across_jumps
-from .solver.layout import Layout, layout_of
-from .solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
-from .solver.newton import minimize
-from .solver.walls import search_along_walls
 from .structure import Structure
 
 _LANES = 4_000_000

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._precision import is_traced
-from hepcuts._types import FloatArray
+from hepcuts._core.precision import is_traced
+from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.minima import CONVERGED, Minima
 
 from . import density, host
 from .asimov import nominal_at
@@ -16,7 +17,6 @@ from .batch import Batch
 from .likelihood import required_poi
 from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host
 from .searches import search
-from .solver.minima import CONVERGED, Minima
 from .structure import LikelihoodTemplates, Structure
 
 

@@ -12,7 +12,7 @@ index one past the last parameter means "times one".
 import equinox as eqx
 from jaxtyping import Bool, Float, Int
 
-from hepcuts._types import AnyArray
+from hepcuts._core.types import AnyArray
 
 
 class LikelihoodTemplates(eqx.Module):

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.stats
 from tqdm import tqdm
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import FitError, InputError
+from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.types import FloatArray
 
 from .batch import Batch
 from .likelihood import HistFactory

@@ -12,17 +12,17 @@ import numpy as np
 import tqdm
 from numpy.typing import NDArray
 
-from hepcuts import _files
-from hepcuts._types import FloatArray
-from hepcuts.errors import InputError
-from hepcuts.filling import quietly
-from hepcuts.samples import Sample
-from hepcuts.soft.search import Search
-from hepcuts.solvers import Ending
+from hepcuts._core import files
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.search import Search
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.filling import quietly
 
 from .feasibility import enforce
 from .jumps import go_on
 from .polish import Polish, polish
+from .solvers import Ending
 from .validation import Validation, Validator
 from .walk import Walk
 
@@ -165,7 +165,7 @@ class _Keeper:
     def write(self, walk: Walk, validator: Validator | None) -> None:
         if self._path is not None:
             state = {"walk": walk.state, "validator": None if validator is None else validator.state}
-            _files.write_text(self._path, json.dumps({"problem": self._problem} | state) + "\n")
+            files.write_text(self._path, json.dumps({"problem": self._problem} | state) + "\n")
 
     def restore(self, walk: Walk, validator: Validator | None) -> None:
         if self._path is None or not self._path.exists():

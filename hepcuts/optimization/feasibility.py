@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import OptimizationError
-from hepcuts.soft.constraints import AtLeast, violated
-from hepcuts.soft.evaluators import as_yields
-from hepcuts.soft.layouts import loosest_is_low
-from hepcuts.soft.search import Search
+from hepcuts._core.errors import OptimizationError
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.constraints import AtLeast, violated
+from hepcuts.optimization.soft.evaluators import as_yields
+from hepcuts.optimization.soft.search import Search
+from hepcuts.templates.soft_layouts import loosest_is_low
 
 _TRIES = 32
 """Shifts up to the largest that are tried, where the constraints hold at none of a few."""

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._types import FloatArray
-from hepcuts.bootstrap import Bootstrap, Optimism, bootstrap, optimism
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
-from hepcuts.errors import InputError
-from hepcuts.samples import Sample
-from hepcuts.soft.problem import Problem
+from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, bootstrap, optimism
+from hepcuts.optimization.soft.problem import Problem
+from hepcuts.samples.sample import Sample
 
 
 def judged(

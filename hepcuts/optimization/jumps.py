@@ -8,9 +8,9 @@ the best place is only where the gradient starts from.
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._types import FloatArray
-from hepcuts.soft.events import SoftEvents
-from hepcuts.soft.search import Search
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.search import Search
+from hepcuts.templates.soft_events import SoftEvents
 
 from .starts import better_start
 from .walk import Walk

@@ -12,9 +12,9 @@ import dataclasses
 
 import numpy as np
 
-from hepcuts._types import FloatArray
-from hepcuts.soft.lines import gains_along, gains_of
-from hepcuts.soft.search import Search
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.lines import gains_along, gains_of
+from hepcuts.optimization.soft.search import Search
 
 _PLACES = 24
 """Places that each threshold is tried at in a sweep."""

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hepcuts import _files
-from hepcuts._types import FloatArray
-from hepcuts.bootstrap import Bootstrap, Optimism
+from hepcuts._core import files
+from hepcuts._core.errors import YieldError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
-from hepcuts.errors import YieldError
-from hepcuts.evaluation import HardEvaluation
-from hepcuts.presentation import DropOneTable, RoundedSelection, drop_one, rounded
-from hepcuts.regions import Region
-from hepcuts.samples import Sample
+from hepcuts.cuts.regions import Region
+from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
+from hepcuts.evaluation.evaluation import HardEvaluation
+from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
+from hepcuts.samples.sample import Sample
 
 from .polish import Polish
 from .sensitivity import Sensitivity
@@ -118,12 +118,12 @@ class OptimizationResult:
         """Which cuts matter: the N-1 table on the quoted events.
 
         Args:
-            options: ``replicas`` and ``seed`` of `hepcuts.presentation.drop_one`.
+            options: ``replicas`` and ``seed`` of `hepcuts.evaluation.presentation.drop_one`.
         """
         return drop_one(self.samples, self.selection, axis=self.axis, regions=self.regions, **options)
 
     def rounded(self, *, max_loss: float = 0.01) -> RoundedSelection:
-        """Presentable thresholds, and what they cost on the quoted events; see `hepcuts.presentation.rounded`.
+        """Presentable thresholds and what they cost on the quoted events (`hepcuts.evaluation.presentation.rounded`).
 
         Args:
             max_loss: fraction of the significance that all rounding together may cost.
@@ -152,7 +152,7 @@ class OptimizationResult:
 
     def write_log(self, path: str | Path) -> Path:
         """Write the log of cuts, one line for each step, and return its path."""
-        return _files.write_text(path, "\n".join(self.history.lines()) + "\n")
+        return files.write_text(path, "\n".join(self.history.lines()) + "\n")
 
     def rows(self) -> list[tuple[str, str]]:
         """The summary as pairs of label and text."""

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hepcuts._types import FloatArray
-from hepcuts.soft.lines import Line
-from hepcuts.soft.search import Search
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.lines import Line
+from hepcuts.optimization.soft.search import Search
 
 _PARTS = 16
 """Parts of equal share of the events into which places along a threshold are first divided."""

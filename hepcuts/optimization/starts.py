@@ -12,9 +12,9 @@ import contextlib
 import numpy as np
 import scipy.stats
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import OptimizationError
-from hepcuts.soft.search import Search
+from hepcuts._core.errors import OptimizationError
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.search import Search
 
 from .walk import Walk
 

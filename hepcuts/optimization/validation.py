@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._threads import in_threads
-from hepcuts._types import FloatArray
-from hepcuts.errors import InputError, OptimizationError
-from hepcuts.objectives import Part
-from hepcuts.samples import Sample
-from hepcuts.soft.events import SoftEvents
-from hepcuts.soft.search import Search
+from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts._core.executors import in_threads
+from hepcuts._core.types import FloatArray
+from hepcuts.merit.objectives import Part
+from hepcuts.optimization.soft.search import Search
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.soft_events import SoftEvents
 
 from .polish import around, polish
 from .walk import Walk

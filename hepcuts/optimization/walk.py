@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import OptimizationError
-from hepcuts.soft.evaluators import Evaluation
-from hepcuts.soft.search import Search
-from hepcuts.solvers import Ending
+from hepcuts._core.errors import OptimizationError
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.evaluators import Evaluation
+from hepcuts.optimization.soft.search import Search
+
+from .solvers import Ending
 
 _MOST_MOVES = 8
 """How often, at most, the events within reach are looked for again in a stage."""

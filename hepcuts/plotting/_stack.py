@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Text
 
-from hepcuts._types import FloatArray
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
-from hepcuts.errors import InputError
-from hepcuts.samples import Sample
+from hepcuts.samples.sample import Sample
 
 from ._style import BACKGROUNDS, INK, SIGNALS, AnyFigure, legend_on_top
 

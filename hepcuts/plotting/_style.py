@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
 
 AnyFigure: TypeAlias = Figure | SubFigure
 """What axes may belong to."""

@@ -10,7 +10,7 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
 from hepcuts.binning import BinningResult
-from hepcuts.metrics import metric
+from hepcuts.scanning.metrics import metric
 
 from ._stack import Distributions
 from ._style import CURVES, INK, AnyFigure, legend_on_top, own_or_new_axes, style

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from hepcuts._types import FloatArray
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
-from hepcuts.errors import InputError
-from hepcuts.scan import ScanResult
+from hepcuts.scanning.scan import ScanResult
 
 from ._style import CURVES, DASHES, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
 

@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from hepcuts._columns import is_missing
-from hepcuts._types import FloatArray
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import EmptySelectionError, InputError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.errors import EmptySelectionError, InputError
-from hepcuts.samples import Sample
+from hepcuts.samples.sample import Sample
 
 from ._stack import Distributions, draw, set_thresholds
 from ._style import AnyFigure, own_or_new_axes, style

@@ -11,13 +11,13 @@ from matplotlib.text import Text
 from matplotlib.widgets import Slider
 from numpy.typing import ArrayLike
 
-from hepcuts._columns import is_missing
-from hepcuts._types import FloatArray
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Cut
-from hepcuts.errors import InputError
-from hepcuts.samples import Sample
-from hepcuts.scan import ScanResult
-from hepcuts.scan import scan as scan_metrics
+from hepcuts.samples.sample import Sample
+from hepcuts.scanning.scan import ScanResult
+from hepcuts.scanning.scan import scan as scan_metrics
 
 from ._stack import Distributions
 from ._style import INK, AnyFigure, own_or_new_axes, style

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from hepcuts.errors import InputError
-from hepcuts.landscape import Landscape
+from hepcuts._core.errors import InputError
+from hepcuts.optimization.landscape import Landscape
 from hepcuts.optimization.result import OptimizationResult
 from hepcuts.optimization.walk import History
 
@@ -70,7 +70,7 @@ def loss_and_gradient(landscape: Landscape, *, axes: Any = None) -> LossAndGradi
     """Draw a soft objective along one threshold, and below it its gradient.
 
     Args:
-        landscape: from `hepcuts.landscape.landscape`.
+        landscape: from `hepcuts.optimization.landscape.landscape`.
         axes: two axes, for value and gradient, or None for a new figure.
 
     Returns:
@@ -82,7 +82,7 @@ def loss_and_gradient(landscape: Landscape, *, axes: Any = None) -> LossAndGradi
     Example:
         >>> import matplotlib.pyplot as plt
         >>> import hepcuts as hc
-        >>> from hepcuts.landscape import landscape
+        >>> from hepcuts.optimization.landscape import landscape
         >>> found = landscape(hc.datasets.tutorial(seed=1), hc.Cut("x", ">", width=1.0), thresholds=[2.0, 3.0, 4.0],
         ...                   objective="squared_error")
         >>> drawn = loss_and_gradient(found)
@@ -91,7 +91,9 @@ def loss_and_gradient(landscape: Landscape, *, axes: Any = None) -> LossAndGradi
         >>> plt.close(drawn.figure)
     """
     if not isinstance(landscape, Landscape):
-        raise InputError(f"Got a {type(landscape).__name__}; expected the result of hepcuts.landscape.landscape.")
+        raise InputError(
+            f"Got a {type(landscape).__name__}; expected the result of hepcuts.optimization.landscape.landscape."
+        )
     if not np.any(np.isfinite(landscape.values)):
         raise InputError(
             f"{landscape.objective.name!r} has no value at any of {len(landscape.thresholds)} thresholds; nothing to "

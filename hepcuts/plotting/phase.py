@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from numpy.typing import ArrayLike
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 
 from ._style import INK, AnyFigure, own_or_new_axes, style
 

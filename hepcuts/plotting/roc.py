@@ -11,9 +11,9 @@ from matplotlib.collections import PolyCollection
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import InputError
-from hepcuts.frontier import Efficiencies, WorkingPoints
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.working_points import Efficiencies, WorkingPoints
 
 from ._style import CURVES, DASHES, INK, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from hepcuts import _files
+from hepcuts._core import files
 
 
 def save(drawing: Any, path: str | Path, *, dpi: float = 150) -> Path:
@@ -28,7 +28,7 @@ def save(drawing: Any, path: str | Path, *, dpi: float = 150) -> Path:
         'x.pdf'
     """
     figure = drawing.figure.get_figure(root=True)
-    with _files.atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=dpi)
     plt.close(figure)
     return Path(path)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
-from hepcuts._types import FloatArray
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 
 from ._style import CURVES, INK, MARKERS, AnyFigure, own_or_new_axes, style
 

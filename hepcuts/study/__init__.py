@@ -12,7 +12,7 @@ Three ways to ask, and one report of all of them:
 in Markdown and in HTML.
 """
 
-from hepcuts.optima import Choice as Choice
+from hepcuts.scanning.optima import Choice as Choice
 
 from .grids import Comparison as Comparison
 from .grids import PhaseDiagram as PhaseDiagram

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from scipy.special import log_ndtr, ndtr
 
-from hepcuts._types import FloatArray
+from hepcuts._core.types import FloatArray
 
 
 @dataclasses.dataclass(frozen=True)

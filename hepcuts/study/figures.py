@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from hepcuts import plotting
-from hepcuts.datasets import SCENARIOS, Scenario
-from hepcuts.theory import agreement
+from hepcuts.merit.theory import agreement
+from hepcuts.samples.datasets import SCENARIOS, Scenario
 
 from .grids import DECISIONS, PARAMETERS, PhaseDiagram
 from .overview import NOTHING, Grids
@@ -18,7 +18,7 @@ from .simulation import SimulationSize, interval
 SCENARIO_OF: Mapping[str, str] = MappingProxyType(
     {"normal": "gauss40x10-gauss50x10", "exponential": "exp10-gauss50x10"}
 )
-"""The scenario of `hepcuts.datasets` whose densities are those of a family."""
+"""The scenario of `hepcuts.samples.datasets` whose densities are those of a family."""
 
 _AXES = {"signal_fraction": "logit", "separation": "linear", "events": "log", "relative_uncertainty": "log"}
 

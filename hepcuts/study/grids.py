@@ -2,8 +2,8 @@
 
 No event is drawn. For each point of a grid of signal fraction, separation, luminosity and background uncertainty, the
 cut "keep above c" with the fewest mistakes is known in closed form (`hepcuts.study.families`), and the best cut is
-found from the Asimov significance with the background uncertainty. `hepcuts.theory.CutProblem` gives the same for one
-point at a time; here all points are evaluated at once.
+found from the Asimov significance with the background uncertainty. `hepcuts.merit.theory.CutProblem` gives the same
+for one point at a time; here all points are evaluated at once.
 """
 
 import dataclasses
@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hepcuts._types import FloatArray
-from hepcuts.counting import asimov_significance
-from hepcuts.errors import InputError
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
+from hepcuts.merit.counting import asimov_significance
 
 from .families import FAMILIES, AbstractFamily
 

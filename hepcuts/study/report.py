@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hepcuts import _files
-from hepcuts.errors import InputError
+from hepcuts._core import files
+from hepcuts._core.errors import InputError
 from hepcuts.plotting.saving import save
 
 from . import figures, texts
@@ -58,7 +58,7 @@ def write(cases: Sequence[Case], folder: str | Path, *, seed: int, grids: Grids 
         "report.md": to_markdown(blocks),
         "report.html": to_html(blocks, folder),
     }
-    return written + [_files.write_text(folder / name, text) for name, text in texts_by_name.items()]
+    return written + [files.write_text(folder / name, text) for name, text in texts_by_name.items()]
 
 
 _Item = AbstractBlock | tuple[str, Any, str]
@@ -95,7 +95,7 @@ def _save(drawing: Any, stem: Path) -> list[Path]:
     # The layout was found for the first file, and finding it takes longer than drawing.
     figure.set_layout_engine("none")
     document = stem.with_name(stem.name + ".pdf")
-    with _files.atomic_path(document) as temporary:
+    with files.atomic_path(document) as temporary:
         # Without a date: the same study writes the same files.
         figure.savefig(temporary, metadata={"CreationDate": None})
     return [raster, document]
@@ -109,7 +109,7 @@ def _tables(grids: Grids, folder: Path) -> list[Path]:
             tables.setdefault(f"{kind}-{diagram.family.name}.csv", []).append(diagram.to_dataframe())
     written = []
     for name, frames in tables.items():
-        with _files.atomic_path(folder / name) as temporary:
+        with files.atomic_path(folder / name) as temporary:
             for number, frame in enumerate(frames):
                 frame.to_csv(
                     temporary, index=False, float_format="%.7g", mode="a" if number else "w", header=not number

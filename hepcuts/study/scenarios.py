@@ -14,12 +14,12 @@ import numpy as np
 import tqdm
 
 from hepcuts import plotting
-from hepcuts._version import __version__
+from hepcuts._core.version import __version__
 from hepcuts.cuts import Cut
-from hepcuts.datasets import SCENARIOS, scenario
-from hepcuts.optima import FEW_EVENTS, Choice
-from hepcuts.samples import Sample
-from hepcuts.scan import ScanResult, scan
+from hepcuts.samples.datasets import SCENARIOS, scenario
+from hepcuts.samples.sample import Sample
+from hepcuts.scanning.optima import FEW_EVENTS, Choice
+from hepcuts.scanning.scan import ScanResult, scan
 
 from .pages import percent
 

@@ -12,13 +12,13 @@ import numpy as np
 import tqdm
 from numpy.typing import ArrayLike
 
-from hepcuts._types import FloatArray
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Cut
-from hepcuts.datasets import SCENARIOS, Scenario
-from hepcuts.errors import InputError
-from hepcuts.samples import Sample
-from hepcuts.scan import ScanResult, scan
-from hepcuts.theory import CutProblem
+from hepcuts.merit.theory import CutProblem
+from hepcuts.samples.datasets import SCENARIOS, Scenario
+from hepcuts.samples.sample import Sample
+from hepcuts.scanning.scan import ScanResult, scan
 
 NUM_THRESHOLDS = 400
 """Thresholds of each scan; what a finer one would gain is far below what the events scatter."""
@@ -108,7 +108,7 @@ def simulation_size(
     """Choose cuts on simulations of several sizes and judge them by the densities.
 
     Args:
-        name: a scenario of `hepcuts.datasets.SCENARIOS`; its expected yields and densities.
+        name: a scenario of `hepcuts.samples.datasets.SCENARIOS`; its expected yields and densities.
         sizes: numbers of simulated events of each of signal and background.
         repetitions: independent simulations of each size.
         seed: seed of all of them.

@@ -5,9 +5,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from hepcuts._types import FloatArray
-from hepcuts._version import __version__
-from hepcuts.theory import agreement
+from hepcuts._core.types import FloatArray
+from hepcuts._core.version import __version__
+from hepcuts.merit.theory import agreement
 
 from .families import FAMILIES
 from .grids import DECISIONS, PhaseDiagram

@@ -1,0 +1,134 @@
+"""Columns of events as users hand them in: read once, checked, read-only."""
+
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import SampleError
+from .types import Columns, ColumnsLike, FloatArray
+
+
+def frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """A read-only copy."""
+    copy = np.array(values)
+    copy.setflags(write=False)
+    return copy
+
+
+Numbers: TypeAlias = ArrayLike | Sequence[Any]
+"""One number per event, in any form that NumPy reads."""
+
+MISSING_HINT = (
+    "If they mean 'does not exist', replace them by one number (such as -999) and name it: "
+    "Sample(..., missing=-999.0), or missing=float('nan') for NaN."
+)
+
+
+def read_column(
+    values: Numbers, *, sample: str, column: str, missing: float | None = None, hint: str = ""
+) -> FloatArray:
+    """Check one column of events and return it as a read-only array of 64-bit floats.
+
+    Args:
+        values: the values, shape (event,).
+        sample: the sample's name, for messages.
+        column: the column's name, for messages.
+        missing: a value that stands for "does not exist", or None.
+        hint: what to do about values that are not finite, for messages.
+
+    Returns:
+        The values, shape (event,).
+
+    Raises:
+        SampleError: not one-dimensional, not numeric, empty, or with NaN or infinite values other than `missing`.
+    """
+    where = f"Sample {sample!r}, column {column!r}"
+    try:
+        array = numbers(values)
+    except (TypeError, ValueError) as error:
+        rows = len(values) if isinstance(values, Sized) else 1
+        raise SampleError(
+            f"{where}: cannot be read as numbers ({error}; {rows} rows); expected one number per event."
+        ) from error
+    if array.ndim != 1:
+        raise SampleError(f"{where}: has shape {array.shape}; expected one dimension, (event,).")
+    if array.size == 0:
+        raise SampleError(f"{where}: has 0 rows; a sample needs at least one event.")
+    bad = ~np.isfinite(array) & ~is_missing(array, missing)
+    if bad.any():
+        raise SampleError(
+            f"{where}: {int(bad.sum())} of {array.size} rows are NaN or infinite (first at row {int(bad.argmax())}); "
+            f"expected finite values. {hint}".rstrip()
+        )
+    return frozen(array)
+
+
+def numbers(values: Any) -> FloatArray:
+    """As 64-bit floats what is numbers already: no text, no dates, no complex numbers. Masked values are NaN.
+
+    Raises:
+        TypeError: they are not numbers.
+        ValueError: they are not an array.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
+    array = np.asarray(values)
+    if array.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in _objects(array)):
+        raise TypeError("text" if array.dtype.kind in "OSU" else f"type {array.dtype}")
+    return array.astype(np.float64)
+
+
+def _objects(array: NDArray[Any]) -> Iterable[Any]:
+    return array.flat if array.dtype.kind == "O" else ()
+
+
+def is_missing(values: FloatArray, missing: float | None) -> NDArray[np.bool_]:
+    """Where `values`, shape (event,), hold the number that stands for a missing value (NaN matches NaN)."""
+    if missing is None:
+        return np.zeros(values.shape, dtype=bool)
+    if np.isnan(missing):
+        return np.isnan(values)
+    # A column that was stored in 32 bits holds the number as 32 bits can: -999.9 is another one in 64.
+    in_32_bits = float(np.float32(missing)) if abs(missing) < float(np.finfo(np.float32).max) else missing
+    return np.equal(values, missing) | (in_32_bits != missing and np.equal(values, in_32_bits))
+
+
+def _raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
+    """Columns of a mapping, a data frame or a structured array as a plain dict."""
+    if isinstance(data, Mapping):
+        pairs = list(data.items())
+    elif isinstance(data, np.ndarray) and data.dtype.names is not None:
+        pairs = [(name, data[name]) for name in data.dtype.names]
+    elif hasattr(data, "columns") and hasattr(data, "iloc"):
+        pairs = [(name, data.iloc[:, i].to_numpy()) for i, name in enumerate(data.columns)]
+    else:
+        raise SampleError(
+            f"Sample {sample!r}: columns came as {type(data).__name__}; expected a mapping of arrays, a pandas data "
+            "frame or a structured NumPy array."
+        )
+    names = [name for name, _ in pairs]
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise SampleError(f"Sample {sample!r}: a column is named {name!r}; expected a string that is not empty.")
+        if names.count(name) > 1:
+            raise SampleError(
+                f"Sample {sample!r}: {names.count(name)} columns of {len(data)} rows are named {name!r}; names must "
+                "differ."
+            )
+    if not names:
+        raise SampleError(f"Sample {sample!r}: has no columns; expected at least one.")
+    return dict(pairs)
+
+
+def checked_columns(data: ColumnsLike, sample: str, missing: float | None) -> Columns:
+    columns = {
+        name: read_column(values, sample=sample, column=name, missing=missing, hint=MISSING_HINT)
+        for name, values in _raw_columns(data, sample).items()
+    }
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise SampleError(f"Sample {sample!r}: columns have unequal lengths {lengths}; expected one value per event.")
+    return MappingProxyType(columns)

@@ -1,0 +1,203 @@
+"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from hepcuts import plotting
+from hepcuts import study as study_module
+from hepcuts._core import files
+from hepcuts._core.errors import HepcutsError, InputError
+from hepcuts._core.version import __version__
+from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
+from hepcuts.optimization.optimize import compare_with_single_cuts, optimize
+from hepcuts.optimization.result import OptimizationResult
+from hepcuts.plotting.saving import save
+from hepcuts.scanning.scan import scan
+
+from . import configuration
+
+
+class _Group(click.Group):
+    """Shows our own errors as one message, without a traceback; everything else is a bug and keeps it."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except HepcutsError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hepcuts")
+def main() -> None:
+    """Choose selection cuts by the significance that the analysis will publish."""
+
+
+@main.command()
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("hepcuts-study"),
+    show_default=True,
+    help="Folder of the report.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the simulated events.")
+@click.option("--scenario", "scenarios", multiple=True, help="Scenario to study; all five if none is named.")
+@click.option("--grid/--no-grid", default=True, show_default=True, help="Also phase diagrams and size of simulation.")
+@click.option("--quick", is_flag=True, help="Coarse grids and few simulations: a first look.")
+def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quick: bool) -> None:
+    """Where does each metric cut, and what is it worth? A report on scenarios and grids; needs no data."""
+    cases = study_module.run(scenarios or None, seed=seed)
+    grids = study_module.run_grids(scenarios or None, seed=seed, quick=quick) if grid else None
+    written = study_module.write(cases, output, seed=seed, grids=grids)
+    click.echo(study_module.summary(cases))
+    click.echo(f"\nWrote {len(written)} files to {output}; read {output / 'report.html'}")
+
+
+@main.command("scan")
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
+def scan_command(config: Path, output: Path) -> None:
+    """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied."""
+    given = configuration.load(config)
+    for cut in given.selection.cuts:
+        result = scan(given.samples, cut, **given.scan)
+        save(plotting.scan(result), output / f"{cut.variable}.png")
+        result.explorer(output / f"{cut.variable}.html")
+        with files.atomic_path(output / f"{cut.variable}.csv") as temporary:
+            result.to_dataframe().to_csv(temporary, index=False)
+        click.echo(repr(result))
+    click.echo(f"Wrote to {output}")
+
+
+@main.command("optimize")
+@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-optimize"), show_default=True)
+@click.option("--compare/--no-compare", default=True, show_default=True, help="Also the best single cut and no cut.")
+def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
+    """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures."""
+    given = configuration.load(config)
+    result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
+    click.echo(repr(result))
+    comparison: dict[str, float] = {}
+    if compare:
+        comparison = compare_with_single_cuts(given.samples, given.selection, **given.optimize)
+        click.echo("For comparison, the significance on the same events of")
+        for name, value in comparison.items():
+            click.echo(f"  {name:<40s} {value:.4f}")
+    _write_optimization(result, given, comparison, output)
+    click.echo(f"Wrote to {output}")
+
+
+def _write_optimization(
+    result: OptimizationResult, given: configuration.Configuration, comparison: dict[str, float], output: Path
+) -> None:
+    summary = {
+        "hepcuts": __version__,
+        "thresholds": result.thresholds,
+        "objective": result.objective,
+        "significance": result.significance,
+        "quoted_on": "training" if result.held_out is None else "held-out",
+        "training_significance": result.training.significance,
+        "pyhf": None if result.quoted.pyhf is None else dataclasses.asdict(result.quoted.pyhf),
+        "soft_value": result.soft_value,
+        "hard_value": result.hard_value,
+        "cross_validated_value": result.validated,
+        "validation": None if result.validation is None else list(result.validation),
+        "significance_uncertainty": None if result.bootstrap is None else result.bootstrap.significance.uncertainty,
+        "effective_background": result.quoted.effective_background,
+        "success": result.success,
+        "message": result.message,
+        "num_steps": result.num_steps,
+        "comparison": comparison,
+    }
+    files.write_text(output / "result.json", json.dumps(_without_nan(summary), indent=1) + "\n")
+    files.write_text(output / "workspace.json", json.dumps(result.workspace, indent=1) + "\n")
+    save(plotting.history(result), output / "history.png")
+    for cut in result.selection.cuts:
+        save(plotting.before_after(given.samples, result, cut.variable), output / f"before-after-{cut.variable}.png")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: null in its place."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+@main.command()
+@click.argument("workspace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--patch", "patches", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--measurement", help="Name of the measurement; the first if not given.")
+@click.option("--toys", "num_toys", type=click.IntRange(min=1), help="Check the observed p-value with so many toys.")
+@click.option("--pulls", is_flag=True, help="Print pulls and constraints of the nuisance parameters, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def significance(
+    workspace: Path,
+    *,
+    patches: Sequence[Path],
+    measurement: str | None,
+    num_toys: int | None,
+    pulls: bool,
+    as_json: bool,
+) -> None:
+    """Expected and observed discovery significance of a pyhf WORKSPACE (JSON)."""
+    try:
+        loaded = [json.loads(patch.read_text(encoding="utf-8")) for patch in patches]
+    except ValueError as error:
+        raise InputError(f"A patch is not valid JSON: {error}") from error
+    likelihood = HistFactory.from_workspace(workspace, measurement=measurement, patches=loaded)
+    data = likelihood.observed_data
+    tests = {
+        "expected": discovery_test(likelihood),
+        "expected_postfit": discovery_test(likelihood, fitted_to=data),
+        "observed": discovery_test(likelihood, data),
+    }
+    toys = None
+    if num_toys is not None:
+        at = tests["observed"].background_only
+        toys = discovery_toys(likelihood, parameters=at, num_toys=num_toys).p_value(tests["observed"].q0)
+    if as_json:
+        rows: dict[str, Any] = {kind: _test_as_dict(test) for kind, test in tests.items()}
+        if toys is not None:
+            rows["observed"]["p0_toys"] = dict(zip(("value", "low", "high"), toys, strict=True))
+        click.echo(json.dumps(_without_nan(rows), indent=1))
+        return
+    for test in tests.values():
+        click.echo(repr(test))
+    if toys is not None:
+        click.echo("  p-value of {} toys: {:.4g} (68 % interval {:.4g} to {:.4g})".format(num_toys, *toys))
+    if pulls:
+        click.echo("\nUnconditional fit to the data")
+        click.echo(repr(tests["observed"].unconditional_fit.nuisance_parameters))
+
+
+def _test_as_dict(test: SignificanceResult) -> dict[str, Any]:
+    fields = ("dataset", "significance", "p0", "q0", "mu_hat", "mu_uncertainty", "success", "message")
+    row = {field: getattr(test, field) for field in fields}
+    row["bands"] = {str(n): z for n, z in test.bands.items()}
+    found = test.unconditional_fit.nuisance_parameters
+    columns = {
+        "value": found.values,
+        "uncertainty": found.uncertainties,
+        "pull": found.pulls,
+        "constraint": found.constraints,
+    }
+    row["nuisance_parameters"] = {
+        name: {key: float(column[i]) for key, column in columns.items()} for i, name in enumerate(found.names)
+    }
+    return row
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""What a training is given, checked and put together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.errors import InputError
+from hepcuts.cuts import AbstractCut, Cut, Selection
+from hepcuts.cuts.steps import step as find_step
+from hepcuts.discriminant import Discriminant
+from hepcuts.merit.objectives import AbstractEventObjective, AbstractObjective, BinaryCrossEntropy
+from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.optimization.soft.directions import find_directions
+from hepcuts.optimization.soft.problem import Problem
+from hepcuts.optimization.solvers import AbstractSolver
+from hepcuts.optimization.solvers import solver as find_solver
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.filling import as_selection
+
+from .course import Plan
+
+_SHARED = ("axis", "regions", "min_background", "constraints", "fixed", "tied", "step")
+"""Options of `hepcuts.optimize` that hold in the training, too."""
+
+_OF_CUTS = ("folds", "log", "checkpoint", "throw")
+"""Options of `hepcuts.optimize` for the hard cuts alone."""
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise before anything is trained if `hepcuts.optimize` would not know an option.
+
+    Raises:
+        InputError: it would not.
+    """
+    unknown = sorted(set(options) - {*_SHARED, *_OF_CUTS})
+    if unknown:
+        raise InputError(
+            f"There is no option {', '.join(unknown)}; besides its own arguments hepcuts.train takes "
+            f"{', '.join((*_SHARED, *_OF_CUTS))}."
+        )
+
+
+def checked_selection(selection: Selection | AbstractCut, discriminant: Discriminant) -> Selection:
+    """The selection, whose cut on the score keeps large values."""
+    chosen = as_selection(selection)
+    if not isinstance(discriminant, Discriminant):
+        raise InputError(f"discriminant came as {type(discriminant).__name__}; expected a hepcuts.Discriminant.")
+    name = discriminant.name
+    cut = next((c for c in chosen.cuts if c.variable == name), None) if chosen is not None else None
+    if chosen is None or cut is None:
+        raise InputError(f"There is no cut on the discriminant {name!r} in {chosen}; add hepcuts.Cut({name!r}, '>').")
+    given = (cut.thresholds, cut.bounds, cut.width)
+    if not isinstance(cut, Cut) or cut.direction == "<" or given != ((None,), None, None):
+        raise InputError(
+            f"The cut on the discriminant is {cut}; expected hepcuts.Cut({name!r}, '>') without threshold, bounds or "
+            "width, since the scale of a score is known only after the training."
+        )
+    cuts = [Cut(name, ">", missing=c.missing) if c is cut else c for c in chosen.cuts]
+    return Selection(cuts)
+
+
+def check_scores(samples: Sequence[Sample], name: str) -> None:
+    """Raise if all scores are equal.
+
+    Raises:
+        InputError: they are.
+    """
+    if all(np.all(sample.column(name) == samples[0].column(name)[0]) for sample in samples):
+        raise InputError(
+            f"All scores of {name!r} are {samples[0].column(name)[0]:.6g}: at its parameters the function does not "
+            "depend on its features. Start from other parameters."
+        )
+
+
+def masks(samples: Sequence[Sample], validation: float, generator: np.random.Generator) -> list[NDArray[np.bool_]]:
+    """For each sample which of its events train, each of shape (event,)."""
+    if not 0 <= validation < 1:
+        raise InputError(f"validation is {validation}; expected a fraction of 0 or more, less than 1.")
+    masks = []
+    for sample in samples:
+        mask = np.ones(len(sample), dtype=bool)
+        others = round(validation * len(sample))
+        mask[generator.permutation(len(sample))[:others]] = False
+        if validation and not 0 < others < len(sample):
+            raise InputError(
+                f"A fraction of {validation} of the {len(sample)} events of sample {sample.name!r} leaves none to "
+                "train or none to validate; choose another, or validation=0."
+            )
+        masks.append(mask)
+    return masks
+
+
+def goals(given: Any, cut_objective: Any) -> tuple[AbstractObjective, AbstractObjective]:
+    """Objectives of the training and of the hard cuts."""
+    goal = find_objective(given)
+    if isinstance(goal, AbstractEventObjective) and not isinstance(goal, BinaryCrossEntropy):
+        raise InputError(
+            f"A discriminant cannot be trained on {goal.name!r}; choose an objective of the templates, 'bce' or "
+            "'bce_balanced'."
+        )
+    if cut_objective is not None:
+        return goal, find_objective(cut_objective)
+    return goal, find_objective("profile") if isinstance(goal, AbstractEventObjective) else goal
+
+
+def plan(
+    solver: str | AbstractSolver, anneal: Sequence[float], pretraining: int, patience: int, weight_decay: float
+) -> Plan:
+    """How a training goes, of checked numbers.
+
+    Raises:
+        InputError: a number out of its range, or an unknown solver.
+    """
+    factors = tuple(float(factor) for factor in anneal)
+    if not factors or not all(0 < factor < np.inf for factor in factors):
+        raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2.5, 1.25).")
+    if pretraining < 0 or patience < 1 or not 0 <= weight_decay < np.inf:
+        raise InputError(
+            f"pretraining is {pretraining}, patience {patience}, weight_decay {weight_decay}; expected 0 or more "
+            "steps, 1 or more steps, and a number that is 0 or more."
+        )
+    return Plan(find_solver(solver), factors, pretraining, patience, weight_decay)
+
+
+def problem(
+    samples: Sequence[Sample], selection: Selection, goal: AbstractObjective, options: Mapping[str, Any]
+) -> Problem:
+    """What is asked of the training; `options` are those of `optimize`."""
+    shared = {name: options[name] for name in _SHARED if name in options}
+    return Problem(
+        find_directions(samples, selection),
+        goal,
+        find_solver("lbfgs"),
+        find_step(shared.get("step", "sigmoid")),
+        shared.get("axis"),
+        tuple(shared.get("regions", ())),
+        shared.get("min_background", 10.0),
+        shared.get("constraints"),
+        tuple(shared.get("fixed", ())),
+        tuple(tuple(group) for group in shared.get("tied", ())),
+    )

@@ -1,0 +1,182 @@
+"""Train a discriminant, then fix it and find the cuts."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.discriminant import Discriminant
+from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.merit.objectives import AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
+from hepcuts.optimization.optimize import STAGES, optimize
+from hepcuts.optimization.solvers import LBFGS, AbstractSolver
+from hepcuts.samples.sample import Sample, check_samples, hold_out
+from hepcuts.templates.filling import quietly
+
+from . import preparation as prepare
+from .course import Course, Plan, Point
+from .layout import Laid
+from .result import TrainingResult
+from .scored_events import Units
+
+ANNEAL = (5.0, 2.5, 1.25, 0.6, 0.3)
+"""Default widths of the stages, in units of 0.2 spreads of the score and of each other cut's own width."""
+
+
+def train(
+    samples: Iterable[Sample],
+    selection: Selection | AbstractCut,
+    discriminant: Discriminant,
+    *,
+    objective: str | AbstractObjective | Callable[..., Any] = "profile",
+    cut_objective: str | AbstractObjective | Callable[..., Any] | None = None,
+    solver: str | AbstractSolver = "lbfgs",
+    anneal: Sequence[float] = ANNEAL,
+    pretraining: int = 100,
+    validation: float = 0.25,
+    patience: int = 20,
+    weight_decay: float = 0.0,
+    holdout: float | None = None,
+    seed: int | np.random.Generator = 0,
+    **options: Any,
+) -> TrainingResult:
+    """Train a discriminant on the objective itself, together with the cuts on it and beside it.
+
+    The objective is that of soft cuts, differentiated by the likelihood, the sums over events and the function, down
+    to its parameters. Far from good parameters it has hardly a gradient; so the training starts with a few steps on
+    BCE (the warm start), and goes on through stages of narrower soft cuts. The parameters kept are those that are best
+    on a part of the events that does not train. Then the discriminant is fixed, and `hepcuts.optimize` finds the hard
+    cuts.
+
+    Args:
+        samples: at least one signal and one background. Features are standardized with their events.
+        selection: a cut ``Cut(discriminant.name, ">")``, without threshold, bounds or width, which would have no
+            unit, and any other cuts.
+        discriminant: with the parameters that the training starts from.
+        objective: that of `hepcuts.optimize`, of templates; or, for comparison, ``"bce"`` or ``"bce_balanced"``, with
+            which all events classify, without cuts.
+        cut_objective: objective of the hard cuts; None for that of the training, or ``"profile"`` after BCE.
+        solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.optimization.solvers`; for each stage.
+        anneal: widths of the soft cuts, stage by stage, in units of 0.2 spreads of the score and of each other cut's
+            own width.
+        pretraining: largest number of steps of the warm start (L-BFGS, signal and background with equal weight); 0 to
+            start from the given parameters.
+        validation: fraction of the training events that validates; 0 to use all of them to train.
+        patience: steps without a better validated value after which a stage ends.
+        weight_decay: the loss, in units of the objective's value at the start, has this times half the sum of the
+            squares of the parameters added to it.
+        holdout: fraction of events that takes part in nothing, and on which the result is quoted.
+        seed: seed of the splits, and of the folds of `hepcuts.optimize`.
+        options: further arguments of `hepcuts.optimize` for the hard cuts. ``axis``, ``regions``, ``min_background``,
+            ``constraints``, ``fixed``, ``tied`` and ``step`` hold in the training, too.
+
+    Returns:
+        The discriminant, the cuts, what both are worth, and the history.
+
+    Raises:
+        InputError: there is no such cut, a feature has no column, a column has the discriminant's name, or a score is
+            not finite.
+        OptimizationError: the objective has no finite value, or the search for the hard cuts failed.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.many_features(2, seed=1, num_signal=2000, num_background=10_000)
+        >>> sum_of_both = hc.discriminant.linear("sum", ["x0", "x1"])
+        >>> result = hc.train(samples, hc.Cut("sum", ">"), sum_of_both, objective="asimov", holdout=0.5)
+        >>> result.optimization.held_out.value > 0.9  # by the closed form
+        True
+    """
+    prepare.check_options(options)
+    chosen = prepare.checked_selection(selection, discriminant)
+    generator = np.random.default_rng(seed)
+    training, held_out = hold_out(check_samples(samples), holdout, seed=generator)
+    prepared = discriminant.standardized(training)
+    goal, cut_goal = prepare.goals(objective, cut_objective)
+    how = prepare.plan(solver, anneal, pretraining, patience, weight_decay)
+    masks = prepare.masks(training, validation, generator)
+    scored = prepared.samples(training)
+    prepare.check_scores(scored, discriminant.name)
+    asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateObjective) else cut_goal, options)
+    trained = quietly(_run)(Laid(scored, prepared, masks, asked), goal, how)
+    fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
+    # The trained thresholds are a start that wide soft cuts would forget.
+    narrow = [1.0] if any(cut.width is not None for cut in chosen.cuts) else [s for s in STAGES if s < 1.25]
+    start, scored = trained.selection, fixed.samples(training)
+    found = optimize(scored, start, objective=cut_goal, seed=seed, anneal=narrow, **options)
+    if held_out is not None:
+        quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_goal}
+        worth = quietly(evaluate)(fixed.samples(held_out), found.selection, **quoted)
+        found = dataclasses.replace(found, held_out=worth)
+    return TrainingResult(
+        discriminant=fixed,
+        optimization=found,
+        objective=goal.name,
+        validated=goal.sign * trained.validated,
+        warm_start=goal.sign * trained.warm_start,
+        history=tuple(trained.course.rows),
+        success=trained.course.success and found.success,
+        message=trained.course.messages[-1],
+        seed=None if isinstance(seed, np.random.Generator) else int(seed),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Trained:
+    """Where a training ended: a point of its course, in the terms of the user."""
+
+    parameters: Any
+    units: Units
+    selection: Selection
+    validated: float
+    warm_start: float
+    course: Course
+
+
+def _run(laid: Laid, goal: AbstractObjective, how: Plan) -> _Trained:
+    """Through the course."""
+    # Quiet when not on a terminal.
+    quiet = not sys.stderr.isatty()
+    with tqdm.tqdm(total=None, desc="training", unit=" steps", disable=quiet, leave=False) as bar:
+        course = Course(
+            laid.end_to_end(train=True),
+            laid.end_to_end(train=False) if laid.validates else None,
+            members=laid.members,
+            plan=how,
+            report=bar.update,
+        )
+        if isinstance(goal, BinaryCrossEntropy):
+            vector = course.classify(laid.losses(balanced=goal.balanced), laid.scorer.start, how.solver)
+            return _trained(laid, course, course.point(vector, how.anneal[-1]), np.nan)
+        return _staged(laid, course, how)
+
+
+def _staged(laid: Laid, course: Course, how: Plan) -> _Trained:
+    vector = laid.scorer.start
+    if how.pretraining:
+        solver = LBFGS(max_steps=how.pretraining, tolerance=1e-6)
+        vector = course.classify(laid.losses(balanced=True), vector, solver)
+        course.success = True  # it need not converge
+    first, *others = how.anneal
+    warm = course.point(vector, first)
+    point = course.stage(0, warm)
+    try:
+        for number, factor in enumerate(others, start=1):
+            again = course.point(vector, factor)
+            start = max(again, course.again(point, factor), key=lambda p: p.validated)
+            warm, point = again, course.stage(number, start)
+    except KeyboardInterrupt:
+        course.interrupt()
+    return _trained(laid, course, point, warm.validated)
+
+
+def _trained(laid: Laid, course: Course, point: Point, warm_start: float) -> _Trained:
+    thresholds = laid.search.thresholds(point.thresholds)
+    members = list(laid.members)
+    thresholds[members] = point.thresholds[members]  # in units already
+    selection = laid.search.selection.at(thresholds)
+    validated = point.validated if np.isfinite(warm_start) else np.nan
+    return _Trained(laid.scorer.parameters(point.vector), point.units, selection, validated, warm_start, course)

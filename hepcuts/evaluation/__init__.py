@@ -1,0 +1,1 @@
+"""What a selection is worth, and how sure that is."""

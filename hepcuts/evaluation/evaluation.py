@@ -1,0 +1,96 @@
+"""What a hard selection is worth: significance, pyhf's confirmation, and the events it rests on."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hepcuts._core.errors import FitError, YieldError
+from hepcuts.cuts import Selection
+from hepcuts.cuts.regions import Region
+from hepcuts.histfactory import HistFactory, discovery_significance, referee
+from hepcuts.merit.objectives import AbstractObjective, totals
+from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.filling import fill
+from hepcuts.templates.templates import Templates
+from hepcuts.templates.workspace import workspace
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HardEvaluation:
+    """What a hard selection is worth on some events.
+
+    Attributes:
+        value: the objective.
+        significance: discovery significance of the profile likelihood on the Asimov dataset; NaN if it has none.
+        pyhf: pyhf's own verdict on the same model, or None if there is no significance.
+        effective_background: effective number of simulated background events behind the cuts.
+        templates: the hard templates of the signal region.
+        regions: those of the control regions.
+        workspace: the pyhf workspace, or None if the templates make none.
+        message: why there is no significance, or "".
+    """
+
+    value: float
+    significance: float
+    pyhf: referee.Verdict | None
+    effective_background: float
+    templates: Templates
+    workspace: dict[str, Any] | None
+    regions: tuple[Templates, ...] = ()
+    message: str = ""
+
+
+def effective_background(templates: Templates) -> float:
+    """Effective number of simulated background events, (sum w)^2 / sum w^2, over all bins."""
+    background = [not component.signal for component in templates.structure.components]
+    total = float(np.asarray(templates.nominal)[background].sum())
+    variance = float(np.asarray(templates.variance)[background].sum())
+    return total**2 / variance if variance > 0 else 0.0
+
+
+def evaluate(
+    samples: Sequence[Sample],
+    selection: Selection,
+    *,
+    objective: str | AbstractObjective = "profile",
+    axis: Any = None,
+    regions: Sequence[Region] = (),
+) -> HardEvaluation:
+    """What a hard selection is worth on some events, with pyhf's confirmation.
+
+    Args:
+        samples: at least one signal and one background.
+        selection: cuts with their thresholds.
+        objective: its value is given beside the significance.
+        axis: as in `hepcuts.fill`.
+        regions: control regions beside it.
+
+    Raises:
+        SampleError: as `hepcuts.fill`.
+        EmptySelectionError: no event of any sample passes.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.scenario("exp10-gauss30x1", seed=1)
+        >>> found = evaluate(samples, hc.Selection([hc.Cut("x", ">", 28.0)]))
+        >>> abs(found.significance - found.pyhf.significance) < 1e-3
+        True
+    """
+    templates = fill(samples, selection, axis=axis)
+    beside = tuple(fill(samples, r.selection(selection), axis=r.axis, channel=r.name) for r in regions)
+    together = (templates, *beside)
+    has_background = float(np.asarray(totals(templates.yields, templates.structure)[1]).sum()) > 0
+    effective = effective_background(templates)
+    value = float(find_objective(objective).hard(samples, together, selection)) if has_background else float("nan")
+    spec: dict[str, Any] | None = None
+    try:
+        spec = workspace(together)
+        likelihood = HistFactory.from_workspace(spec)
+        significance = float(discovery_significance(likelihood))
+        verdict = referee.hypotest(likelihood.model)
+    except (FitError, YieldError) as error:
+        return HardEvaluation(value, float("nan"), None, effective, templates, spec, beside, str(error))
+    return HardEvaluation(value, significance, verdict, effective, templates, spec, beside)

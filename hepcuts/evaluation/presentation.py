@@ -1,0 +1,327 @@
+"""What to print of a selection: which of its cuts matter, and presentable values of its thresholds.
+
+Both ask what other selections of the same events are worth: without one of the cuts (the N-1 table), or with rounded
+thresholds. Their profile likelihoods are fitted side by side.
+"""
+
+import dataclasses
+import html
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import Columns, FloatArray
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.cuts.regions import Region
+from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.templates.filling import as_selection
+from hepcuts.templates.templates import Structure, Yields
+
+from .replicas import HardCuts, replicated_yields
+from .replicated import fitted_significances
+
+_STEPS = (1.0, 2.0, 2.5, 5.0)
+"""Presentable thresholds are multiples of these, times a power of ten."""
+_FINEST, _COARSEST = 4, 1
+"""Steps to try: from that many digits beyond the first of a threshold to that many before it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class WithoutCut:
+    """A selection without one of its cuts.
+
+    Attributes:
+        cut: the cut that is left out.
+        significance: discovery significance without it; NaN if it has none.
+        loss: by how much that is less than with all cuts.
+        uncertainty: one standard deviation of the loss from the finite simulation, by replicas of the events.
+        signal: expected signal without the cut.
+        background: expected background without the cut.
+    """
+
+    cut: AbstractCut
+    significance: float
+    loss: float
+    uncertainty: float
+    signal: float
+    background: float
+
+    @property
+    def matters(self) -> bool:
+        """Whether the loss is more than two standard deviations."""
+        return bool(self.loss > 2.0 * self.uncertainty)
+
+
+@dataclasses.dataclass(frozen=True)
+class DropOneTable:
+    """The N-1 table of a selection.
+
+    Attributes:
+        selection: all cuts.
+        significance: discovery significance with all cuts.
+        rows: without each of them, in their order.
+    """
+
+    selection: Selection
+    significance: float
+    rows: tuple[WithoutCut, ...]
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                str(row.cut),
+                f"{row.significance:.4g}",
+                f"{row.loss:.3g} +- {row.uncertainty:.2g}",
+                f"{row.signal:.5g}",
+                f"{row.background:.5g}",
+                "" if row.matters else "does not matter",
+            )
+            for row in self.rows
+        ]
+
+    def __repr__(self) -> str:
+        table = [_HEAD, *self._cells()]
+        widths = [max(len(row[i]) for row in table) for i in range(len(_HEAD))]
+        lines = ["  ".join(["", row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table]
+        return "\n".join([f"Z = {self.significance:.4g} with all cuts", *(line.rstrip() for line in lines)])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{cell}</th>" for cell in _HEAD)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._cells())
+        return f"<table><caption>Z = {self.significance:.4g} with all cuts</caption><tr>{head}</tr>{body}</table>"
+
+
+_HEAD = ("without", "Z", "loss", "signal", "background", "")
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundedSelection:
+    """A selection with presentable thresholds.
+
+    Attributes:
+        selection: with rounded thresholds.
+        significance: discovery significance with them.
+        exact: with the thresholds that were given.
+        loss: fraction of `exact` that the rounding costs; negative if it gains.
+    """
+
+    selection: Selection
+    significance: float
+    exact: float
+    loss: float
+
+    def __repr__(self) -> str:
+        return f"{self.selection}: Z = {self.significance:.4g}, {self.loss:.2%} less than {self.exact:.4g}"
+
+
+def drop_one(
+    samples: Iterable[Sample],
+    selection: Selection | AbstractCut,
+    *,
+    axis: Any = None,
+    regions: Iterable[Region] = (),
+    replicas: int = 100,
+    seed: int = 0,
+) -> DropOneTable:
+    """Which cuts matter: the significance without each of them, the others where they are.
+
+    On events that did not choose the cuts, a cut that lowers the significance is one to leave out. A control region
+    loses the cut, too; one that inverts it is what fails the cut, and goes with it.
+
+    Args:
+        samples: at least one signal and one background.
+        selection: cuts with their thresholds.
+        axis: as in `hepcuts.fill`.
+        regions: control regions beside it.
+        replicas: number of bootstrap replicas of the events (Poisson) for the uncertainty of the loss.
+        seed: of the replicas.
+
+    Returns:
+        One row for each cut.
+
+    Raises:
+        InputError: a threshold is not set, or fewer than two replicas.
+        SampleError: as `hepcuts.fill`.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> rng = np.random.default_rng(1)
+        >>> s = hc.Sample("s", {"x": rng.normal(2, 1, 900), "y": rng.normal(0, 1, 900)}, signal=True)
+        >>> b = hc.Sample("b", {"x": rng.normal(0, 1, 9000), "y": rng.normal(0, 1, 9000)})
+        >>> table = drop_one([s, b], hc.Cut("x", ">", 1.5) & hc.Cut("y", ">", -4.0))
+        >>> [row.matters for row in table.rows]
+        [True, False]
+    """
+    if replicas < 2:
+        raise InputError(f"replicas is {replicas}; expected at least 2 for a spread.")
+    samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
+    behind = [_Without((chosen,), left_out=variable) for variable in (None, *chosen.variables)]
+    generator = np.random.default_rng(seed)
+    structures, yields = replicated_yields(
+        samples, behind, axis=axis, regions=regions, replicas=replicas, generator=generator
+    )
+    values = np.empty((len(behind), 1 + replicas))
+    channels = [_channels(hard, regions) for hard in behind]
+    for some in sorted(set(channels)):
+        # Those with the same channels have the same likelihood, and are fitted together.
+        rows = [row for row, mine in enumerate(channels) if mine == some]
+        stacked = [_stacked([yields[row][channel] for row in rows]) for channel in some]
+        values[rows] = fitted_significances([structures[channel] for channel in some], stacked).reshape(len(rows), -1)
+    losses = values[0] - values
+    found = []
+    for row, cut in enumerate(chosen.cuts, start=1):
+        signal, background = _totals(structures[0], yields[row][0])
+        loss = float(losses[row, 0])
+        found.append(WithoutCut(cut, float(values[row, 0]), loss, _spread(losses[row, 1:]), signal, background))
+    return DropOneTable(chosen, float(values[0, 0]), tuple(found))
+
+
+def _complete(selection: Selection | AbstractCut) -> Selection:
+    chosen = as_selection(selection)
+    if chosen is None or None in chosen.thresholds:
+        raise InputError(f"The selection is {chosen}; expected cuts with all of their thresholds.")
+    return chosen
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Without(HardCuts):
+    """Hard cuts without the one on a variable, in all regions.
+
+    Attributes:
+        left_out: the variable, or None.
+    """
+
+    left_out: str | None = None
+
+    def passes(
+        self,
+        sample: int,  # noqa: ARG002 (the same cuts for all of them)
+        columns: Columns,
+        *,
+        missing: float | None,
+        region: Region | None = None,
+    ) -> NDArray[np.bool_]:
+        """As `HardCuts.passes`."""
+        (full,) = self.selections
+        of_region = full if region is None else region.selection(full)
+        kept = [cut.passes(columns, missing=missing) for cut in of_region.cuts if cut.variable != self.left_out]
+        everything = np.ones(len(next(iter(columns.values()))), dtype=bool)
+        return np.asarray(np.logical_and.reduce([everything, *kept]))
+
+
+def _channels(hard: _Without, regions: Sequence[Region]) -> tuple[int, ...]:
+    """Which channels there are without a cut: the signal region, and control regions that do not invert it."""
+    return (0, *(number for number, region in enumerate(regions, start=1) if hard.left_out not in region.inverted))
+
+
+def _stacked(yields: Sequence[Yields]) -> Yields:
+    """Rows of several yields, of shape (row, variation, sample, bin), one after the other."""
+    return Yields(
+        np.concatenate([np.asarray(y.values) for y in yields]),
+        np.concatenate([np.asarray(y.variances) for y in yields]),
+    )
+
+
+def _totals(structure: Structure, yields: Yields) -> tuple[float, float]:
+    """Expected signal and background of the first row."""
+    signal = np.array([component.signal for component in structure.components])
+    nominal = np.asarray(yields.nominal)[0]
+    return float(nominal[signal].sum()), float(nominal[~signal].sum())
+
+
+def _spread(values: FloatArray) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.std(known, ddof=1)) if len(known) > 1 else np.nan
+
+
+def rounded(
+    samples: Iterable[Sample],
+    selection: Selection | AbstractCut,
+    *,
+    max_loss: float = 0.01,
+    axis: Any = None,
+    regions: Iterable[Region] = (),
+) -> RoundedSelection:
+    """Presentable thresholds: the coarsest multiples of 1, 2, 2.5 or 5 times a power of ten that cost next to nothing.
+
+    Threshold by threshold, the others where they are, so that the fraction that all of them cost stays below
+    `max_loss`.
+
+    Args:
+        samples: at least one signal and one background.
+        selection: cuts with their thresholds.
+        max_loss: fraction of the significance that all rounding together may cost.
+        axis: as in `hepcuts.fill`.
+        regions: control regions beside it, whose thresholds are rounded alike.
+
+    Raises:
+        InputError: a threshold is not set, `max_loss` is not between 0 and 1, or the selection has no significance.
+        SampleError: as `hepcuts.fill`.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
+        >>> rounded(samples, hc.Cut("x", ">", 46.40730103875879), max_loss=0.005)
+        x > 46: Z = 8.379, 0.21% less than 8.396
+    """
+    if not 0 < max_loss < 1:
+        raise InputError(f"max_loss is {max_loss}; expected a fraction between 0 and 1, such as 0.01.")
+    samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
+
+    def significances(selections: Sequence[Selection]) -> FloatArray:
+        structures, yields = replicated_yields(
+            samples,
+            [HardCuts((one,)) for one in selections],
+            axis=axis,
+            regions=regions,
+            replicas=0,
+            generator=np.random.default_rng(0),
+        )
+        return fitted_significances(structures, [_stacked(channel) for channel in zip(*yields, strict=True)])
+
+    thresholds = np.array(chosen.thresholds, dtype=np.float64)
+    (exact,) = significances([chosen])
+    if not np.isfinite(exact):
+        raise InputError(f"{chosen} has no significance on these events; there is nothing to round.")
+    found, significance = chosen, float(exact)
+    for number in range(len(thresholds)):
+        tried = _possible(chosen, thresholds, number)
+        values = significances(tried)
+        allowed = exact * (1.0 - max_loss * (number + 1) / len(thresholds))
+        good = np.flatnonzero(values >= allowed)
+        if len(good):
+            found, significance = tried[good[0]], float(values[good[0]])
+            thresholds = np.array(found.thresholds, dtype=np.float64)
+    return RoundedSelection(found, significance, float(exact), 1.0 - significance / float(exact))
+
+
+def _possible(selection: Selection, thresholds: FloatArray, number: int) -> list[Selection]:
+    """The selection with rounded values of one threshold, the coarsest first, where a window's edges are in order."""
+    found = []
+    for value in _candidates(thresholds[number]):
+        points = thresholds.copy()
+        points[number] = value
+        try:
+            found.append(selection.at(points))
+        except InputError:
+            continue
+    return found
+
+
+def _candidates(threshold: float) -> list[float]:
+    """Rounded values of a threshold, the coarsest first."""
+    if threshold == 0:
+        return [0.0]
+    digits = int(np.floor(np.log10(abs(threshold))))
+    found: dict[float, None] = {}
+    for power in range(digits + _COARSEST, digits - _FINEST, -1):
+        for step in sorted(_STEPS, reverse=True):
+            # Divided by the inverse of a negative power, 46.4 comes out as 46.4.
+            unit = step * 10.0**power if power >= 0 else step / 10.0**-power
+            multiple = round(threshold / unit)
+            value = multiple * step * 10.0**power if power >= 0 else multiple * step / 10.0**-power
+            found[float(value)] = None
+    return list(found)

@@ -1,0 +1,74 @@
+"""pyhf as the referee: the only code that switches pyhf's backend, and its verdict on a significance."""
+
+import contextlib
+import dataclasses
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyhf
+import scipy.stats
+
+from hepcuts._core.errors import FitError
+
+
+@contextlib.contextmanager
+def backend(name: str = "numpy", *, optimizer: str = "scipy") -> Iterator[None]:
+    """Run the block with a backend and optimizer of pyhf in 64 bits, and restore the caller's afterwards.
+
+    pyhf's backend is process-wide; it is restored after an exception too.
+    """
+    tensorlib, previous_optimizer = pyhf.get_backend()
+    pyhf.set_backend(name, custom_optimizer=optimizer, precision="64b")
+    try:
+        yield
+    finally:
+        pyhf.set_backend(tensorlib, custom_optimizer=previous_optimizer)
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What pyhf itself says of a model.
+
+    Attributes:
+        p0: p-value of ``pyhf.infer.hypotest(0.0, data, model, test_stat="q0")``.
+        significance: the same in standard deviations.
+        optimizer: pyhf's optimizer that made the fits.
+    """
+
+    p0: float
+    significance: float
+    optimizer: str
+
+
+def hypotest(model: pyhf.Model, data: Any = None, *, optimizer: str = "scipy") -> Verdict:
+    """Let pyhf test the background-only hypothesis.
+
+    Args:
+        model: the model.
+        data: main and auxiliary data; None for the expectation at pyhf's initial parameters with signal strength 1.
+        optimizer: ``"scipy"`` or, if iminuit is installed, ``"minuit"``.
+
+    Raises:
+        FitError: pyhf's fit failed, or its p-value is not a number.
+    """
+    with backend(optimizer=optimizer), warnings.catch_warnings():
+        # pyhf evaluates the logarithm of negative rates on its way; the final p-value is checked here.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        if data is None:
+            nominal = model.config.suggested_init()
+            nominal[model.config.poi_index] = 1.0
+            data = model.expected_data(nominal)
+        config = model.config
+        fit_arguments = (config.suggested_init(), config.suggested_bounds(), config.suggested_fixed())
+        try:
+            p0 = float(pyhf.infer.hypotest(0.0, data, model, test_stat="q0"))
+            # Beyond 38 standard deviations the p-value is zero in 64 bits, and only the statistic itself is left.
+            q0 = float(pyhf.infer.test_statistics.q0(0.0, data, model, *fit_arguments)) if p0 == 0 else None
+        except pyhf.exceptions.FailedMinimization as error:
+            raise FitError(f"pyhf's own fit with {optimizer} did not converge: {error}") from error
+    if not np.isfinite(p0):
+        raise FitError(f"pyhf's own p-value with {optimizer} is {p0}; the model has a bin without expected events?")
+    significance = scipy.stats.norm.isf(p0) if q0 is None else np.sqrt(q0)
+    return Verdict(p0, float(significance), optimizer)

@@ -1,0 +1,1 @@
+"""Figures of merit: what a selection is judged by."""

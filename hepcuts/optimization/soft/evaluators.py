@@ -1,0 +1,257 @@
+"""The objective with its gradient at soft cuts: sums over events first, then what never sees an event.
+
+`TemplateEvaluator` is for objectives of the templates: one pass over the events gives yields and their slopes, the
+likelihood (or a closed form) gives the objective and its gradient to the yields, and a product of the two is the
+gradient to the thresholds. `EventEvaluator` is for losses of single events, differentiated as a whole.
+
+Both keep the search away from cuts that mean nothing. The objective, in units of its own size, loses the square of
+ln(wanted / found) (beyond one only in proportion to it) for each quantity that falls below what is wanted of it, and
+the square of 1 - (high - low) / (sum of widths) for a window narrower than its soft edges: nothing elsewhere, smooth,
+and soon more than what a significance gains where events run out.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hepcuts._core.executors import ahead
+from hepcuts._core.precision import float64_scope
+from hepcuts._core.types import FloatArray
+from hepcuts.cuts.steps import AbstractStep
+from hepcuts.merit.objectives import (
+    AbstractEventObjective,
+    AbstractObjective,
+    AbstractTemplateObjective,
+    LikelihoodObjective,
+    TemplateObjective,
+)
+from hepcuts.templates.filling import EventTable
+from hepcuts.templates.soft_events import SoftEvents
+from hepcuts.templates.templates import Structure, Templates, Yields
+
+from .constraints import AtLeast
+
+_PULL = 4.0
+"""Weight of a user's constraint against the objective's own size."""
+
+_FITS, _CLOSED_FORMS = 32, 8
+"""Places that are evaluated side by side."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """An objective at soft cuts.
+
+    Attributes:
+        guarded: with the penalties; what is searched along.
+        plain: without.
+        gradient: of `guarded` to the thresholds, shape (threshold,).
+    """
+
+    guarded: float
+    plain: float
+    gradient: FloatArray
+
+
+class TemplateEvaluator:
+    """An objective of the templates.
+
+    Args:
+        goal: the objective.
+        references: templates of each region behind loose cuts.
+        guards: what is wanted behind the cuts of the first region.
+    """
+
+    def __init__(
+        self, goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+    ) -> None:
+        self._of_many: Callable[..., Any]
+        if isinstance(goal, LikelihoodObjective):
+            both = _value_and_slopes(goal, references, guards)
+            # One fit does not wait for others.
+            self._function: Callable[..., Any] = jax.jit(both)
+            self._of_many, self._together = jax.jit(jax.vmap(both)), _FITS
+            return
+        self._function, self._together = self._of_one, _CLOSED_FORMS
+        if is_known(goal):
+            compiled = _compiled_ahead(goal, references, guards)
+
+            def of_many(sums: Sequence[Any], narrow: Any) -> Any:
+                return compiled()(sums, narrow)
+
+            self._of_many = of_many
+        else:
+            self._of_many = _closed_form(goal, references, guards)
+
+    def _of_one(self, sums: Sequence[Any], narrow: Any) -> Any:
+        many = [np.broadcast_to(raw, (self._together, *raw.shape)) for raw in sums]
+        return jax.tree.map(lambda a: np.asarray(a)[0], self._of_many(many, np.full(self._together, narrow)))
+
+    @float64_scope
+    def __call__(
+        self, regions: Sequence[SoftEvents], thresholds: FloatArray, widths: FloatArray, step: AbstractStep
+    ) -> Evaluation:
+        """Evaluate at thresholds and widths in the coordinates, each of shape (threshold,)."""
+        passes = [region.sums(thresholds[region.index], widths[region.index], step) for region in regions]
+        narrow, narrow_slope = too_narrow(regions[0], thresholds, widths)
+        (guarded, plain), (slopes, of_narrow) = self._function([sums for sums, _ in passes], narrow)
+        gradient = np.asarray(of_narrow) * narrow_slope
+        for (_, jacobian), slope, region in zip(passes, slopes, regions, strict=True):
+            gradient[region.index] += np.einsum("ck,ctk->t", np.asarray(slope), jacobian)
+        return Evaluation(float(guarded), float(plain), gradient)
+
+    @float64_scope
+    def of_sums(self, sums: Sequence[FloatArray]) -> tuple[float, list[FloatArray]]:
+        """The guarded objective of sums of each region, of shape (cell, 2), and its slopes, of the same shapes."""
+        (guarded, _), (slopes, _) = self._function(list(sums), 0.0)
+        return float(guarded), [np.asarray(slope) for slope in slopes]
+
+    @float64_scope
+    def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
+        """As `of_sums`, side by side, of sums of shape (place, cell, 2): values of shape (place,) and slopes."""
+        number, values = len(sums[0]), []
+        slopes: list[list[FloatArray]] = [[] for _ in sums]
+        for first in range(0, number, self._together):
+            # One shape, for which JAX compiles once.
+            chosen = np.minimum(np.arange(first, first + self._together), number - 1)
+            (guarded, _), (of_sums, _) = self._of_many([raw[chosen] for raw in sums], np.zeros(self._together))
+            values.append(np.asarray(guarded))
+            for parts, slope in zip(slopes, of_sums, strict=True):
+                parts.append(np.asarray(slope))
+        return np.concatenate(values)[:number], [np.concatenate(parts)[:number] for parts in slopes]
+
+
+def _value_and_slopes(
+    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+) -> Callable[..., Any]:
+    """Guarded and plain objective of sums and a penalty for narrow windows, and the slopes of the former to both."""
+    structures = [reference.structure for reference in references]
+    of_yields = float64_scope(goal.of_yields)(references)
+
+    def function(sums: Sequence[Any], narrow: Any) -> tuple[Any, Any]:
+        yields = [as_yields(raw, structure) for raw, structure in zip(sums, structures, strict=True)]
+        value = of_yields(yields)
+        penalty = narrow + penalties(yields[0], structures[0], guards)
+        return value - goal.sign * jnp.abs(value) * penalty, value
+
+    return jax.value_and_grad(function, argnums=(0, 1), has_aux=True)
+
+
+def is_known(goal: AbstractObjective) -> bool:
+    """Whether an objective is one of our own closed forms: of its references only the structure matters."""
+    return isinstance(goal, TemplateObjective) and goal.batched
+
+
+def _closed_form(goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]) -> Any:
+    """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
+    both = jax.vmap(_value_and_slopes(goal, references, guards))
+    return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
+
+
+_COMPILED: dict[Any, Callable[[], Callable[..., Any]]] = {}
+"""Closed forms of our own, by all that they depend on."""
+_MOST_COMPILED = 64
+
+
+def _compiled_ahead(
+    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+) -> Callable[[], Callable[..., Any]]:
+    """A closed form of our own, compiled while others lay out the events: what is returned waits for it."""
+    structures = [reference.structure for reference in references]
+
+    @float64_scope
+    def compiled() -> Callable[..., Any]:
+        cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
+        sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
+        made: Callable[..., Any] = _closed_form(goal, references, guards).lower(sums, np.zeros(_CLOSED_FORMS)).compile()
+        return made
+
+    key = (goal, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
+    try:
+        known = _COMPILED.get(key)
+    except TypeError:
+        return ahead(compiled)  # arrays among the modifiers
+    if known is None:
+        known = ahead(compiled)
+        if len(_COMPILED) >= _MOST_COMPILED:
+            _COMPILED.pop(next(iter(_COMPILED)), None)
+        _COMPILED[key] = known
+    return known
+
+
+class EventEvaluator:
+    """A loss of single events.
+
+    Args:
+        goal: the loss.
+        table: the events, in the coordinates.
+        step: the step function.
+        guards: what is wanted behind the cuts.
+    """
+
+    def __init__(
+        self, goal: AbstractEventObjective, table: EventTable, step: AbstractStep, guards: Sequence[AtLeast]
+    ) -> None:
+        self.table = table
+        of_events = goal.of_events(step)
+
+        def function(thresholds: Any, weights: Any, widths: Any, narrow: Any) -> tuple[Any, Any]:
+            events = dataclasses.replace(table, weights=weights)
+            value = of_events(events, thresholds, widths)
+            yields = events.soft_yields(thresholds, widths, step, of_hard_cut=True)
+            penalty = narrow + penalties(yields, table.structure, guards)
+            return value - goal.sign * jnp.abs(value) * penalty, value
+
+        self._function = jax.jit(jax.value_and_grad(function, argnums=(0, 3), has_aux=True))
+
+    @float64_scope
+    def __call__(
+        self, regions: Sequence[SoftEvents], thresholds: FloatArray, widths: FloatArray, weights: FloatArray
+    ) -> Evaluation:
+        """Evaluate with weights of shape (event,), in the order of the table."""
+        narrow, narrow_slope = too_narrow(regions[0], thresholds, widths)
+        (guarded, plain), (gradient, of_narrow) = self._function(thresholds, weights, widths, narrow)
+        return Evaluation(float(guarded), float(plain), np.asarray(gradient) + np.asarray(of_narrow) * narrow_slope)
+
+
+def as_yields(sums: Any, structure: Structure) -> Yields:
+    """Sums of shape (cell, 2) as yields, with what has no events of its own."""
+    shape = (len(structure.variations), len(structure.components), structure.num_bins)
+    return structure.complete(sums[:, 0].reshape(shape), sums[:, 1].reshape(shape))
+
+
+def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -> Any:
+    """Sum of the penalties of what falls short, in units of the objective."""
+    total = jnp.asarray(0.0)
+    for guard in guards:
+        found = guard.quantity(yields, structure)
+        enough = found >= guard.least
+        # Inside a logarithm only where it is wanted; 1e-300 stands for what has vanished altogether.
+        deficit = jnp.where(enough, 1.0, guard.least / jnp.where(enough, 1.0, jnp.maximum(found, 1e-300)))
+        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * _growing(jnp.log(deficit))).sum()
+    return total
+
+
+def _growing(deficit: Any) -> Any:
+    """The square up to one, linear beyond: a stage that starts far off must not be thrown across the whole range."""
+    return jnp.where(deficit < 1.0, deficit**2, 2.0 * deficit - 1.0)
+
+
+def too_narrow(events: SoftEvents, thresholds: FloatArray, widths: FloatArray) -> tuple[float, FloatArray]:
+    """Penalty of windows narrower than their edges, and its slope, shape (threshold,)."""
+    penalty, slope = 0.0, np.zeros_like(thresholds)
+    edges, first = events.layout.edges, events.layout.first
+    for number in range(len(edges) - 1):
+        low, high = first[number], first[number + 1]
+        if edges[number].cut != edges[number + 1].cut:
+            continue
+        reach = widths[low] + widths[high]
+        short = max(1.0 - (thresholds[high] - thresholds[low]) / reach, 0.0)
+        penalty += short**2
+        slope[low] += 2.0 * short / reach
+        slope[high] -= 2.0 * short / reach
+    return penalty, slope

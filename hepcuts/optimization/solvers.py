@@ -1,0 +1,193 @@
+"""Solvers: ways to walk from thresholds to better thresholds, given value and gradient.
+
+- `LBFGS` (default): quasi-Newton steps with a line search; few evaluations, no knobs; tells convergence.
+- `Adam`: steps of a size that adapts to each threshold; robust where the objective is rough.
+- `GradientDescent`: steps proportional to the gradient, in the units of the variables; the textbook's method.
+
+A solver minimizes and sees the thresholds in units of its own choice (`AbstractSolver.unit`).
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import optax
+import scipy.optimize
+
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
+
+ValueAndGradient = Callable[[FloatArray], tuple[float, FloatArray]]
+Report = Callable[[FloatArray, float, FloatArray], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """How a solver ended.
+
+    Attributes:
+        position: where, shape (threshold,).
+        success: whether it converged, or did all the steps it was told to do.
+        message: why it stopped.
+        num_steps: number of steps.
+    """
+
+    position: FloatArray
+    success: bool
+    message: str
+    num_steps: int
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractSolver(abc.ABC):
+    """Interface of the solvers."""
+
+    @property
+    @abc.abstractmethod
+    def unit(self) -> Literal["scale", "variable"]:
+        """Whether positions are in units of each variable's spread or of the variable itself."""
+
+    @abc.abstractmethod
+    def minimize(
+        self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
+    ) -> Ending:
+        """Walk downhill from `start` within `bounds`, and `report` position, value and gradient at every step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LBFGS(AbstractSolver):
+    """Limited-memory BFGS within bounds (scipy's L-BFGS-B).
+
+    Attributes:
+        max_steps: largest number of iterations.
+        tolerance: relative change of the value at which it stops.
+    """
+
+    max_steps: int = 200
+    tolerance: float = 1e-9
+    unit: Literal["scale", "variable"] = dataclasses.field(default="scale", init=False)
+
+    def minimize(
+        self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
+    ) -> Ending:
+        """See `AbstractSolver.minimize`."""
+        last: dict[bytes, tuple[float, FloatArray]] = {}
+
+        def remembered(x: FloatArray) -> tuple[float, FloatArray]:
+            last.clear()
+            last[x.tobytes()] = function(x)
+            return last[x.tobytes()]
+
+        def callback(x: FloatArray) -> None:
+            # The accepted point is the one evaluated last; evaluate again only if it is not.
+            report(x, *(last.get(x.tobytes()) or function(x)))
+
+        report(start, *remembered(start))
+        result = scipy.optimize.minimize(
+            remembered,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=scipy.optimize.Bounds(*bounds),
+            callback=callback,
+            options={"maxiter": self.max_steps, "ftol": self.tolerance, "gtol": 1e-7},
+        )
+        ending = Ending(np.asarray(result.x), bool(result.success), str(result.message), int(result.nit))
+        if not ending.success and ending.message.startswith("ABNORMAL"):
+            # The line search found no lower point. At the optimum that is rounding: there is nothing to be gained.
+            gradient = np.asarray(result.jac)
+            gain = 0.5 * float(gradient @ result.hess_inv.dot(gradient))
+            if gain <= self.tolerance * max(1.0, abs(float(result.fun))):
+                message = "CONVERGENCE: EXPECTED GAIN OF ANOTHER STEP WITHIN ROUNDING"
+                return dataclasses.replace(ending, success=True, message=message)
+        return ending
+
+
+class _FirstOrder(AbstractSolver):
+    """Steps of an optax transformation of the gradient."""
+
+    steps: int
+
+    @abc.abstractmethod
+    def transformation(self) -> optax.GradientTransformation:
+        """The rule that makes a step of a gradient."""
+
+    def minimize(
+        self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
+    ) -> Ending:
+        """See `AbstractSolver.minimize`. The best position seen is returned, not the last."""
+        rule = self.transformation()
+        position, state = start, rule.init(start)
+        best, best_value = start, np.inf
+        for _ in range(self.steps):
+            value, gradient = function(position)
+            report(position, value, gradient)
+            if value < best_value:
+                best, best_value = position, value
+            updates, state = rule.update(gradient, state, position)
+            position = np.clip(np.asarray(optax.apply_updates(position, updates), dtype=np.float64), *bounds)
+        value, gradient = function(position)
+        report(position, value, gradient)
+        final = position if value <= best_value else best
+        return Ending(final, True, f"did all {self.steps} steps", self.steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Adam(_FirstOrder):
+    """Adam :cite:p:`adam`, in units of each variable's spread.
+
+    Attributes:
+        learning_rate: size of the first steps.
+        steps: number of steps.
+    """
+
+    learning_rate: float = 0.05
+    steps: int = 200
+    unit: Literal["scale", "variable"] = dataclasses.field(default="scale", init=False)
+
+    def transformation(self) -> optax.GradientTransformation:
+        """See `_FirstOrder.transformation`."""
+        return optax.adam(self.learning_rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class GradientDescent(_FirstOrder):
+    """Plain gradient descent in the units of the variables.
+
+    Attributes:
+        learning_rate: step over gradient.
+        steps: number of steps.
+    """
+
+    learning_rate: float
+    steps: int = 50
+    unit: Literal["scale", "variable"] = dataclasses.field(default="variable", init=False)
+
+    def transformation(self) -> optax.GradientTransformation:
+        """See `_FirstOrder.transformation`."""
+        return optax.sgd(self.learning_rate)
+
+
+def solver(given: str | AbstractSolver) -> AbstractSolver:
+    """A solver by its name.
+
+    Raises:
+        InputError: the name is unknown, or gradient descent is asked for without its learning rate.
+
+    Example:
+        >>> solver("lbfgs")
+        LBFGS(max_steps=200, tolerance=1e-09, unit='scale')
+    """
+    if isinstance(given, AbstractSolver):
+        return given
+    known: dict[str, Any] = {"lbfgs": LBFGS, "adam": Adam}
+    if given not in known:
+        raise InputError(
+            f"There is no solver {given!r}; choose 'lbfgs', 'adam' or an object such as "
+            "hepcuts.optimization.solvers.GradientDescent(learning_rate=5e-4, steps=50), whose step size only you "
+            "can know."
+        )
+    made: AbstractSolver = known[given]()
+    return made

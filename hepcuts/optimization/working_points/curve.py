@@ -1,0 +1,282 @@
+"""The soft problem of all working points, and its solver.
+
+The axis along which thresholds are smooth is the normal quantile of the efficiency, and the thresholds are in normal
+scores: where both samples are normal the thresholds of a single cut are a straight line, which the penalty leaves
+alone. Each point counts by its share of the axis, so that more points between the same ends change the resolution and
+nothing else.
+
+The solver is a sequential quadratic program. Its quadratic model knows the penalty exactly and learns the rest, point
+by point, from the gradients (damped BFGS): it takes few passes over the events, however many points there are.
+"""
+
+import concurrent.futures
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.special
+
+from hepcuts._core.errors import OptimizationError
+from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.search import Search
+from hepcuts.templates.soft_events import SoftEvents
+from hepcuts.templates.soft_layouts import loosest_is_low
+
+from .program import learn, quadratic_step
+
+_MOST_STEPS = 60
+_MOST_HALVINGS = 8
+_MOST_MOVES = 6
+"""How often, at most, the events within reach are looked for again."""
+
+_LARGEST_STEP = 0.6
+"""Of a threshold, in the coordinates: beyond it the linear model of the efficiency means little."""
+
+_PRECISE = 1e-5
+"""Gain of the mean logarithm of the background below which a step is the last."""
+
+_ON_TARGET = 1e-4
+"""Relative precision of the soft signal efficiency; the hard one is made exact afterwards."""
+
+JUMP = 0.4
+"""Distance of a threshold from the line between its neighbors, in the coordinates, from which on it is a jump."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Points:
+    """What is known of all points at some thresholds.
+
+    Attributes:
+        log_background: logarithm of the background efficiency, shape (point,).
+        background_slopes: to the thresholds, shape (point, threshold).
+        excess: logarithm of the signal efficiency over the one that is wanted, shape (point,).
+        signal_slopes: of `excess`, shape (point, threshold).
+    """
+
+    log_background: FloatArray
+    background_slopes: FloatArray
+    excess: FloatArray
+    signal_slopes: FloatArray
+
+    @property
+    def finite(self) -> bool:
+        """Whether all values exist."""
+        return bool(np.all(np.isfinite(self.log_background)) and np.all(np.isfinite(self.excess)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class State:
+    """Where the search is.
+
+    Attributes:
+        positions: thresholds in the coordinates, shape (point, threshold).
+        rates: relative change of the background for one of the signal, at the optimum, shape (point,).
+        log_background: logarithm of the background efficiency, shape (point,).
+        converged: whether the last program did.
+        num_steps: number of steps so far.
+    """
+
+    positions: FloatArray
+    rates: FloatArray
+    log_background: FloatArray
+    converged: bool = False
+    num_steps: int = 0
+
+
+class Curve:
+    """The soft problem of all working points.
+
+    Args:
+        search: the events, of samples without variations, laid out; its objective is not used.
+        efficiencies: of the signal, increasing, shape (point,).
+        smoothness: weight of the mean square of a threshold's second derivative along the axis, against the mean
+            logarithm of the background.
+    """
+
+    def __init__(self, search: Search, efficiencies: FloatArray, smoothness: float) -> None:
+        self.search, self.efficiencies = search, efficiencies
+        axis = scipy.special.ndtri(efficiencies)
+        self.shares = shares(axis)
+        self._rows, self._amplitudes = second_differences(axis)
+        self._rows = np.sqrt(2.0 * smoothness) * self._rows
+        events = search.regions[0]
+        self.tighter = np.where(loosest_is_low(events.layout), 1.0, -1.0)
+        self.of_signal = np.array([c.signal for c in events.structure.components])
+        totals = np.bincount(events.cell, events.weights, minlength=len(self.of_signal))
+        self._total = float(totals[self.of_signal].sum()), float(totals[~self.of_signal].sum())
+        self.bend(np.zeros((len(efficiencies), len(search.names))))
+
+    def start(self) -> State:
+        """Cuts that each lose the same share of the signal, were they independent."""
+        number = len(self.search.names)
+        positions = [self.search.at_efficiency(float(e) ** (1.0 / number)) for e in self.efficiencies]
+        return State(np.array(positions), np.ones(len(positions)), np.zeros(len(positions)))
+
+    def bend(self, positions: FloatArray) -> None:
+        """Cut the penalty wherever a threshold jumps at some positions, shape (point, threshold).
+
+        For all thresholds: where one begins to take part the others can be looser.
+        """
+        smooth = np.all(np.abs(self._amplitudes @ positions) < JUMP, axis=1)
+        self.bent = self._rows[smooth].T @ self._rows[smooth]
+
+    def solve(self, state: State, widths: FloatArray) -> State:
+        """The optimum at some widths.
+
+        Args:
+            state: to start from.
+            widths: of the soft cuts, in the coordinates, shape (threshold,).
+
+        Raises:
+            OptimizationError: a background or signal yield that is not positive at the start.
+        """
+        for _ in range(_MOST_MOVES):
+            near = [self.search.reached(p, widths).regions[0] for p in state.positions]
+            boxes = [self.search.box(p, widths) for p in state.positions]
+            low, high = (np.array(side) for side in zip(*boxes, strict=True))
+            state = self._descend(near, state, (low, high), widths)
+            at_wall = (state.positions <= low) & (low > self.search.lower)
+            at_wall |= (state.positions >= high) & (high < self.search.upper)
+            if not np.any(at_wall):
+                break
+        return state
+
+    def solve_from(self, state: State, positions: FloatArray, widths: FloatArray) -> State:
+        """The optimum from other positions, with the penalty cut where they jump."""
+        self.bend(positions)
+        return self.solve(dataclasses.replace(state, positions=positions), widths)
+
+    def points(
+        self,
+        events: Sequence[SoftEvents],
+        positions: FloatArray,
+        widths: FloatArray,
+        efficiencies: FloatArray | None = None,
+    ) -> Points:
+        """Yields of points, each with its own events.
+
+        Args:
+            events: one for each point.
+            positions: shape (point, threshold).
+            widths: shape (threshold,).
+            efficiencies: that are wanted, shape (point,), or None for those of the curve.
+        """
+        wanted = self.efficiencies if efficiencies is None else efficiencies
+        step = self.search.problem.relaxation
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            passes = list(pool.map(lambda e, p: e.sums(p, widths, step), events, positions))
+        sums, slopes = (np.array(parts)[..., 0] for parts in zip(*passes, strict=True))
+        found = []
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for kind, total in zip((~self.of_signal, self.of_signal), self._total[::-1], strict=True):
+                yields = sums[:, kind].sum(axis=1)
+                found += [np.log(yields / total), slopes[:, kind].sum(axis=1) / yields[:, None]]
+        return Points(found[0], found[1], found[2] - np.log(wanted), found[3])
+
+    def _penalized(self, points: Points, positions: FloatArray) -> float:
+        return float(self.shares @ points.log_background) + 0.5 * float(np.sum(positions * self._pull(positions)))
+
+    def _pull(self, positions: FloatArray) -> FloatArray:
+        """Gradient of the penalty, shape (point, threshold)."""
+        return np.asarray(self.bent @ positions)
+
+    def _descend(
+        self,
+        events: Sequence[SoftEvents],
+        state: State,
+        box: tuple[FloatArray, FloatArray],
+        widths: FloatArray,
+    ) -> State:
+        """Sequential quadratic programs within a box, with the events that it can reach."""
+        positions = state.positions
+        now = self.points(events, positions, widths)
+        if not now.finite:
+            raise OptimizationError(
+                "The soft background or signal yield of a working point is not positive, so that it has no logarithm. "
+                "Leave out the smallest efficiencies, or use more events."
+            )
+        hessians = self.shares[:, None, None] * np.eye(positions.shape[1])
+        multipliers, price = -self.shares * state.rates, np.zeros(len(positions))
+        for number in range(_MOST_STEPS):
+            gradient = self.shares[:, None] * now.background_slopes + self._pull(positions)
+            room = np.maximum(box[0] - positions, -_LARGEST_STEP), np.minimum(box[1] - positions, _LARGEST_STEP)
+            constraints = now.excess, now.signal_slopes
+            step, multipliers = quadratic_step((hessians, self.bent), gradient, constraints, room, multipliers)
+            price = np.maximum(price, 1.5 * np.abs(multipliers))
+            # What bounds leave of the excess is no reason to go on.
+            nearer = np.abs(now.excess) - np.abs(now.excess + np.sum(now.signal_slopes * step, axis=1))
+            expected = float(np.sum(gradient * step)) - float(price @ nearer)
+            rates = -multipliers / self.shares
+            done = -expected < _PRECISE * self.shares.sum() and np.max(nearer) < _ON_TARGET
+            if done:
+                return State(positions, rates, now.log_background, True, state.num_steps + number)
+            found = self._line_search(events, (positions, now), (step, expected), price, widths)
+            if found is None:
+                good = bool(np.max(nearer) < 10.0 * _ON_TARGET)
+                return State(positions, rates, now.log_background, good, state.num_steps + number)
+            there, then = found
+            change = self._lagrangian(then, multipliers) - self._lagrangian(now, multipliers)
+            learn(hessians, there - positions, change)
+            positions, now = there, then
+        return State(positions, rates, now.log_background, False, state.num_steps + _MOST_STEPS)
+
+    def _line_search(
+        self,
+        events: Sequence[SoftEvents],
+        now: tuple[FloatArray, Points],
+        direction: tuple[FloatArray, float],
+        price: FloatArray,
+        widths: FloatArray,
+    ) -> tuple[FloatArray, Points] | None:
+        """The first of ever shorter steps that lowers the objective plus the price of missing the efficiencies."""
+        (positions, points), (step, expected) = now, direction
+        merit = self._penalized(points, positions) + float(price @ np.abs(points.excess))
+        for halving in range(_MOST_HALVINGS):
+            there = positions + 0.5**halving * step
+            then = self.points(events, there, widths)
+            enough = merit + 1e-4 * 0.5**halving * min(expected, 0.0) + 1e-10
+            if then.finite and self._penalized(then, there) + float(price @ np.abs(then.excess)) <= enough:
+                return there, then
+        return None
+
+    def _lagrangian(self, points: Points, multipliers: FloatArray) -> FloatArray:
+        """Gradient of the Lagrangian without the penalty, shape (point, threshold)."""
+        return self.shares[:, None] * points.background_slopes + multipliers[:, None] * points.signal_slopes
+
+
+def shares(axis: FloatArray) -> FloatArray:
+    """Share of each point in the axis (trapezoidal rule), shape (point,); 1 for a single point.
+
+    Example:
+        >>> shares(np.array([0.0, 1.0, 3.0]))
+        array([0.5, 1.5, 1. ])
+    """
+    if len(axis) == 1:
+        return np.ones(1)
+    steps = np.diff(axis)
+    return np.asarray(0.5 * (np.append(steps, 0.0) + np.append(0.0, steps)))
+
+
+def second_differences(axis: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Matrices of the curvature of what is given at the points, each of shape (inner point, point).
+
+    Returns:
+        One whose rows, squared and summed, are the integral of the squared second derivative, and one for the
+        distance of each inner point from the line between its neighbors.
+
+    Example:
+        >>> axis = np.array([0.0, 1.0, 3.0, 4.0])
+        >>> rows, distances = second_differences(axis)
+        >>> bool(np.allclose(rows @ (2.0 - 3.0 * axis), 0.0)), (distances @ np.array([0.0, 1.0, 0.0, 0.0])).round(3)
+        (True, array([ 1.   , -0.333]))
+    """
+    number = max(len(axis) - 2, 0)
+    second, distances = np.zeros((number, len(axis))), np.zeros((number, len(axis)))
+    for row in range(number):
+        left, right = np.diff(axis[row : row + 3])
+        around = 0.5 * (left + right)
+        distances[row, row : row + 3] = [-right / (left + right), 1.0, -left / (left + right)]
+        # The second derivative is -2 distance / (left right).
+        second[row] = distances[row] * 2.0 / (left * right) * np.sqrt(around)
+    return second, distances

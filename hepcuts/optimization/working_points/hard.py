@@ -1,0 +1,178 @@
+"""Hard cuts of a given signal efficiency, and what they let pass."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
+from hepcuts.cuts import Selection
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.coordinates import AbstractCoordinate, NormalScores
+from hepcuts.templates.soft_layouts import Layout, loosest_is_low
+
+_MOST_HALVINGS = 80
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Efficiencies:
+    """Efficiencies of signal and background, weighted, and their standard deviations; each of shape (point,).
+
+    With w the weights, the variance of an efficiency e is ((1 - e)^2 sum of w^2 that pass + e^2 sum of w^2 that fail)
+    / (sum of w)^2: binomial for equal weights. Where nothing passes there is no uncertainty either: NaN.
+
+    Attributes:
+        signal: efficiency of the signal.
+        signal_uncertainty: its standard deviation.
+        background: efficiency of the background.
+        background_uncertainty: its standard deviation.
+        effective_background: effective number of simulated background events that pass.
+    """
+
+    signal: FloatArray
+    signal_uncertainty: FloatArray
+    background: FloatArray
+    background_uncertainty: FloatArray
+    effective_background: FloatArray
+
+    @property
+    def rejection(self) -> FloatArray:
+        """Background rejection 1 / efficiency, shape (point,); infinite where nothing passes."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(1.0 / self.background)
+
+    @property
+    def rejection_uncertainty(self) -> FloatArray:
+        """Its standard deviation, to first order, shape (point,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.background_uncertainty / self.background**2)
+
+
+def efficiencies_of(samples: Sequence[Sample], selections: Sequence[Selection]) -> Efficiencies:
+    """Efficiencies of hard selections, relative to all events of the samples."""
+    found = [[_efficiency(samples, selection, signal=kind) for selection in selections] for kind in (True, False)]
+    (signal, of_signal, _), (background, of_background, effective) = (np.array(one).T for one in found)
+    return Efficiencies(signal, of_signal, background, of_background, effective)
+
+
+def _efficiency(samples: Sequence[Sample], selection: Selection, *, signal: bool) -> tuple[float, float, float]:
+    """Efficiency, its standard deviation, and the effective number of events that pass."""
+    total, squares, passed, of_passed = 0.0, 0.0, 0.0, 0.0
+    for sample in samples:
+        if sample.signal == signal:
+            kept = sample.weights[selection.mask(sample.columns, missing=sample.missing)]
+            total, squares = total + sample.total, squares + float(np.sum(sample.weights**2))
+            passed, of_passed = passed + float(np.sum(kept)), of_passed + float(np.sum(kept**2))
+    efficiency = passed / total
+    variance = (1.0 - efficiency) ** 2 * of_passed + efficiency**2 * (squares - of_passed)
+    if of_passed == 0.0:
+        return 0.0, np.nan, 0.0
+    return efficiency, float(np.sqrt(variance)) / abs(total), passed**2 / of_passed
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class HardCuts:
+    """Positions in the coordinates as hard selections.
+
+    Attributes:
+        selection: the cuts, directions known.
+        coordinates: one for each threshold.
+        box: lowest and highest thresholds in the coordinates, each of shape (threshold,).
+        tighter: +1 where larger thresholds let fewer events pass, -1 elsewhere, shape (threshold,).
+        samples: the training events.
+    """
+
+    selection: Selection
+    coordinates: tuple[AbstractCoordinate, ...]
+    box: tuple[FloatArray, FloatArray]
+    tighter: FloatArray
+    samples: tuple[Sample, ...]
+
+    @classmethod
+    def of(
+        cls,
+        layout: Layout,
+        selection: Selection,
+        coordinates: tuple[AbstractCoordinate, ...],
+        box: tuple[FloatArray, FloatArray],
+        samples: Sequence[Sample],
+    ) -> "HardCuts":
+        """From what a search knows."""
+        return cls(selection, coordinates, box, np.where(loosest_is_low(layout), 1.0, -1.0), tuple(samples))
+
+    def at(self, position: FloatArray) -> Selection:
+        """The hard selection at a position, shape (threshold,).
+
+        Raises:
+            InputError: nothing can pass it.
+        """
+        return self.selection.at([self._threshold(number, float(score)) for number, score in enumerate(position)])
+
+    def _threshold(self, number: int, score: float) -> float:
+        coordinate = self.coordinates[number]
+        value = float(coordinate.between(np.array([score]))[0])
+        if isinstance(coordinate, NormalScores) and value in (coordinate.knots[0], coordinate.knots[-1]):
+            value = coordinate.threshold(score)  # just beyond all events if they are all to pass
+        bounds = self.selection.cuts[self.selection.cut_of_threshold[number]].bounds
+        return value if bounds is None else float(np.clip(value, *bounds))
+
+    def moved(self, position: FloatArray, shift: float) -> FloatArray:
+        """All thresholds tighter by the same distance in the coordinates, as far as bounds allow."""
+        return np.clip(position + shift * self.tighter, *self.box)
+
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest signal efficiency within the bounds."""
+        low, high = self.box
+        ends = np.where(self.tighter > 0, high, low), np.where(self.tighter > 0, low, high)
+        tight, loose = (self._share(end) for end in ends)
+        return tight, loose
+
+    def _share(self, position: FloatArray) -> float:
+        try:
+            return _efficiency(self.samples, self.at(position), signal=True)[0]
+        except InputError:
+            return 0.0  # a window without inside
+
+    def shifted(self, position: FloatArray, efficiency: float) -> FloatArray:
+        """All thresholds moved together until the signal efficiency is reached, within one event.
+
+        Bisection; events that pass at both ends, or at neither, are not looked at again. If no shift reaches the
+        efficiency, as close as the bounds let it.
+        """
+        signals = [sample for sample in self.samples if sample.signal]
+        missing = efficiency * sum(sample.total for sample in signals)
+        tight, loose = float(np.max(self.box[1] - self.box[0])), -float(np.max(self.box[1] - self.box[0]))
+        rest, excess = [np.arange(len(sample)) for sample in signals], np.inf
+        for _ in range(_MOST_HALVINGS):
+            middle = 0.5 * (tight + loose)
+            there = self.moved(position, middle)
+            passed = [self._passed(sample, events, there) for sample, events in zip(signals, rest, strict=True)]
+            more = sum(float(np.sum(s.weights[e[p]])) for s, e, p in zip(signals, rest, passed, strict=True))
+            if more >= missing:
+                loose, excess = middle, more - missing
+                rest = [events[kept] for events, kept in zip(rest, passed, strict=True)]
+            else:
+                tight, missing = middle, missing - more
+                rest = [events[~kept] for events, kept in zip(rest, passed, strict=True)]
+        return self.moved(position, tight if missing < excess else loose)
+
+    def _passed(self, sample: Sample, events: NDArray[Any], position: FloatArray) -> NDArray[np.bool_]:
+        columns = {name: sample.columns[name][events] for name in self.selection.columns}
+        try:
+            return self.at(position).mask(columns, missing=sample.missing)
+        except InputError:
+            return np.zeros(len(events), dtype=bool)
+
+    def idle(self, position: FloatArray) -> NDArray[np.bool_]:
+        """Whether each threshold is beyond all events, so that it removes none, shape (threshold,)."""
+        ends = [coordinate.between(np.array(coordinate.limits)) for coordinate in self.coordinates]
+        here = np.array(self.at(position).thresholds, dtype=np.float64)
+        loosest = np.array([end[0 if side > 0 else 1] for end, side in zip(ends, self.tighter, strict=True)])
+        return np.asarray((here - loosest) * self.tighter < 0.0)
+
+    def background(self, position: FloatArray) -> float:
+        """Background efficiency."""
+        return _efficiency(self.samples, self.at(position), signal=False)[0]

@@ -1,0 +1,1 @@
+"""Events with weights and systematic variations, from memory, files or a seed."""

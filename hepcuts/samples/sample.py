@@ -1,0 +1,277 @@
+"""Samples of simulated events: columns, weights and systematic uncertainties; checked once, then immutable."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.columns import Numbers, checked_columns, read_column
+from hepcuts._core.errors import InputError, SampleError
+from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
+
+from .modifiers import HistoSys, Modifier, Variation, check_name, number
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sample:
+    """Events of one origin, a signal or a background: columns, weights, systematic uncertainties.
+
+    Attributes:
+        name: the sample's name in the likelihood and in figures.
+        columns: feature name to values, each of shape (event,), read-only.
+        weights: expected number of events that each simulated event stands for, shape (event,), read-only.
+            Negative weights are allowed.
+        signal: whether the parameter of interest scales this sample.
+        modifiers: its systematic uncertainties.
+        missing: the number that stands for "this quantity does not exist for this event", or None. Such a value
+            is never compared with a threshold: see ``missing`` of `hepcuts.Cut`.
+        staterror: whether the finite number of simulated events is an uncertainty of the likelihood.
+
+    Args:
+        name: see above.
+        columns: a mapping of arrays, a pandas data frame or a structured array.
+        weights: shape (event,), the name of a column that holds them, or None for 1 each.
+        signal: see above.
+        modifiers: see above.
+        missing: see above.
+        staterror: see above.
+
+    Raises:
+        SampleError: NaN, infinite values, unequal lengths, unknown or duplicate names, no events, all weights zero.
+
+    Example:
+        >>> ttbar = Sample("ttbar", {"pt": [20.0, 50.0, 80.0]}, weights=[0.5, 0.5, 0.4])
+        >>> ttbar
+        Sample('ttbar', background, 3 events, yield 1.4 +- 0.812, columns: pt)
+    """
+
+    name: str
+    columns: Columns
+    weights: FloatArray
+    signal: bool
+    modifiers: tuple[Modifier, ...]
+    missing: float | None
+    staterror: bool
+
+    def __init__(
+        self,
+        name: str,
+        columns: ColumnsLike,
+        *,
+        weights: Numbers | str | None = None,
+        signal: bool = False,
+        modifiers: Iterable[Modifier] | Modifier = (),
+        missing: FloatLike | None = None,
+        staterror: bool = True,
+    ) -> None:
+        check_name(name, "sample")
+        missing = None if missing is None else number(missing, f"Sample {name!r}: missing", finite=False)
+        table = dict(checked_columns(columns, name, missing))
+        if isinstance(weights, str):
+            if weights not in table:
+                rows = len(next(iter(table.values())))
+                raise SampleError(
+                    f"Sample {name!r}: no column {weights!r} to take the weights from; its columns of {rows} rows are "
+                    f"{', '.join(table)}."
+                )
+            weights = table.pop(weights)
+        # Without columns (only weights, to count) the weights say how many events there are.
+        checked = np.ones(len(next(iter(table.values())))) if weights is None else weights
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "columns", MappingProxyType(table))
+        object.__setattr__(self, "weights", read_column(checked, sample=name, column="weights"))
+        object.__setattr__(self, "signal", bool(signal))
+        object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
+        object.__setattr__(self, "missing", missing)
+        object.__setattr__(self, "staterror", bool(staterror))
+        self._check()
+
+    def _check(self) -> None:
+        if len(self.weights) != len(self):
+            raise SampleError(f"Sample {self.name!r}: {len(self.weights)} weights for {len(self)} events.")
+        if not np.any(self.weights):
+            raise SampleError(f"Sample {self.name!r}: all {len(self)} weights are zero; the sample has no yield.")
+        seen: set[tuple[type, str]] = set()
+        for modifier in self.modifiers:
+            if not isinstance(modifier, Modifier):
+                raise SampleError(f"Sample {self.name!r}: {modifier!r} is not a modifier such as NormSys or HistoSys.")
+            if (type(modifier), modifier.name) in seen:
+                raise SampleError(f"Sample {self.name!r}: two {type(modifier).__name__} are named {modifier.name!r}.")
+            seen.add((type(modifier), modifier.name))
+            if isinstance(modifier, HistoSys):
+                self._check_variation(modifier)
+
+    def _check_variation(self, modifier: HistoSys) -> None:
+        for side, variation in modifier.sides.items():
+            where = f"{self.name}: HistoSys {modifier.name!r}, {side}"
+            for column, values in variation.columns.items():
+                self.column(column)
+                read_column(values, sample=where, column=column, missing=self.missing)
+            arrays = dict(variation.columns)
+            if variation.weights is not None:
+                arrays["weights"] = variation.weights
+            for column, values in arrays.items():
+                if len(np.asarray(values)) != len(self):
+                    raise SampleError(
+                        f"Sample {where}: column {column!r} has {len(np.asarray(values))} rows for {len(self)} events; "
+                        "a variation has one value for each event of the nominal sample, in the same order."
+                    )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        make = functools.partial(
+            type(self),
+            self.name,
+            dict(self.columns) or {"weights": self.weights},
+            weights=self.weights if self.columns else "weights",
+            signal=self.signal,
+            modifiers=self.modifiers,
+            missing=self.missing,
+            staterror=self.staterror,
+        )
+        return make, ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), self.weights))
+
+    def __repr__(self) -> str:
+        kind = "signal" if self.signal else "background"
+        return (
+            f"Sample({self.name!r}, {kind}, {len(self)} events, yield {self.total:.4g} +- "
+            f"{np.sqrt(np.sum(self.weights**2)):.3g}, columns: {', '.join(self.columns)})"
+        )
+
+    @property
+    def total(self) -> float:
+        """Sum of weights: the expected number of events before any cut."""
+        return float(np.sum(self.weights))
+
+    def column(self, name: str) -> FloatArray:
+        """One column, shape (event,).
+
+        Raises:
+            SampleError: there is no such column; the message lists those there are.
+        """
+        if name not in self.columns:
+            raise SampleError(
+                f"Sample {self.name!r} has no column {name!r}; its columns of {len(self)} rows are "
+                f"{', '.join(self.columns) or '(none)'}."
+            )
+        return self.columns[name]
+
+    def varied(self, variation: Variation | None) -> tuple[Columns, FloatArray]:
+        """Columns and weights under one side of a systematic uncertainty; the nominal ones for None."""
+        if variation is None:
+            return self.columns, self.weights
+        columns = {**self.columns, **{name: np.asarray(values) for name, values in variation.columns.items()}}
+        return columns, self.weights if variation.weights is None else np.asarray(variation.weights)
+
+    def take(self, events: NDArray[Any], *, scale: float = 1.0) -> "Sample":
+        """Some of the events (indices or a mask, shape (event,)), all weights times `scale`.
+
+        Raises:
+            SampleError: no event is left.
+        """
+        return Sample(
+            self.name,
+            {name: values[events] for name, values in self.columns.items()},
+            weights=self.weights[events] * scale,
+            signal=self.signal,
+            modifiers=[_scaled(modifier.take(events), scale) for modifier in self.modifiers],
+            missing=self.missing,
+            staterror=self.staterror,
+        )
+
+    def split(self, fraction: float, *, seed: int | np.random.Generator) -> tuple["Sample", "Sample"]:
+        """Split at random into two samples that each stand for the whole yield.
+
+        Args:
+            fraction: fraction of events in the first part, between 0 and 1.
+            seed: seed or generator of the random permutation.
+
+        Returns:
+            Two samples; weights are scaled by the inverse fractions of events, so that both expect the same number
+            of events as the whole.
+
+        Raises:
+            InputError: the fraction is not between 0 and 1, or a part would be empty.
+
+        Example:
+            >>> half, other = Sample("b", {"x": range(10)}).split(0.5, seed=1)
+            >>> len(half), half.total, len(other), other.total
+            (5, 10.0, 5, 10.0)
+        """
+        size = len(self)
+        first = round(size * fraction)
+        if not 0 < first < size:
+            raise InputError(
+                f"Sample {self.name!r}: a fraction of {fraction} of {size} events leaves one part without events; "
+                "choose a fraction between 0 and 1 and at least two events."
+            )
+        order = np.random.default_rng(seed).permutation(size)
+        return (
+            self.take(np.sort(order[:first]), scale=size / first),
+            self.take(np.sort(order[first:]), scale=size / (size - first)),
+        )
+
+
+def _scaled(modifier: Modifier, scale: float) -> Modifier:
+    """The modifier for weights that were multiplied by `scale`."""
+    if not isinstance(modifier, HistoSys) or scale == 1.0:
+        return modifier
+    sides = {
+        side: dataclasses.replace(
+            variation, weights=None if variation.weights is None else np.asarray(variation.weights) * scale
+        )
+        for side, variation in modifier.sides.items()
+    }
+    return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
+
+
+def check_samples(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Check a list of samples for use in one likelihood.
+
+    Raises:
+        SampleError: not samples, none at all, two of one name, no signal, or no background.
+    """
+    checked = tuple(samples)
+    for sample in checked:
+        if not isinstance(sample, Sample):
+            raise SampleError(f"Expected hepcuts.Sample objects, got {type(sample).__name__}.")
+    names = [sample.name for sample in checked]
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise SampleError(f"Samples share the names {duplicates}; every sample needs its own name.")
+    for what, count in (
+        ("signal", sum(s.signal for s in checked)),
+        ("background", sum(not s.signal for s in checked)),
+    ):
+        if count == 0:
+            hint = "mark one with Sample(..., signal=True)" if what == "signal" else "add one with signal=False"
+            raise SampleError(f"No {what} among the samples {names}; {hint}.")
+    return checked
+
+
+def hold_out(
+    samples: Sequence[Sample], holdout: float | None, *, seed: int | np.random.Generator
+) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
+    """Training and held-out samples, each of which stands for the whole yield.
+
+    Args:
+        samples: to be split.
+        holdout: fraction of the events of each that is held out, or None for none.
+        seed: seed or generator of the random permutations.
+
+    Raises:
+        InputError: the fraction is not between 0 and 1, or leaves a part without events.
+    """
+    if holdout is None:
+        return tuple(samples), None
+    if not 0 < holdout < 1:
+        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
+    generator = np.random.default_rng(seed)
+    parts = [sample.split(1.0 - holdout, seed=generator) for sample in samples]
+    return tuple(first for first, _ in parts), tuple(second for _, second in parts)

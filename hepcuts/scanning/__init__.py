@@ -1,0 +1,1 @@
+"""Every threshold of one cut: values, optima and how stable they are."""

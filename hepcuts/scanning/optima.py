@@ -1,0 +1,165 @@
+"""Optima of a scan, and what is to be known beside them: an optimum is not a number."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
+
+from .metrics import AbstractMetric, Table
+
+Threshold = float | tuple[float, float]
+"""Of a cut, or the two edges of a window."""
+Range = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
+"""Smallest and largest threshold; of a window that of either edge."""
+
+FEW_EVENTS = 10.0
+"""Effective simulated background events behind a cut below which its significance is that of the simulation."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimum:
+    """Where a metric is best, and what that rests on.
+
+    Attributes:
+        metric: name of the metric.
+        threshold: the best threshold; of a window its two edges.
+        value: the metric there, on the events that chose the threshold: on average too good.
+        uncertainty: one standard deviation of the metric at this threshold from the finite simulation, by bootstrap
+            replicas of the events.
+        held_out: the metric on events that did not choose the threshold: each part of the events behind the cut that
+            the other parts choose, summed over the parts.
+        plateau: smallest and largest threshold around the best at which the metric is within 1 % of its best.
+        statistical_plateau: smallest and largest threshold at which the metric is within one standard deviation of its
+            best (of the difference, which is much smaller than that of the value). Between them there may be worse
+            ones: from event to event a metric fluctuates.
+        interval: where the best threshold of a replica of the events lies, central 68 %.
+        signal: expected signal behind the cut.
+        background: expected background behind the cut.
+        effective_background: effective number of simulated background events behind the cut.
+        excluded: what the guard against too few of them excluded, "" if nothing.
+        message: what to keep in mind.
+    """
+
+    metric: str
+    threshold: Any
+    value: float
+    plateau: Any
+    signal: float
+    background: float
+    effective_background: float
+    message: str
+    uncertainty: float = np.nan
+    held_out: float = np.nan
+    statistical_plateau: Any = (np.nan, np.nan)
+    interval: Any = (np.nan, np.nan)
+    excluded: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The threshold that one metric chooses, judged by another one (the profile likelihood).
+
+    Attributes:
+        metric: name of the metric.
+        threshold: its best threshold.
+        value: the metric there.
+        plateau: thresholds around it at which the metric is within 1 % of its best.
+        significance: discovery significance of the profile likelihood at this threshold; NaN if it has none.
+        loss: by how much that is less than the best one.
+        fraction: that significance over the best one.
+        held_out: significance on events that did not choose the threshold, see `Optimum`; NaN without folds.
+        effective_background: effective number of simulated background events behind the cut.
+    """
+
+    metric: str
+    threshold: Any
+    value: float
+    plateau: Any
+    significance: float
+    loss: float
+    fraction: float
+    held_out: float
+    effective_background: float
+
+
+def guarded(metric: AbstractMetric, table: Table, min_background: float) -> NDArray[np.bool_]:
+    """Rows whose value of a metric may be trusted, shape (row,).
+
+    A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
+    Losses do not.
+    """
+    if metric.sign < 0:
+        return np.ones(len(table.thresholds), dtype=bool)
+    return table.effective_background >= min_background
+
+
+def best_row(metric: AbstractMetric, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
+    """The row at which a metric is best among those allowed; -1 if there is none."""
+    usable = np.where(allowed, metric.sign * values, np.nan)
+    return int(np.nanargmax(usable)) if np.any(np.isfinite(usable)) else -1
+
+
+def exclusion(
+    metric: AbstractMetric, table: Table, values: FloatArray, best: int, min_background: float
+) -> tuple[str, bool]:
+    """What the guard excluded, in words, and whether any of it would have been better."""
+    out = ~guarded(metric, table, min_background) & np.isfinite(values)
+    if not out.any():
+        return "", False
+    what = f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background events"
+    top = best_row(metric, values, out)
+    if metric.sign * values[top] <= metric.sign * values[best]:
+        return f"{what} (none is better)", False
+    effective = table.effective_background[top]
+    return f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events", True
+
+
+def ranges(thresholds: FloatArray, best: int, good: NDArray[np.bool_], *, gaps: bool = False) -> Range:
+    """Smallest and largest threshold around the best one up to which all are good; each edge of a window for itself.
+
+    Args:
+        thresholds: shape (row,), ascending, or (row, 2).
+        best: the best row.
+        good: shape (row,).
+        gaps: whether there may be worse ones between: the smallest and the largest good one.
+    """
+    if thresholds.ndim == 1:
+        return _around(thresholds, best, good, gaps=gaps)
+    sides = []
+    for edge in (0, 1):
+        # The other edge stays where it is.
+        rows = np.flatnonzero(thresholds[:, 1 - edge] == thresholds[best, 1 - edge])
+        rows = rows[np.argsort(thresholds[rows, edge])]
+        position = int(np.flatnonzero(rows == best)[0])
+        sides.append(_around(thresholds[rows, edge], position, good[rows], gaps=gaps))
+    return sides[0], sides[1]
+
+
+def _around(points: FloatArray, best: int, good: NDArray[np.bool_], *, gaps: bool) -> tuple[float, float]:
+    if gaps:
+        within = points[good]
+        return float(within.min()), float(within.max())
+    bad = np.flatnonzero(~good)
+    first, last = bad[bad < best].max(initial=-1) + 1, bad[bad > best].min(initial=len(points)) - 1
+    return float(points[first]), float(points[last])
+
+
+def plain(threshold: Any) -> Threshold:
+    """A row's threshold as a number, or a pair of them."""
+    return float(threshold) if np.ndim(threshold) == 0 else (float(threshold[0]), float(threshold[1]))
+
+
+def shown(threshold: Any) -> str:
+    """A threshold as text."""
+    if np.ndim(threshold) == 0:
+        return f"{float(threshold):.5g}"
+    return f"{float(threshold[0]):.4g}, {float(threshold[1]):.4g}"
+
+
+def no_value(metric: str, size: int, reason: str) -> InputError:
+    """The error of a metric without any value."""
+    return InputError(f"Metric {metric!r} has no value at any of {size} thresholds: {reason}.")

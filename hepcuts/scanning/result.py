@@ -1,0 +1,275 @@
+"""What a scan found: all metrics at all thresholds, their optima, and how far these can be trusted."""
+
+import dataclasses
+import html
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
+from hepcuts.cuts import AbstractCut
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.cumulative import Cumulative
+
+from .metrics import AbstractMetric, Table, fraction
+from .optima import FEW_EVENTS, Choice, Optimum, best_row, exclusion, guarded, no_value, plain, ranges, shown
+from .profiling import PROFILE
+from .stability import Resampler, Stability
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ScanResult:
+    """All metrics at all thresholds of one cut.
+
+    Attributes:
+        cut: the cut (or window) that was scanned.
+        thresholds: shape (threshold,), ascending; of a window low and high edges, shape (threshold, 2).
+        values: metric to values, each of shape (threshold,); NaN where a metric has no value (see `reason`).
+        table: yields behind each threshold.
+        samples: the samples.
+        evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
+            of many thresholds is not everywhere.
+        min_background: least effective number of simulated background events behind the optimum of a figure of merit.
+        replicas: number of bootstrap replicas behind the uncertainties.
+        folds: number of parts of the events behind the held-out values.
+        seed: of replicas and parts.
+    """
+
+    cut: AbstractCut
+    thresholds: FloatArray
+    values: Mapping[str, FloatArray]
+    table: Table
+    samples: tuple[Sample, ...]
+    _metrics: tuple[AbstractMetric, ...]
+    evaluated: Mapping[str, Any]
+    _cumulative: Cumulative
+    min_background: float = FEW_EVENTS
+    replicas: int = 100
+    folds: int = 5
+    seed: int = 0
+    _known_stability: dict[float, Stability] = dataclasses.field(default_factory=dict, init=False)
+
+    @property
+    def metrics(self) -> dict[str, AbstractMetric]:
+        """The metrics by name."""
+        return {m.name: m for m in self._metrics}
+
+    @property
+    def signal_efficiency(self) -> FloatArray:
+        """Fraction of the signal behind the cut, shape (threshold,)."""
+        return fraction(self.table.signal, self.table.all_signal)
+
+    @property
+    def background_efficiency(self) -> FloatArray:
+        """Fraction of the background behind the cut, shape (threshold,)."""
+        return fraction(self.table.background, self.table.all_background)
+
+    @property
+    def purity(self) -> FloatArray:
+        """S / (S + B) behind the cut, shape (threshold,); NaN where nothing is left."""
+        return fraction(self.table.signal, self.table.signal + self.table.background)
+
+    def _known(self, name: str) -> AbstractMetric:
+        if name not in self.metrics:
+            raise InputError(f"Metric {name!r} was not scanned; the scan has {', '.join(self.metrics)}.")
+        return self.metrics[name]
+
+    def optimum(self, name: str, *, min_background: float | None = None) -> Optimum:
+        """The best threshold of a metric, and what that rests on.
+
+        It was chosen by the events that it is evaluated on, and is therefore on average too good: see its `held_out`.
+        The first call evaluates replicas and folds for all metrics; a scan with ``replicas=0, folds=0`` does without.
+
+        Args:
+            name: of the metric.
+            min_background: least effective number of simulated background events behind the cut, or None for that of
+                the scan; losses are not concerned. If no threshold has so many, all are taken, and the message says
+                so.
+
+        Raises:
+            InputError: the metric was not scanned, or has no value at any threshold.
+        """
+        m, values = self._known(name), self.values[name]
+        if not np.any(np.isfinite(values)):
+            raise no_value(name, len(values), self.reason(name, 0))
+        least = self.min_background if min_background is None else float(min_background)
+        best, excluded, message = self._best(m, least)
+        stability = self._stability(least)
+        allowed = guarded(m, self.table, least)
+        allowed = allowed if allowed[best] else np.ones(len(values), dtype=bool)
+        good = allowed & (m.sign * values >= m.sign * values[best] - 0.01 * abs(values[best]))
+        seen = np.flatnonzero(self.evaluated[name])
+        return Optimum(
+            name,
+            plain(self.thresholds[best]),
+            float(values[best]),
+            ranges(self.thresholds[seen], int(np.searchsorted(seen, best)), good[seen]),
+            float(self.table.signal[best]),
+            float(self.table.background[best]),
+            float(self.table.effective_background[best]),
+            message,
+            stability.uncertainty(name, best),
+            stability.held_out[name],
+            self._statistical_plateau(m, best, (stability, allowed)),
+            self._interval(name, stability),
+            excluded,
+        )
+
+    def _best(self, m: AbstractMetric, least: float) -> tuple[int, str, str]:
+        """Row of the best threshold, what the guard excluded, and what to keep in mind."""
+        values = self.values[m.name]
+        best = best_row(m, values, guarded(m, self.table, least))
+        notes = []
+        excluded = ""
+        if best < 0:
+            best = best_row(m, values, np.ones(len(values), dtype=bool))
+            notes.append(f"no threshold has {least:g} effective background events behind it")
+        else:
+            excluded, better = exclusion(m, self.table, values, best, least)
+            notes += [f"excluded are {excluded}"] if better else []
+        effective = self.table.effective_background[best]
+        if effective < FEW_EVENTS:
+            notes.append(f"rests on {effective:.1f} effective simulated background events")
+        if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
+            notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
+        return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])
+
+    def _stability(self, least: float) -> Stability:
+        """Replicas and folds, evaluated once."""
+        if least not in self._known_stability:
+            known = [(m, self.values[m.name]) for m in self._metrics if np.any(np.isfinite(self.values[m.name]))]
+            resampler = Resampler(self._cumulative, self.table, known, [s.weights for s in self.samples], least)
+            self._known_stability[least] = resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
+        return self._known_stability[least]
+
+    def _statistical_plateau(self, m: AbstractMetric, best: int, context: tuple[Stability, Any]) -> Any:
+        """Thresholds around the best that are not worse by more than one standard deviation of the difference."""
+        stability, allowed = context
+        edges = (np.nan, np.nan)
+        if self.replicas < 2:
+            return edges if self.thresholds.ndim == 1 else (edges, edges)
+        good = stability.not_worse(m, self.values[m.name], best) & allowed[stability.rows]
+        position = int(np.searchsorted(stability.rows, best))
+        return ranges(self.thresholds[stability.rows], position, good, gaps=True)
+
+    def _interval(self, name: str, stability: Stability) -> Any:
+        """Central 68 % of the best thresholds of the replicas."""
+        found = self.thresholds[stability.best[name]]
+        if len(found) < 2:
+            found = np.full((1, *self.thresholds.shape[1:]), np.nan)
+        low, high = np.quantile(found, [0.15865525, 0.84134475], axis=0)
+        if self.thresholds.ndim == 1:
+            return float(low), float(high)
+        return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+
+    def choices(self) -> tuple[Choice, ...]:
+        """What the optimum of each metric is worth: the significance of the profile likelihood there.
+
+        Raises:
+            InputError: the scan does not have the metric ``"profile"``, or it has no value anywhere.
+        """
+        best = self.optimum(PROFILE.name)
+        stability = self._stability(self.min_background)
+        found = []
+        for m in self._metrics:
+            values = self.values[m.name]
+            if not np.any(np.isfinite(values)):
+                continue
+            row, _, _ = self._best(m, self.min_background)
+            z = float(self.values[PROFILE.name][row])
+            if not self.evaluated[PROFILE.name][row]:
+                z = float(PROFILE(self.table.take(np.array([row])))[0])
+            chosen = self.optimum(m.name)
+            found.append(
+                Choice(
+                    m.name,
+                    chosen.threshold,
+                    chosen.value,
+                    chosen.plateau,
+                    z,
+                    best.value - z,
+                    z / best.value if best.value else np.nan,
+                    stability.held_out_significance[m.name],
+                    chosen.effective_background,
+                )
+            )
+        return tuple(found)
+
+    def reason(self, name: str, position: int) -> str:
+        """Why a metric is NaN at a threshold; an empty string where it is not."""
+        self._known(name)
+        if np.isfinite(self.values[name][position]):
+            return ""
+        if not self.evaluated[name][position]:
+            return "not evaluated: of many thresholds the profile likelihood is evaluated only around its optimum"
+        return self.table.reason(position)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row for each threshold: yields, efficiencies, purity and all metrics."""
+        edges = {"threshold": self.thresholds}
+        if self.thresholds.ndim > 1:
+            edges = {"low": self.thresholds[:, 0], "high": self.thresholds[:, 1]}
+        table = {
+            "signal": self.table.signal,
+            "background": self.table.background,
+            "signal_efficiency": self.signal_efficiency,
+            "background_efficiency": self.background_efficiency,
+            "purity": self.purity,
+            "effective_background": self.table.effective_background,
+        }
+        return pd.DataFrame(edges | table | dict(self.values))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the normalized metrics (`hepcuts.plotting.scan`) and return the artists."""
+        from hepcuts import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+
+        return plotting.scan(self, ax=ax)
+
+    def explorer(self, path: str | Path, *, title: str | None = None) -> Path:
+        """Write a self-contained HTML page with a cut to drag (`hepcuts.plotting.explorer`) and return its path."""
+        from hepcuts.plotting import explorer  # noqa: PLC0415 (only needed when a page is written)
+
+        return explorer.write(self, path, title=title)
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """The optima as text, see the columns of the printed scan."""
+        found = [self.optimum(name) for name in self.metrics if np.any(np.isfinite(self.values[name]))]
+        return [
+            (
+                o.metric,
+                shown(o.threshold),
+                _between(o.plateau),
+                _between(o.interval),
+                f"{o.value:.5g}" + (f" +- {o.uncertainty:.2g}" if np.isfinite(o.uncertainty) else ""),
+                f"{o.held_out:.5g}" if np.isfinite(o.held_out) else "",
+                f"{o.signal:.5g}",
+                f"{o.background:.5g}",
+                f"{o.effective_background:.4g}" + (" !" if o.effective_background < FEW_EVENTS else ""),
+            )
+            for o in found
+        ]
+
+    def __repr__(self) -> str:
+        size = f"{len(self.thresholds)} threshold{'s' if len(self.thresholds) != 1 else ''}"
+        table = [_HEAD, *self.rows()]
+        widths = [max(len(row[i]) for row in table) for i in range(len(_HEAD))]
+        lines = ["  ".join(["", row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table]
+        return "\n".join([f"Scan of {self.cut} at {size}", *lines])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{c}</th>" for c in _HEAD)
+        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self.rows())
+        return f"<table><caption>Scan of {html.escape(str(self.cut))}</caption><tr>{head}</tr>{body}</table>"
+
+
+_HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
+
+
+def _between(found: Any) -> str:
+    if np.ndim(found) > 1:
+        return ", ".join(_between(edge) for edge in found)
+    return f"{found[0]:.4g} to {found[1]:.4g}" if np.all(np.isfinite(found)) else ""

@@ -1,0 +1,302 @@
+"""How far an optimum can be trusted: replicas of the events (bootstrap), and events that did not choose it (folds)."""
+
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tqdm
+from numpy.typing import NDArray
+
+from hepcuts._core.types import FloatArray
+from hepcuts.templates.cumulative import Cumulative
+from hepcuts.templates.resampled import Counts, Places
+from hepcuts.templates.templates import Yields
+
+from .metrics import AbstractMetric, Table, fraction
+from .optima import best_row, guarded
+from .profiling import PROFILE, ProfileSignificance
+from .soft_loss import SoftCrossEntropy
+
+_ROWS, _NEAR = 400, 80
+"""Rows all over the scan at which replicas are evaluated, and as many more near the optimum of each metric."""
+_NUMBERS = 4_000_000
+"""Yields of replicas that are held at once."""
+_SMALL = 100
+"""Yields of a model of which the profile likelihood is fitted at as many points as other metrics are evaluated."""
+_SLOW = 20_000_000
+"""Events and yields of all replicas from which on progress is shown."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stability:
+    """What replicas and folds say about the optima of a scan.
+
+    Attributes:
+        rows: positions of the thresholds that were looked at, ascending, shape (point,).
+        replicas: metric to its values in replicas of the events, shape (replica, point).
+        best: metric to the best row of each replica in which it has a value, shape (at most replica,).
+        held_out: metric to its value on events that did not choose the threshold; NaN without folds.
+        held_out_significance: metric to the profile likelihood's significance there.
+    """
+
+    rows: NDArray[np.int64]
+    replicas: Mapping[str, FloatArray]
+    best: Mapping[str, NDArray[np.int64]]
+    held_out: Mapping[str, float]
+    held_out_significance: Mapping[str, float]
+
+    def uncertainty(self, metric: str, row: int) -> float:
+        """Standard deviation of a metric at a row over the replicas; NaN without any."""
+        found = self.replicas[metric][:, np.searchsorted(self.rows, row)]
+        found = found[np.isfinite(found)]
+        return float(np.std(found, ddof=1)) if len(found) > 1 else np.nan
+
+    def not_worse(self, metric: AbstractMetric, values: FloatArray, row: int) -> NDArray[np.bool_]:
+        """Points at which a metric is within one standard deviation of its value at a row, shape (point,).
+
+        Of the difference, since both move together from replica to replica. Points without replicas do not count.
+        """
+        replicas = self.replicas[metric.name]
+        differences = replicas[:, [np.searchsorted(self.rows, row)]] - replicas
+        known = np.isfinite(differences).sum(axis=0) > 1
+        spread = np.full(len(self.rows), -np.inf)
+        spread[known] = np.nanstd(differences[:, known], axis=0, ddof=1)
+        gap = metric.sign * (values[row] - values[self.rows])
+        good: NDArray[np.bool_] = (gap <= spread) | (self.rows == row)
+        return good
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Resampler:
+    """Evaluates the metrics of a scan on replicas and parts of its events.
+
+    Args:
+        cumulative: the sorted events.
+        table: of the scan.
+        metrics: with their values in the scan, shape (row,); those without any are left out.
+        weights: of each sample's events.
+        min_background: least effective number of simulated background events of an optimum.
+    """
+
+    cumulative: Cumulative
+    table: Table
+    metrics: Sequence[tuple[AbstractMetric, FloatArray]]
+    weights: Sequence[FloatArray]
+    min_background: float
+
+    def run(self, *, replicas: int, folds: int, seed: int) -> Stability:
+        """Evaluate replicas and folds.
+
+        Args:
+            replicas: number of bootstrap replicas, each event with a Poisson distribution of mean 1: as in a staterror,
+                the number of simulated events is random.
+            folds: number of parts, or 0 for none.
+            seed: of the random numbers.
+        """
+        rows = self._rows()
+        places = Places(self.cumulative, self.table.thresholds[rows])
+        random = np.random.default_rng(seed)
+        slow = replicas * (sum(map(len, self.weights)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
+        numbers = tqdm.tqdm(range(replicas), desc="replicas", disable=not slow, leave=False)
+        drawn = ([random.poisson(1.0, len(w)).astype(np.float64) for w in self.weights] for _ in numbers)
+        values, best = self._evaluate(rows, places, ((c, c) for c in drawn), self.min_background)
+        for metric, of_scan in self._soft:
+            values[metric.name], best[metric.name] = self._resample(
+                metric, of_scan, rows, lambda _, origin: random.poisson(1.0, (replicas, len(origin)))
+            )
+        parts = [random.permutation(len(w)) % max(folds, 1) for w in self.weights]
+        held_out, significance = self._held_out(rows, places, parts, folds)
+        chosen = {name: rows[at[at >= 0]] for name, at in best.items()}
+        return Stability(rows, values, chosen, held_out, significance)
+
+    @property
+    def _cells(self) -> int:
+        """Number of yields of one row."""
+        structure = self.table.structure
+        return len(structure.variations) * len(structure.components) * structure.num_bins
+
+    @property
+    def _tabular(self) -> list[tuple[AbstractMetric, FloatArray]]:
+        """Metrics of yields."""
+        return [(m, v) for m, v in self.metrics if not isinstance(m, SoftCrossEntropy)]
+
+    @property
+    def _soft(self) -> list[tuple[SoftCrossEntropy, FloatArray]]:
+        """Metrics of events."""
+        return [(m, v) for m, v in self.metrics if isinstance(m, SoftCrossEntropy)]
+
+    def _rows(self) -> NDArray[np.int64]:
+        """Some rows all over the scan, more of them near each optimum."""
+        size = len(self.table.thresholds)
+        if size <= _ROWS:
+            return np.arange(size)
+        chosen = [np.linspace(0, size - 1, _ROWS).round()]
+        for metric, values in self.metrics:
+            near = self._near_optimum(metric, values, np.arange(size), 0.05)
+            chosen.append(_some(near, _NEAR))
+            chosen.append(np.array([self._best(metric, values)]))
+        return np.unique(np.concatenate(chosen)).astype(np.int64)
+
+    def _best(self, metric: AbstractMetric, values: FloatArray) -> int:
+        best = best_row(metric, values, guarded(metric, self.table, self.min_background))
+        return best if best >= 0 else best_row(metric, values, np.ones(len(values), dtype=bool))
+
+    def _near_optimum(self, metric: AbstractMetric, values: FloatArray, rows: Any, fraction: float) -> Any:
+        """Those of some rows whose value is within a fraction of the best."""
+        best = values[self._best(metric, values)]
+        allowed = guarded(metric, self.table, self.min_background)
+        allowed = allowed if np.any(allowed & np.isfinite(values)) else np.ones(len(values), dtype=bool)
+        good = allowed & (metric.sign * (best - values) <= fraction * abs(best))
+        return rows[good[rows]]
+
+    def _points(self, metric: AbstractMetric, values: FloatArray, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Points at which a metric is evaluated: those that take time only where they may be best."""
+        if not isinstance(metric, (ProfileSignificance, SoftCrossEntropy)):
+            return np.arange(len(rows))
+        near = self._near_optimum(metric, values, rows, 0.1)
+        # Fits of large models take long: fewer points tell as much of the width.
+        number = int(np.clip(_NEAR * _SMALL / self._cells, 12, _NEAR))
+        return np.searchsorted(rows, np.unique(np.append(_some(near, number), self._best(metric, values))))
+
+    def _evaluate(
+        self,
+        rows: NDArray[np.int64],
+        places: Places,
+        weighted: Iterable[tuple[Counts, Counts]],
+        min_background: float,
+    ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.int64]]]:
+        """Values of all metrics, shape (replica, point), and the best point of each replica or -1."""
+        size = max(1, _NUMBERS // (self._cells * len(rows)))
+        values: dict[str, list[FloatArray]] = {m.name: [np.zeros((0, len(rows)))] for m, _ in self._tabular}
+        best: dict[str, list[int]] = {m.name: [] for m, _ in self._tabular}
+        waiting: list[tuple[Yields, tuple[float, float]]] = []
+
+        def evaluate() -> None:
+            table = self._stacked(waiting)
+            for metric, of_scan in self._tabular:
+                points = self._points(metric, of_scan, rows)
+                found, chosen = _choose(metric, table, points, len(rows), min_background)
+                values[metric.name].append(found)
+                best[metric.name].extend(chosen)
+            waiting.clear()
+
+        for counts, squares in weighted:
+            waiting.append((places.yields(counts, squares), self._totals(counts)))
+            if len(waiting) == size:
+                evaluate()
+        if waiting:
+            evaluate()
+        joined = {name: np.concatenate(parts) for name, parts in values.items()}
+        return joined, {name: np.array(found, dtype=np.int64) for name, found in best.items()}
+
+    def _resample(
+        self, metric: SoftCrossEntropy, of_scan: FloatArray, rows: NDArray[np.int64], factors: Any
+    ) -> tuple[FloatArray, NDArray[np.int64]]:
+        """As `_evaluate` for a metric of events."""
+        points = self._points(metric, of_scan, rows)
+        found = metric.resampled(self.table.thresholds[rows[points]], factors)
+        values = np.full((len(found), len(rows)), np.nan)
+        values[:, points] = found
+        everywhere = np.ones(len(rows), dtype=bool)
+        return values, np.array([best_row(metric, replica, everywhere) for replica in values], dtype=np.int64)
+
+    def _totals(self, counts: Counts) -> tuple[float, float]:
+        """Expected signal and background before the cut."""
+        totals = [float(np.sum(w * c)) for w, c in zip(self.weights, counts, strict=True)]
+        signal = sum(t for t, c in zip(totals, self.table.structure.components, strict=True) if c.signal)
+        return signal, sum(totals) - signal
+
+    def _stacked(self, parts: Sequence[tuple[Yields, tuple[float, float]]]) -> Table:
+        """One table of several sets of yields, one below the other."""
+        values = np.concatenate([np.asarray(yields.values) for yields, _ in parts])
+        variances = np.concatenate([np.asarray(yields.variances) for yields, _ in parts])
+        rows = len(values) // len(parts)
+        signal, background = (np.repeat([totals[side] for _, totals in parts], rows) for side in (0, 1))
+        return Table.of(
+            np.zeros(len(values)),
+            self.table.structure,
+            lambda at: Yields(values[at], variances[at]),
+            (signal, background),
+            punzi_a=self.table.punzi_a,
+        )
+
+    def _held_out(
+        self, rows: NDArray[np.int64], places: Places, parts: Sequence[NDArray[np.int64]], folds: int
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Each metric, and the profile likelihood, on the events of each part behind the cut of the other parts."""
+        names = [metric.name for metric, _ in self.metrics]
+        nothing = dict.fromkeys(names, np.nan)
+        if folds < 2:
+            return nothing, nothing
+        scale = folds / (folds - 1)
+        training = [[np.where(part == fold, 0.0, scale) for part in parts] for fold in range(folds)]
+        _, best = self._evaluate(rows, places, ((c, [x**2 for x in c]) for c in training), self.min_background / scale)
+        of_metric: dict[str, float] = {}
+        for metric, of_scan in self._soft:
+            best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, of_scan, rows, parts, folds)
+        usable = [name for name in names if np.all(best[name] >= 0)]
+        total: dict[str, Yields] = {}
+        for fold in range(folds):
+            counts = [(part == fold).astype(np.float64) for part in parts]
+            behind = places.yields(counts, counts)
+            for name in usable:
+                at = slice(best[name][fold], best[name][fold] + 1)
+                mine = Yields(np.asarray(behind.values)[at], np.asarray(behind.variances)[at])
+                total[name] = total[name] + mine if name in total else mine
+        if not usable:
+            return nothing, nothing
+        whole = self._totals([np.ones(len(part)) for part in parts])
+        table = self._stacked([(total[name], whole) for name in usable])
+        for m, _ in self._tabular:
+            if m.name in usable:
+                of_metric[m.name] = float(m(table.take(np.array([usable.index(m.name)])))[0])
+        fitted = PROFILE(table).tolist() if PROFILE.name in names else [np.nan] * len(usable)
+        significance = dict(zip(usable, fitted, strict=True))
+        return nothing | of_metric, nothing | significance
+
+    def _soft_held_out(
+        self,
+        metric: SoftCrossEntropy,
+        of_scan: FloatArray,
+        rows: NDArray[np.int64],
+        parts: Sequence[NDArray[np.int64]],
+        folds: int,
+    ) -> tuple[NDArray[np.int64], float]:
+        """Best points of the other parts, and the loss of all parts there."""
+        numbers = np.arange(folds)[:, None]
+        start = np.cumsum([0, *map(len, parts)])
+        part_of = np.concatenate(parts)
+
+        def others(sample: Any, origin: Any) -> Any:
+            return (part_of[start[sample] + origin] != numbers).astype(np.float64)
+
+        _, best = self._resample(metric, of_scan, rows, others)
+        losses = np.diagonal(metric.resampled(self.table.thresholds[rows[best]], lambda s, o: 1.0 - others(s, o)))
+        weights = np.concatenate(self.weights)
+        of_part = np.array([np.sum(weights[part_of == number]) for number in range(folds)])
+        # Of more parts than events some are empty and have no loss; if the others are, nothing chose a threshold.
+        known = float(fraction(np.nansum(losses * of_part), np.sum(of_part)))
+        return best, known if np.all(best >= 0) else np.nan
+
+
+def _choose(
+    metric: AbstractMetric, table: Table, points: NDArray[np.int64], size: int, min_background: float
+) -> tuple[FloatArray, list[int]]:
+    """Values of replicas, NaN where they are not evaluated, shape (replica, point), and the best points or -1."""
+    number = len(table.thresholds) // size
+    every = (np.arange(number)[:, None] * size + points).ravel()
+    values = np.full((number, size), np.nan)
+    values[:, points] = metric(table.take(every)).reshape(number, -1)
+    allowed = guarded(metric, table, min_background).reshape(number, size)
+    free = np.ones(size, dtype=bool)
+    chosen = [
+        best_row(metric, v, a if np.any(a & np.isfinite(v)) else free) for v, a in zip(values, allowed, strict=True)
+    ]
+    return values, chosen
+
+
+def _some(rows: Any, number: int) -> Any:
+    """Up to so many of the rows, evenly."""
+    return rows[np.linspace(0, len(rows) - 1, min(number, len(rows))).round().astype(int)]

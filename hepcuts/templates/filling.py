@@ -1,0 +1,359 @@
+"""Filling templates from events: hard, as one quotes them, or soft, differentiable in the thresholds.
+
+`fill` makes hard templates, `soft_fill` soft ones at given widths. An optimizer lays the events out once with
+`EventTable.of` and calls `EventTable.soft_yields` at every step.
+"""
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+import equinox as eqx
+import hist
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning
+from hepcuts._core.precision import float64_scope, to_numpy
+from hepcuts._core.types import AnyArray, Columns, FloatArray
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.cuts.steps import AbstractStep
+from hepcuts.cuts.steps import step as find_step
+from hepcuts.samples.modifiers import HistoSys
+from hepcuts.samples.sample import Sample, check_samples
+
+from .templates import Component, Structure, Templates, Yields, empty_histogram
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def as_selection(selection: Selection | AbstractCut | None) -> Selection | None:
+    """A single cut as a selection of one.
+
+    Raises:
+        InputError: neither a selection nor a cut nor None.
+    """
+    if isinstance(selection, AbstractCut):
+        return Selection([selection])
+    if selection is not None and not isinstance(selection, Selection):
+        raise InputError(f"selection came as {type(selection).__name__}; expected a hepcuts.Selection, a cut or None.")
+    return selection
+
+
+def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Structure:
+    """Structure of the templates that `samples` will fill.
+
+    Raises:
+        InputError: the axis has no name, is not an axis of hist, is named like another axis of the histogram, grows,
+            or takes text.
+    """
+    if axis is not None:
+        if not hasattr(axis, "traits") or not hasattr(axis, "index") or isinstance(axis, hist.axis.StrCategory):
+            raise InputError(f"axis came as {type(axis).__name__}; expected an axis of hist.axis, or None to count.")
+        if axis.traits.growth:
+            raise InputError(f"The axis {axis.name!r} grows; templates need bins that do not depend on the events.")
+        if not axis.name or axis.name in {"sample", "variation"}:
+            raise InputError(
+                f"The axis is named {axis.name!r}; its name is the column to fill, as in "
+                'hist.axis.Regular(10, 0, 100, name="mass").'
+            )
+    components = tuple(
+        Component(s.name, s.signal, tuple(m.without_events() for m in s.modifiers), s.staterror) for s in samples
+    )
+    return Structure(channel, axis, components)
+
+
+def blocks(samples: Sequence[Sample], structure: Structure) -> Iterable[tuple[int, int, Any, FloatArray, Sample]]:
+    """Variation, sample, columns and weights of everything that has events of its own."""
+    for s, sample in enumerate(samples):
+        yield 0, s, sample.columns, sample.weights, sample
+        for modifier in sample.modifiers:
+            if isinstance(modifier, HistoSys):
+                for side, variation in modifier.sides.items():
+                    columns, weights = sample.varied(variation)
+                    yield structure.position(modifier.name, side), s, columns, weights, sample
+
+
+def fill(
+    samples: Iterable[Sample],
+    selection: Selection | AbstractCut | None,
+    *,
+    axis: Any = None,
+    channel: str = "signal_region",
+) -> Templates:
+    """Fill hard templates: count the weights of the events that pass.
+
+    Args:
+        samples: at least one signal and one background.
+        selection: cuts with their thresholds, or None for all events.
+        axis: an axis of `hist.axis` whose name is the column of the observable, or None for one bin.
+        channel: name of the channel in the likelihood.
+
+    Returns:
+        Yields and variances of each sample, variation and bin.
+
+    Raises:
+        SampleError: no samples, equal names, no signal or no background, or an unknown column.
+        InputError: a threshold is not set, or the axis has no name.
+        EmptySelectionError: no event of any sample passes, or none that passes lies on the axis.
+
+    Warns:
+        OutsideAxisWarning: selected events lie outside the axis and are not counted.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> hc.fill(hc.datasets.scenario("exp10-gauss30x1", seed=1), hc.Cut("x", ">", 20.0))
+        Templates of channel 'signal_region' (1 bin, variations nominal)
+          signal: 1000 +- 31.6
+          background: 1309 +- 36.2
+    """
+    samples = check_samples(samples)
+    chosen = as_selection(selection)
+    structure = structure_of(samples, axis=axis, channel=channel)
+    histogram: Any = empty_histogram(structure)
+    outside = np.zeros(len(samples))
+    num_passed, num_filled = 0, 0
+    for variation, s, columns, weights, sample in blocks(samples, structure):
+        require_columns(sample, chosen, axis)
+        passed = np.ones(len(weights), bool) if chosen is None else chosen.mask(columns, missing=sample.missing)
+        _, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
+        observable = _observable(structure, columns, len(weights))[passed & inside]
+        histogram.fill(sample.name, structure.variations[variation], observable, weight=weights[passed & inside])
+        if variation == 0:
+            num_passed += int(passed.sum())
+            num_filled += len(observable)
+            outside[s] = np.sum(weights[passed & ~inside])
+    if num_filled == 0:
+        what = f"lies on the axis {axis.name!r}; widen it" if num_passed else "passes; loosen the cuts"
+        raise EmptySelectionError(f"Selection {chosen or '(all events)'}: no event of any sample {what}.")
+    warn_outside(outside, structure)
+    view: Any = histogram.view(flow=False)
+    yields = structure.complete(np.moveaxis(view["value"], 1, 0), np.moveaxis(view["variance"], 1, 0))
+    return Templates(structure, yields, outside)
+
+
+def _observable(structure: Structure, columns: Columns, size: int) -> NDArray[Any]:
+    """What is filled along the axis of the observable, shape (event,); zeros for counting."""
+    if structure.axis is None:
+        return np.zeros(size, dtype=np.int64)
+    values = columns[structure.axis.name]
+    if structure.axis.traits.continuous:
+        return values
+    # Axes of integers take nothing but integers, of 32 bits.
+    limits = np.iinfo(np.int32)
+    return np.floor(np.clip(np.nan_to_num(values, nan=limits.min), limits.min, limits.max)).astype(np.int64)
+
+
+def _index(axis: Any, observable: NDArray[Any]) -> NDArray[np.int64]:
+    """Bin of each of the events, shape (event,); out of range where there is none."""
+    if not isinstance(axis, hist.axis.IntCategory):
+        return np.asarray(axis.index(observable), dtype=np.int64)
+    # Of categories hist wants to be asked for none but those it has.
+    bins = np.full(observable.shape, -1, dtype=np.int64)
+    for number in range(len(axis)):
+        bins[observable == axis.bin(number)] = number
+    return bins
+
+
+def bins_of(
+    structure: Structure, columns: Columns, size: int, *, missing: float | None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Bin of each of the events, and whether it is on the axis at all, both of shape (event,).
+
+    An event whose observable is missing is on no axis, whatever number stands for it.
+    """
+    observable = _observable(structure, columns, size)
+    if structure.axis is None:
+        return observable, np.ones(size, dtype=bool)
+    bins = _index(structure.axis, observable)
+    present = ~is_missing(columns[structure.axis.name], missing)
+    return bins, present & (bins >= 0) & (bins < structure.num_bins)
+
+
+def require_columns(sample: Sample, selection: Selection | None, axis: Any) -> None:
+    """Raise if a sample lacks a column that is cut on or filled.
+
+    Raises:
+        SampleError: it does.
+    """
+    for variable in (*(selection.columns if selection else ()), *(() if axis is None else (axis.name,))):
+        sample.column(variable)
+
+
+def warn_outside(outside: FloatArray, structure: Structure) -> None:
+    """Warn the caller's caller of events, shape (sample,), that are selected but lie outside the axis."""
+    if np.any(outside):
+        lost = ", ".join(f"{c.name}: {o:.4g}" for c, o in zip(structure.components, outside, strict=True))
+        warnings.warn(
+            f"Selected events outside the axis {structure.axis.name!r} are not counted ({lost} expected events). "
+            "Widen the axis, or cut on the observable to say so.",
+            OutsideAxisWarning,
+            stacklevel=3,
+        )
+
+
+class EventTable(eqx.Module):
+    """The events of all samples and variations, laid out for soft filling. A pytree.
+
+    Attributes:
+        values: the variables that are cut on, shape (cut, event); missing values are zero.
+        missing: code of missing values (`Selection.events`), shape (cut, event).
+        weights: shape (event,).
+        cell: position of each event in the flattened (variation, sample, bin), shape (event,).
+        origin: its number within its sample, shape (event,).
+        num_nominal: the first so many events are those of the nominal variation.
+        selection: the cuts; their own thresholds are not used.
+        structure: samples, variations and bins.
+    """
+
+    values: Float[AnyArray, "cut event"]
+    missing: Any
+    weights: Float[AnyArray, " event"]
+    cell: Any
+    origin: Any
+    num_nominal: int = eqx.field(static=True)
+    selection: Selection = eqx.field(static=True)
+    structure: Structure = eqx.field(static=True)
+
+    @classmethod
+    def of(
+        cls,
+        samples: Iterable[Sample],
+        selection: Selection | AbstractCut,
+        *,
+        axis: Any = None,
+        channel: str = "signal_region",
+    ) -> "EventTable":
+        """Lay out the events of `samples`; arguments and errors as `fill`. Events outside the axis are left out."""
+        samples = check_samples(samples)
+        chosen = as_selection(selection)
+        if chosen is None:
+            raise InputError("Soft templates need a selection; got None. Use hepcuts.fill to take all events.")
+        structure = structure_of(samples, axis=axis, channel=channel)
+        values, missing, weights, cells, origins, nominal = [], [], [], [], [], 0
+        for variation, s, columns, w, sample in sorted(blocks(samples, structure), key=lambda block: block[0]):
+            require_columns(sample, chosen, axis)
+            v, m = chosen.events(columns, missing=sample.missing)
+            bins, inside = bins_of(structure, columns, len(w), missing=sample.missing)
+            values.append(v[:, inside])
+            missing.append(m[:, inside])
+            weights.append(w[inside])
+            cells.append((variation * len(samples) + s) * structure.num_bins + bins[inside])
+            origins.append(np.flatnonzero(inside))
+            nominal += int(inside.sum()) if variation == 0 else 0
+        if nominal == 0:
+            raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
+        return cls(
+            np.concatenate(values, axis=1),
+            np.concatenate(missing, axis=1),
+            np.concatenate(weights),
+            np.concatenate(cells).astype(np.int32),
+            np.concatenate(origins).astype(np.int32),
+            nominal,
+            chosen,
+            structure,
+        )
+
+    @property
+    def sample(self) -> Any:
+        """Position of each event's sample, shape (event,)."""
+        return self.cell // self.structure.num_bins % len(self.structure.components)
+
+    @property
+    def is_signal(self) -> Any:
+        """Whether each nominal event belongs to a signal sample, shape (nominal event,)."""
+        signal = jnp.asarray([component.signal for component in self.structure.components])
+        return signal[self.cell[: self.num_nominal] // self.structure.num_bins]
+
+    def soft_yields(self, thresholds: Any, widths: Any, step: AbstractStep, *, of_hard_cut: bool = False) -> Yields:
+        """Soft templates, differentiable in `thresholds` and `widths`. Pure JAX.
+
+        Both readings of the variance go to that of the hard templates as the widths go to zero.
+
+        Args:
+            thresholds: shape (threshold,).
+            widths: shape (threshold,).
+            step: the step function.
+            of_hard_cut: whether the variances are those that a hard cut of the same yields would have, sums of
+                w^2 p, and not those of the soft templates themselves, sums of (w p)^2. An optimizer wants the former:
+                a thousand events that pass with weight 1/1000 each are, to a hard cut, one event and not a thousand.
+        """
+        passed = self.selection.pass_weights(self.values, self.missing, thresholds, widths, step)
+        shape = (len(self.structure.variations), len(self.structure.components), self.structure.num_bins)
+
+        def sums(weights: Any) -> Any:
+            return jax.ops.segment_sum(weights, self.cell, num_segments=int(np.prod(shape))).reshape(shape)
+
+        squared = passed if of_hard_cut else passed**2
+        return self.structure.complete(sums(self.weights * passed), sums(self.weights**2 * squared))
+
+
+def _checked_widths(widths: Any, selection: Selection) -> FloatArray:
+    """One width for each threshold, shape (threshold,)."""
+    numbers = np.asarray(widths, dtype=np.float64)
+    shape = (len(selection.names),)
+    if numbers.shape not in {(), shape} or not np.all(np.isfinite(numbers) & (numbers >= 0)):
+        raise InputError(
+            f"widths are {widths}; expected one finite number, 0 or more, or one for each of "
+            f"{', '.join(selection.names)}."
+        )
+    return np.broadcast_to(numbers, shape)
+
+
+@float64_scope
+def soft_fill(
+    samples: Iterable[Sample],
+    selection: Selection | AbstractCut,
+    *,
+    widths: Any,
+    step: str | AbstractStep = "sigmoid",
+    axis: Any = None,
+    channel: str = "signal_region",
+) -> Templates:
+    """Fill soft templates: sum the events' weights times their pass weights.
+
+    Args:
+        samples: at least one signal and one background.
+        selection: cuts with their thresholds.
+        widths: widths of the steps in the units of the variables, one number or shape (threshold,).
+        step: the step function or its name.
+        axis: as in `fill`.
+        channel: as in `fill`.
+
+    Returns:
+        As `fill`, to which it tends as the widths go to zero.
+
+    Raises:
+        SampleError: as `fill`.
+        InputError: as `fill`.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.scenario("exp10-gauss30x1", seed=1)
+        >>> soft_fill(samples, hc.Cut("x", ">", 20.0), widths=1.0).samples
+        ('signal', 'background')
+    """
+    table = EventTable.of(samples, selection, axis=axis, channel=channel)
+    if None in table.selection.thresholds:
+        raise InputError(f"A threshold of {table.selection} is not set; a soft selection needs all of them too.")
+    thresholds = jnp.asarray(table.selection.thresholds, dtype=float)
+    yields = table.soft_yields(thresholds, _checked_widths(widths, table.selection), find_step(step))
+    return Templates(table.structure, to_numpy(yields), np.zeros(len(table.structure.components)))
+
+
+def quietly(function: Callable[P, R]) -> Callable[P, R]:
+    """The function without its warnings of events outside the axis, for what was warned of already."""
+
+    @functools.wraps(function)
+    def quiet(*args: P.args, **kwargs: P.kwargs) -> R:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutsideAxisWarning)
+            return function(*args, **kwargs)
+
+    return quiet

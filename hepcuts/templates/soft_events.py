@@ -1,0 +1,368 @@
+"""Events laid out for an optimizer: coordinates instead of values, cell by cell, in chunks of equal shape.
+
+`SoftEvents.of` lays them out; `SoftEvents.sums` is one pass; `SoftEvents.take` makes another set of some of them, for
+the folds of a cross-validation, or to leave out what no threshold within reach can select (`SoftEvents.within_reach`).
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.errors import EmptySelectionError
+from hepcuts._core.precision import float64_scope
+from hepcuts._core.types import FloatArray
+from hepcuts.cuts import Selection
+from hepcuts.cuts.steps import AbstractStep
+from hepcuts.samples.sample import Sample
+
+from .coordinates import AbstractCoordinate, Linear
+from .filling import EventTable, bins_of, blocks, require_columns, structure_of
+from .soft_layouts import Layout, layout_of, loosest_is_low, rows_of
+from .soft_sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pass_weight, pieces_of
+from .templates import Structure
+
+BEYOND = 1e29
+"""Coordinate beyond all values, but not beyond those that stand for what is missing and fails."""
+
+_ROUNDING, _OF_DISTANCES = 1e-5, 2e-6
+"""Errors of the logarithm of one factor above 1e-20 in 32 bits, at most: what is computed of the scaled distance, and,
+times the inverse width, the distance between coordinates of up to 6."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SoftEvents:
+    """Events of one region, ordered by cell.
+
+    Attributes:
+        values: coordinates, shape (row, event).
+        weights: shape (event,).
+        squares: what an event adds to the variance of its cell where it passes, shape (event,): its squared weight,
+            unless it stands for others that were left out, too.
+        cell: position in the flattened (variation, sample, bin), shape (event,), not decreasing.
+        origin: number of the event within its sample, shape (event,).
+        layout: what the rows mean.
+        structure: samples, variations and bins.
+        block: number of events in a block of the compiled function, the same for all subsets.
+        index: positions of its thresholds among those of the search, shape (threshold,).
+    """
+
+    values: NDArray[Any]
+    weights: FloatArray
+    squares: FloatArray
+    cell: NDArray[np.int32]
+    origin: NDArray[np.int32]
+    layout: Layout
+    structure: Structure
+    block: int
+    index: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        samples: Sequence[Sample],
+        selection: Selection,
+        coordinates: Sequence[AbstractCoordinate],
+        *,
+        axis: Any = None,
+        channel: str = "signal_region",
+        index: Sequence[int] | None = None,
+    ) -> "SoftEvents":
+        """Lay out the events of checked samples.
+
+        Args:
+            samples: at least one signal and one background.
+            selection: the cuts; their own thresholds are not used.
+            coordinates: one for each cut.
+            axis: as in `hepcuts.fill`; events outside of it are left out.
+            channel: as in `hepcuts.fill`.
+            index: positions of the selection's thresholds among those of the search, or None for their own order.
+
+        Raises:
+            SampleError: a column is missing.
+            EmptySelectionError: no event lies on the axis.
+        """
+        structure = structure_of(samples, axis=axis, channel=channel)
+        layout = layout_of(selection)
+        exact = any(isinstance(c, Linear) for c in coordinates)
+        parts: list[tuple[NDArray[Any], FloatArray, NDArray[Any], NDArray[Any]]] = []
+        for variation, s, columns, weights, sample in blocks(samples, structure):
+            require_columns(sample, selection, axis)
+            bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
+            rows = rows_of(selection, coordinates, columns, sample.missing, np.float64 if exact else np.float32)
+            cell = (variation * len(samples) + s) * structure.num_bins + bins[inside]
+            there = np.flatnonzero(inside)
+            parts.append((rows if inside.all() else np.take(rows, there, axis=1), weights[there], cell, there))
+        cells = np.concatenate([p[2] for p in parts])
+        if not np.any(cells < len(samples) * structure.num_bins):
+            raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
+        filled = len(np.unique(cells))
+        block = next((size for size in (BLOCK, BLOCK // 4) if len(cells) >= size * filled), BLOCK // 16)
+        values = np.concatenate([p[0] for p in parts], axis=1)
+        weights, origin = (np.concatenate([p[part] for p in parts]) for part in (1, 3))
+        order = np.argsort(cells, kind="stable") if np.any(np.diff(cells) < 0) else slice(None)
+        return cls(
+            np.ascontiguousarray(values[:, order]),
+            weights[order],
+            weights[order] ** 2,
+            cells[order].astype(np.int32),
+            origin[order].astype(np.int32),
+            layout,
+            structure,
+            block,
+            np.arange(len(selection.names)) if index is None else np.asarray(index),
+        )
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @functools.cached_property
+    def sample(self) -> NDArray[Any]:
+        """Position of each event's sample, shape (event,)."""
+        of_cells = self.cell[self._starts] // self.structure.num_bins % len(self.structure.components)
+        return np.repeat(of_cells, np.diff(self._starts, append=len(self)))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of variations, samples and bins."""
+        return len(self.structure.variations), len(self.structure.components), self.structure.num_bins
+
+    def take(self, events: NDArray[Any], *, factor: float = 1.0) -> "SoftEvents":
+        """Some of the events, indices in ascending order, all weights times a factor.
+
+        They are what there is: with a factor of two the variance is four times that of these events, and twice that
+        of all.
+        """
+        return self._with(events, self.weights[events] * factor, self.squares[events] * factor**2)
+
+    def standing_for_all(self, events: NDArray[Any], factor: FloatArray) -> "SoftEvents":
+        """Some of the events in place of all: sums of weights and variances are about those of all events.
+
+        Args:
+            events: indices in ascending order.
+            factor: how many events each stands for, of the same shape.
+        """
+        return self._with(events, self.weights[events] * factor, self.squares[events] * factor)
+
+    def _with(self, events: NDArray[Any], weights: FloatArray, squares: FloatArray) -> "SoftEvents":
+        return dataclasses.replace(
+            self,
+            values=np.take(self.values, events, axis=1),  # unlike an index, it leaves rows contiguous
+            weights=weights,
+            squares=squares,
+            cell=self.cell[events],
+            origin=self.origin[events],
+        )
+
+    def in_order_of(self, table: EventTable) -> FloatArray:
+        """Weights in the order of a table of all events, shape (event,); zero for those that are not here."""
+        found = np.zeros(len(table.weights))
+        order = np.lexsort((table.origin, table.cell))
+        key = np.asarray(table.cell)[order].astype(np.int64) * (2**32) + np.asarray(table.origin)[order]
+        mine = self.cell.astype(np.int64) * (2**32) + self.origin
+        found[order[np.searchsorted(key, mine)]] = self.weights
+        return found
+
+    @functools.cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where the events of each cell that has any begin."""
+        return np.flatnonzero(np.diff(self.cell, prepend=-1))
+
+    @functools.cached_property
+    def _pieces(self) -> list[tuple[int, int]]:
+        return pieces_of(self._starts, len(self), self.block)
+
+    @functools.cached_property
+    def _chunks(self) -> list[tuple[Any, Any, Any, int]]:
+        return chunks_of(self._pieces, self.values, (self.weights, self.squares), self.cell, self.block)
+
+    @float64_scope
+    def sums(self, thresholds: FloatArray, widths: FloatArray, step: AbstractStep) -> tuple[FloatArray, FloatArray]:
+        """One pass over the events.
+
+        The variances are those of a hard cut of the same yields, sums of w^2 p: a thousand events that pass with
+        weight 1/1000 each are, to a hard cut, one event.
+
+        Args:
+            thresholds: in the coordinates, shape (threshold,).
+            widths: in the coordinates, shape (threshold,), positive.
+            step: the step function.
+
+        Returns:
+            Sums of w p and w^2 p, shape (cell, 2), and their derivatives, shape (cell, threshold, 2).
+        """
+        num_cells = int(np.prod(self.shape))
+        sums, slopes = np.zeros((num_cells, 2)), np.zeros((num_cells, len(thresholds), 2))
+        # Chunks are started one after the other without waiting for the results, so that they can overlap.
+        started = [
+            chunk_sums(chunk, thresholds, widths, layout=self.layout, step=step, num_cells=num_cells)
+            for chunk in self._chunks
+        ]
+        for more, slope in started:
+            sums += np.asarray(more)
+            slopes += np.asarray(slope)
+        return sums, slopes
+
+    @float64_scope
+    def pass_weights(
+        self, thresholds: FloatArray, widths: FloatArray, step: AbstractStep, *, but_one: bool = False
+    ) -> NDArray[Any]:
+        """Pass weight of each event, shape (event,), in the precision of the values.
+
+        With `but_one` those without their smallest factor, the most if one edge moves anywhere; other arguments as in
+        `sums`.
+        """
+        found = np.empty(len(self), dtype=self.values.dtype)
+        started = [
+            chunk_pass_weights((values, number), thresholds, widths, layout=self.layout, step=step)
+            for values, _, _, number in self._chunks
+        ]
+        passed = (row for products, _ in started for row in np.asarray(products))
+        smallest = (row for _, factors in started for row in np.asarray(factors))
+        for (begin, end), row, factor in zip(self._pieces, passed, smallest, strict=False):
+            found[begin:end] = (row / factor if but_one else row)[: end - begin]
+        return found
+
+    def sums_along(
+        self, number: int, places: FloatArray, thresholds: FloatArray, widths: FloatArray, step: AbstractStep
+    ) -> FloatArray:
+        """Sums of w p and w^2 p with one edge at many places, at little more than the cost of one.
+
+        Args:
+            number: of an edge, of a cut that is not inverted and has one threshold only.
+            places: of its threshold, shape (place,).
+            thresholds: as in `sums`, of all others.
+            widths: as in `sums`.
+            step: as in `sums`.
+
+        Returns:
+            Shape (place, cell, 2).
+        """
+        edge, first = self.layout.edges[number], self.layout.first[number]
+        others = thresholds.copy()
+        others[first] = -edge.sign * BEYOND
+        rest = self.pass_weights(others, widths, step)
+        distances = edge.sign * (self.values[edge.row] - places[:, None].astype(self.values.dtype))
+        passed = rest * np.where(np.isnan(distances), 1.0, pass_weight(step, distances, widths[first]))
+        starts = self._starts
+        found = np.zeros((len(places), int(np.prod(self.shape)), 2))
+        for power, weights in enumerate((self.weights, self.squares)):
+            found[:, self.cell[starts], power] = np.add.reduceat(passed * weights, starts, axis=1)
+        return found
+
+    def hard_mask(self, thresholds: FloatArray) -> NDArray[np.bool_]:
+        """Which events pass hard cuts at thresholds in the coordinates, shape (event,)."""
+        passed = np.ones(len(self), dtype=bool)
+        for cut, inverted in enumerate(self.layout.inverted):
+            of_cut = None
+            for edge, first in zip(self.layout.edges, self.layout.first, strict=True):
+                if edge.cut != cut:
+                    continue
+                at: Any = thresholds[first]
+                if edge.along is not None:
+                    at = np.interp(self.values[edge.along], edge.knots, thresholds[first : first + len(edge.knots)])
+                values = self.values[edge.row]
+                if edge.along is None:
+                    at = _as_narrow(at, edge.sign, values.dtype)
+                of_edge = (values > at) if edge.sign > 0 else (values < at)
+                if self.layout.missing_passes:
+                    of_edge |= np.isnan(values)
+                of_cut = of_edge if of_cut is None else of_cut & of_edge
+            if of_cut is not None:
+                passed &= ~of_cut if inverted else of_cut
+        return passed
+
+    def hard_sums(self, thresholds: FloatArray) -> FloatArray:
+        """Sums of w and w^2 of the events that pass hard cuts, shape (cell, 2)."""
+        passed, number = self.hard_mask(thresholds), int(np.prod(self.shape))
+        cell, both = self.cell[passed], (self.weights[passed], self.squares[passed])
+        # Of no events at all NumPy's sums are integers.
+        return np.stack([np.bincount(cell, w, minlength=number).astype(np.float64) for w in both], axis=1)
+
+    def within_reach(
+        self,
+        box: tuple[FloatArray, FloatArray],
+        widths: FloatArray,
+        step: AbstractStep,
+        *,
+        tolerance: float,
+    ) -> tuple["SoftEvents", float]:
+        """The events without those that no thresholds in a box can select.
+
+        Pass weights are monotone in each threshold, so that the loosest corner of the box bounds them all. In each
+        cell an event is left out if its bound, in absolute weight, is no more than its equal share of `tolerance`
+        times what passes in the cell at the box's center: together they then are no more than that anywhere in the
+        box.
+
+        Args:
+            box: lowest and highest thresholds, each of shape (threshold,).
+            widths: as in `sums`.
+            step: as in `sums`.
+            tolerance: relative to the yields at the box's center.
+
+        Returns:
+            The events kept, and the largest of the cells' bounds on the error, relative to the yield at the center.
+        """
+        low, high = box
+        loosest = np.where(loosest_is_low(self.layout), low, high)
+        bound = self.pass_weights(loosest, widths, step) * np.abs(self.weights)
+        if self.values.dtype == np.float32:
+            bound *= np.exp(np.sum(_ROUNDING + _OF_DISTANCES / widths))
+        num_cells = int(np.prod(self.shape))
+        yields = np.abs(self.sums(0.5 * (low + high), widths, step)[0][:, 0])
+        share = tolerance * yields / np.maximum(np.bincount(self.cell, minlength=num_cells), 1)
+        keep = bound > share[self.cell]
+        lost = np.bincount(self.cell[~keep], bound[~keep], minlength=num_cells)
+        worst = float(np.max(np.where(yields > 0, lost / np.where(yields > 0, yields, 1.0), 0.0)))
+        return self.take(np.flatnonzero(keep)), worst
+
+    def sampled(
+        self, box: tuple[FloatArray, FloatArray], widths: FloatArray, step: AbstractStep, *, number: int
+    ) -> "SoftEvents":
+        """About so many events of each cell in place of all, chosen in proportion to the most that can pass of them.
+
+        An event whose pass weight is at most p anywhere in the box is taken with a probability proportional to p and
+        weighted with its inverse, so that sums are unbiased, and what the choice adds to their variance is small
+        where it matters: n events of equal weight at the loosest corner of the box add 1/n to the relative variance,
+        times the ratio of yields at that corner and at the thresholds. The choice is that of equal steps along the
+        sum of the probabilities, without any random number.
+
+        Args:
+            box: as in `within_reach`.
+            widths: as in `sums`.
+            step: as in `sums`.
+            number: events of each cell, at least if there are so many.
+        """
+        low, high = box
+        loosest = np.where(loosest_is_low(self.layout), low, high)
+        return self._sampled(self.pass_weights(loosest, widths, step), number)
+
+    def sampled_but_one(
+        self, thresholds: FloatArray, widths: FloatArray, step: AbstractStep, *, number: int
+    ) -> "SoftEvents":
+        """As `sampled`, for one edge that moves anywhere while all others stay."""
+        return self._sampled(self.pass_weights(thresholds, widths, step, but_one=True), number)
+
+    def _sampled(self, bound: NDArray[Any], number: int) -> "SoftEvents":
+        chosen, factors = [], []
+        for begin, end in zip(self._starts, np.append(self._starts, len(self))[1:], strict=True):
+            share = bound[begin:end].astype(np.float64)
+            share *= number / max(float(share.sum()), 1e-300)
+            steps = np.cumsum(np.minimum(share, 1.0, out=share))
+            of_cell = np.searchsorted(steps, np.arange(0.5, steps[-1]))
+            # Where events are certain to be taken, rounding may hit one twice.
+            of_cell = of_cell[np.diff(of_cell, prepend=-1) > 0]
+            chosen.append(begin + of_cell)
+            factors.append(1.0 / share[of_cell])
+        return self.standing_for_all(np.concatenate(chosen), np.concatenate(factors))
+
+
+def _as_narrow(threshold: float, sign: int, dtype: Any) -> Any:
+    """The threshold in the precision of the events, on the side on which it selects the same of them: much faster."""
+    with np.errstate(over="ignore"):
+        narrow = np.asarray(threshold).astype(dtype)[()]
+    beyond = float(narrow) > threshold if sign > 0 else float(narrow) < threshold
+    return np.nextafter(narrow, -np.inf * sign, dtype=dtype) if beyond else narrow

@@ -1,0 +1,115 @@
+"""How the cuts of a selection are laid out for soft sums: which edge steps along which row of coordinates.
+
+`Layout` is all that the compiled function has to know; `rows_of` makes the rows of the events' columns.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.columns import is_missing
+from hepcuts._core.executors import in_threads
+from hepcuts._core.types import Columns
+from hepcuts.cuts import AbstractCut, Selection, SlidingCut
+
+from .coordinates import AbstractCoordinate
+
+_NEVER = 1e30
+"""Coordinate of what fails on one side: far beyond the reach of any step."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Edge:
+    """One soft step.
+
+    Attributes:
+        row: row of the values that it steps along.
+        sign: +1 if larger values pass.
+        cut: the cut that it belongs to.
+        along: row of the variable that the threshold depends on, or None.
+        knots: values of that variable at which thresholds are given, between which they are interpolated.
+    """
+
+    row: int
+    sign: int
+    cut: int
+    along: int | None = None
+    knots: tuple[float, ...] = (0.0,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What the compiled function has to know beforehand.
+
+    Attributes:
+        edges: the steps; their thresholds, one for each knot, follow each other in this order.
+        inverted: for each cut whether events that fail it are kept.
+        missing_passes: whether a value can be NaN, which passes.
+    """
+
+    edges: tuple[Edge, ...]
+    inverted: tuple[bool, ...]
+    missing_passes: bool = False
+
+    @functools.cached_property
+    def first(self) -> tuple[int, ...]:
+        """Position of the first threshold of each edge."""
+        counts = [len(edge.knots) for edge in self.edges]
+        return tuple(int(c) for c in np.cumsum([0, *counts[:-1]]))
+
+
+def loosest_is_low(layout: Layout) -> NDArray[np.bool_]:
+    """For each threshold whether lower ones let more events pass, shape (threshold,)."""
+    return np.array(
+        [(edge.sign > 0) != layout.inverted[edge.cut] for edge in layout.edges for _ in edge.knots], dtype=bool
+    )
+
+
+def layout_of(selection: Selection) -> Layout:
+    """What the compiled function has to know of a selection."""
+    edges: list[Edge] = []
+    row = 0
+    for number, cut in enumerate(selection.cuts):
+        inner = cut.plain
+        if isinstance(inner, SlidingCut):
+            edges.append(Edge(row, inner.signs[0], number, row + 1, inner.knots))
+            row += 2
+        else:
+            edges.extend(Edge(row, sign, number) for sign in inner.signs)
+            row += 1
+    passes = any(cut.plain.missing == "pass" for cut in selection.cuts)
+    return Layout(tuple(edges), tuple(cut.inverted for cut in selection.cuts), passes)
+
+
+def rows_of(
+    selection: Selection,
+    coordinates: Sequence[AbstractCoordinate],
+    columns: Columns,
+    missing: float | None,
+    dtype: Any,
+) -> NDArray[Any]:
+    """Coordinates of the cut's variables, shape (row, event), with what is missing where it passes or fails."""
+
+    def of_cut(one: tuple[AbstractCut, AbstractCoordinate]) -> list[NDArray[Any]]:
+        inner, coordinate = one[0].plain, one[1]
+        values = columns[inner.variable]
+        absent = is_missing(values, missing)
+        if isinstance(inner, SlidingCut):
+            absent = absent | is_missing(columns[inner.along], missing)
+        scores = coordinate.scores(np.where(absent, 0.0, values))
+        found = [np.where(absent, _absent(inner), scores).astype(dtype)]
+        if isinstance(inner, SlidingCut):
+            found.append(np.where(absent, inner.knots[0], columns[inner.along]).astype(dtype))
+        return found
+
+    of_cuts = in_threads(of_cut, zip(selection.cuts, coordinates, strict=True))
+    return np.stack([row for rows in of_cuts for row in rows])
+
+
+def _absent(cut: AbstractCut) -> float:
+    """Coordinate of a missing value: NaN passes."""
+    return float("nan") if cut.missing == "pass" else -cut.signs[0] * _NEVER

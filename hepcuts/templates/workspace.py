@@ -1,0 +1,182 @@
+"""Templates and modifiers as a pyhf workspace, and back from new yields to the likelihood's templates."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyhf
+
+from hepcuts._core.columns import Numbers
+from hepcuts._core.errors import InputError, YieldError
+from hepcuts._core.types import FloatArray
+from hepcuts.samples.modifiers import ShapeSys
+
+from .templates import Component, Templates
+
+POI = "mu"
+
+
+def workspace(
+    templates: Templates | Sequence[Templates],
+    *,
+    measurement: str = "discovery",
+    observations: Mapping[str, Numbers] | None = None,
+) -> dict[str, Any]:
+    """Make a HistFactory workspace that pyhf and cabinetry can fit as it is.
+
+    The signal samples are scaled by the parameter of interest ``mu``; every sample has its own modifiers, and a
+    ``staterror`` for finite simulation unless the sample declined it. Its parameters are shared by the backgrounds of
+    a bin :cite:p:`barlow1993`, and apart from them by the signals: the uncertainty of a background that few simulated
+    events are left of must not be diluted by a signal with many.
+
+    Args:
+        templates: hard or soft templates of one channel, or of several channels.
+        measurement: name of the measurement.
+        observations: observed counts of each channel; None for the expectation at mu = 1 and all
+            other parameters at their initial values (the Asimov dataset).
+
+    Returns:
+        The workspace, validated by pyhf against its schema.
+
+    Raises:
+        YieldError: a sample, or all samples in one bin, have a negative expectation.
+        InputError: two channels share a name, two modifiers of one name contradict each other, observations are not
+            counts of the channels' bins, or pyhf rejects the workspace; the message says why.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> templates = hc.fill(hc.datasets.scenario("exp10-gauss30x1", seed=1), hc.Cut("x", ">", 20.0))
+        >>> spec = hc.workspace(templates)
+        >>> [modifier["type"] for modifier in spec["channels"][0]["samples"][0]["modifiers"]]
+        ['normfactor', 'staterror']
+    """
+    channels = [templates] if isinstance(templates, Templates) else list(templates)
+    for channel in channels:
+        if not isinstance(channel, Templates):
+            raise InputError(f"Templates came as {type(channel).__name__}; expected what hepcuts.fill returns.")
+    names = [t.structure.channel for t in channels]
+    if not names or len(set(names)) < len(names):
+        raise InputError(f"The channels are named {names}; expected at least one, and different names.")
+    for channel in channels:
+        _check_yields(channel)
+    _check_names(channels)
+    if observations is not None and not set(observations) <= set(names):
+        raise InputError(f"Observations came for the channels {sorted(observations)}; the channels are {names}.")
+    specification = {
+        "channels": [_channel(t) for t in channels],
+        "observations": [{"name": t.structure.channel, "data": _observed(t, observations)} for t in channels],
+        "measurements": [{"name": measurement, "config": {"poi": POI, "parameters": _parameters(channels)}}],
+        "version": "1.0.0",
+    }
+    try:
+        # The schema of a workspace has that of its model in it.
+        pyhf.Workspace(specification).model(validate=False)
+    except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidModel) as error:
+        raise InputError(f"pyhf rejects the workspace: {error}") from error
+    except pyhf.exceptions.InvalidNameReuse as error:
+        raise InputError(
+            f"Modifiers of one name do not fit together: {error}. Modifiers of equal name share a parameter; give "
+            "them different names if they are different uncertainties."
+        ) from error
+    return specification
+
+
+def _check_yields(templates: Templates) -> None:
+    nominal = np.asarray(templates.nominal)
+    totals = nominal.sum(axis=1)
+    if not np.all(np.isfinite(nominal)):
+        raise YieldError(f"Yields of channel {templates.structure.channel!r} are not finite: {nominal.tolist()}.")
+    for name, total in zip(templates.samples, totals, strict=True):
+        if total < 0:
+            raise YieldError(
+                f"Sample {name!r} has a negative yield of {total:.4g} behind the cuts: its negative weights outweigh "
+                "the positive ones. Such a template has no statistical meaning; loosen the cuts or simulate more."
+            )
+    for number, total in enumerate(nominal.sum(axis=0)):
+        if total < 0:
+            raise YieldError(
+                f"Bin {number} of channel {templates.structure.channel!r} expects {total:.4g} events, which is "
+                "negative; merge bins or loosen the cuts."
+            )
+
+
+def _check_names(channels: Sequence[Templates]) -> None:
+    seen: dict[str, str] = {}
+    for channel in channels:
+        for component in channel.structure.components:
+            where = f"sample {component.name!r} of channel {channel.structure.channel!r}"
+            for modifier in component.modifiers:
+                if modifier.name == POI:
+                    raise InputError(
+                        f"A modifier of {where} is named {POI!r}, like the parameter of interest: signal samples have "
+                        "it already, and a background would be scaled with the signal. Give it another name."
+                    )
+                if isinstance(modifier, ShapeSys) and seen.setdefault(modifier.name, where) != where:
+                    raise InputError(
+                        f"ShapeSys {modifier.name!r} is on {seen[modifier.name]} and on {where}; its parameters are "
+                        "those of the bins of one sample. Give each its own name."
+                    )
+
+
+def _channel(templates: Templates) -> dict[str, Any]:
+    samples = [_sample(templates, number, c) for number, c in enumerate(templates.structure.components)]
+    return {"name": templates.structure.channel, "samples": samples}
+
+
+def _sample(templates: Templates, number: int, component: Component) -> dict[str, Any]:
+    nominal = np.asarray(templates.nominal[number], dtype=np.float64)
+    modifiers: list[dict[str, Any]] = []
+    if component.signal:
+        modifiers.append({"name": POI, "type": "normfactor", "data": None})
+    for modifier in component.modifiers:
+        up, down = (_side(templates, number, modifier.name, side) for side in ("up", "down"))
+        modifiers.append(modifier.specification(nominal, up, down))
+    if component.staterror:
+        uncertainty = np.sqrt(np.asarray(templates.variance[number], dtype=np.float64))
+        # One parameter for each bin, shared by the backgrounds (Barlow and Beeston's "lite" form), and one for the
+        # signals: shared with a well simulated signal, the parameter of a poorly simulated background would have a
+        # small width, and cuts would be drawn to where the background's simulation runs out.
+        name = f"staterror_{templates.structure.channel}" + ("_signal" if component.signal else "")
+        modifiers.append({"name": name, "type": "staterror", "data": uncertainty.tolist()})
+    return {"name": component.name, "data": nominal.tolist(), "modifiers": modifiers}
+
+
+def _side(templates: Templates, number: int, systematic: str, side: str) -> FloatArray:
+    if systematic not in templates.structure.systematics:
+        return np.asarray(templates.nominal[number], dtype=np.float64)
+    return np.asarray(templates.varied(systematic, side)[number], dtype=np.float64)
+
+
+def _observed(templates: Templates, observations: Mapping[str, Numbers] | None) -> list[float]:
+    channel = templates.structure.channel
+    if observations is None:
+        factors = [math.prod(m.expected for m in c.modifiers) for c in templates.structure.components]
+        return [float(x) for x in np.asarray(factors) @ np.asarray(templates.nominal)]
+    try:
+        counts = np.asarray(observations.get(channel), dtype=np.float64)
+    except (TypeError, ValueError):
+        counts = np.array([np.nan])
+    if counts.shape != (templates.structure.num_bins,) or not np.all(np.isfinite(counts) & (counts >= 0)):
+        raise InputError(
+            f"Observations of channel {channel!r} are {observations.get(channel)}; expected "
+            f"{templates.structure.num_bins} counts, 0 or more."
+        )
+    return [float(x) for x in counts]
+
+
+def _parameters(channels: Sequence[Templates]) -> list[dict[str, Any]]:
+    """What the modifiers say of their parameters in the measurement; equal statements are made once."""
+    said: dict[str, dict[str, Any]] = {}
+    for templates in channels:
+        for component in templates.structure.components:
+            for modifier in component.modifiers:
+                parameter = modifier.parameter()
+                if parameter is None:
+                    continue
+                if said.setdefault(modifier.name, parameter) != parameter:
+                    raise InputError(
+                        f"Parameter {modifier.name!r} is described as {said[modifier.name]} and as {parameter}; "
+                        "modifiers of one name share one parameter and must agree."
+                    )
+    return list(said.values())
