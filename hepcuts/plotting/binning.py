@@ -10,7 +10,6 @@ from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
 from hepcuts.binning import BinningResult
-from hepcuts.scanning.metrics import metric
 
 from ._stack import Distributions
 from ._style import CURVES, INK, AnyFigure, legend_on_top, own_or_new_axes, style
@@ -69,7 +68,7 @@ def binning(result: BinningResult, *, axes: Any = None) -> BinFigure:
         for edge in result.edges[1:-1]:
             stack.axvline(edge, color=INK, linewidth=0.6, linestyle=":", zorder=4)
         stack.set_title("Events in the bins", loc="left")
-        label = metric(result.metric).label
+        label = result.label
         values = bars.stairs(result.bin_values, result.edges, fill=True, color=CURVES[0])
         bars.set(xlim=stack.get_xlim(), ylim=(0.0, 1.1 * max(result.bin_values.max(), 1e-12)))
         bars.set(xlabel=result.variable, ylabel=f"{label} of the bin")

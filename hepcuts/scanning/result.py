@@ -12,13 +12,14 @@ import pandas as pd
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
+from hepcuts.merit.closed_forms import fraction
+from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
 
-from .metrics import AbstractMetric, Table, fraction
 from .optima import FEW_EVENTS, Choice, Optimum, best_row, exclusion, guarded, no_value, plain, ranges, shown
-from .profiling import PROFILE
 from .stability import Resampler, Stability
+from .table import Table
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,7 +45,7 @@ class ScanResult:
     values: Mapping[str, FloatArray]
     table: Table
     samples: tuple[Sample, ...]
-    _metrics: tuple[AbstractMetric, ...]
+    _metrics: tuple[AbstractFigureOfMerit, ...]
     evaluated: Mapping[str, Any]
     _cumulative: Cumulative
     min_background: float = FEW_EVENTS
@@ -54,7 +55,7 @@ class ScanResult:
     _known_stability: dict[float, Stability] = dataclasses.field(default_factory=dict, init=False)
 
     @property
-    def metrics(self) -> dict[str, AbstractMetric]:
+    def metrics(self) -> dict[str, AbstractFigureOfMerit]:
         """The metrics by name."""
         return {m.name: m for m in self._metrics}
 
@@ -73,7 +74,7 @@ class ScanResult:
         """S / (S + B) behind the cut, shape (threshold,); NaN where nothing is left."""
         return fraction(self.table.signal, self.table.signal + self.table.background)
 
-    def _known(self, name: str) -> AbstractMetric:
+    def _known(self, name: str) -> AbstractFigureOfMerit:
         if name not in self.metrics:
             raise InputError(f"Metric {name!r} was not scanned; the scan has {', '.join(self.metrics)}.")
         return self.metrics[name]
@@ -119,7 +120,7 @@ class ScanResult:
             excluded,
         )
 
-    def _best(self, m: AbstractMetric, least: float) -> tuple[int, str, str]:
+    def _best(self, m: AbstractFigureOfMerit, least: float) -> tuple[int, str, str]:
         """Row of the best threshold, what the guard excluded, and what to keep in mind."""
         values = self.values[m.name]
         best = best_row(m, values, guarded(m, self.table, least))
@@ -146,7 +147,7 @@ class ScanResult:
             self._known_stability[least] = resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
         return self._known_stability[least]
 
-    def _statistical_plateau(self, m: AbstractMetric, best: int, context: tuple[Stability, Any]) -> Any:
+    def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
         """Thresholds around the best that are not worse by more than one standard deviation of the difference."""
         stability, allowed = context
         edges = (np.nan, np.nan)
@@ -172,7 +173,12 @@ class ScanResult:
         Raises:
             InputError: the scan does not have the metric ``"profile"``, or it has no value anywhere.
         """
-        best = self.optimum(PROFILE.name)
+        judge = next((m for m in self._metrics if m.is_significance), None)
+        if judge is None:
+            raise InputError(
+                f"The discovery significance was not scanned, only {', '.join(self.metrics)}; add 'profile'."
+            )
+        best = self.optimum(judge.name)
         stability = self._stability(self.min_background)
         found = []
         for m in self._metrics:
@@ -180,9 +186,9 @@ class ScanResult:
             if not np.any(np.isfinite(values)):
                 continue
             row, _, _ = self._best(m, self.min_background)
-            z = float(self.values[PROFILE.name][row])
-            if not self.evaluated[PROFILE.name][row]:
-                z = float(PROFILE(self.table.take(np.array([row])))[0])
+            z = float(self.values[judge.name][row])
+            if not self.evaluated[judge.name][row]:
+                z = float(self.table.take(np.array([row])).values(judge)[0])
             chosen = self.optimum(m.name)
             found.append(
                 Choice(
@@ -201,12 +207,12 @@ class ScanResult:
 
     def reason(self, name: str, position: int) -> str:
         """Why a metric is NaN at a threshold; an empty string where it is not."""
-        self._known(name)
+        figure = self._known(name)
         if np.isfinite(self.values[name][position]):
             return ""
         if not self.evaluated[name][position]:
-            return "not evaluated: of many thresholds the profile likelihood is evaluated only around its optimum"
-        return self.table.reason(position)
+            return "not evaluated: of many thresholds a likelihood is evaluated only around its optimum"
+        return figure.reason(self.table.rows, position)
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row for each threshold: yields, efficiencies, purity and all metrics."""
