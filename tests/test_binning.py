@@ -555,7 +555,8 @@ def test_a_sample_of_negative_yield_has_no_shape_fit():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"metric": "profit"}, "There is no metric 'profit' for bins; choose among asimov, asimov_uncertainty"),
+        ({"metric": "profit"}, "There is no figure of merit 'profit'"),
+        ({"metric": "profile"}, "'profile' is no root of a sum of squares over bins; choose among asimov, asimov_unc"),
         ({"num_bins": 0}, "0 bins were asked for"),
         ({"num_bins": 300}, "300 bins were asked for among 200 fine bins"),
         ({"max_bins": 0}, "0 bins were asked for"),

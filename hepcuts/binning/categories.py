@@ -9,9 +9,9 @@ import numpy as np
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given, figure_of_merit
-from hepcuts.merit.rows import totals_of
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.scanning.optima import FEW_EVENTS

@@ -59,8 +59,9 @@ def bin_edges(
         max_bins: largest number to choose from.
         fine_bins: number of quantiles, of equal parts signal and background, between which edges may lie. So the bins
             do not depend on a monotone map of the variable. Equal values stay together.
-        metric: a figure of merit of which each bin adds to the square (its `gain`): ``"asimov"``, ``"s_over_sqrt_b"``, or with the uncertainty of the background in each bin from finite
-            simulation and all systematics, taken as independent between bins, ``"asimov_uncertainty"`` or
+        metric: a figure of merit, name or object, whose square is a sum over bins (it has a `gain`): ``"asimov"``,
+            ``"s_over_sqrt_b"``, or with the uncertainty of the background in each bin from finite simulation and all
+            systematics, taken as independent between bins, ``"asimov_uncertainty"`` or
             ``"s_over_sqrt_b_plus_variance"``.
         selection: which events, or None for all.
         min_background: least effective number of simulated background events in a bin, (sum w)^2 / sum w^2. Its root

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.counts import Totals
 from hepcuts.merit.figures import AbstractTemplateFigure, OfRows
-from hepcuts.merit.rows import Rows, Totals
+from hepcuts.merit.rows import Rows
 from hepcuts.optimization.soft.constraints import AtLeast
 from hepcuts.optimization.soft.evaluators import TemplateEvaluator
 from hepcuts.templates.templates import Templates, Yields
@@ -73,7 +74,7 @@ class Judge:
         return self.figure.sign * self._of_rows([Rows.of_yields(self._reference.structure, yields, self._totals)])
 
     def value_and_slopes(self, sums: FloatArray) -> tuple[float, FloatArray]:
-        """The guarded figure of merit, negated for a loss, and its slopes to sums of shape (variation, sample, bin, 2)."""
+        """The guarded value, negated for a loss, and its slopes to sums of shape (variation, sample, bin, 2)."""
         value, (slopes,) = self._evaluator.of_sums([sums.reshape(-1, 2)])
         return self.figure.sign * value, self.figure.sign * slopes.reshape(sums.shape)
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.counts import Totals
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.gains import ASIMOV, Gain
-from hepcuts.merit.rows import Totals
 from hepcuts.templates.lattice import Lattice, Partitions
 
 from .fine import Guard

@@ -9,10 +9,11 @@ import numpy as np
 from hepcuts._core.errors import FitError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import Region
+from hepcuts.merit.counts import Counts, Totals, totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.losses import AbstractDecisionLoss, AbstractEventFigure
 from hepcuts.merit.registry import figure_of_merit
-from hepcuts.merit.rows import Counts, Rows, Totals, totals_of
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.templates import Structure, Yields
 

@@ -1,7 +1,8 @@
 """Closed forms: figures of merit that are formulas of signal, background and its uncertainty."""
 
+import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,59 @@ import numpy as np
 from hepcuts._core.precision import namespace
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import significance_of
+from hepcuts.templates.templates import Structure, Templates, Yields
 
 from . import counting
 from .conditions import Condition
-from .figures import AbstractCountFigure
+from .counts import Counts, Totals
+from .figures import AbstractTemplateFigure, OfRows, OfYields, only_region
 from .gains import Gain
-from .rows import Counts
+from .rows import Rows, in_parts
 from .stationarity import AbstractStationarity, StationarityOfYields
 
 _LANES = 1024
 """Rows at which Z_Bi is evaluated at once: JAX compiles for each shape anew. Chosen by hand."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractCountFigure(AbstractTemplateFigure):
+    """Interface of the figures of merit that are functions of signal, background and its uncertainty in each bin."""
+
+    @abc.abstractmethod
+    def of_counts(self, counts: Counts) -> Any:
+        """The value of counts of NumPy or JAX, the shape of their leading axes; NaN where there is none."""
+
+    def value(self, yields: Yields, structure: Structure, totals: Totals) -> Any:
+        """See `AbstractYieldFigure.value`."""
+        return self.of_counts(Counts.of(yields, structure, totals))
+
+    def of_yields(self, references: Sequence[Templates]) -> OfYields:
+        """See `AbstractTemplateFigure.of_yields`."""
+        structure = only_region(self.name, [reference.structure for reference in references])
+        return lambda yields, totals: self.value(yields[0], structure, totals)
+
+    def prepared(self, references: Sequence[Templates]) -> OfRows:  # noqa: ARG002
+        """See `AbstractTemplateFigure.prepared`."""
+        return self.values
+
+    def values(self, regions: Sequence[Rows]) -> FloatArray:
+        """See `AbstractFigureOfMerit.values`."""
+        rows: Rows = only_region(self.name, regions)
+        return rows.where_background(in_parts(self.of_counts, rows))
+
+    def of_templates(self, templates: Sequence[Templates], totals: Totals) -> float:
+        """See `AbstractTemplateFigure.of_templates`."""
+        return float(self.values([Rows.of_templates(one, totals) for one in templates])[0])
+
+    @property
+    def reusable(self) -> bool:
+        """See `AbstractTemplateFigure.reusable`."""
+        return True
+
+    @property
+    def stationarity(self) -> AbstractStationarity | None:
+        """See `AbstractFigureOfMerit.stationarity`; from slopes in JAX."""
+        return StationarityOfYields(self.value, self.sign)
 
 
 @dataclasses.dataclass(frozen=True)

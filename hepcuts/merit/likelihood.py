@@ -13,8 +13,10 @@ from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
 from .binding import TemplateMapper
-from .figures import AbstractTemplateFigure, OfRows, OfYields, side_by_side
-from .rows import Rows, Totals
+from .counts import Totals
+from .figures import AbstractTemplateFigure, OfRows, OfYields
+from .functions import side_by_side
+from .rows import Rows
 
 
 @dataclasses.dataclass(frozen=True)

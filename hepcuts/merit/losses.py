@@ -20,8 +20,9 @@ from hepcuts.templates.templates import Templates
 from . import classification
 from .classification import LOG_LOSS_EPSILON
 from .closed_forms import fraction
-from .figures import AbstractCurve, AbstractFigureOfMerit, Part, in_parts, summed
-from .rows import Counts, Rows, Totals
+from .counts import Counts, Totals
+from .figures import AbstractCurve, AbstractFigureOfMerit, Part, summed
+from .rows import Rows, in_parts
 from .soft_loss import SoftLossCurve
 from .stationarity import AbstractStationarity, ErrorRate, TremblingCut
 
@@ -102,9 +103,9 @@ class AbstractDecisionLoss(AbstractEventFigure):
 class BinaryCrossEntropy(AbstractDecisionLoss):
     """Binary cross-entropy, mean over the total weight.
 
-    Its soft reading is the cross-entropy of the pass weights, its hard reading the log loss of decisions as scikit-learn
-    defines it: their error rate times a constant, see `hepcuts.merit.classification.log_loss`. `SoftCrossEntropy`
-    quotes the soft reading.
+    Its soft reading is the cross-entropy of the pass weights. Its hard reading is the log loss of decisions as
+    scikit-learn defines it: their error rate times a constant, see `hepcuts.merit.classification.log_loss`.
+    `SoftCrossEntropy` quotes the soft reading.
 
     Attributes:
         balanced: whether signal and background count equally in total.

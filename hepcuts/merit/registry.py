@@ -32,7 +32,8 @@ from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
 from .closed_forms import ClosedForm, Punzi, z_bi
-from .figures import AbstractFigureOfMerit, FunctionOfYields
+from .figures import AbstractFigureOfMerit
+from .functions import FunctionOfYields
 from .likelihood import LikelihoodFigure
 from .losses import BinaryCrossEntropy, SoftCrossEntropy, SquaredError
 from .stationarity import WrongDistance

@@ -62,17 +62,17 @@ class ScanResult:
     @property
     def signal_efficiency(self) -> FloatArray:
         """Fraction of the signal behind the cut, shape (threshold,)."""
-        return fraction(self.table.signal, self.table.all_signal)
+        return np.asarray(fraction(self.table.signal, self.table.all_signal), dtype=np.float64)
 
     @property
     def background_efficiency(self) -> FloatArray:
         """Fraction of the background behind the cut, shape (threshold,)."""
-        return fraction(self.table.background, self.table.all_background)
+        return np.asarray(fraction(self.table.background, self.table.all_background), dtype=np.float64)
 
     @property
     def purity(self) -> FloatArray:
         """S / (S + B) behind the cut, shape (threshold,); NaN where nothing is left."""
-        return fraction(self.table.signal, self.table.signal + self.table.background)
+        return np.asarray(fraction(self.table.signal, self.table.signal + self.table.background), dtype=np.float64)
 
     def _known(self, name: str) -> AbstractFigureOfMerit:
         if name not in self.metrics:

@@ -12,9 +12,9 @@ from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
 from hepcuts.merit.closed_forms import Punzi
+from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.registry import Given, figures_of_merit
-from hepcuts.merit.rows import totals_of
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.filling import bins_of, require_columns, structure_of, warn_outside

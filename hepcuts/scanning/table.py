@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.counts import Totals
 from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit, AbstractTemplateFigure
-from hepcuts.merit.rows import Rows, Totals
+from hepcuts.merit.rows import Rows
 from hepcuts.templates.templates import Structure, Yields
 
 

@@ -22,9 +22,9 @@ from hepcuts._core.executors import ahead
 from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.steps import AbstractStep
+from hepcuts.merit.counts import Totals
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.losses import AbstractEventFigure
-from hepcuts.merit.rows import Totals
 from hepcuts.templates.filling import EventTable
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.templates import Structure, Templates, Yields

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import positions
+from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.losses import AbstractEventFigure
-from hepcuts.merit.rows import totals_of
 from hepcuts.optimization.solvers import LBFGS
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate
