@@ -48,6 +48,7 @@ class BinningResult:
     Attributes:
         variable: the column.
         metric: name of the metric that was summed over bins.
+        label: its label for figures, in mathtext.
         best: the bins.
         start: the bins before their edges were moved to increase the profile likelihood's significance: the global
             optimum of the sum over bins. The same as `best` if that was not done, or was no gain.
@@ -65,6 +66,7 @@ class BinningResult:
 
     variable: str
     metric: str
+    label: str
     best: Binning
     start: Binning
     candidates: tuple[Binning, ...]

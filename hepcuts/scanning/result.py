@@ -229,6 +229,18 @@ class ScanResult:
 
         return plotting.scan(self, ax=ax)
 
+    def slider(self, *, threshold: float | None = None, log: bool = False, ax: Any = None) -> Any:
+        """Draw a cut to be moved by hand (`hepcuts.plotting.slider`) and return the artists.
+
+        Args:
+            threshold: where it starts, or None for that of the cut, or else the optimum of the last metric.
+            log: whether the y axis of the distributions is logarithmic.
+            ax: three axes to draw into, or None for a new figure.
+        """
+        from hepcuts import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+
+        return plotting.slider(self, threshold=threshold, log=log, ax=ax)
+
     def explorer(self, path: str | Path, *, title: str | None = None) -> Path:
         """Write a self-contained HTML page with a cut to drag (`hepcuts.plotting.explorer`) and return its path."""
         from hepcuts.plotting import explorer  # noqa: PLC0415 (only needed when a page is written)
