@@ -1,0 +1,1 @@
+"""What every other part of hepcuts stands on: no physics in here."""
