@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import hepcuts as hc
 from hepcuts._core.blas import LARGE, one_blas_thread, outside
-from hepcuts.histfactory import expected_upper_limit, fit
+from hepcuts.histfactory import expected_mu_uncertainty, expected_upper_limit, fit
 from hepcuts.histfactory.solver import linear, newton, steps
 from hepcuts.solvers import LBFGS
 
@@ -197,6 +197,20 @@ def test_fits_use_one_thread(name, within):
     CALLS[name](likelihood())
     assert within
     assert all(found == ONE for found in within)
+
+
+@pytest.mark.parametrize(("routine", "name"), [("eigh", "fit"), ("solve", "uncertainty")])
+def test_covariances_use_one_thread(routine, name, monkeypatch):
+    found, real = [], getattr(np.linalg, routine)
+
+    def watched(*arguments, **options):
+        found.append(numbers())
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(np.linalg, routine, watched)
+    (CALLS | {"uncertainty": expected_mu_uncertainty})[name](likelihood())
+    assert found
+    assert all(one == ONE for one in found)
 
 
 def test_fits_inside_of_jax_use_one_thread(within):
