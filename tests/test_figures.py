@@ -3,6 +3,7 @@
 import dataclasses
 import multiprocessing
 import pickle
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -276,11 +277,16 @@ def test_foreign_ones_in_bins_and_in_theory(given: Any) -> None:
         assert best.threshold == pytest.approx(problem.optimum("s_over_sqrt_b").threshold, rel=1e-9)
 
 
-@foreigners
-def test_foreign_ones_travel_to_another_process(given: Any) -> None:
-    samples, thresholds = samples_of(100), [0.2, 0.7]
+@pytest.fixture(scope="module")
+def other_process() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        found = pool.submit(foreign.scanned, figure_of_merit(given), samples, CUT, thresholds).result()
+        yield pool
+
+
+@foreigners
+def test_foreign_ones_travel_to_another_process(given: Any, other_process: ProcessPoolExecutor) -> None:
+    samples, thresholds = samples_of(100), [0.2, 0.7]
+    found = other_process.submit(foreign.scanned, figure_of_merit(given), samples, CUT, thresholds).result()
     np.testing.assert_allclose(found, foreign.scanned(given, samples, CUT, thresholds), rtol=1e-12)
 
 
@@ -344,6 +350,11 @@ def test_two_of_one_name() -> None:
 def test_refusals(given: Any, match: str) -> None:
     with pytest.raises(InputError, match=match):
         hc.scan(samples_of(), CUT, metrics=given)
+
+
+def test_a_figure_of_densities_cannot_be_optimized() -> None:
+    with pytest.raises(InputError, match="'bce_steep' is a function of neither templates nor events"):
+        hc.optimize(samples_of(), CUT, objective="bce_steep")
 
 
 def test_two_regions_need_a_likelihood() -> None:

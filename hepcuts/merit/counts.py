@@ -71,36 +71,39 @@ class Counts:
         background: after the cuts, shape (..., bin).
         all_signal: before the cuts, a number or shape (...).
         all_background: likewise.
-        variance_of: gives the variance of the background in each bin, shape (..., bin), if it is asked for.
+        sigma_of: gives the uncertainty of the background in each bin, shape (..., bin), if it is asked for.
     """
 
     signal: Any
     background: Any
     all_signal: Any
     all_background: Any
-    variance_of: Callable[[], Any]
+    sigma_of: Callable[[], Any]
 
     @classmethod
     def of(cls, yields: Yields, structure: Structure, totals: Totals) -> "Counts":
         """From yields of shape (..., variation, sample, bin), of NumPy or JAX."""
         signal, background = totals_of_bins(yields, structure)
-        return cls(signal, background, *totals, lambda: background_variance_of_bins(structure, yields))
+        return cls(signal, background, *totals, lambda: _root(background_variance_of_bins(structure, yields)))
 
     @functools.cached_property
     def sigma(self) -> Any:
         """Uncertainty of the background in each bin, one standard deviation, shape (..., bin)."""
-        variance = self.variance_of()
-        xp = namespace(variance)
-        if xp is np:
-            return np.sqrt(variance)
-        # The root has no slope at zero.
-        positive = variance > 0
-        return xp.where(positive, xp.sqrt(xp.where(positive, variance, 1.0)), 0.0)
+        return self.sigma_of()
 
     @functools.cached_property
     def passed(self) -> tuple[Any, Any]:
         """Expected signal and background after the cuts, summed over bins, each of shape (...)."""
         return over_bins(self.signal), over_bins(self.background)
+
+
+def _root(variance: Any) -> Any:
+    xp = namespace(variance)
+    if xp is np:
+        return np.sqrt(variance)
+    # The root has no slope at zero.
+    positive = variance > 0
+    return xp.where(positive, xp.sqrt(xp.where(positive, variance, 1.0)), 0.0)
 
 
 def totals_of_bins(yields: Yields, structure: Structure) -> tuple[Any, Any]:

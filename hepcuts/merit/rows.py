@@ -29,7 +29,7 @@ class Rows:
         yields_at: positions of rows -> their values and variances, shape (row, variation, sample, bin).
         bins: expected signal and background, each of shape (row, bin).
         totals: expected events of each sample, shape (row, sample).
-        variance: of the background in each bin, from systematics and finite simulation, shape (row, bin).
+        sigma: uncertainty of the background in each bin, from systematics and finite simulation, shape (row, bin).
         effective_background: effective number of simulated background events, shape (row,).
         all_signal: expected signal before the cuts, a number or shape (row,).
         all_background: expected background before the cuts, a number or shape (row,).
@@ -39,7 +39,7 @@ class Rows:
     yields_at: Callable[[Any], Yields]
     bins: tuple[FloatArray, FloatArray]
     totals: FloatArray
-    variance: FloatArray
+    sigma: FloatArray
     effective_background: FloatArray
     all_signal: Any
     all_background: Any
@@ -60,8 +60,8 @@ class Rows:
             for chunk in chunks_of(size, structure)
         ]
         joined = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
-        signal, background, by_sample, variance, effective = joined
-        return cls(structure, yields_at, (signal, background), by_sample, variance, effective, *totals)
+        signal, background, by_sample, sigma, effective = joined
+        return cls(structure, yields_at, (signal, background), by_sample, sigma, effective, *totals)
 
     @classmethod
     def of_yields(cls, structure: Structure, yields: Yields, totals: Totals) -> "Rows":
@@ -88,16 +88,22 @@ class Rows:
             yields_at=lambda at: self.yields_at(np.arange(len(self))[rows][at]),
             bins=(self.bins[0][rows], self.bins[1][rows]),
             totals=self.totals[rows],
-            variance=self.variance[rows],
+            sigma=self.sigma[rows],
             effective_background=self.effective_background[rows],
             all_signal=all_signal,
             all_background=all_background,
         )
 
-    @property
-    def counts(self) -> Counts:
-        """What closed forms take."""
-        return Counts(*self.bins, self.all_signal, self.all_background, lambda: self.variance)
+    @functools.cached_property
+    def counts(self) -> list[tuple[slice, Counts]]:
+        """What closed forms take, some rows at a time: a processor's cache holds what they make on the way."""
+        parts = [slice(first, first + _CACHED) for first in range(0, len(self), _CACHED)]
+        return [(part, self._counts(part)) for part in parts]
+
+    def _counts(self, part: slice) -> Counts:
+        signal, background, sigma = (table[part] for table in (*self.bins, self.sigma))
+        before = (total[part] if np.ndim(total) else total for total in (self.all_signal, self.all_background))
+        return Counts(signal, background, *before, lambda: sigma)
 
     @functools.cached_property
     def signal(self) -> FloatArray:
@@ -114,8 +120,8 @@ class Rows:
     @functools.cached_property
     def sigma_background(self) -> FloatArray:
         """Uncertainty of the background, summed over bins with their correlations, shape (row,)."""
-        if self.variance.shape[1] == 1:
-            return np.sqrt(self.variance[:, 0])
+        if self.sigma.shape[1] == 1:
+            return self.sigma[:, 0]
         parts = [background_variance(self.structure, self.yields_at(part)) for part in self.chunks()]
         sigma: FloatArray = np.sqrt(np.concatenate(parts))
         return sigma
@@ -187,9 +193,8 @@ def in_parts(of_counts: Callable[[Counts], Any], rows: Rows) -> FloatArray:
     """A function of counts at all rows, some at a time, shape (row,)."""
     values = np.empty(len(rows))
     with np.errstate(all="ignore"):
-        for first in range(0, len(rows), _CACHED):
-            part = slice(first, first + _CACHED)
-            values[part] = of_counts(rows.take(part).counts)
+        for part, counts in rows.counts:
+            values[part] = of_counts(counts)
     return values
 
 
@@ -200,11 +205,11 @@ def chunks_of(rows: int, structure: Structure) -> list[slice]:
 
 
 def _in_short(structure: Structure, yields: Yields) -> tuple[FloatArray, ...]:
-    """Signal and background by bin, totals by sample, variance and effective events of the background."""
+    """Signal and background by bin, totals by sample, uncertainty and effective events of the background."""
     values, variances = np.asarray(yields.values)[:, 0], np.asarray(yields.variances)[:, 0]
     is_signal = np.array([component.signal for component in structure.components])
     signal, background = (over_samples(values, chosen) for chosen in (is_signal, ~is_signal))
     squares, total = over_bins(over_samples(variances, ~is_signal)), over_bins(background)
     effective = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
     variance = np.asarray(background_variance_of_bins(structure, yields), dtype=np.float64)
-    return signal, background, over_bins(values), variance, effective
+    return signal, background, over_bins(values), np.sqrt(variance), effective

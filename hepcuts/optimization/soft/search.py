@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import positions
 from hepcuts.merit.counts import totals_of
@@ -91,8 +92,10 @@ class Search:
             )
             self._evaluator_of_templates = evaluator
             return lambda regions, thresholds, widths: evaluator(regions, thresholds, widths, step)
+        if not isinstance(goal, AbstractEventFigure):
+            raise InputError(f"{goal.name!r} is a function of neither templates nor events, and cannot be optimized.")
         table = _table_in_coordinates(samples, self.problem, self.coordinates)
-        of_events = EventEvaluator(cast("AbstractEventFigure", goal), table, step, self.guards)
+        of_events = EventEvaluator(goal, table, step, self.guards)
 
         def evaluate(regions: Sequence[SoftEvents], thresholds: FloatArray, widths: FloatArray) -> Evaluation:
             return of_events(regions, thresholds, widths, regions[0].in_order_of(table))
