@@ -324,7 +324,7 @@ def test_a_likelihood_figure_is_judged_by_itself_whatever_it_is_called() -> None
     assert known.value == mine.value
     scan = hc.scan(samples, CUT, metrics=[foreign.precision("profile")], thresholds=[0.7], replicas=0, folds=0)
     assert scan.values["profile"][0] == pytest.approx(by_hand("mu_uncertainty", samples, 0.7, None))
-    with pytest.raises(InputError, match="discovery significance was not scanned"):
+    with pytest.raises(InputError, match="'profile' was not scanned, and no other discovery significance"):
         scan.choices()
 
 

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,12 @@ import numpy as np
 from hepcuts._core.precision import namespace
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import significance_of
-from hepcuts.templates.templates import Structure, Templates, Yields
+from hepcuts.templates.templates import Structure, Yields
 
 from . import counting
 from .conditions import Condition
 from .counts import Counts, Totals
-from .figures import AbstractTemplateFigure, OfRows, OfYields, only_region
+from .figures import AbstractRegionFigure
 from .gains import Gain
 from .rows import Rows, in_parts
 from .stationarity import AbstractStationarity, StationarityOfYields
@@ -25,7 +25,7 @@ _LANES = 1024
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractCountFigure(AbstractTemplateFigure):
+class AbstractCountFigure(AbstractRegionFigure):
     """Interface of the figures of merit that are functions of signal, background and its uncertainty in each bin."""
 
     @abc.abstractmethod
@@ -33,36 +33,17 @@ class AbstractCountFigure(AbstractTemplateFigure):
         """The value of counts of NumPy or JAX, the shape of their leading axes; NaN where there is none."""
 
     def value(self, yields: Yields, structure: Structure, totals: Totals) -> Any:
-        """See `AbstractYieldFigure.value`."""
+        """See `AbstractRegionFigure.value`."""
         return self.of_counts(Counts.of(yields, structure, totals))
 
-    def of_yields(self, references: Sequence[Templates]) -> OfYields:
-        """See `AbstractTemplateFigure.of_yields`."""
-        structure = only_region(self.name, [reference.structure for reference in references])
-        return lambda yields, totals: self.value(yields[0], structure, totals)
-
-    def prepared(self, references: Sequence[Templates]) -> OfRows:  # noqa: ARG002
-        """See `AbstractTemplateFigure.prepared`."""
-        return self.values
-
-    def values(self, regions: Sequence[Rows]) -> FloatArray:
-        """See `AbstractFigureOfMerit.values`."""
-        rows: Rows = only_region(self.name, regions)
-        return rows.where_background(in_parts(self.of_counts, rows))
-
-    def of_templates(self, templates: Sequence[Templates], totals: Totals) -> float:
-        """See `AbstractTemplateFigure.of_templates`."""
-        return float(self.values([Rows.of_templates(one, totals) for one in templates])[0])
+    def of_rows(self, rows: Rows) -> FloatArray:
+        """See `AbstractRegionFigure.of_rows`."""
+        return in_parts(self.of_counts, rows)
 
     @property
     def reusable(self) -> bool:
         """See `AbstractTemplateFigure.reusable`."""
         return True
-
-    @property
-    def stationarity(self) -> AbstractStationarity | None:
-        """See `AbstractFigureOfMerit.stationarity`; from slopes in JAX."""
-        return StationarityOfYields(self.value, self.sign)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +109,11 @@ class Punzi(AbstractCountFigure):
         """See `AbstractCountFigure.of_counts`."""
         s, b = counts.passed
         return counting.punzi(fraction(s, counts.all_signal), b, self.a)
+
+    @property
+    def stationarity(self) -> AbstractStationarity | None:
+        """See `AbstractFigureOfMerit.stationarity`; from slopes in JAX."""
+        return StationarityOfYields(self.value, self.sign)
 
 
 def fraction(part: Any, whole: Any) -> Any:

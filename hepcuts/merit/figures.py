@@ -195,8 +195,8 @@ def summed(parts: Sequence[Part]) -> tuple[list[Templates], tuple[float, float]]
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractYieldFigure(AbstractTemplateFigure):
-    """Interface of the figures of merit that are functions of the yields of one region."""
+class AbstractRegionFigure(AbstractTemplateFigure):
+    """Interface of the figures of merit that are functions of the yields of one region, for many selections at once."""
 
     @abc.abstractmethod
     def value(self, yields: Yields, structure: Structure, totals: Totals) -> Any:
@@ -211,6 +211,10 @@ class AbstractYieldFigure(AbstractTemplateFigure):
             The shape of the leading axes; NaN where there is no value.
         """
 
+    @abc.abstractmethod
+    def of_rows(self, rows: Rows) -> FloatArray:
+        """The value in all rows, shape (row,); anything where no background is left."""
+
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateFigure.of_yields`."""
         structure = only_region(self.name, [reference.structure for reference in references])
@@ -221,12 +225,22 @@ class AbstractYieldFigure(AbstractTemplateFigure):
         return self.values
 
     def values(self, regions: Sequence[Rows]) -> FloatArray:
-        """See `AbstractFigureOfMerit.values`."""
-        return valued(self.name, regions, self.value)
+        """See `AbstractFigureOfMerit.values`; NaN, too, where no background is left."""
+        rows: Rows = only_region(self.name, regions)
+        return rows.where_background(self.of_rows(rows))
 
     def of_templates(self, templates: Sequence[Templates], totals: Totals) -> float:
         """See `AbstractTemplateFigure.of_templates`."""
         return float(self.values([Rows.of_templates(one, totals) for one in templates])[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class AbstractYieldFigure(AbstractRegionFigure):
+    """Interface for a figure of merit of one's own: nothing but its `value` is asked for."""
+
+    def of_rows(self, rows: Rows) -> FloatArray:
+        """See `AbstractRegionFigure.of_rows`."""
+        return in_chunks(self.value, rows)
 
     @property
     def stationarity(self) -> AbstractStationarity | None:
@@ -234,15 +248,14 @@ class AbstractYieldFigure(AbstractTemplateFigure):
         return StationarityOfYields(self.value, self.sign)
 
 
-def valued(name: str, regions: Sequence[Rows], value: Callable[[Yields, Structure, Totals], Any]) -> FloatArray:
-    """Values of the rows of one region, some at a time, NaN where no background is left."""
-    rows: Rows = only_region(name, regions)
+def in_chunks(value: Callable[[Yields, Structure, Totals], Any], rows: Rows) -> FloatArray:
+    """A function of yields, structure and totals in all rows, some at a time, shape (row,)."""
     found = np.full(len(rows), np.nan)
     for part in rows.chunks():
         some = rows.take(part)
         with np.errstate(all="ignore"):
             found[part] = value(some.yields_at(slice(None)), some.structure, (some.all_signal, some.all_background))
-    return rows.where_background(found)
+    return found
 
 
 def only_region(name: str, regions: Sequence[Any]) -> Any:

@@ -13,7 +13,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.templates.templates import Structure, Templates, Yields
 
 from .counts import Counts, Totals
-from .figures import AbstractTemplateFigure, OfRows, OfYields, only_region, valued
+from .figures import AbstractTemplateFigure, OfRows, OfYields, in_chunks, only_region
 from .rows import Rows
 from .stationarity import AbstractStationarity, StationarityOfYields
 
@@ -32,7 +32,7 @@ class FunctionOfYields(AbstractTemplateFigure):
     function: Callable[[Yields, Structure], Any] = dataclasses.field(kw_only=True)
 
     def value(self, yields: Yields, structure: Structure, totals: Totals) -> Any:  # noqa: ARG002
-        """See `AbstractYieldFigure.value`."""
+        """See `AbstractRegionFigure.value`."""
 
         def function(yields: Yields) -> Any:
             return self.function(yields, structure)
@@ -57,7 +57,12 @@ class FunctionOfYields(AbstractTemplateFigure):
 
     def _of_rows(self, structure: Structure) -> OfRows:
         compiled = side_by_side(lambda yields: self.function(yields[0], structure))
-        return lambda regions: valued(self.name, regions, lambda yields, *_: compiled([yields]))
+
+        def of_rows(regions: Sequence[Rows]) -> FloatArray:
+            rows: Rows = only_region(self.name, regions)
+            return rows.where_background(in_chunks(lambda yields, *_: compiled([yields]), rows))
+
+        return of_rows
 
     def of_templates(self, templates: Sequence[Templates], totals: Totals) -> float:
         """See `AbstractTemplateFigure.of_templates`; nothing is compiled."""

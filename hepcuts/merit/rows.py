@@ -75,14 +75,16 @@ class Rows:
         yields = Yields(*(np.asarray(a)[None] for a in (templates.yields.values, templates.yields.variances)))
         return cls.of_yields(templates.structure, yields, totals)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what was derived from it, which would travel twice.
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def __len__(self) -> int:
         return len(self.effective_background)
 
     def take(self, rows: Any) -> "Rows":
         """Some of the rows."""
-        all_signal, all_background = (
-            total[rows] if np.ndim(total) else total for total in (self.all_signal, self.all_background)
-        )
+        all_signal, all_background = self._before(rows)
         return dataclasses.replace(
             self,
             yields_at=lambda at: self.yields_at(np.arange(len(self))[rows][at]),
@@ -102,8 +104,15 @@ class Rows:
 
     def _counts(self, part: slice) -> Counts:
         signal, background, sigma = (table[part] for table in (*self.bins, self.sigma))
-        before = (total[part] if np.ndim(total) else total for total in (self.all_signal, self.all_background))
-        return Counts(signal, background, *before, lambda: sigma)
+        all_signal, all_background = self._before(part)
+        return Counts(signal, background, all_signal, all_background, lambda: sigma)
+
+    def _before(self, rows: Any) -> Totals:
+        """Totals before the cuts of some of the rows."""
+        all_signal, all_background = (
+            total[rows] if np.ndim(total) else total for total in (self.all_signal, self.all_background)
+        )
+        return all_signal, all_background
 
     @functools.cached_property
     def signal(self) -> FloatArray:

@@ -104,7 +104,7 @@ class StationarityOfYields(AbstractStationarity):
     """Of a figure of merit of the yields after the cut.
 
     Attributes:
-        figure: its value, of yields, structure and totals, as `hepcuts.merit.figures.AbstractYieldFigure.value`.
+        figure: its value, of yields, structure and totals, as `hepcuts.merit.figures.AbstractRegionFigure.value`.
         sign: +1 if larger is better, -1 for a loss.
         condition: the ratio of densities that it asks for; None to find it from slopes, to the accuracy of these.
     """

@@ -192,7 +192,8 @@ class ScanResult(Tabular):
         judge = next((m for m in self._metrics if m.is_significance), None)
         if judge is None:
             raise InputError(
-                f"The discovery significance was not scanned, only {', '.join(self.metrics)}; add 'profile'."
+                f"'profile' was not scanned, and no other discovery significance; the scan has "
+                f"{', '.join(self.metrics)}."
             )
         best = self.optimum(judge.name)
         found = []
