@@ -7,6 +7,7 @@ value, the significance of the profile likelihood, pyhf's own confirmation, and,
 all of it on events that did not choose the cuts.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import _files
+from ._core.identity import identify
 from .bootstrap import Bootstrap, Optimism, check_replicas
 from .cuts import AbstractCut, Selection
 from .errors import InputError, OptimizationError
@@ -23,6 +25,7 @@ from .filling import fill, quietly
 from .histfactory import HistFactory, discovery_significance
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
+from .optimization.checkpoint import Checkpoint
 from .optimization.course import Outcome, run
 from .optimization.directions import find_directions
 from .optimization.honesty import judged
@@ -96,8 +99,9 @@ def optimize(
         fixed: names of thresholds (see `Selection.names`) that stay as they are given.
         tied: groups of names of thresholds that shall be equal, as in ``[("lepton1_pt", "lepton2_pt")]``.
         log: file for the log of cuts, one line for each step.
-        checkpoint: file that is written after each stage; if it exists, the optimization goes on from there. An
-            interrupt (Ctrl-C) ends the search with the best of the stages so far.
+        checkpoint: file that is written after each stage; if it exists, the optimization goes on from there, if it
+            is that of the same problem: events, modifiers, cuts, objective (a function counts by its code), options
+            and version of hepcuts. An interrupt (Ctrl-C) ends the search with the best of the stages so far.
         replicas: number of bootstrap replicas of the events for the uncertainties of what is quoted and of its
             optimism; 0 for none.
         throw: whether to raise if the search fails; otherwise ``success`` and ``message`` tell.
@@ -108,7 +112,8 @@ def optimize(
     Raises:
         OptimizationError: the objective has no finite value at the start, or the search failed and `throw` is set.
         SampleError: as `hepcuts.fill`.
-        InputError: an unknown name, an empty schedule, or a fraction that is not between 0 and 1.
+        InputError: an unknown name, an empty schedule, a fraction that is not between 0 and 1, a checkpoint of another
+            problem, or a checkpoint for an objective that cannot be told from others.
 
     Example:
         >>> import hepcuts as hc
@@ -120,6 +125,7 @@ def optimize(
     samples = check_samples(samples)
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
     generator = np.random.default_rng(seed)
+    unused = copy.deepcopy(generator)
     training, held_out = hold_out(samples, holdout, seed=generator)
     goal, walker, replicas = find_objective(objective), find_solver(solver), check_replicas(replicas)
     problem = Problem(
@@ -137,7 +143,10 @@ def optimize(
     )
     search = quietly(Search)(training, problem)
     members = fold_members(training, folds, generator) if folds else None
-    outcome = run(search, training, _schedule(anneal, problem), members=members, checkpoint=checkpoint)
+    schedule = _schedule(anneal, problem)
+    options = {"stages": schedule, "holdout": holdout, "folds": folds, "seed": unused}
+    keeper = None if checkpoint is None else Checkpoint(Path(checkpoint), _identity(samples, problem, options))
+    outcome = run(search, training, schedule, members=members, checkpoint=keeper)
     history = outcome.walk.history()
     if log is not None:
         _files.write_text(log, "\n".join(history.lines()) + "\n")
@@ -195,6 +204,24 @@ def _result(
         bootstrap=spread,
         optimism=optimism,
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
+    )
+
+
+def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of all that the way of a search depends on."""
+    return identify(
+        samples=samples,
+        selection=problem.selection,
+        objective=problem.goal,
+        axis=problem.axis,
+        regions=problem.regions,
+        constraints=problem.constraints,
+        fixed=problem.fixed,
+        tied=problem.tied,
+        min_background=problem.min_background,
+        solver=problem.walker,
+        step=problem.relaxation,
+        **options,
     )
 
 

@@ -1,0 +1,1 @@
+"""What every room uses: errors, types, threads, files, tables, identity."""
