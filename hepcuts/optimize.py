@@ -21,8 +21,7 @@ from .bootstrap import Bootstrap, Optimism, check_replicas
 from .cuts import AbstractCut, Selection
 from .errors import InputError, OptimizationError
 from .evaluation import evaluate
-from .filling import fill, quietly
-from .histfactory import HistFactory, discovery_significance
+from .filling import quietly
 from .objectives import AbstractObjective
 from .objectives import objective as find_objective
 from .optimization.checkpoint import Checkpoint
@@ -41,7 +40,6 @@ from .soft.problem import Problem
 from .soft.search import Search
 from .solvers import AbstractSolver
 from .solvers import solver as find_solver
-from .workspace import workspace
 
 STAGES = (5.0, 3.0, 1.8, 1.1, 0.65, 0.4, 0.25)
 """Default widths of the stages in units of each cut's own."""
@@ -175,8 +173,13 @@ def _result(
         hard = problem.selection.at(thresholds)
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
-    sign, validation = problem.goal.sign, outcome.validation
-    spread, optimism = judge(hard, outcome.folds)
+    sign, validation, interrupted = problem.goal.sign, outcome.validation, outcome.interrupted
+    spread: Bootstrap | None = None
+    optimism: Optimism | None = None
+    try:
+        spread, optimism = judge(hard, outcome.folds)
+    except KeyboardInterrupt:
+        interrupted = True  # the cuts are found; only their uncertainties are not
     widths = search.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(
@@ -190,8 +193,9 @@ def _result(
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.thresholds(search.start),
         history=history,
-        success=ending.success and not outcome.interrupted,
-        message=f"interrupted; until then: {ending.message}" if outcome.interrupted else ending.message,
+        success=ending.success and not interrupted,
+        interrupted=interrupted,
+        message=f"interrupted; until then: {ending.message}" if interrupted else ending.message,
         num_steps=len(history),
         anneal=outcome.schedule,
         validation=None if validation is None else tuple(validation.values.tolist()),
@@ -232,30 +236,3 @@ def _schedule(anneal: Sequence[float] | None, problem: Problem) -> tuple[float, 
     if len(anneal) == 0 or not np.all(np.asarray(anneal) > 0):
         raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2, 1).")
     return tuple(float(factor) for factor in anneal)
-
-
-def compare_with_single_cuts(
-    samples: Iterable[Sample], selection: Selection, *, axis: Any = None, **options: Any
-) -> dict[str, float]:
-    """Significance without any cut and with each cut of a selection alone, optimized in the same way.
-
-    Args:
-        samples: as in `optimize`.
-        selection: as in `optimize`.
-        axis: as in `optimize`.
-        options: further arguments of `optimize`; with the same seed the same events are held out. What is said of
-            several cuts together (control regions, constraints, what is fixed or tied) and files are left out.
-
-    Returns:
-        Description to significance of the profile likelihood, on held-out events if ``holdout`` is given.
-    """
-    samples = check_samples(samples)
-    training, held_out = hold_out(samples, options.get("holdout"), seed=options.get("seed", 0))
-    everything = fill(training if held_out is None else held_out, None, axis=axis)
-    found = {"no cut": float(discovery_significance(HistFactory.from_workspace(workspace(everything))))}
-    of_all = {"regions", "constraints", "fixed", "tied", "log", "checkpoint"}
-    alone = {name: value for name, value in options.items() if name not in of_all}
-    for cut in selection.cuts:
-        result = optimize(samples, cut, axis=axis, **alone)
-        found[str(result.selection)] = result.significance
-    return found

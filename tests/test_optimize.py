@@ -9,7 +9,7 @@ from hepcuts.errors import InputError, OptimizationError
 from hepcuts.evaluation import evaluate
 from hepcuts.landscape import landscape
 from hepcuts.objectives import objective
-from hepcuts.optimize import compare_with_single_cuts
+from hepcuts.single_cuts import compare_with_single_cuts
 from hepcuts.solvers import Adam, GradientDescent
 
 NO_STAT = {"staterror": False}
