@@ -81,7 +81,7 @@ def double(name="doubled"):
 
 @dataclasses.dataclass(frozen=True)
 class Wrong(AbstractDecisionLoss):
-    """Number of wrong decisions, where accepted background counts three times."""
+    """Number of wrong decisions, where accepted background counts a fifth."""
 
     name: str = "wrong"
     label: str = "wrong"
@@ -91,12 +91,12 @@ class Wrong(AbstractDecisionLoss):
         def soft(table, thresholds, widths):
             n = table.num_nominal
             passed = table.selection.pass_weights(table.values[:, :n], table.missing[:, :n], thresholds, widths, step)
-            return (table.weights[:n] * jnp.where(table.is_signal, 1.0 - passed, 3.0 * passed)).sum()
+            return (table.weights[:n] * jnp.where(table.is_signal, 1.0 - passed, 0.2 * passed)).sum()
 
         return soft
 
     def of_decisions(self, missed, accepted, totals):  # noqa: ARG002
-        return missed + 3.0 * accepted
+        return missed + 0.2 * accepted
 
 
 def scanned(figure, samples, cut, thresholds):

@@ -26,7 +26,7 @@ from .windows import windows_of
 
 __all__ = ["Choice", "Optimum", "Refinement", "ScanResult", "scan"]
 
-EVERY_FEW = Refinement()
+DEFAULT_REFINEMENT = Refinement()
 """All of some thousands of thresholds, of more those around the optimum."""
 
 
@@ -42,7 +42,7 @@ def scan(
     replicas: int = 100,
     folds: int = 5,
     seed: int = 0,
-    refinement: Refinement = EVERY_FEW,
+    refinement: Refinement = DEFAULT_REFINEMENT,
 ) -> ScanResult:
     """Evaluate figures of merit at every threshold of one cut, hard and exact.
 
