@@ -73,8 +73,9 @@ class AbstractDecisionLoss(AbstractEventFigure):
         # Nothing is missed up to the rounding of two sums.
         none = -1e-12 * np.abs(counts.all_signal)
         values: FloatArray = np.asarray(self.of_decisions(missed, b, (counts.all_signal, counts.all_background)))
-        wrong = (b < 0) | (missed < none)
-        return np.where(wrong, np.nan, values) if np.any(wrong) else values
+        if np.min(b) >= 0 and np.min(missed) >= 0:
+            return values
+        return np.where((b < 0) | (missed < none), np.nan, values)
 
     def reason(self, rows: Rows, position: int) -> str:
         """See `AbstractFigureOfMerit.reason`."""
