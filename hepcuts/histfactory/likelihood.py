@@ -16,7 +16,7 @@ from hepcuts._core.errors import InputError, UnsupportedModelError
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import AnyArray, Scalar
 
-from . import density
+from . import density, referee
 from .minimization import numbers_of
 from .reading import read
 from .structure import LikelihoodTemplates, Structure
@@ -103,7 +103,7 @@ class HistFactory(eqx.Module):
             if valid is not workspace and not changes:
                 # Validated just now: the schema of a workspace has that of its model in it.
                 model_options.setdefault("validate", False)
-            model = valid.model(measurement_name=measurement, patches=changes, **model_options)
+            model = referee.build(valid, measurement_name=measurement, patches=changes, **model_options)
         except (OSError, ValueError, KeyError, pyhf.exceptions.InvalidSpecification) as error:
             raise InputError(f"The workspace cannot be read or is not valid: {error}") from error
         except (pyhf.exceptions.InvalidMeasurement, pyhf.exceptions.InvalidModel) as error:

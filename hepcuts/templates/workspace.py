@@ -10,6 +10,7 @@ import pyhf
 from hepcuts._core.columns import Numbers
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
+from hepcuts.histfactory import referee
 from hepcuts.samples.modifiers import ShapeSys
 
 from .templates import Component, Templates
@@ -71,7 +72,7 @@ def workspace(
     }
     try:
         # The schema of a workspace has that of its model in it.
-        pyhf.Workspace(specification).model(validate=False)
+        referee.build(pyhf.Workspace(specification), validate=False)
     except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidModel) as error:
         raise InputError(f"pyhf rejects the workspace: {error}") from error
     except pyhf.exceptions.InvalidNameReuse as error:
