@@ -7,11 +7,11 @@ from typing import Any
 
 import hist
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection, Window
 from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
@@ -202,7 +202,7 @@ class Categories:
         """
         return workspace(self.templates)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> "pd.DataFrame":
         """One row for each category: its edges along each discriminant (NaN: none), and yields."""
         rows = []
         for number in range(self.num_categories):

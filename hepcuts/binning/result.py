@@ -6,8 +6,8 @@ from typing import Any
 
 import hist
 import numpy as np
-import pandas as pd
 
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.samples.sample import Sample
@@ -117,12 +117,12 @@ class BinningResult:
         """
         return workspace(self.templates)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> "pd.DataFrame":
         """One row for each number of bins: values on the events that chose and on others."""
         fields = [f.name for f in dataclasses.fields(Binning) if f.name != "edges"]
         return pd.DataFrame([{name: getattr(one, name) for name in fields} for one in self.candidates])
 
-    def bins(self) -> pd.DataFrame:
+    def bins(self) -> "pd.DataFrame":
         """One row for each bin: edges, yields, metric, effective simulated background events."""
         return pd.DataFrame(
             {

@@ -1,27 +1,27 @@
-"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``."""
+"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``.
+
+What a command needs is imported when it runs, so that ``--help`` and mistyped arguments are answered at once.
+"""
 
 import dataclasses
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from hepcuts import plotting
-from hepcuts import study as study_module
 from hepcuts._core import files
 from hepcuts._core.errors import HepcutsError, InputError
 from hepcuts._core.version import __version__
-from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
-from hepcuts.optimization.optimize import compare_with_single_cuts, optimize
-from hepcuts.optimization.result import OptimizationResult
-from hepcuts.plotting.saving import save
-from hepcuts.scanning.scan import scan
 
-from . import configuration
+if TYPE_CHECKING:
+    from hepcuts.histfactory import SignificanceResult
+    from hepcuts.optimization.result import OptimizationResult
+
+    from .configuration import Configuration
 
 
 class _Group(click.Group):
@@ -55,6 +55,8 @@ def main() -> None:
 @click.option("--quick", is_flag=True, help="Coarse grids and few simulations: a first look.")
 def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quick: bool) -> None:
     """Where does each metric cut, and what is it worth? A report on scenarios and grids; needs no data."""
+    from hepcuts import study as study_module
+
     cases = study_module.run(scenarios or None, seed=seed)
     grids = study_module.run_grids(scenarios or None, seed=seed, quick=quick) if grid else None
     written = study_module.write(cases, output, seed=seed, grids=grids)
@@ -67,6 +69,12 @@ def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quic
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
 def scan_command(config: Path, output: Path) -> None:
     """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied."""
+    from hepcuts import plotting
+    from hepcuts.plotting.saving import save
+    from hepcuts.scanning.scan import scan
+
+    from . import configuration
+
     given = configuration.load(config)
     for cut in given.selection.cuts:
         result = scan(given.samples, cut, **given.scan)
@@ -84,6 +92,10 @@ def scan_command(config: Path, output: Path) -> None:
 @click.option("--compare/--no-compare", default=True, show_default=True, help="Also the best single cut and no cut.")
 def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
     """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures."""
+    from hepcuts.optimization.optimize import compare_with_single_cuts, optimize
+
+    from . import configuration
+
     given = configuration.load(config)
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
     click.echo(repr(result))
@@ -98,8 +110,11 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
 
 
 def _write_optimization(
-    result: OptimizationResult, given: configuration.Configuration, comparison: dict[str, float], output: Path
+    result: "OptimizationResult", given: "Configuration", comparison: dict[str, float], output: Path
 ) -> None:
+    from hepcuts import plotting
+    from hepcuts.plotting.saving import save
+
     summary = {
         "hepcuts": __version__,
         "thresholds": result.thresholds,
@@ -132,7 +147,7 @@ def _without_nan(value: Any) -> Any:
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @main.command()
@@ -152,6 +167,8 @@ def significance(
     as_json: bool,
 ) -> None:
     """Expected and observed discovery significance of a pyhf WORKSPACE (JSON)."""
+    from hepcuts.histfactory import HistFactory, discovery_test, discovery_toys
+
     try:
         loaded = [json.loads(patch.read_text(encoding="utf-8")) for patch in patches]
     except ValueError as error:
@@ -182,7 +199,7 @@ def significance(
         click.echo(repr(tests["observed"].unconditional_fit.nuisance_parameters))
 
 
-def _test_as_dict(test: SignificanceResult) -> dict[str, Any]:
+def _test_as_dict(test: "SignificanceResult") -> dict[str, Any]:
     fields = ("dataset", "significance", "p0", "q0", "mu_hat", "mu_uncertainty", "success", "message")
     row = {field: getattr(test, field) for field in fields}
     row["bands"] = {str(n): z for n, z in test.bands.items()}

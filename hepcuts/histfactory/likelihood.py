@@ -9,10 +9,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pyhf
 from jaxtyping import Array, Float
 
 from hepcuts._core.errors import InputError, UnsupportedModelError
+from hepcuts._core.lazy import pyhf
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import AnyArray, Scalar
 
@@ -53,12 +53,12 @@ class HistFactory(eqx.Module):
         True
     """
 
-    model: pyhf.Model = eqx.field(static=True)
+    model: "pyhf.Model" = eqx.field(static=True)
     structure: Structure
     templates: LikelihoodTemplates
     observations: Any
 
-    def __init__(self, model: pyhf.Model, *, observations: Iterable[float] | None = None) -> None:
+    def __init__(self, model: "pyhf.Model", *, observations: Iterable[float] | None = None) -> None:
         if not isinstance(model, pyhf.Model):
             raise InputError(
                 f"HistFactory takes a pyhf.Model, got {type(model).__name__}; for a workspace use "
@@ -73,7 +73,7 @@ class HistFactory(eqx.Module):
     @classmethod
     def from_workspace(
         cls,
-        workspace: Mapping[str, Any] | pyhf.Workspace | str | Path,
+        workspace: "Mapping[str, Any] | pyhf.Workspace | str | Path",
         *,
         measurement: str | None = None,
         patches: Iterable[Any] = (),

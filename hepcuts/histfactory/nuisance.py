@@ -4,8 +4,8 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import FloatArray
 
 from .likelihood import HistFactory
@@ -69,7 +69,7 @@ class NuisanceParameters:
         """Fitted over prior uncertainty: 1 if the data say nothing, shape (nuisance,)."""
         return self.uncertainties / self.prior_uncertainties
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> "pd.DataFrame":
         """A table, one row for each nuisance parameter."""
         columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "names"}
         index = pd.Index(self.names, name="parameter")

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyhf
-import scipy.stats
 
 from hepcuts._core.errors import FitError
+from hepcuts._core.lazy import pyhf, stats
 
 _TURN = threading.RLock()
 """Held by the thread whose turn it is; it may nest its own."""
@@ -36,7 +35,7 @@ def backend(name: str = "numpy", *, optimizer: str = "scipy") -> Iterator[None]:
             pyhf.set_backend(tensorlib, custom_optimizer=previous_optimizer)
 
 
-def build(workspace: pyhf.Workspace, **options: Any) -> pyhf.Model:
+def build(workspace: "pyhf.Workspace", **options: Any) -> "pyhf.Model":
     """Build a model of a workspace with the caller's backend, while no other thread switches it.
 
     Args:
@@ -66,7 +65,7 @@ class Verdict:
     optimizer: str
 
 
-def hypotest(model: pyhf.Model, data: Any = None, *, optimizer: str = "scipy") -> Verdict:
+def hypotest(model: "pyhf.Model", data: Any = None, *, optimizer: str = "scipy") -> Verdict:
     """Let pyhf test the background-only hypothesis.
 
     Args:
@@ -94,5 +93,5 @@ def hypotest(model: pyhf.Model, data: Any = None, *, optimizer: str = "scipy") -
             raise FitError(f"pyhf's own fit with {optimizer} did not converge: {error}") from error
     if not np.isfinite(p0):
         raise FitError(f"pyhf's own p-value with {optimizer} is {p0}; the model has a bin without expected events?")
-    significance = scipy.stats.norm.isf(p0) if q0 is None else np.sqrt(q0)
+    significance = stats.norm.isf(p0) if q0 is None else np.sqrt(q0)
     return Verdict(p0, float(significance), optimizer)

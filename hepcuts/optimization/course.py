@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tqdm
 from numpy.typing import NDArray
 
 from hepcuts._core import files
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.lines import Line
 from hepcuts.optimization.soft.search import Search

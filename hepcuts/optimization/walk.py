@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hepcuts._core.errors import OptimizationError
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.evaluators import Evaluation
 from hepcuts.optimization.soft.search import Search

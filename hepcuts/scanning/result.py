@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
@@ -208,7 +208,7 @@ class ScanResult:
             return "not evaluated: of many thresholds the profile likelihood is evaluated only around its optimum"
         return self.table.reason(position)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> "pd.DataFrame":
         """One row for each threshold: yields, efficiencies, purity and all metrics."""
         edges = {"threshold": self.thresholds}
         if self.thresholds.ndim > 1:

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyhf
 
 from hepcuts._core.columns import Numbers
 from hepcuts._core.errors import InputError, YieldError
+from hepcuts._core.lazy import pyhf
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import referee
 from hepcuts.samples.modifiers import ShapeSys

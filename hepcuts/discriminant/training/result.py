@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from hepcuts._core.lazy import pd
 from hepcuts.cuts import Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import HardEvaluation
@@ -86,7 +86,7 @@ class TrainingResult:
         """Samples with the score as one more column; see `Discriminant.samples`."""
         return self.discriminant.samples(samples)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> "pd.DataFrame":
         """The history with one row for each step."""
         return pd.DataFrame([dataclasses.asdict(row) for row in self.history])
 

@@ -5,11 +5,11 @@ import html
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.special
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 
@@ -86,7 +86,7 @@ class WorkingPoints:
         shifted = [self.cuts.shifted(position, float(efficiency)) for position in tried]
         return self.cuts.at(min(shifted, key=self.cuts.background))
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> "pd.DataFrame":
         """One row for each point: efficiency asked for, thresholds, efficiencies with uncertainties, rejection."""
         table: dict[str, Any] = {"efficiency": self.efficiencies}
         table |= {name: self.thresholds[:, number] for number, name in enumerate(self.names)}
