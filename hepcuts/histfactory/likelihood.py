@@ -77,6 +77,7 @@ class HistFactory(eqx.Module):
         *,
         measurement: str | None = None,
         patches: Iterable[Any] = (),
+        validate: bool = True,
         **model_options: Any,
     ) -> "HistFactory":
         """Build the model of a workspace with pyhf and compile it.
@@ -85,6 +86,7 @@ class HistFactory(eqx.Module):
             workspace: a pyhf workspace, its dict, or the path of its JSON file.
             measurement: name of the measurement, or None for the first.
             patches: JSON patches to apply, such as the signals of a background-only workspace.
+            validate: whether pyhf compares it with its schema; not needed for what `hepcuts.workspace` returned.
             model_options: passed on to `pyhf.Workspace.model`, such as ``modifier_settings``.
 
         Returns:
@@ -96,17 +98,18 @@ class HistFactory(eqx.Module):
         try:
             if isinstance(workspace, (str, Path)):
                 workspace = json.loads(Path(workspace).read_text(encoding="utf-8"))
-            valid, changes = (
-                workspace if isinstance(workspace, pyhf.Workspace) else pyhf.Workspace(workspace),
-                list(patches),
-            )
-            if valid is not workspace and not changes:
-                # Validated just now: the schema of a workspace has that of its model in it.
-                model_options.setdefault("validate", False)
-            model = referee.build(valid, measurement_name=measurement, patches=changes, **model_options)
+            built, changes = isinstance(workspace, pyhf.Workspace), list(patches)
+            valid = workspace if built else pyhf.Workspace(workspace, validate=validate)
+            # The schema of a workspace has that of its model in it: a patched one is validated again, no other.
+            model_options |= {"measurement_name": measurement, "patches": changes}
+            model = referee.build(valid, validate=validate and (built or bool(changes)), **model_options)
         except (OSError, ValueError, KeyError, pyhf.exceptions.InvalidSpecification) as error:
             raise InputError(f"The workspace cannot be read or is not valid: {error}") from error
-        except (pyhf.exceptions.InvalidMeasurement, pyhf.exceptions.InvalidModel) as error:
+        except (
+            pyhf.exceptions.InvalidMeasurement,
+            pyhf.exceptions.InvalidModel,
+            pyhf.exceptions.InvalidNameReuse,
+        ) as error:
             raise InputError(f"pyhf cannot build a model of the workspace: {error}") from error
         return cls(model, observations=valid.data(model, include_auxdata=False))
 

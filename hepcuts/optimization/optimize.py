@@ -22,7 +22,7 @@ from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, check_replicas
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.histfactory import HistFactory, discovery_significance
+from hepcuts.histfactory import discovery_significance
 from hepcuts.merit.objectives import AbstractObjective
 from hepcuts.merit.objectives import objective as find_objective
 from hepcuts.optimization.soft.directions import find_directions
@@ -30,7 +30,7 @@ from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples, hold_out
 from hepcuts.templates.filling import fill, quietly
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import likelihood_of
 
 from .course import Outcome, run
 from .honesty import judged
@@ -227,7 +227,7 @@ def compare_with_single_cuts(
     samples = check_samples(samples)
     training, held_out = hold_out(samples, options.get("holdout"), seed=options.get("seed", 0))
     everything = fill(training if held_out is None else held_out, None, axis=axis)
-    found = {"no cut": float(discovery_significance(HistFactory.from_workspace(workspace(everything))))}
+    found = {"no cut": float(discovery_significance(likelihood_of(everything)))}
     of_all = {"regions", "constraints", "fixed", "tied", "log", "checkpoint"}
     alone = {name: value for name, value in options.items() if name not in of_all}
     for cut in selection.cuts:
