@@ -58,8 +58,20 @@ STORIES = {
 }
 
 
+@pytest.fixture(scope="module")
+def of_hist() -> set[str]:
+    """What hist loads itself; old versions try pandas."""
+    code = "import sys, hist\nprint(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES)
-def test_heavy_libraries_are_not_loaded_before_they_are_used(story):
-    code = BEGIN + "".join(f"\n{step}\nnot_loaded(*{sorted(heavy)})" for step, heavy in story)
+def test_heavy_libraries_are_not_loaded_before_they_are_used(story, of_hist):
+    # What hist loads may be there once hist is.
+    parts = ((step, heavy, heavy - of_hist) for step, heavy in story)
+    code = BEGIN + "".join(
+        f"\n{step}\nnot_loaded(*({sorted(alone)} if 'hist' in sys.modules else {sorted(heavy)}))"
+        for step, heavy, alone in parts
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
