@@ -98,11 +98,13 @@ class HistFactory(eqx.Module):
         try:
             if isinstance(workspace, (str, Path)):
                 workspace = json.loads(Path(workspace).read_text(encoding="utf-8"))
-            built, changes = isinstance(workspace, pyhf.Workspace), list(patches)
-            valid = workspace if built else pyhf.Workspace(workspace, validate=validate)
-            # The schema of a workspace has that of its model in it: a patched one is validated again, no other.
-            model_options |= {"measurement_name": measurement, "patches": changes}
-            model = referee.build(valid, validate=validate and (built or bool(changes)), **model_options)
+            valid, changes = workspace, list(patches)
+            if not isinstance(valid, pyhf.Workspace):
+                valid = pyhf.Workspace(valid, validate=validate)
+                # The schema of a workspace has that of its model in it: what was not patched is valid.
+                validate = validate and bool(changes)
+            options = {"measurement_name": measurement, "patches": changes, "validate": validate, **model_options}
+            model = referee.build(valid, **options)
         except (OSError, ValueError, KeyError, pyhf.exceptions.InvalidSpecification) as error:
             raise InputError(f"The workspace cannot be read or is not valid: {error}") from error
         except (
