@@ -24,6 +24,9 @@ Report = Callable[[FloatArray, float, FloatArray], None]
 Rule = Callable[[FloatArray], FloatArray]
 """Makes the next step of the next gradient; it may remember earlier ones."""
 
+_ROUNDING = 4.0 * float(np.finfo(np.float64).eps)
+"""Relative difference of two values that says nothing."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Ending:
@@ -126,7 +129,7 @@ class _FirstOrder(AbstractSolver):
     def minimize(
         self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
     ) -> Ending:
-        """See `AbstractSolver.minimize`. The best position seen is returned, not the last."""
+        """See `AbstractSolver.minimize`. The best position seen is returned, or the last if only rounding divides them."""
         rule, position = self.rule(), start
         best, best_value = start, np.inf
         for _ in range(self.steps):
@@ -137,7 +140,7 @@ class _FirstOrder(AbstractSolver):
             position = np.clip(position + rule(gradient), *bounds)
         value, gradient = function(position)
         report(position, value, gradient)
-        final = position if value <= best_value else best
+        final = position if value <= best_value + _ROUNDING * abs(best_value) else best
         return Ending(final, True, f"did all {self.steps} steps", self.steps)
 
 
