@@ -129,7 +129,7 @@ class _FirstOrder(AbstractSolver):
     def minimize(
         self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
     ) -> Ending:
-        """See `AbstractSolver.minimize`. The best position seen is returned, or the last if only rounding divides them."""
+        """See `AbstractSolver.minimize`. Returns the best position seen, or the last if only rounding divides them."""
         rule, position = self.rule(), start
         best, best_value = start, np.inf
         for _ in range(self.steps):
