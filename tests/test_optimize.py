@@ -7,7 +7,7 @@ import hepcuts as hc
 from hepcuts import counting
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.landscape import landscape
 from hepcuts.optimization.single_cuts import compare_with_single_cuts
 from hepcuts.optimization.solvers import Adam, GradientDescent
@@ -333,4 +333,4 @@ def test_a_constant_variable_is_refused():
 
 def test_every_objective_has_a_label_for_figures():
     for name in ("profile", "asimov", "bce", "squared_error", "s_over_sqrt_b"):
-        assert objective(name).label
+        assert figure_of_merit(name).label
