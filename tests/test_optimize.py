@@ -42,7 +42,9 @@ def test_the_tutorials_gradient_descent_ends_where_it_ended():
     assert result.thresholds["x"] == pytest.approx(3.3, abs=0.05)
     assert len(result.history) == 51
     assert result.history.thresholds[0, 0] == 0.0
-    assert np.all(np.diff(result.history.values) <= 0)
+    # Downhill, until steps are below the rounding of the values.
+    values = result.history.values
+    assert np.all(np.diff(values) <= 4 * np.spacing(values[:-1]))
 
 
 def test_the_tutorials_optima_of_s_over_sqrt_b():

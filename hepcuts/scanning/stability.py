@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tqdm
 from numpy.typing import NDArray
 
+from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit
