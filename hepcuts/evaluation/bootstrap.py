@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
@@ -138,8 +139,8 @@ def bootstrap(
     samples, chosen = check_samples(samples), as_selection(selection)
     if chosen is None:
         raise InputError("The selection is None; expected cuts with all of their thresholds.")
-    task = Task(samples, find_objective(objective), axis, tuple(regions), check_replicas(replicas, none=False))
-    (both,) = task.evaluated_with_significance([HardCuts((chosen,))], seed)
+    task = Task(samples, find_objective(objective), axis, tuple(regions), checks.replicas(replicas, none=False))
+    (both,) = task.evaluated_with_significance([HardCuts((chosen,))], checks.seed(seed))
     return Bootstrap(*both)
 
 
@@ -182,18 +183,7 @@ def optimism(
     """
     samples, goal = check_samples(samples), find_objective(objective)
     selections, members = folds
-    task = Task(samples, goal, axis, tuple(regions), check_replicas(replicas, none=False))
+    task = Task(samples, goal, axis, tuple(regions), checks.replicas(replicas, none=False))
     of_folds = HardCuts(tuple(selections), tuple(members))
-    training, validated = task.evaluated([HardCuts((selection,)), of_folds], seed)
+    training, validated = task.evaluated([HardCuts((selection,)), of_folds], checks.seed(seed))
     return Optimism(training, validated, goal.sign)
-
-
-def check_replicas(replicas: int, *, none: bool = True) -> int:
-    """The number of replicas, 0 for none if that is allowed.
-
-    Raises:
-        InputError: too few of them.
-    """
-    if replicas < 2 and not (none and replicas == 0):
-        raise InputError(f"replicas is {replicas}; expected at least 2 for a spread.")
-    return int(replicas)

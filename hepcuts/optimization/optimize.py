@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._core import files
+from hepcuts._core import checks, files
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
-from hepcuts.cuts.steps import step as find_step
-from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, check_replicas
+from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.histfactory import HistFactory, discovery_significance
 from hepcuts.merit.objectives import AbstractObjective
@@ -37,7 +36,6 @@ from .honesty import judged
 from .result import OptimizationResult
 from .sensitivity import sensitivity
 from .solvers import AbstractSolver
-from .solvers import solver as find_solver
 from .validation import fold_members
 from .walk import History
 
@@ -121,25 +119,26 @@ def optimize(
     """
     samples = check_samples(samples)
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(checks.seed(seed))
+    folds, replicas = checks.folds(folds), checks.replicas(replicas)
+    stages = None if anneal is None else checks.stages(anneal)
+    log, checkpoint = checks.path("log", log), checks.path("checkpoint", checkpoint)
     training, held_out = hold_out(samples, holdout, seed=generator)
-    goal, walker, replicas = find_objective(objective), find_solver(solver), check_replicas(replicas)
-    problem = Problem(
+    problem = Problem.of(
         find_directions(training, chosen),
-        goal,
-        walker,
-        find_step(step),
-        axis,
-        (regions,) if isinstance(regions, Region) else tuple(regions),
-        min_background,
-        constraints,
-        (fixed,) if isinstance(fixed, str) else tuple(fixed),
-        tuple(tuple(group) for group in tied),
-        walker.unit == "variable",
+        find_objective(objective),
+        solver=solver,
+        step=step,
+        axis=axis,
+        regions=regions,
+        min_background=min_background,
+        constraints=constraints,
+        fixed=fixed,
+        tied=tied,
     )
     search = quietly(Search)(training, problem)
     members = fold_members(training, folds, generator) if folds else None
-    outcome = run(search, training, _schedule(anneal, problem), members=members, checkpoint=checkpoint)
+    outcome = run(search, training, _schedule(stages, problem), members=members, checkpoint=checkpoint)
     history = outcome.walk.history()
     if log is not None:
         files.write_text(log, "\n".join(history.lines()) + "\n")
@@ -200,13 +199,11 @@ def _result(
     )
 
 
-def _schedule(anneal: Sequence[float] | None, problem: Problem) -> tuple[float, ...]:
+def _schedule(anneal: tuple[float, ...] | None, problem: Problem) -> tuple[float, ...]:
     if anneal is None:
         given = any(cut.width is not None for cut in problem.selection.cuts) or problem.linear
         return (*(stage for stage in STAGES if stage > 1.0), 1.0) if given else STAGES
-    if len(anneal) == 0 or not np.all(np.asarray(anneal) > 0):
-        raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2, 1).")
-    return tuple(float(factor) for factor in anneal)
+    return anneal
 
 
 def compare_with_single_cuts(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
@@ -96,7 +97,7 @@ class ScanResult:
         m, values = self._known(name), self.values[name]
         if not np.any(np.isfinite(values)):
             raise no_value(name, len(values), self.reason(name, 0))
-        least = self.min_background if min_background is None else float(min_background)
+        least = self.min_background if min_background is None else checks.min_background(min_background)
         best, excluded, message = self._best(m, least)
         stability = self._stability(least)
         allowed = guarded(m, self.table, least)

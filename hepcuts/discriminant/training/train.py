@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tqdm
 
+from hepcuts._core import checks
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
@@ -92,7 +93,7 @@ def train(
     """
     prepare.check_options(options)
     chosen = prepare.checked_selection(selection, discriminant)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(checks.seed(seed))
     training, held_out = hold_out(check_samples(samples), holdout, seed=generator)
     prepared = discriminant.standardized(training)
     goal, cut_goal = prepare.goals(objective, cut_objective)

@@ -1,15 +1,18 @@
 """What an optimization is asked: everything but the events."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hepcuts._core import checks
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
-from hepcuts.cuts.regions import Region
+from hepcuts.cuts.regions import Region, regions_of
 from hepcuts.cuts.steps import AbstractStep
+from hepcuts.cuts.steps import step as find_step
 from hepcuts.merit.objectives import AbstractObjective
 from hepcuts.optimization.solvers import AbstractSolver
+from hepcuts.optimization.solvers import solver as find_solver
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
 from hepcuts.templates.templates import Templates
@@ -44,6 +47,41 @@ class Problem:
     fixed: tuple[str, ...] = ()
     tied: tuple[tuple[str, ...], ...] = ()
     linear: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        selection: Selection,
+        objective: AbstractObjective,
+        *,
+        solver: str | AbstractSolver = "lbfgs",
+        step: str | AbstractStep = "sigmoid",
+        axis: Any = None,
+        regions: Iterable[Region] | Region = (),
+        min_background: float = 10.0,
+        constraints: Mapping[str, float] | None = None,
+        fixed: Iterable[str] | str = (),
+        tied: Iterable[Sequence[str]] = (),
+    ) -> "Problem":
+        """A problem as a user asks it: names instead of objects, one name instead of several.
+
+        Raises:
+            InputError: a number or names that make no sense, or an unknown solver or step.
+        """
+        chosen = find_solver(solver)
+        return cls(
+            selection,
+            objective,
+            chosen,
+            find_step(step),
+            axis,
+            regions_of(regions),
+            checks.min_background(min_background),
+            constraints,
+            checks.names("fixed", fixed),
+            checks.groups("tied", tied),
+            linear=chosen.unit == "variable",
+        )
 
     def selections(self) -> list[Selection]:
         """The selection of each region, the signal region first."""

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
@@ -139,10 +140,8 @@ def _checked(efficiencies: Sequence[float], *, width: float, smoothness: float) 
         raise InputError(f"efficiencies are {efficiencies!r}; expected numbers between 0 and 1.") from error
     if len(targets) == 0 or not np.all((targets > 0) & (targets < 1)):
         raise InputError(f"efficiencies are {efficiencies}; expected at least one, all between 0 and 1.")
-    if not 0 < width < np.inf:
-        raise InputError(f"width is {width}; expected a positive number of standard deviations, such as {WIDTH}.")
-    if not 0 <= smoothness < np.inf:
-        raise InputError(f"smoothness is {smoothness}; expected a number, 0 or more.")
+    checks.positive("width", width, what=f"a positive number of standard deviations, such as {WIDTH}")
+    checks.amount("smoothness", smoothness)
     return targets
 
 
