@@ -13,6 +13,8 @@ from hepcuts._core.columns import Numbers, is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, FloatArray, FloatLike
 
+from .edges import CutEdge
+
 if TYPE_CHECKING:
     from .selection import Selection
 
@@ -67,6 +69,27 @@ class AbstractCut(abc.ABC):
     def columns(self) -> tuple[str, ...]:
         """The columns that it reads, the variable first."""
         return (self.variable,)
+
+    def edges(self) -> tuple[CutEdge, ...] | None:
+        """The steps along `quantity` whose product the soft cut is, in the order of the thresholds.
+
+        None if there are none: such a cut can be filled and evaluated, but not optimized.
+        """
+        return None
+
+    def quantity(self, *values: FloatArray) -> FloatArray:
+        """What the thresholds are compared to, shape (event,): by default the variable itself.
+
+        Args:
+            values: for each of `columns`, shape (event,).
+        """
+        return values[0]
+
+    def measured(self, columns: Columns, *, missing: float | None = None) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """The quantity, and which events miss a value that it depends on, both of shape (event,)."""
+        values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
+        absent = np.any([is_missing(column, missing) for column in values], axis=0)
+        return self.quantity(*values), absent
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -201,6 +224,14 @@ class Not(AbstractCut):
     def suffixes(self) -> tuple[str, ...]:
         """See `AbstractCut.suffixes`."""
         return self.cut.suffixes
+
+    def edges(self) -> tuple[CutEdge, ...] | None:
+        """See `AbstractCut.edges`: those of the cut that it inverts."""
+        return self.cut.edges()
+
+    def quantity(self, *values: FloatArray) -> FloatArray:
+        """See `AbstractCut.quantity`."""
+        return self.cut.quantity(*values)
 
     @property
     def plain(self) -> AbstractCut:

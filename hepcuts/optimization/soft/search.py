@@ -17,13 +17,13 @@ from hepcuts.templates.coordinates import AbstractCoordinate
 from hepcuts.templates.filling import EventTable, fill, quietly
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import loosest_is_low
-from hepcuts.templates.spreads import columns_of
+from hepcuts.templates.spreads import quantities_of
 from hepcuts.templates.templates import Templates
 
 from .constraints import AtLeast, effective_background, read_constraints
 from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields, is_known
 from .problem import Problem
-from .spaces import bounds_of, coordinates_of, start_of, unknowns_of, widths_of
+from .spaces import bounds_of, coordinates_of, require_soft_cuts, start_of, unknowns_of, widths_of
 
 _REACH = 2.0
 """How far a stage may move thresholds, in widths, before the events within reach are looked for again."""
@@ -44,6 +44,7 @@ class Search:
     def __init__(self, samples: Sequence[Sample], problem: Problem) -> None:
         self.problem, self.selection = problem, problem.selection
         self.names = self.selection.names
+        require_soft_cuts(samples, self.selection)
         self.unknowns = unknowns_of(self.selection, problem.fixed, problem.tied)
         everything = quietly(fill)(samples, None, axis=problem.axis)
         self.constraints = read_constraints(problem.constraints, everything.structure, everything)
@@ -61,9 +62,11 @@ class Search:
         self._signs = [sign for cut in self.selection.cuts for sign in cut.plain.signs]
         self.widths = widths_of(self.selection, of_threshold)
         self.lower, self.upper = bounds_of(self.selection, of_threshold, self._signs)
-        self.start = np.clip(self._scores(start_of(samples, self.selection, 0.05)), self.lower, self.upper)
+        start = np.clip(self._scores(start_of(samples, self.selection, 0.05)), self.lower, self.upper)
+        # Thresholds that are tied start from one place.
+        self.start = self.expand(self.reduce(start), start)
         self._signal = [
-            np.sort(columns_of(samples, self.selection.variables[cut], signal=True))
+            np.sort(quantities_of(samples, self.selection.cuts[cut], signal=True))
             for cut in self.selection.cut_of_threshold
         ]
         self.num_events = max(len(sample) for sample in samples)

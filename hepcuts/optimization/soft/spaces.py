@@ -8,44 +8,55 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError
 from hepcuts._core.executors import in_threads
 from hepcuts._core.types import FloatArray
-from hepcuts.cuts import AbstractCut, Selection, SlidingCut, Window
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.cuts.edges import edges_of, require_edges
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate, Linear, normal_scores
-from hepcuts.templates.spreads import DEFAULT_WIDTH, columns_of, spread
+from hepcuts.templates.spreads import DEFAULT_WIDTH, quantities_of, spread
 
 from .problem import Problem
+
+_COMPARED = 1000
+"""Events of each sample that have to pass the edges of a cut as they pass the cut; chosen by hand."""
 
 
 def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[AbstractCoordinate]:
     """One for each cut; cuts that are tied have the same."""
-    groups = [{name.split(":")[0] for name in group} for group in problem.tied]
+    cuts = problem.selection.cuts
+    tied = _tied_cuts(problem.selection, problem.tied)
 
-    def of_cut(cut: AbstractCut) -> AbstractCoordinate:
-        tied = next((sorted(group) for group in groups if cut.variable in group), [cut.variable])
+    def of_cut(number: int) -> AbstractCoordinate:
+        group = [cuts[other] for other in tied[number]]
         both = [
-            np.concatenate([columns_of(samples, variable, signal=signal) for variable in tied])
-            for signal in (True, False)
+            np.concatenate([quantities_of(samples, cut, signal=signal) for cut in group]) for signal in (True, False)
         ]
-        if problem.linear or any(_is_linear(other) for other in problem.selection.cuts if other.variable in tied):
+        if problem.linear or any(_is_linear(cut) for cut in group):
             low, high = min(b.min() for b in both), max(b.max() for b in both)
-            scale = 1.0 if problem.linear else min(spread(samples, variable) for variable in tied)
+            scale = 1.0 if problem.linear else min(spread(samples, cut) for cut in group)
             return Linear(scale, (float(low), float(high)))
-        _spread_or_values(both, cut.variable)
-        return normal_scores(both[0], both[1], _exact(problem.selection, tied))
+        _spread_or_values(both, cuts[number].variable)
+        return normal_scores(both[0], both[1], _exact(group))
 
-    return in_threads(of_cut, problem.selection.cuts)
+    return in_threads(of_cut, range(len(cuts)))
+
+
+def _tied_cuts(selection: Selection, tied: Sequence[Sequence[str]]) -> list[list[int]]:
+    """For each cut the positions of those that a threshold of it is tied to, itself among them, in their order."""
+    groups = [{selection.cut_of_threshold[selection.names.index(name)] for name in group} for group in tied]
+    return [
+        next((sorted(group) for group in groups if number in group), [number]) for number in range(len(selection.cuts))
+    ]
 
 
 def _is_linear(cut: AbstractCut) -> bool:
-    return cut.width is not None or isinstance(cut.plain, SlidingCut)
+    return cut.width is not None or any(edge.along is not None for edge in edges_of(cut))
 
 
-def _exact(selection: Selection, variables: Sequence[str]) -> list[tuple[float, int]]:
+def _exact(cuts: Sequence[AbstractCut]) -> list[tuple[float, int]]:
     """Thresholds and bounds that were given, with the sign of their threshold."""
     return [
         (number, sign)
-        for cut in selection.cuts
-        if cut.variable in variables
+        for cut in cuts
         for threshold, sign in zip(cut.thresholds, cut.plain.signs, strict=True)
         for number in (threshold, *(cut.bounds or ()))
         if number is not None
@@ -87,8 +98,8 @@ def start_of(samples: Sequence[Sample], selection: Selection, lost: float) -> li
         selection.thresholds, selection.signs, selection.cut_of_threshold, strict=True
     ):
         cut = selection.cuts[position]
-        values = columns_of(samples, cut.variable, signal=True)
-        if cut.inverted and isinstance(cut.plain, Window):
+        values = quantities_of(samples, cut, signal=True)
+        if cut.inverted and len(edges_of(cut)) > 1:
             # Both sides together lose it, around the middle.
             loose = float(np.quantile(values, 0.5 + 0.5 * lost * sign))
         else:
@@ -111,6 +122,18 @@ def unknowns_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Seque
             found[names.index(other)] = count
         count += 1
     return found
+
+
+def require_soft_cuts(samples: Sequence[Sample], selection: Selection) -> None:
+    """Make sure that the soft problem is that of the cuts.
+
+    Raises:
+        InputError: a cut gives no edges, or some that select other events than it does.
+    """
+    for cut in selection.cuts:
+        for sample in samples:
+            columns = {name: sample.column(name)[:_COMPARED] for name in cut.columns}
+            require_edges(cut, columns, sample.missing)
 
 
 def _check_names(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> None:
