@@ -73,7 +73,7 @@ def optimize(
     Args:
         samples: at least one signal and one background.
         selection: the cuts. A threshold that is given is where the search starts; one that is not starts where 95 %
-            of the signal pass. The direction ``"auto"`` is found from the events. A cut's ``bounds`` limit its
+            of the signal's weight pass. The direction ``"auto"`` is found from the events. A cut's ``bounds`` limit its
             thresholds. A cut's ``width`` is the width of its soft cut in the units of the variable, in which it is
             then searched, too; by default 0.2 standard deviations of its normal scores.
         objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.objectives`.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.samples.sample import Sample
@@ -13,18 +14,27 @@ DEFAULT_WIDTH = 0.2
 """Width of a soft cut, in normal scores, or of a linear coordinate in units of the spread."""
 
 
-def quantities_of(samples: Sequence[Sample], cut: AbstractCut, *, signal: bool) -> FloatArray:
-    """What a cut's thresholds are compared to where it exists, of all signals or all backgrounds, shape (event,)."""
+def quantities_of(samples: Sequence[Sample], cut: AbstractCut, *, signal: bool) -> tuple[FloatArray, FloatArray]:
+    """What a cut's thresholds are compared to where it exists, with weights, both of shape (event,).
+
+    Args:
+        samples: checked.
+        cut: the cut.
+        signal: whether of all signals, or of all backgrounds.
+
+    Raises:
+        InputError: no event has a value.
+    """
     parts = []
     for sample in samples:
         if sample.signal == signal:
             values, absent = cut.measured({c: sample.column(c) for c in cut.columns}, missing=sample.missing)
-            parts.append(values[~absent])
-    joined = np.concatenate(parts)
-    if len(joined) == 0:
+            parts.append((values[~absent], sample.weights[~absent]))
+    values, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if len(values) == 0:
         kind = "signal" if signal else "background"
         raise InputError(f"No {kind} event has a value of {' and '.join(map(repr, cut.columns))} to cut on.")
-    return joined
+    return values, weights
 
 
 def default_widths(samples: Sequence[Sample], selection: Selection) -> FloatArray:
@@ -37,10 +47,8 @@ def spread(samples: Sequence[Sample], cut: AbstractCut) -> float:
 
     Of signal or background, whichever is narrower: a soft cut has to be narrow against both.
     """
-    spreads = [
-        0.5 * float(np.diff(np.quantile(quantities_of(samples, cut, signal=signal), [0.16, 0.84]))[0])
-        for signal in (True, False)
-    ]
+    both = [WeightedQuantiles.of(*quantities_of(samples, cut, signal=signal)) for signal in (True, False)]
+    spreads = [0.5 * (one.at(0.84) - one.at(0.16)) for one in both]
     positive = [spread for spread in spreads if spread > 0]
     if not positive:
         raise InputError(f"The variable {cut.variable!r} has hardly more than one value; there is nothing to cut on.")

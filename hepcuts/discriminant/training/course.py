@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hepcuts._core.errors import OptimizationError
+from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import AbstractSolver, ValueAndGradient
@@ -159,7 +160,8 @@ class Course:
         thresholds, widths = self.search.start.copy(), self.widths(factor)
         scored, units = self.training.scored(vector)
         tried = []
-        for threshold in np.quantile(self._of_signal(scored[0]), 1.0 - np.array(_EFFICIENCIES)):
+        signal = self._of_signal(scored[0])
+        for threshold in (signal.at(1.0 - efficiency) for efficiency in _EFFICIENCIES):
             thresholds[self.members] = threshold
             tried.append((self._sign * self.training.value(scored, thresholds, widths), threshold))
         finite = [pair for pair in tried if np.isfinite(pair[0])]
@@ -257,8 +259,9 @@ class Course:
             return otherwise
         return self._sign * self.validation.value(self.validation.scored(vector, units)[0], thresholds, widths)
 
-    def _of_signal(self, scored: SoftEvents) -> FloatArray:
-        """Scores of the nominal signal that trains, in their units, shape (event,)."""
+    def _of_signal(self, scored: SoftEvents) -> WeightedQuantiles:
+        """Scores of the nominal signal that trains, in their units."""
         region = self.training.regions[0]
         signal = np.array([component.signal for component in scored.structure.components])[scored.sample]
-        return np.asarray(scored.values[region.row][signal & (region.shares > 0)])
+        chosen = signal & (region.shares > 0)
+        return WeightedQuantiles.of(np.asarray(scored.values[region.row][chosen]), scored.weights[chosen])

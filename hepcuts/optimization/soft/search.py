@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import positions
 from hepcuts.merit.objectives import AbstractEventObjective, AbstractTemplateObjective, TemplateObjective
@@ -66,7 +67,7 @@ class Search:
         # Thresholds that are tied start from one place.
         self.start = self.expand(self.reduce(start), start)
         self._signal = [
-            np.sort(quantities_of(samples, self.selection.cuts[cut], signal=True))
+            WeightedQuantiles.of(*quantities_of(samples, self.selection.cuts[cut], signal=True))
             for cut in self.selection.cut_of_threshold
         ]
         self.num_events = max(len(sample) for sample in samples)
@@ -159,7 +160,7 @@ class Search:
     def at_efficiency(self, efficiency: float) -> FloatArray:
         """Thresholds in the coordinates that, each alone, keep a share of the signal, shape (threshold,)."""
         quantiles = [
-            values[round((len(values) - 1) * (1.0 - efficiency if sign > 0 else efficiency))]
+            values.nearest(1.0 - efficiency if sign > 0 else efficiency)
             for values, sign in zip(self._signal, self.selection.signs, strict=True)
         ]
         return np.clip(self._scores(quantiles), self.lower, self.upper)

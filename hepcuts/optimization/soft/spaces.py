@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.executors import in_threads
+from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.edges import edges_of, require_edges
@@ -28,7 +29,7 @@ def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[Abstract
     def of_cut(number: int) -> AbstractCoordinate:
         group = [cuts[other] for other in tied[number]]
         both = [
-            np.concatenate([quantities_of(samples, cut, signal=signal) for cut in group]) for signal in (True, False)
+            np.concatenate([quantities_of(samples, cut, signal=signal)[0] for cut in group]) for signal in (True, False)
         ]
         if problem.linear or any(_is_linear(cut) for cut in group):
             low, high = min(b.min() for b in both), max(b.max() for b in both)
@@ -98,12 +99,12 @@ def start_of(samples: Sequence[Sample], selection: Selection, lost: float) -> li
         selection.thresholds, selection.signs, selection.cut_of_threshold, strict=True
     ):
         cut = selection.cuts[position]
-        values = quantities_of(samples, cut, signal=True)
+        signal = WeightedQuantiles.of(*quantities_of(samples, cut, signal=True))
         if cut.inverted and len(edges_of(cut)) > 1:
             # Both sides together lose it, around the middle.
-            loose = float(np.quantile(values, 0.5 + 0.5 * lost * sign))
+            loose = signal.at(0.5 + 0.5 * lost * sign)
         else:
-            loose = float(np.quantile(values, lost if sign > 0 else 1.0 - lost))
+            loose = signal.at(lost if sign > 0 else 1.0 - lost)
         start.append(loose if threshold is None else threshold)
     return start
 
