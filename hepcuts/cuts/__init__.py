@@ -12,10 +12,10 @@ A new kind of cut is a new class derived from `AbstractCut`. It can be filled an
 can be optimized, too.
 """
 
-from .abstract import AbstractCut as AbstractCut
-from .abstract import Not as Not
 from .edges import CutEdge as CutEdge
 from .kinds import Cut as Cut
 from .kinds import Window as Window
+from .selection import AbstractCut as AbstractCut
+from .selection import Not as Not
 from .selection import Selection as Selection
 from .sliding import SlidingCut as SlidingCut

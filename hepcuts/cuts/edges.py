@@ -6,16 +6,13 @@ one's own is searched like those of hepcuts.
 
 import dataclasses
 import itertools
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, FloatArray
-
-if TYPE_CHECKING:
-    from .abstract import AbstractCut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +37,14 @@ class CutEdge:
         return np.asarray(self.sign * (quantity - np.interp(columns[self.along], self.knots, thresholds)) > 0)
 
 
-def edges_of(cut: "AbstractCut") -> tuple[CutEdge, ...]:
-    """The edges of a cut, or of the one that it inverts.
+def edges_of(cut: Any) -> tuple[CutEdge, ...]:
+    """The edges of a cut (`AbstractCut`), or of the one that it inverts.
 
     Raises:
         InputError: it gives none, or not those of its thresholds.
     """
     plain = cut.plain
-    edges = plain.edges()
+    edges: tuple[CutEdge, ...] | None = plain.edges()
     if not edges:
         raise InputError(
             f"{type(plain).__name__} on {plain.variable!r} can be filled and evaluated, but gives no edges, so that "
@@ -63,11 +60,11 @@ def edges_of(cut: "AbstractCut") -> tuple[CutEdge, ...]:
     return edges
 
 
-def require_edges(cut: "AbstractCut", columns: Columns, missing: float | None) -> None:
+def require_edges(cut: Any, columns: Columns, missing: float | None) -> None:
     """Compare what the edges of a cut select with what the cut does.
 
     Args:
-        cut: the cut.
+        cut: an `AbstractCut`.
         columns: some events, each of shape (event,).
         missing: the number that stands for a missing value, or None.
 
