@@ -172,7 +172,7 @@ def laid_out(objective: str, **options) -> tuple[EndToEnd, np.ndarray, np.ndarra
     selection = hc.Selection([hc.Cut("d", ">"), hc.Cut("y", ">", -0.5), hc.Window("z", -2.0, 3.0)])
     problem = preparation.problem(scored, selection, preparation.goals(objective, None)[0], options)
     laid = Laid(scored, network, [np.ones(len(s), dtype=bool) for s in samples], problem)
-    thresholds = laid.search.start.copy()
+    thresholds = laid.search.space.start.copy()
     thresholds[0] = 0.4
     return laid.end_to_end(train=True), laid.scorer.start, thresholds
 

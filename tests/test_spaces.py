@@ -49,7 +49,7 @@ def test_thresholds_that_start_far_apart_are_tied():
     samples = make_leptons("l1", "l2")
     cuts = hc.Cut("l1", ">", 1.0) & hc.Cut("l2", ">", 100.0)
     search = search_of(samples, cuts, tied=[("l1", "l2")])
-    first, second = search.thresholds(search.start)
+    first, second = search.space.thresholds(search.space.start)
     assert first == second
 
 
@@ -78,10 +78,10 @@ def efficiency(samples, threshold, direction):
 )
 def test_a_search_starts_where_95_percent_of_the_weight_pass(samples, direction):
     search = search_of(samples, hc.Cut("x", direction))
-    (threshold,) = search.thresholds(search.start)
+    (threshold,) = search.space.thresholds(search.space.start)
     assert efficiency(samples, threshold, direction) == pytest.approx(0.95, abs=0.01)
     for wanted in (0.9, 0.5, 0.1):
-        (threshold,) = search.thresholds(search.at_efficiency(wanted))
+        (threshold,) = search.space.thresholds(search.space.at_efficiency(wanted))
         assert efficiency(samples, threshold, direction) == pytest.approx(wanted, abs=0.01)
 
 

@@ -20,14 +20,11 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import quietly
 
 from .feasibility import enforce
-from .jumps import go_on
-from .polish import Polish, polish
+from .jumps import advance_stage
+from .polish import Polished, polish
 from .solvers import Ending
-from .validation import Validation, Validator
+from .validation import StageValues, Validator
 from .walk import Walk
-
-_HASTE = 1e-5
-"""Relative precision of the optima of stages that may not be chosen."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,8 +48,8 @@ class Outcome:
     ending: Ending
     position: FloatArray
     schedule: tuple[float, ...]
-    validation: Validation | None
-    polish: Polish
+    validation: StageValues | None
+    polish: Polished
     validated: float | None
     polish_validated: float | None
     interrupted: bool
@@ -87,7 +84,9 @@ def run(
     quiet = not sys.stderr.isatty()
     with tqdm.tqdm(total=None, desc="optimizing cuts", unit=" steps", disable=quiet, leave=False) as bar:
         choose = members is not None and len(schedule) > 1
-        walk = Walk(search.hasty(_HASTE) if choose else search, search.start, bar.update)
+        walk = Walk(
+            search.coarse(search.tuning.anneal.coarse_precision) if choose else search, search.space.start, bar.update
+        )
         validator = None
         if choose and members is not None:
             validator = Validator(search, samples, schedule, members=members, report=bar.update)
@@ -114,7 +113,7 @@ def _stages(walk: Walk, validator: Validator | None, schedule: tuple[float, ...]
     for stage in range(walk.num_stages, len(schedule)):
         if validator is not None and not validator.worthwhile:
             break
-        go_on(walk, schedule[stage])
+        advance_stage(walk, schedule[stage])
         if validator is not None and validator.wants(stage):
             quietly(validator.advance)(stage, walk.position)
         yield stage
@@ -128,16 +127,15 @@ def _conclude(
     """The chosen stage again, to full precision, and its hard cuts polished if that stands the validation."""
     if validator is None:
         chosen = schedule[: walk.num_stages]
-        done = polish(search, walk.position, search.widths * chosen[-1])
+        done = polish(search, walk.position, search.space.widths * chosen[-1])
         return Outcome(walk, walk.ending, done.position, chosen, None, done, None, None, interrupted)
     validation = validator.result()
     chosen = schedule[: validation.chosen + 1]
     walk.back_to(validation.chosen)
-    walk.search = search
-    ending = walk.repeat(chosen[-1], walk.position)
+    ending = walk.repeat(chosen[-1], walk.position, search=search)
     value = validation.hard
     folds: FloatArray | None = validation.thresholds
-    done = polish(search, walk.position, search.widths * chosen[-1])
+    done = polish(search, walk.position, search.space.widths * chosen[-1])
     if done.moves == 0:
         return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)
     polished = quietly(validator.polished)(validation.chosen)
@@ -191,7 +189,7 @@ def _fingerprint(search: Search, schedule: Sequence[float], members: Sequence[ND
     """What has to be the same for a run to go on where another ended."""
     digest = hashlib.sha256()
     problem = search.problem
-    words = (problem.selection, problem.goal.name, problem.walker, problem.relaxation, problem.regions)
+    words = (problem.selection, problem.objective.name, problem.solver, problem.step, problem.regions)
     more = (problem.min_background, problem.constraints, problem.fixed, problem.tied, tuple(schedule))
     digest.update(repr((*words, *more)).encode())
     for region in search.regions:

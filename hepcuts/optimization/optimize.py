@@ -7,6 +7,7 @@ value, the significance of the profile likelihood, pyhf's own confirmation, and,
 all of it on events that did not choose the cuts.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -33,14 +34,12 @@ from hepcuts.templates.workspace import workspace
 
 from .course import Outcome, run
 from .honesty import judged
+from .options import DEFAULT_TUNING, Tuning
 from .result import OptimizationResult
 from .sensitivity import sensitivity
 from .solvers import AbstractSolver
 from .validation import fold_members
 from .walk import History
-
-STAGES = (5.0, 3.0, 1.8, 1.1, 0.65, 0.4, 0.25)
-"""Default widths of the stages in units of each cut's own."""
 
 
 def optimize(
@@ -64,6 +63,7 @@ def optimize(
     checkpoint: str | Path | None = None,
     replicas: int = 100,
     throw: bool = True,
+    tuning: Tuning | None = None,
 ) -> OptimizationResult:
     """Find the cuts that optimize an objective.
 
@@ -101,6 +101,7 @@ def optimize(
         replicas: number of bootstrap replicas of the events for the uncertainties of what is quoted and of its
             optimism; 0 for none.
         throw: whether to raise if the search fails; otherwise ``success`` and ``message`` tell.
+        tuning: the numbers that steer the search, see `hepcuts.optimization.options`; None for the usual ones.
 
     Returns:
         Hard cuts with their significance, the history, the workspace, and soft and hard values.
@@ -121,7 +122,9 @@ def optimize(
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
     generator = np.random.default_rng(checks.seed(seed))
     folds, replicas = checks.folds(folds), checks.replicas(replicas)
-    stages = None if anneal is None else checks.stages(anneal)
+    tuning = DEFAULT_TUNING if tuning is None else tuning
+    if anneal is not None:
+        tuning = dataclasses.replace(tuning, anneal=dataclasses.replace(tuning.anneal, stages=checks.stages(anneal)))
     log, checkpoint = checks.path("log", log), checks.path("checkpoint", checkpoint)
     training, held_out = hold_out(samples, holdout, seed=generator)
     problem = Problem.of(
@@ -135,10 +138,11 @@ def optimize(
         constraints=constraints,
         fixed=fixed,
         tied=tied,
+        tuning=tuning,
     )
-    search = quietly(Search)(training, problem)
+    search = quietly(Search.of)(training, problem)
     members = fold_members(training, folds, generator) if folds else None
-    outcome = run(search, training, _schedule(stages, problem), members=members, checkpoint=checkpoint)
+    outcome = run(search, training, _schedule(problem), members=members, checkpoint=checkpoint)
     history = outcome.walk.history()
     if log is not None:
         files.write_text(log, "\n".join(history.lines()) + "\n")
@@ -162,25 +166,25 @@ def _result(
         raise OptimizationError(
             f"The search for the best cuts stopped after {ending.num_steps} steps: {ending.message}."
         )
-    thresholds = search.thresholds(outcome.position)
+    thresholds = search.space.thresholds(outcome.position)
     try:
         hard = problem.selection.at(thresholds)
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
-    sign, validation = problem.goal.sign, outcome.validation
+    sign, validation = problem.objective.sign, outcome.validation
     spread, optimism = judge(hard, outcome.folds)
-    widths = search.widths * outcome.schedule[-1]
-    options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
+    widths = search.space.widths * outcome.schedule[-1]
+    options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(
         thresholds=hard.to_dict(thresholds),
         selection=hard,
-        objective=problem.goal.name,
-        label=problem.goal.label,
+        objective=problem.objective.name,
+        label=problem.objective.label,
         soft_value=float(history.values[-1]),
         training=evaluate(training, hard, **options),
         held_out=None if held_out is None else quietly(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
-        start=search.thresholds(search.start),
+        start=search.space.thresholds(search.space.start),
         history=history,
         success=ending.success and not outcome.interrupted,
         message=f"interrupted; until then: {ending.message}" if outcome.interrupted else ending.message,
@@ -199,11 +203,9 @@ def _result(
     )
 
 
-def _schedule(anneal: tuple[float, ...] | None, problem: Problem) -> tuple[float, ...]:
-    if anneal is None:
-        given = any(cut.width is not None for cut in problem.selection.cuts) or problem.linear
-        return (*(stage for stage in STAGES if stage > 1.0), 1.0) if given else STAGES
-    return anneal
+def _schedule(problem: Problem) -> tuple[float, ...]:
+    given = any(cut.width is not None for cut in problem.selection.cuts) or problem.linear
+    return problem.tuning.anneal.schedule(widths_given=given)
 
 
 def compare_with_single_cuts(

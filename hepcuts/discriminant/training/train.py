@@ -13,7 +13,8 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.merit.objectives import AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
-from hepcuts.optimization.optimize import STAGES, optimize
+from hepcuts.optimization.optimize import optimize
+from hepcuts.optimization.options import STAGES
 from hepcuts.optimization.solvers import LBFGS, AbstractSolver
 from hepcuts.samples.sample import Sample, check_samples, hold_out
 from hepcuts.templates.filling import quietly
@@ -158,7 +159,7 @@ def _run(laid: Laid, goal: AbstractObjective, how: Plan) -> _Trained:
 def _staged(laid: Laid, course: Course, how: Plan) -> _Trained:
     vector = laid.scorer.start
     if how.pretraining:
-        solver = LBFGS(max_steps=how.pretraining, tolerance=1e-6)
+        solver = LBFGS(max_steps=how.pretraining, tolerance=how.pretraining_precision)
         vector = course.classify(laid.losses(balanced=True), vector, solver)
         course.success = True  # it need not converge
     first, *others = how.anneal
@@ -175,9 +176,9 @@ def _staged(laid: Laid, course: Course, how: Plan) -> _Trained:
 
 
 def _trained(laid: Laid, course: Course, point: Point, warm_start: float) -> _Trained:
-    thresholds = laid.search.thresholds(point.thresholds)
+    thresholds = laid.search.space.thresholds(point.thresholds)
     members = list(laid.members)
     thresholds[members] = point.thresholds[members]  # in units already
-    selection = laid.search.selection.at(thresholds)
+    selection = laid.search.space.selection.at(thresholds)
     validated = point.validated if np.isfinite(warm_start) else np.nan
     return _Trained(laid.scorer.parameters(point.vector), point.units, selection, validated, warm_start, course)

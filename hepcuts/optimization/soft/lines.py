@@ -54,7 +54,7 @@ class Line:
     @functools.cached_property
     def places(self) -> FloatArray:
         """The ends of the line and, ascending, all places between events that differ, shape (place,)."""
-        low, high = self._search.lower[self._first], self._search.upper[self._first]
+        low, high = self._search.space.lower[self._first], self._search.space.upper[self._first]
         values, _ = self._events
         middles = 0.5 * (values[1:] + values[:-1])
         return np.concatenate([[low], np.unique(middles[(middles > low) & (middles < high)]), [high]])
@@ -78,13 +78,13 @@ class Line:
     def threshold(self, place: int | None = None) -> float:
         """The threshold at a place, or where it is, as it is quoted."""
         if place is None:
-            return float(self._search.thresholds(self._position)[self._first])
-        cut = self._search.selection.cut_of_threshold[self._first]
-        return self._search.coordinates[cut].threshold(float(self.places[place]))
+            return float(self._search.space.thresholds(self._position)[self._first])
+        cut = self._search.space.selection.cut_of_threshold[self._first]
+        return self._search.space.coordinates[cut].threshold(float(self.places[place]))
 
     def end(self, place: int) -> float:
         """The threshold at an end of the line: infinite, unless there is a bound."""
-        cut = self._search.selection.cuts[self._search.selection.cut_of_threshold[self._first]]
+        cut = self._search.space.selection.cuts[self._search.space.selection.cut_of_threshold[self._first]]
         upwards = place > 0
         if cut.bounds is not None:
             return float(cut.bounds[upwards])
@@ -141,7 +141,7 @@ def gains_of(search: Search, sums: Sequence[FloatArray]) -> tuple[FloatArray, Fl
         mean = 0.5 * (slope[0, :, 0] + slope[1:, :, 0])
         variance += np.sum(mean**2 * np.abs(of_region[1:, :, 1] - of_region[0, :, 1]), axis=1)
     there = np.isfinite(values[1:])
-    gain = np.where(there, search.problem.goal.sign * (values[1:] - values[0]), -np.inf)
+    gain = np.where(there, search.problem.objective.sign * (values[1:] - values[0]), -np.inf)
     if not np.isfinite(values[0]):
         return np.where(there, np.inf, -np.inf), np.zeros(len(gain))
     good = there & np.isfinite(variance)

@@ -11,6 +11,7 @@ from hepcuts.cuts.regions import Region, regions_of
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
 from hepcuts.merit.objectives import AbstractObjective
+from hepcuts.optimization.options import DEFAULT_TUNING, Tuning
 from hepcuts.optimization.solvers import AbstractSolver
 from hepcuts.optimization.solvers import solver as find_solver
 from hepcuts.samples.sample import Sample
@@ -24,9 +25,9 @@ class Problem:
 
     Attributes:
         selection: the cuts of the signal region, directions known.
-        goal: the objective.
-        walker: the solver.
-        relaxation: the step function.
+        objective: what is made large, or small if it is a loss.
+        solver: of each stage.
+        step: the step function of the soft cuts.
         axis: axis of the signal region's observable.
         regions: control regions.
         min_background: effective simulated background events wanted.
@@ -34,12 +35,13 @@ class Problem:
         fixed: names of thresholds that stay where they are.
         tied: groups of names of thresholds that are equal in the units of their variables.
         linear: whether all coordinates are the variables themselves.
+        tuning: the numbers that steer the search.
     """
 
     selection: Selection
-    goal: AbstractObjective
-    walker: AbstractSolver
-    relaxation: AbstractStep
+    objective: AbstractObjective
+    solver: AbstractSolver
+    step: AbstractStep
     axis: Any = None
     regions: tuple[Region, ...] = ()
     min_background: float = 0.0
@@ -47,6 +49,7 @@ class Problem:
     fixed: tuple[str, ...] = ()
     tied: tuple[tuple[str, ...], ...] = ()
     linear: bool = False
+    tuning: Tuning = DEFAULT_TUNING
 
     @classmethod
     def of(
@@ -62,6 +65,7 @@ class Problem:
         constraints: Mapping[str, float] | None = None,
         fixed: Iterable[str] | str = (),
         tied: Iterable[Sequence[str]] = (),
+        tuning: Tuning | None = None,
     ) -> "Problem":
         """A problem as a user asks it: names instead of objects, one name instead of several.
 
@@ -81,6 +85,7 @@ class Problem:
             checks.names("fixed", fixed),
             checks.groups("tied", tied),
             linear=chosen.unit == "variable",
+            tuning=DEFAULT_TUNING if tuning is None else tuning,
         )
 
     def selections(self) -> list[Selection]:

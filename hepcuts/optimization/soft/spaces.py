@@ -1,6 +1,9 @@
 """The space that thresholds are searched in: coordinates, widths, bounds, starts, and what moves together."""
 
+import dataclasses
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +22,130 @@ from .problem import Problem
 
 _COMPARED = 1000
 """Events of each sample that have to pass the edges of a cut as they pass the cut; chosen by hand."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Space:
+    """The space that thresholds are searched in.
+
+    Attributes:
+        selection: the cuts, directions known; a threshold that is given and fixed stays exactly where it is.
+        coordinates: one for each cut.
+        group: for each threshold the number of the group that it moves with, or -1 if it is fixed, shape (threshold,).
+        widths: of the soft cuts in the coordinates, shape (threshold,).
+        lower: lowest thresholds in the coordinates, shape (threshold,).
+        upper: highest ones, shape (threshold,).
+        start: where the search starts, in the coordinates, shape (threshold,).
+        signal: for each threshold the signal along it.
+        linear: whether all coordinates are the variables themselves.
+    """
+
+    selection: Selection
+    coordinates: Sequence[AbstractCoordinate]
+    group: NDArray[np.int64]
+    widths: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    start: FloatArray
+    signal: Sequence[WeightedQuantiles]
+    linear: bool
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], problem: Problem) -> "Space":
+        """The space of a problem.
+
+        Raises:
+            InputError: a cut without edges, a variable with hardly more than one value, or an unknown threshold.
+        """
+        selection = problem.selection
+        require_soft_cuts(samples, selection)
+        group = groups_of(selection, problem.fixed, problem.tied)
+        coordinates = coordinates_of(samples, problem)
+        of_threshold = [coordinates[cut] for cut in selection.cut_of_threshold]
+        lower, upper = bounds_of(selection, of_threshold, _signs(selection))
+        signal = [
+            WeightedQuantiles.of(*quantities_of(samples, selection.cuts[cut], signal=True))
+            for cut in selection.cut_of_threshold
+        ]
+        widths = widths_of(selection, of_threshold)
+        free = cls(selection, coordinates, group, widths, lower, upper, lower, signal, problem.linear)
+        start = np.clip(free.scores(start_of(samples, selection, 0.05)), lower, upper)
+        return dataclasses.replace(free, start=free.together(start))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the thresholds."""
+        return self.selection.names
+
+    @functools.cached_property
+    def of_threshold(self) -> list[AbstractCoordinate]:
+        """The coordinate of each threshold."""
+        return [self.coordinates[cut] for cut in self.selection.cut_of_threshold]
+
+    @functools.cached_property
+    def _signs(self) -> list[int]:
+        return _signs(self.selection)
+
+    def thresholds(self, scores: FloatArray) -> FloatArray:
+        """Thresholds of the variables, as they are quoted, shape (threshold,)."""
+        each = zip(self.of_threshold, scores, self._signs, strict=True)
+        found = np.array([c.threshold(float(score), sign) for c, score, sign in each])
+        given = self.selection.thresholds
+        for number, cut in enumerate(self.selection.cut_of_threshold):
+            bounds = self.selection.cuts[cut].bounds
+            found[number] = found[number] if bounds is None else np.clip(found[number], *bounds)
+        for number in np.flatnonzero(self.group < 0).tolist():
+            found[number] = given[number]
+        return found
+
+    def scores(self, thresholds: Sequence[float]) -> FloatArray:
+        """Thresholds of the variables in the coordinates, shape (threshold,)."""
+        each = zip(self.of_threshold, thresholds, self._signs, strict=True)
+        return np.array([c.score(float(threshold), sign) for c, threshold, sign in each])
+
+    def slopes(self, scores: FloatArray) -> FloatArray:
+        """Derivatives of the thresholds to the coordinates, shape (threshold,)."""
+        h = 0.02
+        pairs = [c.between(np.array([s - h, s + h])) for c, s in zip(self.of_threshold, scores, strict=True)]
+        return np.array([(above - below) / (2.0 * h) for below, above in pairs])
+
+    def at_efficiency(self, efficiency: float) -> FloatArray:
+        """Thresholds in the coordinates that, each alone, keep a share of the signal, shape (threshold,)."""
+        quantiles = [
+            values.nearest(1.0 - efficiency if sign > 0 else efficiency)
+            for values, sign in zip(self.signal, self.selection.signs, strict=True)
+        ]
+        return np.clip(self.scores(quantiles), self.lower, self.upper)
+
+    def box(self, position: FloatArray, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Thresholds within reach of a position, lowest and highest, each of shape (threshold,)."""
+        if self.linear:
+            return self.lower, self.upper
+        return np.maximum(self.lower, position - reach), np.minimum(self.upper, position + reach)
+
+    # --- what moves together ---
+
+    @functools.cached_property
+    def groups(self) -> list[NDArray[np.bool_]]:
+        """For each group which thresholds move together, each of shape (threshold,)."""
+        return [self.group == number for number in range(int(self.group.max(initial=-1)) + 1)]
+
+    def expand(self, moved: FloatArray, position: FloatArray) -> FloatArray:
+        """All thresholds, from one number for each group; those that are fixed stay as in `position`."""
+        return np.where(self.group < 0, position, moved[np.maximum(self.group, 0)] if len(moved) else 0.0)
+
+    def together(self, position: FloatArray) -> FloatArray:
+        """A position with thresholds that are tied at one place, the mean of theirs, shape (threshold,)."""
+        return self.expand(self.reduce(position), position)
+
+    def reduce(self, values: FloatArray, how: Any = np.mean) -> FloatArray:
+        """One number for each group, from one for each threshold."""
+        return np.array([how(values[members]) for members in self.groups])
+
+
+def _signs(selection: Selection) -> list[int]:
+    """Of the cuts themselves, also where they are inverted: on which side of a threshold its own value is."""
+    return [sign for cut in selection.cuts for sign in cut.plain.signs]
 
 
 def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[AbstractCoordinate]:
@@ -109,8 +236,8 @@ def start_of(samples: Sequence[Sample], selection: Selection, lost: float) -> li
     return start
 
 
-def unknowns_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> NDArray[np.int64]:
-    """For each threshold the number of what the solver moves, or -1 if it stays, shape (threshold,)."""
+def groups_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """For each threshold the number of the group that it moves with, or -1 if it stays, shape (threshold,)."""
     names = list(selection.names)
     _check_names(selection, fixed, tied)
     found = np.full(len(names), -1)

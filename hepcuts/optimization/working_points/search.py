@@ -37,9 +37,6 @@ SMOOTHNESS = 0.01
 """Weight of the curvature: too little to cost rejection on the same features, enough to gain some where events are
 few."""
 
-_STAGES = (8.0, 4.0, 2.0, 1.0)
-"""Widths of the stages in units of the last."""
-
 
 def working_points(
     samples: Iterable[Sample],
@@ -100,13 +97,13 @@ def working_points(
     targets = _checked(efficiencies, width=width, smoothness=smoothness)
     training, held_out = hold_out(_bare(samples, chosen), holdout, seed=seed)
     known = find_directions(training, chosen)
-    search = Search(training, Problem(known, objective("s_over_sqrt_b"), LBFGS(), find_step(step)))
+    search = Search.of(training, Problem(known, objective("s_over_sqrt_b"), LBFGS(), find_step(step)))
     cuts = _hard_cuts(search, training)
     _require_reachable(targets, *cuts.range())
     curve = Curve(search, targets, smoothness)
     own = np.array([known.cuts[cut].width is not None for cut in known.cut_of_threshold])
-    widths = np.where(own, search.widths, width)
-    state = solve(curve, [factor * widths for factor in _STAGES])
+    widths = np.where(own, search.space.widths, width)
+    state = solve(curve, [factor * widths for factor in curve.tuning.stages])
     if throw and not state.converged:
         raise OptimizationError(
             f"The search for the working points did not converge in {state.num_steps} steps. Use a larger width or "
@@ -160,9 +157,11 @@ def _bare(samples: Sequence[Sample], selection: Selection) -> list[Sample]:
 
 
 def _hard_cuts(search: Search, training: Sequence[Sample]) -> HardCuts:
-    selection = search.selection
-    coordinates = tuple(search.coordinates[cut] for cut in selection.cut_of_threshold)
-    return HardCuts.of(search.regions[0].layout, selection, coordinates, (search.lower, search.upper), training)
+    selection = search.space.selection
+    coordinates = tuple(search.space.coordinates[cut] for cut in selection.cut_of_threshold)
+    return HardCuts.of(
+        search.regions[0].layout, selection, coordinates, (search.space.lower, search.space.upper), training
+    )
 
 
 def _require_reachable(targets: FloatArray, smallest: float, largest: float) -> None:
