@@ -7,12 +7,14 @@ moved together so that the signal efficiency is kept, on a part of the events; a
 its neighbors. What gains enough is where the gradient goes on from.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
+from hepcuts.optimization.stages import AbstractDescent, descend
 
 from .curve import Curve, State
 
@@ -24,11 +26,41 @@ def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
         curve: the problem.
         stages: widths of the soft cuts in the coordinates, each of shape (threshold,).
 
+    Returns:
+        The last state; if the user interrupted, that of the last stage that was done.
+
     Raises:
         OptimizationError: as `Curve.solve`.
     """
-    state = curve.start()
-    for widths in stages:
+    descent = _CurveDescent(curve, stages)
+    interrupted = descend(descent)
+    return dataclasses.replace(descent.states[-1], interrupted=interrupted)
+
+
+class _CurveDescent(AbstractDescent):
+    """All working points through the stages.
+
+    Attributes:
+        states: at the end of each stage.
+    """
+
+    def __init__(self, curve: Curve, widths: Sequence[FloatArray]) -> None:
+        self._curve, self._widths = curve, widths
+        self.states: list[State] = []
+
+    @property
+    def num_stages(self) -> int:
+        """See `AbstractDescent.num_stages`."""
+        return len(self.states)
+
+    def stages(self) -> Iterable[int]:
+        """See `AbstractDescent.stages`."""
+        return range(self.num_stages, len(self._widths))
+
+    def advance(self, stage: int) -> None:
+        """See `AbstractDescent.advance`."""
+        curve, widths = self._curve, self._widths[stage]
+        state = self.states[-1] if self.states else curve.start()
         state = curve.solve_from(state, state.positions, widths)
         may = np.ones(len(state.positions), dtype=bool)
         for _ in range(curve.tuning.leaps.most_rounds):
@@ -37,7 +69,11 @@ def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
                 break
             state, kept = _follow(curve, state, positions, widths)
             may &= kept
-    return state
+        self.states.append(state)
+
+    def back_to(self, stage: int) -> None:
+        """See `AbstractDescent.back_to`."""
+        self.states = self.states[: stage + 1]
 
 
 def _follow(curve: Curve, before: State, positions: FloatArray, widths: FloatArray) -> tuple[State, NDArray[np.bool_]]:

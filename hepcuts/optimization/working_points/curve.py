@@ -59,6 +59,7 @@ class State:
         log_background: logarithm of the background efficiency, shape (point,).
         converged: whether the last program did.
         num_steps: number of steps so far.
+        interrupted: whether the user ended the search.
     """
 
     positions: FloatArray
@@ -66,6 +67,7 @@ class State:
     log_background: FloatArray
     converged: bool = False
     num_steps: int = 0
+    interrupted: bool = False
 
 
 class Curve:

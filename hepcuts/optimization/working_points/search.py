@@ -26,6 +26,7 @@ from hepcuts.samples.sample import Sample, check_samples, hold_out
 from hepcuts.templates.filling import as_selection
 
 from . import Curve, HardCuts, WorkingPoints, efficiencies_of, solve
+from .curve import State
 
 EFFICIENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -70,7 +71,8 @@ def working_points(
             the normal quantile of the efficiency) against the mean logarithm of the background; 0 for none.
         step: the step function of the soft cuts; see `hepcuts.cuts.steps`.
         seed: seed of the split.
-        throw: whether to raise if the search does not converge; otherwise ``success`` and ``message`` tell.
+        throw: whether to raise if the search does not converge; otherwise ``success`` and ``message`` tell. An
+            interrupt (Ctrl-C) ends the search with what its last finished stage found.
 
     Returns:
         Cuts with their efficiencies on training and held-out events.
@@ -104,7 +106,7 @@ def working_points(
     own = np.array([known.cuts[cut].width is not None for cut in known.cut_of_threshold])
     widths = np.where(own, search.space.widths, width)
     state = solve(curve, [factor * widths for factor in curve.tuning.stages])
-    if throw and not state.converged:
+    if throw and not (state.converged or state.interrupted):
         raise OptimizationError(
             f"The search for the working points did not converge in {state.num_steps} steps. Use a larger width or "
             "fewer efficiencies, or set throw=False to get what was found."
@@ -121,8 +123,8 @@ def working_points(
         held_out=None if held_out is None else efficiencies_of(held_out, selections),
         positions=positions,
         smoothness=float(smoothness),
-        success=state.converged,
-        message=f"{'converged' if state.converged else 'not converged'} after {state.num_steps} steps",
+        success=state.converged and not state.interrupted,
+        message=_message(state),
         num_steps=state.num_steps,
         seed=None if isinstance(seed, np.random.Generator) else int(seed),
         cuts=cuts,
@@ -140,6 +142,12 @@ def _checked(efficiencies: Sequence[float], *, width: float, smoothness: float) 
     checks.positive("width", width, what=f"a positive number of standard deviations, such as {WIDTH}")
     checks.amount("smoothness", smoothness)
     return targets
+
+
+def _message(state: State) -> str:
+    """How the search ended."""
+    until_then = "interrupted; until then: " if state.interrupted else ""
+    return f"{until_then}{'converged' if state.converged else 'not converged'} after {state.num_steps} steps"
 
 
 def _bare(samples: Sequence[Sample], selection: Selection) -> list[Sample]:
