@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import FitError, InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
@@ -170,7 +171,7 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     parameters = found.parameters[:, 0]
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     batch = _batch(likelihood, data)
-    with np.errstate(all="ignore"):
+    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         batched = Likelihood(layout, structure, batch.templates, batch.data, parameters)
         moved = ~batched.void[layout.free, 0]
         covariance = np.zeros((len(parameters), len(parameters)))
