@@ -323,8 +323,8 @@ def test_control_regions_take_part():
         samples, hc.Cut("y", ">", 0.5) & hc.Cut("z", ">", -1.0), "profile", regions=(Region("control", inverted=["y"]),)
     )
     line = Line(search, search.space.start, np.array([True, False]))
-    place = len(line.places) // 2
+    place = len(line.candidates) // 2
     gain, _ = line.gains(np.array([place]))
-    at = np.array([line.places[place], search.space.start[1]])
+    at = np.array([line.candidates[place], search.space.start[1]])
     expected = search.of_sums(search.hard_sums(at))[0] - search.of_sums(search.hard_sums(search.space.start))[0]
     assert gain[0] == pytest.approx(expected, rel=1e-6)

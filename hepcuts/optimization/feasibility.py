@@ -73,7 +73,7 @@ def _moved(position: FloatArray, room: tuple[FloatArray, FloatArray], shift: flo
 
 
 def short_of(search: Search, position: FloatArray, wanted: Sequence[AtLeast] | None = None) -> list[str]:
-    """What falls short of what is wanted behind hard cuts at a position, in words; by default of the constraints."""
+    """What falls short of what is wanted after hard cuts at a position, in words; by default of the constraints."""
     sums, structure = search.hard_sums(position)[0], search.regions[0].structure
     return violated(search.constraints if wanted is None else wanted, as_yields(sums, structure), structure)
 

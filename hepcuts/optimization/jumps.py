@@ -1,8 +1,8 @@
 """Jumps of single thresholds: out of local optima that no gradient leaves.
 
 A cut that costs signal before it removes background has two optima, one of them with the cut given up. So, between the
-wide stages, each threshold in turn is tried at some places, with all others where they are, on a part of the events:
-the best place is only where the gradient starts from.
+wide stages, each threshold in turn is tried elsewhere, at some candidates, with all others where they are, on a part of
+the events: the best candidate is only where the gradient starts from.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def advance_stage(walk: Walk, factor: float) -> None:
 
 
 def jump(search: Search, position: FloatArray, widths: FloatArray) -> FloatArray:
-    """Thresholds after each was moved, in turn, to the best of some places; in the coordinates, shape (threshold,).
+    """Thresholds after each was moved, in turn, to the best of some candidates; in the coordinates, shape (threshold,).
 
     Args:
         search: with the events; only some of them are used.
@@ -55,24 +55,24 @@ def jump(search: Search, position: FloatArray, widths: FloatArray) -> FloatArray
 
 
 def values_along(
-    search: Search, members: NDArray[np.bool_], places: FloatArray, position: FloatArray, widths: FloatArray
+    search: Search, members: NDArray[np.bool_], candidates: FloatArray, position: FloatArray, widths: FloatArray
 ) -> FloatArray:
-    """The guarded objective of soft cuts with some thresholds at one of many places, shape (place,).
+    """The guarded objective of soft cuts with some thresholds at one of many candidates, shape (candidate,).
 
     Args:
         search: with the events.
         members: which thresholds move, together, shape (threshold,).
-        places: where to, shape (place,).
+        candidates: where to, shape (candidate,).
         position: all thresholds, shape (threshold,).
         widths: of the soft cuts, shape (threshold,).
     """
     edges = [_alone(region, members) for region in search.regions]
     if not search.has_templates or None in edges:
-        others = [np.where(members, place, position) for place in places]
+        others = [np.where(members, candidate, position) for candidate in candidates]
         return np.array([search.evaluate(other, widths).guarded for other in others])
     step = search.problem.step
     sums = [
-        region.sums_along(edge, places, position[region.index], widths[region.index], step)
+        region.sums_along(edge, candidates, position[region.index], widths[region.index], step)
         for region, edge in zip(search.regions, edges, strict=True)
         if edge is not None
     ]

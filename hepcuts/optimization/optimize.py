@@ -89,9 +89,9 @@ def optimize(
             is quoted; None to use all events for both, which overstates the result.
         folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`.
         seed: seed of the split and of the folds.
-        min_background: effective number of simulated background events that the search wants to keep behind the
+        min_background: effective number of simulated background events that the search wants to keep after the
             cuts. Where it runs out of them the significance grows without limit and means nothing.
-        constraints: what there has to be behind the hard cuts on the training events, as in ``{"signal": 5,
+        constraints: what there has to be after the hard cuts on the training events, as in ``{"signal": 5,
             "signal_efficiency": 0.3, "effective_background": 20, "ttbar": 1}``; see
             `hepcuts.optimization.soft.constraints`.
         fixed: names of thresholds (see `Selection.names`) that stay as they are given.

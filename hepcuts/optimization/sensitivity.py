@@ -214,12 +214,14 @@ def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[f
         (line.below, *coarse[coarse < line.below][::-1].tolist()),
         (line.below + 1, *coarse[coarse > line.below + 1].tolist()),
     ]
-    # As single events make an objective jump, the second plateau goes on to the last good place.
+    # As single events make an objective jump, the second plateau goes on to the last good candidate.
     ends = [_End(side, lambda gain, _: gain >= -allowed, gaps=False) for side in sides]
     ends += [_End(side, lambda gain, sigma: gain >= -sigma, gaps=True) for side in sides]
     known: dict[int, tuple[float, float]] = {}
     for _ in range(1 + options.rounds):
-        new = np.array(sorted({place for end in ends for place in end.places} - known.keys()), dtype=np.int64)
+        new = np.array(
+            sorted({candidate for end in ends for candidate in end.candidates} - known.keys()), dtype=np.int64
+        )
         if len(new):
             gain, sigma = line.gains(new)
             known.update(zip(new.tolist(), zip(gain.tolist(), sigma.tolist(), strict=True), strict=True))
@@ -230,38 +232,38 @@ def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[f
 
 @dataclasses.dataclass(frozen=True)
 class _End:
-    """One end of a plateau: the outermost of some places that is good.
+    """One end of a plateau: the outermost of some candidates that is good.
 
     Attributes:
-        places: numbers of places, outwards.
+        candidates: numbers of candidates, outwards.
         good: whether a gain, with its uncertainty, is.
         gaps: whether there may be others before it that are not.
     """
 
-    places: tuple[int, ...]
+    candidates: tuple[int, ...]
     good: Callable[[float, float], bool]
     gaps: bool
 
     def closer(self, known: Mapping[int, tuple[float, float]], tried: int) -> "_End":
-        """From the outermost good place to the next one, and so many between them."""
+        """From the outermost good candidate to the next one, and so many between them."""
         count = self._number_of_good(known)
-        if count in (0, len(self.places)):
-            return dataclasses.replace(self, places=self.places[-1:] if count else ())
-        inside, outside = self.places[count - 1 : count + 1]
+        if count in (0, len(self.candidates)):
+            return dataclasses.replace(self, candidates=self.candidates[-1:] if count else ())
+        inside, outside = self.candidates[count - 1 : count + 1]
         between = np.linspace(inside, outside, tried + 2).round().astype(np.int64).tolist()
-        return dataclasses.replace(self, places=tuple(dict.fromkeys(between)))
+        return dataclasses.replace(self, candidates=tuple(dict.fromkeys(between)))
 
     def _number_of_good(self, known: Mapping[int, tuple[float, float]]) -> int:
-        verdicts = [self.good(*known[place]) for place in self.places]
+        verdicts = [self.good(*known[candidate]) for candidate in self.candidates]
         if self.gaps:
             return len(verdicts) - [*verdicts[::-1], True].index(True)
         return [*verdicts, False].index(False)
 
     def threshold(self, line: Line) -> float:
-        """The end, in the units of the variable: where the threshold is if no place is good."""
-        if not self.places:
+        """The end, in the units of the variable: where the threshold is if no candidate is good."""
+        if not self.candidates:
             return line.threshold()
-        return line.end(self.places[0]) if len(self.places) == 1 else line.threshold(self.places[0])
+        return line.end(self.candidates[0]) if len(self.candidates) == 1 else line.threshold(self.candidates[0])
 
 
 def _hessian(search: Search, position: FloatArray, steps: FloatArray, widths: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 """What a training makes small, as functions of one vector: the parameters first, then what else is moved.
 
-`EndToEnd` is the objective behind soft cuts, on the score and on whatever else is cut on, with its gradient to
+`EndToEnd` is the objective after soft cuts, on the score and on whatever else is cut on, with its gradient to
 parameters and thresholds. `Classification` is binary cross-entropy (BCE), which knows of no cut.
 """
 

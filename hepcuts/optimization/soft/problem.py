@@ -101,7 +101,7 @@ class Problem:
         return self.templates_of(samples, self.selection.at(thresholds))
 
     def templates_of(self, samples: Sequence[Sample], hard: Selection) -> list[Templates]:
-        """Hard templates of each region behind the signal region's hard selection."""
+        """Hard templates of each region after the signal region's hard selection."""
         beside = [
             fill(samples, region.selection(hard), axis=region.axis, channel=region.name) for region in self.regions
         ]
