@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, FloatArray
 
@@ -35,6 +36,41 @@ class CutEdge:
         if self.along is None:
             return np.asarray(self.sign * (quantity - thresholds[0]) > 0)
         return np.asarray(self.sign * (quantity - np.interp(columns[self.along], self.knots, thresholds)) > 0)
+
+
+class SoftEdges:
+    """What a cut says of its soft reading; part of `AbstractCut`.
+
+    Attributes:
+        columns: that the cut reads.
+    """
+
+    columns: Any
+
+    def edges(self) -> tuple[CutEdge, ...] | None:
+        """The steps along `quantity` whose product the soft cut is, in the order of the thresholds.
+
+        None if there are none: such a cut can be filled and evaluated, but not optimized.
+        """
+        return None
+
+    def quantity(self, *values: FloatArray) -> FloatArray:
+        """What the thresholds are compared to, shape (event,): by default the variable itself.
+
+        Args:
+            values: for each of `columns`, shape (event,).
+        """
+        return values[0]
+
+    def measured(self, columns: Columns, *, missing: float | None = None) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """The quantity, and which events miss a value that it depends on, both of shape (event,)."""
+        values, absent = self.read(columns, missing)
+        return self.quantity(*values), absent
+
+    def read(self, columns: Columns, missing: float | None) -> tuple[list[FloatArray], NDArray[np.bool_]]:
+        """The values of the cut's columns, and where one of them is missing, each of shape (event,)."""
+        values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
+        return values, np.any([is_missing(column, missing) for column in values], axis=0)
 
 
 def edges_of(cut: Any) -> tuple[CutEdge, ...]:

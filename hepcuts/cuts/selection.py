@@ -11,16 +11,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import Numbers, is_missing
+from hepcuts._core.columns import Numbers
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
-from .edges import CutEdge
+from .edges import CutEdge, SoftEdges
 from .soft_reading import SoftReading
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractCut(abc.ABC):
+class AbstractCut(SoftEdges, abc.ABC):
     """A requirement on one variable.
 
     Attributes:
@@ -67,27 +67,6 @@ class AbstractCut(abc.ABC):
         """The columns that it reads, the variable first."""
         return (self.variable,)
 
-    def edges(self) -> tuple[CutEdge, ...] | None:
-        """The steps along `quantity` whose product the soft cut is, in the order of the thresholds.
-
-        None if there are none: such a cut can be filled and evaluated, but not optimized.
-        """
-        return None
-
-    def quantity(self, *values: FloatArray) -> FloatArray:
-        """What the thresholds are compared to, shape (event,): by default the variable itself.
-
-        Args:
-            values: for each of `columns`, shape (event,).
-        """
-        return values[0]
-
-    def measured(self, columns: Columns, *, missing: float | None = None) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """The quantity, and which events miss a value that it depends on, both of shape (event,)."""
-        values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
-        absent = np.any([is_missing(column, missing) for column in values], axis=0)
-        return self.quantity(*values), absent
-
     @property
     def suffixes(self) -> tuple[str, ...]:
         """For each threshold what tells it from the others of this cut."""
@@ -119,8 +98,7 @@ class AbstractCut(abc.ABC):
                 f"The threshold of {self} is not set, and a hard selection needs one; give it, as in "
                 f"hepcuts.Cut({self.variable!r}, '>', 40.0), or find it with hepcuts.scan or hepcuts.optimize."
             )
-        values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
-        absent = np.any([is_missing(column, missing) for column in values], axis=0)
+        values, absent = self.read(columns, missing)
         return np.where(absent, self.missing == "pass", self.compare(thresholds, *values))
 
     def mask(self, values: Numbers, *, missing: float | None = None) -> NDArray[np.bool_]:

@@ -1,8 +1,8 @@
 """The objective of hard cuts along a line: one threshold moves (or several that are tied), the others stay.
 
-Where to it may move are the candidates, positions between events. The events that pass the other cuts are found once. At
-how many candidates each passes the cut that moves follows from its value, so that the exact sums at all candidates are
-one pass over these events, and the objective is evaluated at all of them side by side.
+Where to it may move are the candidates, positions between events. The events that pass the other cuts are found once.
+At how many candidates each passes the cut that moves follows from its value, so that the exact sums at all candidates
+are one pass over these events, and the objective is evaluated at all of them side by side.
 """
 
 import functools
