@@ -154,7 +154,7 @@ def test_a_threshold_that_rejects_nothing_is_given_up():
     assert "given up" in found.described()["z"]
     # Upper cuts are given up upwards.
     upper = make_search(samples, hc.Cut("x", ">", 0.8) & hc.Cut("y", "<", 50.0))
-    assert sensitivity(upper, upper.start, upper.widths).plateau[1, 1] == np.inf
+    assert sensitivity(upper, upper.space.start, upper.space.widths).plateau[1, 1] == np.inf
 
 
 def test_bounds_end_a_plateau():

@@ -244,8 +244,7 @@ class Selection(SoftReading):
         for cut in self.cuts:
             if not isinstance(cut, AbstractCut):
                 raise InputError(f"A selection is made of Cut and Window objects, got {type(cut).__name__}.")
-        repeated = sorted({v for v in self.variables if self.variables.count(v) > 1})
-        if repeated:
+        if repeated := sorted({v for v in self.variables if self.variables.count(v) > 1}):
             raise InputError(
                 f"More than one cut on {', '.join(repeated)}; use hepcuts.Window(variable, low, high) for two sides, "
                 "and only the tighter of two cuts on one side."
