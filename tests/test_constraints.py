@@ -10,7 +10,7 @@ import pytest
 import hepcuts as hc
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.cuts.steps import step
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.feasibility import enforce, short_of
 from hepcuts.optimization.soft.constraints import QUANTITIES, read_constraints, violated
 from hepcuts.optimization.soft.problem import Problem
@@ -52,7 +52,9 @@ def quantity(name: str, passed: list[np.ndarray]) -> float:
 
 
 def search_of(selection: hc.Selection, constraints: dict[str, float], **options: Any) -> Search:
-    problem = Problem(selection, objective("asimov"), LBFGS(), step("sigmoid"), constraints=constraints, **options)
+    problem = Problem(
+        selection, figure_of_merit("asimov"), LBFGS(), step("sigmoid"), constraints=constraints, **options
+    )
     return Search.of(SAMPLES, problem)
 
 
@@ -183,7 +185,11 @@ def test_negative_weights_do_not_hide_what_there_is_at_tighter_cuts() -> None:
     w = np.where(x < 40, -1.0, 1.0)
     samples = [hc.Sample("s", {"x": x}, weights=w, signal=True), hc.Sample("b", {"x": x})]
     problem = Problem(
-        hc.Selection(hc.Cut("x", ">", 90.0)), objective("asimov"), LBFGS(), step("sigmoid"), constraints={"b": 50.0}
+        hc.Selection(hc.Cut("x", ">", 90.0)),
+        figure_of_merit("asimov"),
+        LBFGS(),
+        step("sigmoid"),
+        constraints={"b": 50.0},
     )
     everything = hc.fill(samples, None)
     wanted = read_constraints({"signal": 20.0, "b": 50.0}, everything.structure, everything)

@@ -5,19 +5,15 @@ import pytest
 
 import hepcuts as hc
 from hepcuts._core.quantiles import WeightedQuantiles, quantile
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.templates.spreads import spread
 
 
-def search_of(samples, selection, **options):
-    return Search(
-        samples,
-        Problem.of(
-            hc.Selection(selection) if isinstance(selection, hc.Cut) else selection, objective("asimov"), **options
-        ),
-    )
+def search_of(samples, cuts, **options):
+    selection = hc.Selection(cuts) if isinstance(cuts, hc.Cut) else cuts
+    return Search.of(samples, Problem.of(selection, figure_of_merit("asimov"), **options))
 
 
 # --- tied ------------------------------------------------------------------------------------------------------------

@@ -24,8 +24,7 @@ from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.merit.objectives import AbstractObjective
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
@@ -47,7 +46,7 @@ def optimize(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut,
     *,
-    objective: str | AbstractObjective | Callable[..., Any] = "profile",
+    objective: Given = "profile",
     solver: str | AbstractSolver = "lbfgs",
     step: str | AbstractStep = "sigmoid",
     anneal: Sequence[float] | None = None,
@@ -77,7 +76,7 @@ def optimize(
             of the signal's weight pass. The direction ``"auto"`` is found from the events. A cut's ``bounds`` limit its
             thresholds. A cut's ``width`` is the width of its soft cut in the units of the variable, in which it is
             then searched, too; by default 0.2 standard deviations of its normal scores.
-        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.objectives`.
+        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.registry`.
         solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.optimization.solvers`.
         step: the step function of the soft cuts; see `hepcuts.cuts.steps`.
         anneal: the widths of the soft cuts, stage by stage, in units of each cut's own; decreasing. By default from
@@ -133,7 +132,7 @@ def optimize(
     training, held_out = hold_out(samples, holdout, seed=generator)
     problem = Problem.of(
         find_directions(training, chosen),
-        find_objective(objective),
+        figure_of_merit(objective),
         solver=solver,
         step=step,
         axis=axis,

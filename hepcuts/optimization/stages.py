@@ -8,8 +8,9 @@ import abc
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-import tqdm
+from hepcuts._core.lazy import tqdm
 
 
 class AbstractDescent(abc.ABC):
@@ -60,7 +61,7 @@ def descend(descent: AbstractDescent, done: Callable[[int], object] | None = Non
 
 
 @contextlib.contextmanager
-def progress(what: str) -> "Iterator[tqdm.tqdm]":
+def progress(what: str) -> Iterator[Any]:
     """A progress bar of steps on a terminal, else silence."""
     silent = sys.stderr is None or not sys.stderr.isatty()
     with tqdm.tqdm(total=None, desc=what, unit=" steps", disable=silent, leave=False) as bar:

@@ -11,9 +11,9 @@ import contextlib
 import functools
 
 import numpy as np
-import scipy.stats
 
 from hepcuts._core.errors import OptimizationError
+from hepcuts._core.lazy import stats
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 
@@ -75,6 +75,6 @@ def _starts(search: Search) -> list[FloatArray]:
     tightest = max(options.tightest, options.tightest_together ** (1.0 / number))
     efficiencies = np.linspace(options.loosest, tightest, options.levels)
     of_level = np.array([space.at_efficiency(efficiency) for efficiency in efficiencies])
-    shares = scipy.stats.qmc.Sobol(number, scramble=False).random(options.tried)
+    shares = stats.qmc.Sobol(number, scramble=False).random(options.tried)
     levels = (shares * options.levels).astype(np.int64)[:, np.maximum(space.group, 0)]
     return list(of_level[levels, np.arange(len(space.group))])

@@ -10,7 +10,7 @@ from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region, regions_of
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.merit.objectives import AbstractObjective
+from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.optimization.options import DEFAULT_TUNING, Tuning
 from hepcuts.optimization.solvers import AbstractSolver
 from hepcuts.optimization.solvers import solver as find_solver
@@ -39,7 +39,7 @@ class Problem:
     """
 
     selection: Selection
-    objective: AbstractObjective
+    objective: AbstractFigureOfMerit
     solver: AbstractSolver
     step: AbstractStep
     axis: Any = None
@@ -55,7 +55,7 @@ class Problem:
     def of(
         cls,
         selection: Selection,
-        objective: AbstractObjective,
+        objective: AbstractFigureOfMerit,
         *,
         solver: str | AbstractSolver = "lbfgs",
         step: str | AbstractStep = "sigmoid",

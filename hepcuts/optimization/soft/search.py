@@ -7,9 +7,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import positions
-from hepcuts.merit.objectives import AbstractEventObjective, AbstractTemplateObjective, TemplateObjective
+from hepcuts.merit.counts import totals_of
+from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.merit.losses import AbstractEventFigure
 from hepcuts.optimization.options import Tuning
 from hepcuts.optimization.solvers import LBFGS
 from hepcuts.samples.sample import Sample
@@ -20,7 +23,7 @@ from hepcuts.templates.soft_layouts import loosest_is_low
 from hepcuts.templates.templates import Templates
 
 from .constraints import AtLeast, effective_background, read_constraints
-from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields, is_known
+from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields
 from .problem import Problem
 from .spaces import Space
 
@@ -65,19 +68,19 @@ class Search:
         if problem.min_background > 0:
             guards += (effective_background(everything.structure, problem.min_background),)
         of_templates, of_events = None, None
-        if is_known(problem.objective) and not problem.regions:
-            known = cast("TemplateObjective", problem.objective)
+        totals, figure = totals_of(samples), problem.objective
+        if isinstance(figure, AbstractTemplateFigure) and figure.reusable and not problem.regions:
             # Compiled while the events are laid out.
-            of_templates = TemplateEvaluator(known, [everything], guards)
+            of_templates = TemplateEvaluator(figure, [everything], guards, totals)
         space = Space.of(samples, problem)
         regions = _lay_out(samples, problem, space)
-        if isinstance(problem.objective, AbstractTemplateObjective):
-            of_templates = of_templates or TemplateEvaluator(
-                problem.objective, _references(problem, space, regions), guards
-            )
-        else:
+        if of_templates is None and isinstance(figure, AbstractTemplateFigure):
+            of_templates = TemplateEvaluator(figure, _references(problem, space, regions), guards, totals)
+        elif isinstance(figure, AbstractEventFigure):
             table = _table_in_coordinates(samples, problem, space.coordinates)
-            of_events = EventEvaluator(cast("AbstractEventObjective", problem.objective), table, problem.step, guards)
+            of_events = EventEvaluator(figure, table, problem.step, guards)
+        elif of_templates is None:
+            raise InputError(f"{figure.name!r} is a function of neither templates nor events, and cannot be optimized.")
         num_events = max(len(sample) for sample in samples)
         return cls(problem, space, regions, constraints, guards, of_templates, of_events, num_events)
 
@@ -203,7 +206,7 @@ class Search:
     @property
     def has_templates(self) -> bool:
         """Whether the objective is one of the templates, not a loss of single events."""
-        return isinstance(self.problem.objective, AbstractTemplateObjective)
+        return isinstance(self.problem.objective, AbstractTemplateFigure)
 
     def evaluate(self, scores: FloatArray, widths: FloatArray) -> Evaluation:
         """Value and gradient at thresholds in the coordinates; NaN where there is none."""
