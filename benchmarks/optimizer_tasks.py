@@ -110,11 +110,11 @@ def _soft_significance(samples: list[hc.Sample]) -> tuple[Any, Any]:
     """One evaluation as the search makes it, near the best cuts: with all events, and with those within reach."""
     cuts = hc.Selection([hc.Cut(name, ">") for name in samples[0].columns])
     goal, walker = figure_of_merit("asimov_uncertainty"), solver("lbfgs")
-    search = Search(samples, Problem(cuts, goal, walker, Sigmoid(), min_background=10.0))
+    search = Search.of(samples, Problem(cuts, goal, walker, Sigmoid(), min_background=10.0))
     at = np.where(np.arange(len(cuts.cuts)) % 2 == 0, 0.9, -0.1)
-    position = np.array([c.score(float(t)) for c, t in zip(search.coordinates, at, strict=True)])
-    near = search.reached(position, search.widths)
-    return lambda: search.evaluate(position, search.widths), lambda: near.evaluate(position, search.widths)
+    position = np.array([c.score(float(t)) for c, t in zip(search.space.coordinates, at, strict=True)])
+    near = search.reached(position, search.space.widths)
+    return lambda: search.evaluate(position, search.space.widths), lambda: near.evaluate(position, search.space.widths)
 
 
 def sampled(thresholds: Array, seed: int) -> float:

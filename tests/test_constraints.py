@@ -1,5 +1,6 @@
 """What is wanted behind the cuts: read, and made sure of with hard cuts; against sums of NumPy."""
 
+import dataclasses
 from typing import Any
 
 import hist
@@ -54,7 +55,7 @@ def search_of(selection: hc.Selection, constraints: dict[str, float], **options:
     problem = Problem(
         selection, figure_of_merit("asimov"), LBFGS(), step("sigmoid"), constraints=constraints, **options
     )
-    return Search(SAMPLES, problem)
+    return Search.of(SAMPLES, problem)
 
 
 def masks(selection: hc.Selection) -> list[np.ndarray]:
@@ -112,14 +113,14 @@ def test_one_cut_is_loosened_by_no_more_than_one_event(direction: str, name: str
     tight = {">": 3.0, "<": -3.0}[direction]
     selection = hc.Selection(hc.Cut("x", direction, tight))
     search = search_of(selection, {name: least})
-    position = search.start
+    position = search.space.start
     assert short_of(search, position)
     loosened = enforce(search, position)
-    threshold = search.thresholds(loosened)[0]
+    threshold = search.space.thresholds(loosened)[0]
     hard = selection.at([threshold])
     assert quantity(name, masks(hard)) >= least * (1 - 1e-12)
     # The next tighter threshold that can be quoted is worth less than is wanted.
-    tighter = search.thresholds(loosened + (2e-6 if direction == ">" else -2e-6))[0]
+    tighter = search.space.thresholds(loosened + (2e-6 if direction == ">" else -2e-6))[0]
     assert (tighter > threshold) == (direction == ">")
     assert tighter != threshold
     assert quantity(name, masks(selection.at([tighter]))) < least
@@ -131,15 +132,15 @@ SELECTION = hc.Selection([hc.Cut("x", ">", 1.5), hc.Window("y", -0.5, 0.5), hc.C
 def test_all_thresholds_are_loosened_by_the_same_shift_and_windows_on_both_sides() -> None:
     wanted = {"signal": 8.0, "effective_background": 300.0, "ttbar": 100.0}
     search = search_of(SELECTION, wanted)
-    loosened = enforce(search, search.start)
-    shift = search.start - loosened
+    loosened = enforce(search, search.space.start)
+    shift = search.space.start - loosened
     assert shift[0] > 0
     np.testing.assert_allclose(shift, shift[0] * np.array([1, 1, -1, -1]), rtol=1e-9)
-    hard = SELECTION.at(search.thresholds(loosened))
+    hard = SELECTION.at(search.space.thresholds(loosened))
     for name, least in wanted.items():
         assert quantity(name, masks(hard)) >= least * (1 - 1e-12)
     # A millionth less is too little.
-    assert short_of(search, search.start - np.sign(shift) * (abs(shift) - 2e-6))
+    assert short_of(search, search.space.start - np.sign(shift) * (abs(shift) - 2e-6))
     # The same numbers come from hepcuts.fill, at the thresholds that are quoted.
     templates = hc.fill(SAMPLES, hard)
     assert violated(search.constraints, templates.yields, templates.structure) == []
@@ -147,7 +148,7 @@ def test_all_thresholds_are_loosened_by_the_same_shift_and_windows_on_both_sides
 
 def test_where_the_constraints_hold_nothing_moves() -> None:
     search = search_of(SELECTION, {"signal": 0.1})
-    np.testing.assert_array_equal(enforce(search, search.start), search.start)
+    np.testing.assert_array_equal(enforce(search, search.space.start), search.space.start)
 
 
 def test_bounds_fixed_and_tied_thresholds_are_kept() -> None:
@@ -159,20 +160,20 @@ def test_bounds_fixed_and_tied_thresholds_are_kept() -> None:
         ]
     )
     search = search_of(selection, {"signal": 1.6}, fixed=("n",), tied=(("y:low", "x"),))
-    assert short_of(search, search.start)
-    loosened = enforce(search, search.start)
-    found = dict(zip(search.names, search.thresholds(loosened), strict=True))
+    assert short_of(search, search.space.start)
+    loosened = enforce(search, search.space.start)
+    found = dict(zip(search.space.names, search.space.thresholds(loosened), strict=True))
     assert found["n"] == 3.0
     assert found["x"] == found["y:low"]
     assert 1.2 <= found["x"] <= 2.0
-    assert quantity("signal", masks(selection.at(search.thresholds(loosened)))) >= 1.6 * (1 - 1e-12)
+    assert quantity("signal", masks(selection.at(search.space.thresholds(loosened)))) >= 1.6 * (1 - 1e-12)
 
 
 def test_an_inverted_window_is_narrowed() -> None:
     selection = hc.Selection([~hc.Window("x", -0.5, 3.0), hc.Cut("y", ">", 0.0)])
     search = search_of(selection, {"signal_efficiency": 0.5})
-    loosened = enforce(search, search.start)
-    hard = selection.at(search.thresholds(loosened))
+    loosened = enforce(search, search.space.start)
+    hard = selection.at(search.space.thresholds(loosened))
     assert quantity("signal_efficiency", masks(hard)) >= 0.5 * (1 - 1e-12)
     low, high = hard.thresholds[:2]
     assert -0.5 < low < high < 3.0
@@ -190,33 +191,32 @@ def test_negative_weights_do_not_hide_what_there_is_at_tighter_cuts() -> None:
         step("sigmoid"),
         constraints={"b": 50.0},
     )
-    search = Search(samples, problem)
-    search.constraints = read_constraints(
-        {"signal": 20.0, "b": 50.0}, hc.fill(samples, None).structure, hc.fill(samples, None)
-    )
-    loosened = enforce(search, search.start)
-    assert search.thresholds(loosened)[0] == 49.0
+    everything = hc.fill(samples, None)
+    wanted = read_constraints({"signal": 20.0, "b": 50.0}, everything.structure, everything)
+    search = dataclasses.replace(Search.of(samples, problem), constraints=wanted)
+    loosened = enforce(search, search.space.start)
+    assert search.space.thresholds(loosened)[0] == 49.0
     # 20 of signal are there with all events, too (60 - 40), but no more than that.
-    search.constraints = (*search.constraints[:1],)
-    assert search.thresholds(enforce(search, search.start))[0] == 79.0
+    search = dataclasses.replace(search, constraints=wanted[:1])
+    assert search.space.thresholds(enforce(search, search.space.start))[0] == 79.0
 
 
 def test_what_cannot_be_is_said() -> None:
     selection = hc.Selection([hc.Cut("x", ">", 1.5, bounds=(1.0, 3.0)), hc.Cut("y", ">", 1.0)])
     search = search_of(selection, {"signal_efficiency": 0.4, "wjets": 10.0}, fixed=("y",))
     with pytest.raises(OptimizationError, match=r"cannot be fulfilled: .* signal_efficiency .* < .*\. Ask for less"):
-        enforce(search, search.start)
+        enforce(search, search.space.start)
 
 
 def test_simulated_background_is_wished_for_only() -> None:
     selection = hc.Selection([hc.Cut("x", ">", 3.2), hc.Cut("y", ">", 3.0, bounds=(2.0, 4.0))])
     wishing = search_of(selection, {"signal_efficiency": 0.01}, min_background=40.0)
-    hard = selection.at(wishing.thresholds(enforce(wishing, wishing.start)))
+    hard = selection.at(wishing.space.thresholds(enforce(wishing, wishing.space.start)))
     assert 40.0 <= quantity("effective_background", masks(hard)) < 43.0
     # More than there is at the bounds: the constraint holds, and nothing is refused.
     much = search_of(selection, {"signal_efficiency": 0.01}, min_background=1e6)
     plain = search_of(selection, {"signal_efficiency": 0.01})
-    np.testing.assert_array_equal(enforce(much, much.start), enforce(plain, plain.start))
+    np.testing.assert_array_equal(enforce(much, much.space.start), enforce(plain, plain.space.start))
 
 
 def test_cuts_that_run_out_of_simulation_on_a_discrete_variable_are_loosened() -> None:

@@ -172,7 +172,7 @@ def laid_out(objective: str, **options) -> tuple[EndToEnd, np.ndarray, np.ndarra
     selection = hc.Selection([hc.Cut("d", ">"), hc.Cut("y", ">", -0.5), hc.Window("z", -2.0, 3.0)])
     problem = preparation.problem(scored, selection, preparation.goals(objective, None)[0], options)
     laid = Laid(scored, network, [np.ones(len(s), dtype=bool) for s in samples], problem)
-    thresholds = laid.search.start.copy()
+    thresholds = laid.search.space.start.copy()
     thresholds[0] = 0.4
     return laid.end_to_end(train=True), laid.scorer.start, thresholds
 
@@ -386,10 +386,10 @@ def _logarithm(parameters, features):
         (hc.Cut("d", ">"), {"objective": "squared_error"}, "cannot be trained on 'squared_error'"),
         (hc.Cut("d", ">"), {"objective": "auc"}, "no figure of merit 'auc'"),
         (hc.Cut("d", ">"), {"holdout": 1.0}, "between 0 and 1"),
-        (hc.Cut("d", ">"), {"validation": 1.0}, "less than 1"),
+        (hc.Cut("d", ">"), {"validation": 1.0}, "validation is 1.0; expected 0, or a fraction between 0 and 1"),
         (hc.Cut("d", ">"), {"validation": 0.001}, "leaves none"),
         (hc.Cut("d", ">"), {"anneal": ()}, "at least one positive"),
-        (hc.Cut("d", ">"), {"patience": 0}, "1 or more steps"),
+        (hc.Cut("d", ">"), {"patience": 0}, "patience is 0; expected a whole number of steps, 1 or more"),
         (hc.Cut("d", ">"), {"learning_rate": 0.1}, "no option learning_rate"),
     ],
 )

@@ -12,11 +12,11 @@ from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.cuts.steps import step
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization import course
+from hepcuts.optimization.options import Validation
 from hepcuts.optimization.polish import polish
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import solver
-from hepcuts.optimization.validation import _enough
 from hepcuts.samples.datasets import ManyFeatures
 
 GOAL = "asimov_uncertainty"
@@ -174,19 +174,19 @@ def test_constraints_hold_for_the_hard_cuts():
 def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
     samples = hc.datasets.scenario("exp10-gauss50x10", seed=1)
     problem = Problem(hc.Selection([hc.Cut("x", ">")]), figure_of_merit("asimov"), solver("lbfgs"), step("sigmoid"))
-    search = Search(samples, problem)
+    search = Search.of(samples, problem)
 
     def hard(position):
-        templates = problem.hard_templates(samples, search.thresholds(position))
-        return problem.goal.hard(samples, templates, None)
+        templates = problem.hard_templates(samples, search.space.thresholds(position))
+        return problem.objective.hard(samples, templates, None)
 
-    far = np.array([search.coordinates[0].score(44.0)])
+    far = np.array([search.space.coordinates[0].score(44.0)])
     moved = polish(search, far, np.array([0.2]))
     assert moved.moves >= 1
     assert moved.gain == pytest.approx(hard(moved.position) - hard(far), abs=0.02 * hard(far))
     assert moved.gain > 2 * moved.uncertainty
     best = hc.scan(samples, hc.Cut("x", ">"), metrics=("asimov",)).optimum("asimov").threshold
-    assert polish(search, np.array([search.coordinates[0].score(best)]), np.array([0.2])).moves == 0
+    assert polish(search, np.array([search.space.coordinates[0].score(best)]), np.array([0.2])).moves == 0
 
 
 # --- widths ---
@@ -198,7 +198,7 @@ def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
 )
 def test_what_is_evidence_for_another_width(sigma: float, value: float, enough: float) -> None:
     # Gains of -2 % +- 2 % of the value are expected: after a gain of g +- sigma the mean is positive from here on.
-    assert _enough(sigma, value) == pytest.approx(enough)
+    assert Validation().enough(sigma, value) == pytest.approx(enough)
     if sigma <= 0.04 * abs(value):
         prior, width = -0.02 * abs(value), 0.02 * abs(value)
         assert prior / width**2 + enough / sigma**2 == pytest.approx(0.0, abs=1e-9)
@@ -219,7 +219,7 @@ def test_few_events_keep_the_usual_width_and_an_honest_value() -> None:
 @pytest.mark.parametrize(("finished", "compared"), [(5, 5), (2, None), (0, None)])
 def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, compared):
     stages = []
-    real = course.go_on
+    real = course.advance_stage
 
     def interrupted(walk, factor):
         if len(stages) == finished:
@@ -227,7 +227,7 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
         stages.append(factor)
         real(walk, factor)
 
-    monkeypatch.setattr(course, "go_on", interrupted)
+    monkeypatch.setattr(course, "advance_stage", interrupted)
     if finished == 0:
         with pytest.raises(KeyboardInterrupt):
             hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL)
@@ -244,7 +244,7 @@ def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
     path = tmp_path / "cuts.json"
     samples = many(2, seed=1, size=4000)
     whole = hc.optimize(samples, cuts(2), objective=GOAL)
-    real, stages = course.go_on, []
+    real, stages = course.advance_stage, []
 
     def failing(walk, factor):
         if len(stages) == 3:
@@ -252,7 +252,7 @@ def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
         stages.append(factor)
         real(walk, factor)
 
-    monkeypatch.setattr(course, "go_on", failing)
+    monkeypatch.setattr(course, "advance_stage", failing)
     with pytest.raises(RuntimeError, match="went down"):
         hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path)
     assert len(json.loads(path.read_text())["walk"]["endings"]) == 3
@@ -261,7 +261,7 @@ def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
         stages.append(factor)
         real(walk, factor)
 
-    monkeypatch.setattr(course, "go_on", counting_stages)
+    monkeypatch.setattr(course, "advance_stage", counting_stages)
     resumed = hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path)
     assert len(stages) == len(whole.validation)
     assert resumed.thresholds == whole.thresholds

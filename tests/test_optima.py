@@ -342,8 +342,8 @@ S, B = Sample("s", {"x": [1.0, 2.0]}, signal=True), Sample("b", {"x": [1.0, 2.0]
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "min_background": ({"min_background": -1.0}, "min_background is -1.0; expected a finite number"),
-    "replicas": ({"replicas": 1}, "replicas is 1; expected 0, or at least 2"),
-    "folds": ({"folds": -2}, "folds is -2; expected 0, or at least 2"),
+    "replicas": ({"replicas": 1}, "replicas is 1; expected a whole number, at least 2"),
+    "folds": ({"folds": -2}, "folds is -2; expected a whole number of parts, at least 2"),
     "windows": ({"cut": Window("x"), "thresholds": [[2.0, 1.0]]}, r"shape \(1, 2\); expected edges"),
     "one-edge": ({"cut": Window("x"), "thresholds": [2.0]}, "only one edge, 2; a window needs at least two"),
     "soft-window": ({"cut": Window("x"), "metrics": ["bce_soft"]}, "'bce_soft' is that of one threshold"),

@@ -166,15 +166,15 @@ def search_of(selection: hc.Selection, **options: Any) -> Search:
         regions=(Region("control", inverted=["x"]), Region("top", without=["y"], inverted=["x"], axis=None)),
         **options,
     )
-    return Search(everything(), problem)
+    return Search.of(everything(), problem)
 
 
 @pytest.mark.filterwarnings("ignore::hepcuts._core.errors.OutsideAxisWarning")
 @pytest.mark.parametrize("selection", CUTS.values(), ids=CUTS)
 def test_the_gradient_of_the_profile_likelihood_equals_differences(selection: hc.Selection) -> None:
     search = search_of(selection, min_background=1e6, constraints={"signal": 20.0, "c": 30.0})
-    widths = search.widths
-    position = search.start
+    widths = search.space.widths
+    position = search.space.start
     found = search.evaluate(position, widths)
     assert found.plain > 0.5
     assert found.guarded < found.plain  # the guards have a say in the gradient
@@ -196,8 +196,8 @@ def test_hard_sums_are_those_of_fill_in_every_region(selection: hc.Selection) ->
     """At thresholds in the coordinates, and at those that are quoted for them."""
     search, r = search_of(selection), np.random.default_rng(1)
     for _ in range(5):
-        position = search.start + r.uniform(-0.3, 0.3, len(search.start))
-        templates = search.problem.hard_templates(everything(), search.thresholds(position))
+        position = search.space.start + r.uniform(-0.3, 0.3, len(search.space.start))
+        templates = search.problem.hard_templates(everything(), search.space.thresholds(position))
         for sums, region, expected in zip(search.hard_sums(position), search.regions, templates, strict=True):
             yields = region.structure.complete(*(sums[:, k].reshape(region.shape) for k in (0, 1)))
             np.testing.assert_allclose(yields.values, expected.yields.values, rtol=1e-12, atol=1e-12)
@@ -271,10 +271,10 @@ def test_results_are_of_64_bits_in_a_process_of_32() -> None:
     import jax
 
     assert not jax.config.jax_enable_x64
-    search = Search(plain(), Problem(CUTS["cuts"], figure_of_merit("asimov"), LBFGS(), step("sigmoid")))
-    found = search.evaluate(search.start, search.widths)
+    search = Search.of(plain(), Problem(CUTS["cuts"], figure_of_merit("asimov"), LBFGS(), step("sigmoid")))
+    found = search.evaluate(search.space.start, search.space.widths)
     assert found.gradient.dtype == np.float64
     with jax.enable_x64(True):
-        same = search.evaluate(search.start, search.widths)
+        same = search.evaluate(search.space.start, search.space.widths)
     assert found.guarded == same.guarded
     np.testing.assert_array_equal(found.gradient, same.gradient)

@@ -20,7 +20,7 @@ OFF = -999.0
 
 def make_search(samples, selection, objective="asimov", **options) -> Search:
     problem = Problem(selection, figure_of_merit(objective), solver("lbfgs"), step("sigmoid"), **options)
-    return Search(samples, problem)
+    return Search.of(samples, problem)
 
 
 def make_samples(seed: int = 0, *, size: int = 800) -> list[hc.Sample]:
@@ -62,7 +62,7 @@ SELECTIONS = {
 def test_sums_along_a_line_are_those_of_hard_cuts(name):
     selection = hc.Selection(SELECTIONS[name].cuts)
     search = make_search(make_samples(), selection)
-    region, position = search.regions[0], search.start
+    region, position = search.regions[0], search.space.start
     rng = np.random.default_rng(1)
     for number in range(len(position)):
         members = np.arange(len(position)) == number
@@ -79,7 +79,7 @@ def test_sums_of_tied_thresholds():
     search = make_search(make_samples(), selection)
     region, places = search.regions[0], np.linspace(-2.0, 2.0, 30)
     both = np.array([True, True])
-    found = hard_sums_along(region, search.start, both, places)
+    found = hard_sums_along(region, search.space.start, both, places)
     expected = [region.hard_sums(np.array([place, place])) for place in places]
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=0.0)
 
@@ -122,7 +122,7 @@ def test_the_statistical_plateau_in_closed_form():
     ]
     # Behind x > t: S = 200 (1 - t), B = 20000 (1 - t^2); Z = S / sqrt(B) falls with t from the start.
     search = make_search(samples, hc.Selection([hc.Cut("x", ">", 0.3)]), "s_over_sqrt_b")
-    found = sensitivity(search, search.start, search.widths)
+    found = sensitivity(search, search.space.start, search.space.widths)
     low, high = found.statistical_plateau[0]
 
     def judged(t):
@@ -144,7 +144,7 @@ def test_a_threshold_that_rejects_nothing_is_given_up():
     samples = make_samples()
     selection = hc.Cut("x", ">", 0.8) & hc.Cut("z", ">", -50.0) & hc.Cut("y", "<", 1.5)
     search = make_search(samples, selection)
-    found = sensitivity(search, search.start, search.widths)
+    found = sensitivity(search, search.space.start, search.space.widths)
     assert found.given_up.tolist() == [False, True, False]
     assert found.plateau[1, 0] == -np.inf
     assert found.plateau[1, 1] < 0.0
@@ -154,19 +154,19 @@ def test_a_threshold_that_rejects_nothing_is_given_up():
     assert "given up" in found.described()["z"]
     # Upper cuts are given up upwards.
     upper = make_search(samples, hc.Cut("x", ">", 0.8) & hc.Cut("y", "<", 50.0))
-    assert sensitivity(upper, upper.start, upper.widths).plateau[1, 1] == np.inf
+    assert sensitivity(upper, upper.space.start, upper.space.widths).plateau[1, 1] == np.inf
 
 
 def test_bounds_end_a_plateau():
     selection = hc.Selection([hc.Cut("z", ">", -2.5, bounds=(-2.6, 1.0))])
     search = make_search(make_samples(), selection)
-    assert sensitivity(search, search.start, search.widths).plateau[0, 0] == -2.6
+    assert sensitivity(search, search.space.start, search.space.widths).plateau[0, 0] == -2.6
 
 
 def test_tied_thresholds_have_one_plateau():
     selection = hc.Cut("x", ">", 0.5) & hc.Cut("y", ">", 0.5)
     search = make_search(make_samples(), selection, tied=(("x", "y"),))
-    found = sensitivity(search, search.start, search.widths)
+    found = sensitivity(search, search.space.start, search.space.widths)
     np.testing.assert_array_equal(found.plateau[0], found.plateau[1])
     assert len(found.directions) == 1
     np.testing.assert_allclose(np.abs(found.directions[0]), np.sqrt(0.5))
@@ -182,14 +182,14 @@ def test_less_than_sixty_evaluations_for_each_threshold(monkeypatch):
 
     monkeypatch.setattr(Line, "gains", counting_gains)
     search = make_search(make_samples(), hc.Selection([hc.Cut("x", ">", 0.8)]))
-    sensitivity(search, search.start, search.widths)
+    sensitivity(search, search.space.start, search.space.widths)
     assert 10 < sum(counted) <= 60
 
 
 def test_where_nothing_has_a_value_no_plateau_is_known():
     samples = make_samples()
     search = make_search(samples, hc.Selection([hc.Cut("y", ">", 0.5)]), "bce")
-    found = sensitivity(search, search.start, search.widths)
+    found = sensitivity(search, search.space.start, search.space.widths)
     assert np.all(np.isnan(found.plateau))
     assert "unknown" in repr(found)
     assert np.isfinite(found.value)
@@ -202,7 +202,7 @@ def test_where_nothing_has_a_value_no_plateau_is_known():
 def test_the_hessian_against_second_differences_of_values(goal):
     selection = hc.Cut("y", ">", 0.5) & hc.Cut("z", ">", -0.8)
     search = make_search(make_samples(), selection, goal, min_background=10.0)
-    position, widths = search.start, search.widths
+    position, widths = search.space.start, search.space.widths
     found = sensitivity(search, position, widths).hessian
     h = 0.02 * widths
 
@@ -221,7 +221,7 @@ def test_the_hessian_against_second_differences_of_values(goal):
 
 def test_directions_diagonalize_the_hessian():
     search = make_search(make_samples(), hc.Cut("x", ">", 0.5) & hc.Cut("y", ">", 0.2) & hc.Cut("z", ">", -1.0))
-    found = sensitivity(search, search.start, search.widths)
+    found = sensitivity(search, search.space.start, search.space.widths)
     np.testing.assert_allclose(
         found.directions @ -found.hessian @ found.directions.T, np.diag(found.curvatures), atol=1e-10
     )
@@ -265,7 +265,7 @@ def test_a_combination_that_is_undetermined(exponentials):
     samples, total = exponentials
     selection = hc.Cut("x", ">", 0.5 * total) & hc.Cut("y", ">", 0.5 * total)
     search = make_search(samples, selection, "asimov_uncertainty", min_background=0.0)
-    found = sensitivity(search, search.start, search.widths)
+    found = sensitivity(search, search.space.start, search.space.widths)
     np.testing.assert_allclose(np.abs(found.directions), np.sqrt(0.5), atol=0.1)
     assert np.prod(found.directions[0]) < 0 < np.prod(found.directions[1])
     assert abs(found.curvatures[0]) < 0.1 * found.curvatures[1]
@@ -286,7 +286,7 @@ def test_of_two_variables_that_say_the_same_one_is_free():
         hc.Sample("b", columns(20_000, 0.0), weights=np.full(20_000, 0.1)),
     ]
     search = make_search(samples, hc.Cut("x", ">", 1.2) & hc.Cut("y", ">", 1.15))
-    found = sensitivity(search, search.start, search.widths)
+    found = sensitivity(search, search.space.start, search.space.widths)
     assert found.plateau[1, 0] == -np.inf
     # One may be loosened as the other is tightened.
     assert np.prod(found.directions[0]) < 0
@@ -322,9 +322,9 @@ def test_control_regions_take_part():
     search = make_search(
         samples, hc.Cut("y", ">", 0.5) & hc.Cut("z", ">", -1.0), "profile", regions=(Region("control", inverted=["y"]),)
     )
-    line = Line(search, search.start, np.array([True, False]))
-    place = len(line.places) // 2
+    line = Line(search, search.space.start, np.array([True, False]))
+    place = len(line.candidates) // 2
     gain, _ = line.gains(np.array([place]))
-    at = np.array([line.places[place], search.start[1]])
-    expected = search.of_sums(search.hard_sums(at))[0] - search.of_sums(search.hard_sums(search.start))[0]
+    at = np.array([line.candidates[place], search.space.start[1]])
+    expected = search.of_sums(search.hard_sums(at))[0] - search.of_sums(search.hard_sums(search.space.start))[0]
     assert gain[0] == pytest.approx(expected, rel=1e-6)

@@ -345,7 +345,7 @@ class TestSimulationSize:
             ({"sizes": []}, "positive whole numbers"),
             ({"sizes": [10.5]}, "positive whole numbers"),
             ({"sizes": 10}, "positive whole numbers"),
-            ({"repetitions": 0}, "repetitions 0; expected positive"),
+            ({"repetitions": 0}, "repetitions is 0; expected a whole number"),
         ],
         ids=["name", "zero", "empty", "fraction", "scalar", "repetitions"],
     )

@@ -7,9 +7,9 @@ import pytest
 
 import hepcuts as hc
 from hepcuts import counting
+from hepcuts._core.quadratic import Bowl
 from hepcuts.histfactory import fit
 from hepcuts.histfactory.density import deviance
-from hepcuts.histfactory.solver.programs import Bowl
 
 from . import models
 from .models import MU

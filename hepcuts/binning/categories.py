@@ -1,11 +1,11 @@
 """The best categories: bins of one or more discriminants, together with cuts."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
@@ -31,6 +31,7 @@ _FINE_OF_MANY = 50
 """Fine bins along each axis, by default, for so many axes."""
 
 _MOST_AXES = 8
+_MOST_FINE = 2000
 
 
 def categorize(
@@ -104,14 +105,15 @@ def categorize(
     if not isinstance(figure, AbstractTemplateFigure):
         raise InputError(f"The objective {figure.name!r} is a loss of single events; choose one of the templates.")
     plan = _plan(samples, discriminants, kind, as_selection(selection), (axis, fine_bins))
-    guard = Guard(float(min_background), float(min_expected))
+    guard = Guard(min_background, min_expected)
+    seed, most = checks.count("seed", seed), checks.count("max_categories", max_categories, least=1)
     shape = _shape(num_bins, plan)
-    _check(plan, guard, folds, max_categories, choice=shape is None)
+    folds = _checked_folds(folds, choice=shape is None)
     lattice = lay_out(samples, plan, parts_of(samples, folds, seed))
     warn_outside(lattice.outside, lattice.structure)
     solver = Solver(lattice, figure, guard, totals_of(samples))
     smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
-    tried = [] if shape is not None else grown(solver, smallest, len(plan.discriminants), max_categories)
+    tried = [] if shape is not None else grown(solver, smallest, len(plan.discriminants), most)
     deviations = standard_errors(solver, tried)
     if shape is None:
         chosen = choose(np.array([one.held_out for one in tried]), deviations) if tried else 0
@@ -139,6 +141,8 @@ def _plan(
     if count > _MOST_AXES:
         raise InputError(f"{count} variables were given, with those of cuts to be found; at most {_MOST_AXES} can be.")
     fine_bins = _FINE.get(count, _FINE_OF_MANY) if options[1] is None else options[1]
+    if not 2 <= checks.count("fine_bins", fine_bins) <= _MOST_FINE:
+        raise InputError(f"fine_bins is {fine_bins}; expected 2 to {_MOST_FINE}.")
     return Plan(names, kind, fixed, free, options[0], fine_bins)
 
 
@@ -147,32 +151,28 @@ def _shape(num_bins: int | Sequence[int] | None, plan: Plan) -> Shape | None:
     if num_bins is None:
         return None
     names = plan.discriminants
-    bins = (num_bins,) * len(names) if isinstance(num_bins, int | np.integer) else tuple(num_bins)
+    each = tuple(num_bins) if isinstance(num_bins, Sequence | np.ndarray) else (num_bins,) * len(names)
+    bins = [checks.count("num_bins", number) for number in each]
     if len(bins) != len(names) or not all(1 <= number <= plan.fine_bins for number in bins):
         raise InputError(
             f"num_bins is {num_bins!r}; expected one number from 1 to {plan.fine_bins} fine bins, or one for each of "
             f"{', '.join(names)}."
         )
-    return (*(int(number) for number in bins), *_of_cuts(plan))
+    return (*bins, *_of_cuts(plan))
 
 
 def _of_cuts(plan: Plan) -> Shape:
     return tuple(1 + len(cut.thresholds) for cut in plan.free)
 
 
-def _check(plan: Plan, guard: Guard, folds: int, most: int, *, choice: bool) -> None:
-    if not 2 <= plan.fine_bins <= 2000:
-        raise InputError(f"fine_bins is {plan.fine_bins}; expected 2 to 2000.")
-    if folds < 0 or folds == 1 or (folds == 0 and choice):
+def _checked_folds(folds: int, *, choice: bool) -> int:
+    found = checks.folds(folds)
+    if choice and found == 0:
         raise InputError(
-            f"folds is {folds}; expected at least 2 parts, or 0 if num_bins is given: on the events that choose the "
-            "edges more bins are always better."
+            "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
+            "bins are always better. Give num_bins, or at least 2 folds."
         )
-    if most < 1:
-        raise InputError(f"max_categories is {most}; expected at least 1.")
-    for name, value in dataclasses.asdict(guard).items():
-        if not (np.isfinite(value) and value >= 0):
-            raise InputError(f"{name} is {value}; expected a finite number of events, 0 or more.")
+    return found
 
 
 def _result(

@@ -1,12 +1,12 @@
 """The best bin edges of one variable."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
@@ -92,10 +92,11 @@ def bin_edges(
         [46.4 57.4] 9.9
     """
     samples = check_samples(samples)
-    figure, guard = figure_of_merit(metric), Guard(float(min_background), float(min_expected))
+    figure, guard = figure_of_merit(metric), Guard(min_background, min_expected)
     gain = _gain_of(figure)
-    most = max_bins if num_bins is None else num_bins
-    _check(most, fine_bins, folds, guard, choice=num_bins is None)
+    most = checks.count(*(("max_bins", max_bins) if num_bins is None else ("num_bins", num_bins)), least=1)
+    folds, seed = checks.folds(folds), checks.count("seed", seed)
+    _check(most, checks.count("fine_bins", fine_bins, least=2), folds, choice=num_bins is None)
     chosen_events, limits = as_selection(selection), _checked_bounds(bounds)
     parts = parts_of(samples, folds, seed)
     fine = FineBins.of(samples, variable, selection=chosen_events, bounds=limits, fine_bins=fine_bins, parts=parts)
@@ -150,22 +151,17 @@ def _of_bins(fine: FineBins, gain: Gain, partition: Partition) -> dict[str, Floa
     }
 
 
-def _check(most: int, fine_bins: int, folds: int, guard: Guard, *, choice: bool) -> None:
-    if not 1 <= most <= fine_bins <= _MOST or fine_bins < 2:
+def _check(most: int, fine_bins: int, folds: int, *, choice: bool) -> None:
+    if not most <= fine_bins <= _MOST:
         raise InputError(
             f"{most} bins were asked for among {fine_bins} fine bins; expected at least 1, and 2 to {_MOST} fine bins, "
             "not fewer than bins."
         )
-    if folds < 0 or folds == 1:
-        raise InputError(f"folds is {folds}; expected 0, or at least 2 parts.")
     if folds == 0 and choice:
         raise InputError(
             "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
             "bins are always better. Give num_bins, or at least 2 folds."
         )
-    for name, value in dataclasses.asdict(guard).items():
-        if not (np.isfinite(value) and value >= 0):
-            raise InputError(f"{name} is {value}; expected a finite number of events, 0 or more.")
 
 
 def _checked_bounds(bounds: Any) -> tuple[float, float] | None:

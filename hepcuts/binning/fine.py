@@ -8,6 +8,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import EmptySelectionError
 from hepcuts._core.types import FloatArray
@@ -31,10 +32,17 @@ class Guard:
     Attributes:
         min_background: effective number of simulated background events, (sum w)^2 / sum w^2.
         min_expected: expected background events.
+
+    Raises:
+        InputError: a number that is negative or not finite.
     """
 
     min_background: float
     min_expected: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "min_background", checks.min_background(self.min_background))
+        object.__setattr__(self, "min_expected", checks.amount("min_expected", self.min_expected))
 
     def __str__(self) -> str:
         return (

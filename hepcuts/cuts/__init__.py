@@ -8,9 +8,11 @@ between 0 and 1, differentiable in the thresholds, the way to find them. Which c
 - `SlidingCut`: one side of a threshold that depends on another variable.
 - `Not`, made with ``~cut``: the events that a cut removes, as for a control region.
 
-A new kind of cut is a new class derived from `AbstractCut`.
+A new kind of cut is a new class derived from `AbstractCut`. It can be filled and evaluated; if it gives its `edges`, it
+can be optimized, too.
 """
 
+from .edges import CutEdge as CutEdge
 from .kinds import Cut as Cut
 from .kinds import Window as Window
 from .selection import AbstractCut as AbstractCut

@@ -11,6 +11,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray, FloatLike
 
 from .checks import COMPARE, check_cut, maybe_float, pair, shown
+from .edges import CutEdge
 from .selection import AbstractCut
 
 
@@ -72,6 +73,10 @@ class Cut(AbstractCut):
                 "everything else wants '>' or '<'."
             )
         return (1,) if self.direction == ">" else (-1,)
+
+    def edges(self) -> tuple[CutEdge, ...]:
+        """See `AbstractCut.edges`."""
+        return (CutEdge(self.signs[0]),)
 
     def at(self, thresholds: Sequence[float]) -> "Cut":
         """See `AbstractCut.at`."""
@@ -142,6 +147,10 @@ class Window(AbstractCut):
     def signs(self) -> tuple[int, ...]:
         """See `AbstractCut.signs`."""
         return (1, -1)
+
+    def edges(self) -> tuple[CutEdge, ...]:
+        """See `AbstractCut.edges`."""
+        return CutEdge(1), CutEdge(-1)
 
     def at(self, thresholds: Sequence[float]) -> "Window":
         """See `AbstractCut.at`."""

@@ -66,6 +66,20 @@ class Region:
         return Selection(kept)
 
 
+def regions_of(given: Any) -> tuple[Region, ...]:
+    """Regions as they may be given: several, or a single one.
+
+    Raises:
+        InputError: something else.
+    """
+    if isinstance(given, Region):
+        return (given,)
+    found = tuple(given) if isinstance(given, Iterable) else (given,)
+    if not all(isinstance(region, Region) for region in found):
+        raise InputError(f"regions is {given!r}; expected hepcuts.Region objects.")
+    return found
+
+
 def positions(selection: Selection, signal_region: Selection) -> list[int]:
     """Where the thresholds of a region's selection stand among those of the signal region."""
     names: Sequence[str] = signal_region.names

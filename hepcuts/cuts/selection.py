@@ -11,15 +11,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import Numbers, is_missing
+from hepcuts._core.columns import Numbers
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
+from .edges import CutEdge, SoftEdges
 from .soft_reading import SoftReading
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractCut(abc.ABC):
+class AbstractCut(SoftEdges, abc.ABC):
     """A requirement on one variable.
 
     Attributes:
@@ -97,8 +98,7 @@ class AbstractCut(abc.ABC):
                 f"The threshold of {self} is not set, and a hard selection needs one; give it, as in "
                 f"hepcuts.Cut({self.variable!r}, '>', 40.0), or find it with hepcuts.scan or hepcuts.optimize."
             )
-        values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
-        absent = np.any([is_missing(column, missing) for column in values], axis=0)
+        values, absent = self.read(columns, missing)
         return np.where(absent, self.missing == "pass", self.compare(thresholds, *values))
 
     def mask(self, values: Numbers, *, missing: float | None = None) -> NDArray[np.bool_]:
@@ -181,6 +181,14 @@ class Not(AbstractCut):
         """See `AbstractCut.suffixes`."""
         return self.cut.suffixes
 
+    def edges(self) -> tuple[CutEdge, ...] | None:
+        """See `AbstractCut.edges`: those of the cut that it inverts."""
+        return self.cut.edges()
+
+    def quantity(self, *values: FloatArray) -> FloatArray:
+        """See `AbstractCut.quantity`."""
+        return self.cut.quantity(*values)
+
     @property
     def plain(self) -> AbstractCut:
         """See `AbstractCut.plain`."""
@@ -236,8 +244,7 @@ class Selection(SoftReading):
         for cut in self.cuts:
             if not isinstance(cut, AbstractCut):
                 raise InputError(f"A selection is made of Cut and Window objects, got {type(cut).__name__}.")
-        repeated = sorted({v for v in self.variables if self.variables.count(v) > 1})
-        if repeated:
+        if repeated := sorted({v for v in self.variables if self.variables.count(v) > 1}):
             raise InputError(
                 f"More than one cut on {', '.join(repeated)}; use hepcuts.Window(variable, low, high) for two sides, "
                 "and only the tighter of two cuts on one side."

@@ -11,6 +11,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray, FloatLike
 
 from .checks import COMPARE, check_cut, maybe_float, pair, shown
+from .edges import CutEdge
 from .selection import AbstractCut
 
 
@@ -88,6 +89,10 @@ class SlidingCut(AbstractCut):
     def suffixes(self) -> tuple[str, ...]:
         """See `AbstractCut.suffixes`."""
         return tuple(f":{self.along}={shown(knot)}" for knot in self.knots)
+
+    def edges(self) -> tuple[CutEdge, ...]:
+        """See `AbstractCut.edges`: one, whose threshold is interpolated between the knots."""
+        return (CutEdge(self.signs[0], self.along, self.knots),)
 
     def at(self, thresholds: Sequence[float]) -> "SlidingCut":
         """See `AbstractCut.at`."""

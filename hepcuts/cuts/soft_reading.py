@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, FloatArray
 
+from .edges import edges_of
 from .steps import AbstractStep
 
 
@@ -58,20 +58,19 @@ class SoftReading:
         """What the soft reading needs of the events.
 
         Returns:
-            The variables, shape (cut, event), with missing values replaced by zero; and a code of the same shape:
-            0 where the value decides, +1 where it is missing and passes, -1 where it is missing and fails.
+            The cuts' quantities, shape (cut, event), with missing values replaced by zero; and a code of the same
+            shape: 0 where the value decides, +1 where it is missing and passes, -1 where it is missing and fails.
 
         Raises:
-            InputError: a cut that is no product of steps along its variable: inverted, or sliding.
+            InputError: a cut that is no product of steps along one quantity: inverted, sliding, or without edges.
         """
-        others = [str(cut) for cut in self.cuts if cut.inverted or len(cut.columns) > 1]
+        others = [str(cut) for cut in self.cuts if cut.inverted or any(edge.along for edge in edges_of(cut))]
         if others:
             raise InputError(
                 f"Soft templates and losses of single events take Cut and Window only, not {', '.join(others)}; "
                 "hepcuts.optimize takes all cuts for objectives of the templates, such as 'profile'."
             )
-        values = np.stack([np.asarray(columns[variable], dtype=np.float64) for variable in self.variables])
-        absent = np.stack([is_missing(row, missing) for row in values])
+        values, absent = map(np.stack, zip(*(cut.measured(columns, missing=missing) for cut in self.cuts), strict=True))
         code = np.array([[1 if cut.missing == "pass" else -1] for cut in self.cuts], dtype=np.int8)
         return np.where(absent, 0.0, values), np.where(absent, code, np.int8(0)).astype(np.int8)
 

@@ -16,6 +16,7 @@ which a step differs from its limit, the limit is used.
 """
 
 import abc
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -167,7 +168,7 @@ class Hard(AbstractStep):
         return jnp.full_like(z, -700.0)
 
 
-def step(given: str | AbstractStep) -> AbstractStep:
+def step(given: Any) -> AbstractStep:
     """A step function by its name.
 
     Args:
@@ -183,6 +184,6 @@ def step(given: str | AbstractStep) -> AbstractStep:
     if isinstance(given, AbstractStep):
         return given
     steps: dict[str, AbstractStep] = {s.name: s for s in (Sigmoid(), ErrorFunction(), Balanced(), Hard())}
-    if given not in steps:
+    if not isinstance(given, str) or given not in steps:
         raise InputError(f"There is no step function {given!r}; choose one of {', '.join(steps)}.")
     return steps[given]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import AbstractCut, Selection
@@ -127,8 +128,8 @@ def bootstrap(
     samples, chosen = check_samples(samples), as_selection(selection)
     if chosen is None:
         raise InputError("The selection is None; expected cuts with all of their thresholds.")
-    task = Task(samples, figure_of_merit(objective), axis, tuple(regions), check_replicas(replicas, none=False))
-    (both,) = task.evaluated_with_significance([HardCuts((chosen,))], seed)
+    task = Task(samples, figure_of_merit(objective), axis, tuple(regions), checks.replicas(replicas, none=False))
+    (both,) = task.evaluated_with_significance([HardCuts((chosen,))], checks.seed(seed))
     return Bootstrap(*both)
 
 
@@ -171,18 +172,7 @@ def optimism(
     """
     samples, goal = check_samples(samples), figure_of_merit(objective)
     selections, members = folds
-    task = Task(samples, goal, axis, tuple(regions), check_replicas(replicas, none=False))
+    task = Task(samples, goal, axis, tuple(regions), checks.replicas(replicas, none=False))
     of_folds = HardCuts(tuple(selections), tuple(members))
-    training, validated = task.evaluated([HardCuts((selection,)), of_folds], seed)
+    training, validated = task.evaluated([HardCuts((selection,)), of_folds], checks.seed(seed))
     return Optimism(training, validated, goal.sign)
-
-
-def check_replicas(replicas: int, *, none: bool = True) -> int:
-    """The number of replicas, 0 for none if that is allowed.
-
-    Raises:
-        InputError: too few of them.
-    """
-    if replicas < 2 and not (none and replicas == 0):
-        raise InputError(f"replicas is {replicas}; expected at least 2 for a spread.")
-    return int(replicas)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import Columns, FloatArray
@@ -145,8 +146,7 @@ def drop_one(
         >>> [row.matters for row in table.rows]
         [True, False]
     """
-    if replicas < 2:
-        raise InputError(f"replicas is {replicas}; expected at least 2 for a spread.")
+    replicas, seed = checks.replicas(replicas, none=False), checks.count("seed", seed)
     samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
     behind = [_Without((chosen,), left_out=variable) for variable in (None, *chosen.variables)]
     generator = np.random.default_rng(seed)
@@ -257,8 +257,7 @@ def rounded(
         >>> rounded(samples, hc.Cut("x", ">", 46.40730103875879), max_loss=0.005)
         x > 46: Z = 8.379, 0.21% less than 8.396
     """
-    if not 0 < max_loss < 1:
-        raise InputError(f"max_loss is {max_loss}; expected a fraction between 0 and 1, such as 0.01.")
+    max_loss = checks.fraction("max_loss", max_loss)
     samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
 
     def significances(selections: Sequence[Selection]) -> FloatArray:

@@ -1,13 +1,11 @@
 """The course of an optimization: all stages, their validation, the polish; interrupted, resumed."""
 
 import dataclasses
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 
-from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import Ending
@@ -16,13 +14,11 @@ from hepcuts.templates.filling import quietly
 
 from .checkpoint import Checkpoint
 from .feasibility import enforce
-from .jumps import go_on
-from .polish import Polish, polish
-from .validation import Validation, Validator
+from .jumps import advance_stage
+from .polish import Polished, polish
+from .stages import AbstractDescent, descend, progress
+from .validation import StageValues, Validator
 from .walk import Walk
-
-_HASTE = 1e-5
-"""Relative precision of the optima of stages that may not be chosen."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,8 +42,8 @@ class Outcome:
     ending: Ending
     position: FloatArray
     schedule: tuple[float, ...]
-    validation: Validation | None
-    polish: Polish
+    validation: StageValues | None
+    polish: Polished
     validated: float | None
     polish_validated: float | None
     interrupted: bool
@@ -78,42 +74,56 @@ def run(
         InputError: the checkpoint is that of another problem.
         OptimizationError: the objective has no finite value at the start, or constraints cannot be fulfilled.
     """
-    # Quiet when not on a terminal.
-    quiet = not sys.stderr.isatty()
-    with tqdm.tqdm(total=None, desc="optimizing cuts", unit=" steps", disable=quiet, leave=False) as bar:
+    with progress("optimizing cuts") as bar:
         choose = members is not None and len(schedule) > 1
-        walk = Walk(search.hasty(_HASTE) if choose else search, search.start, bar.update)
+        walked = search.coarse(search.tuning.anneal.coarse_precision) if choose else search
+        walk = Walk(walked, search.space.start, bar.update)
         validator = None
         if choose and members is not None:
             validator = Validator(search, samples, schedule, members=members, report=bar.update)
         _restore(checkpoint, walk, validator)
-        interrupted = False
-        try:
-            for stage in _stages(walk, validator, schedule):
-                bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
-                _keep(checkpoint, walk, validator)
-        except KeyboardInterrupt:
-            if walk.num_stages == 0:
-                raise
-            walk.back_to(walk.num_stages - 1)
-            interrupted = True
+
+        def keep(stage: int) -> None:
+            bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
+            _keep(checkpoint, walk, validator)
+
+        interrupted = descend(_CutDescent(walk, validator, schedule), keep)
         if validator is not None and not validator.stages:
             validator = None  # interrupted before anything was to be compared
         outcome = _conclude(walk, search, schedule, validator, interrupted=interrupted)
         return dataclasses.replace(outcome, position=enforce(search, outcome.position))
 
 
-def _stages(walk: Walk, validator: Validator | None, schedule: tuple[float, ...]) -> Iterator[int]:
-    """Go through the stages that are worthwhile; yields the number of each that is done."""
-    for stage in range(walk.num_stages, len(schedule)):
-        if validator is not None and not validator.worthwhile:
-            break
-        go_on(walk, schedule[stage])
-        if validator is not None and validator.wants(stage):
-            quietly(validator.advance)(stage, walk.position)
-        yield stage
-    while validator is not None and (wider := validator.wider) is not None:
-        quietly(validator.advance)(wider, walk.end_of(wider))
+class _CutDescent(AbstractDescent):
+    """The walk with all events and, from the usual width on, the folds."""
+
+    def __init__(self, walk: Walk, validator: Validator | None, schedule: tuple[float, ...]) -> None:
+        self._walk, self._validator, self._schedule = walk, validator, schedule
+
+    @property
+    def num_stages(self) -> int:
+        """See `AbstractDescent.num_stages`."""
+        return self._walk.num_stages
+
+    def stages(self) -> Iterator[int]:
+        """The stages that are worthwhile; wider ones are validated at the end if it makes sense."""
+        validator = self._validator
+        for stage in range(self.num_stages, len(self._schedule)):
+            if validator is not None and not validator.worthwhile:
+                break
+            yield stage
+        while validator is not None and (wider := validator.wider) is not None:
+            quietly(validator.advance)(wider, self._walk.end_of(wider))
+
+    def advance(self, stage: int) -> None:
+        """See `AbstractDescent.advance`."""
+        advance_stage(self._walk, self._schedule[stage])
+        if self._validator is not None and self._validator.wants(stage):
+            quietly(self._validator.advance)(stage, self._walk.position)
+
+    def back_to(self, stage: int) -> None:
+        """See `AbstractDescent.back_to`."""
+        self._walk.back_to(stage)
 
 
 def _conclude(
@@ -122,16 +132,15 @@ def _conclude(
     """The chosen stage again, to full precision, and its hard cuts polished if that stands the validation."""
     if validator is None:
         chosen = schedule[: walk.num_stages]
-        done = polish(search, walk.position, search.widths * chosen[-1])
+        done = polish(search, walk.position, search.space.widths * chosen[-1])
         return Outcome(walk, walk.ending, done.position, chosen, None, done, None, None, interrupted)
     validation = validator.result()
     chosen = schedule[: validation.chosen + 1]
     walk.back_to(validation.chosen)
-    walk.search = search
-    ending = walk.repeat(chosen[-1], walk.position)
+    ending = walk.repeat(chosen[-1], walk.position, search=search)
     value = validation.hard
     folds: FloatArray | None = validation.thresholds
-    done = polish(search, walk.position, search.widths * chosen[-1])
+    done = polish(search, walk.position, search.space.widths * chosen[-1])
     if done.moves == 0:
         return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)
     polished = quietly(validator.polished)(validation.chosen)

@@ -16,15 +16,6 @@ from hepcuts.optimization.soft.evaluators import as_yields
 from hepcuts.optimization.soft.search import Search
 from hepcuts.templates.soft_layouts import loosest_is_low
 
-_TRIES = 32
-"""Shifts up to the largest that are tried, where the constraints hold at none of a few."""
-
-_PRECISION = 1e-6
-"""Of the shift in the coordinates."""
-
-_CLOSEST = 0.499
-"""Of its width: how far each side of an inverted window may move toward the other."""
-
 
 def enforce(search: Search, position: FloatArray) -> FloatArray:
     """The thresholds, loosened as little as it takes for constraints, and wishes if possible, to hold for hard cuts.
@@ -63,14 +54,14 @@ def _loosened(search: Search, position: FloatArray, wanted: Sequence[AtLeast]) -
 
     # What is wanted need not grow with every event: weights can be negative, and one of large weight makes the
     # effective number of events smaller. So look from the smallest shift on, then between the last two.
-    tried = np.linspace(0.0, float(room[1].max()), _TRIES + 1)
+    tried = np.linspace(0.0, float(room[1].max()), search.tuning.loosening.tried + 1)
     found = next(
         (n for n in range(1, len(tried)) if not short_of(search, _moved(position, room, tried[n]), wanted)), None
     )
     if found is None:
         return None
     low, high = tried[found - 1], tried[found]
-    while high - low > _PRECISION:
+    while high - low > search.tuning.loosening.precision:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if short_of(search, _moved(position, room, middle), wanted) else (low, middle)
     return _moved(position, room, high)
@@ -82,7 +73,7 @@ def _moved(position: FloatArray, room: tuple[FloatArray, FloatArray], shift: flo
 
 
 def short_of(search: Search, position: FloatArray, wanted: Sequence[AtLeast] | None = None) -> list[str]:
-    """What falls short of what is wanted behind hard cuts at a position, in words; by default of the constraints."""
+    """What falls short of what is wanted after hard cuts at a position, in words; by default of the constraints."""
     sums, structure = search.hard_sums(position)[0], search.regions[0].structure
     return violated(search.constraints if wanted is None else wanted, as_yields(sums, structure), structure)
 
@@ -91,13 +82,14 @@ def _room(search: Search, position: FloatArray) -> tuple[FloatArray, FloatArray]
     """For each threshold the sign of what is looser, and how far it may move there, each of shape (threshold,)."""
     layout = search.regions[0].layout
     signs = np.where(loosest_is_low(layout), -1.0, 1.0)
-    room = np.where(signs < 0, position - search.lower, search.upper - position)
+    room = np.where(signs < 0, position - search.space.lower, search.space.upper - position)
     for edge, before, first in zip(layout.edges[1:], layout.edges, layout.first[1:], strict=False):
         if edge.cut == before.cut and layout.inverted[edge.cut]:
             between = slice(first - 1, first + 1)
-            room[between] = np.minimum(room[between], _CLOSEST * (position[first] - position[first - 1]))
-    for unknown in range(search.num_unknowns):
-        members = search.unknowns == unknown
+            room[between] = np.minimum(
+                room[between], search.tuning.loosening.closest * (position[first] - position[first - 1])
+            )
+    for members in search.space.groups:
         same = len(set(signs[members].tolist())) == 1
         room[members] = room[members].min() if same else 0.0
-    return signs, np.where(search.unknowns < 0, 0.0, np.maximum(room, 0.0))
+    return signs, np.where(search.space.group < 0, 0.0, np.maximum(room, 0.0))

@@ -43,7 +43,7 @@ def judged(
         return None, None
     training, held_out = events
     streams = generator.spawn(2)
-    options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
+    options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
     options["replicas"] = replicas
     quoted = bootstrap(training if held_out is None else held_out, hard, seed=streams[0], **options)
     if folds is None or members is None:

@@ -83,8 +83,8 @@ def landscape(
         raise InputError(f"landscape takes finite thresholds, shape (threshold,), got {thresholds!r}.")
     goal = figure_of_merit(objective)
     events, selection = check_samples(samples), Selection([cut])
-    search = Search(events, Problem(selection, goal, LBFGS(), find_step(step), axis, linear=True))
-    widths = default_widths(events, selection) if cut.width is None else search.widths
+    search = Search.of(events, Problem(selection, goal, LBFGS(), find_step(step), axis, linear=True))
+    widths = default_widths(events, selection) if cut.width is None else search.space.widths
     found = [search.evaluate(np.array([point]), widths) for point in points]
     values, gradients = np.array([f.plain for f in found]), np.array([f.gradient[0] for f in found])
     return Landscape(cut, goal, float(widths[0]), points, values, gradients)

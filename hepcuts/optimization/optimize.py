@@ -8,6 +8,7 @@ all of it on events that did not choose the cuts.
 """
 
 import copy
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,14 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._core import files
+from hepcuts._core import checks, files
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
-from hepcuts.cuts.steps import step as find_step
-from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, check_replicas
+from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
@@ -34,15 +34,12 @@ from hepcuts.templates.filling import quietly
 from .checkpoint import Checkpoint
 from .course import Outcome, run
 from .honesty import judged
+from .options import DEFAULT_TUNING, Tuning
 from .result import OptimizationResult
 from .sensitivity import sensitivity
 from .solvers import AbstractSolver
-from .solvers import solver as find_solver
 from .validation import fold_members
 from .walk import History
-
-STAGES = (5.0, 3.0, 1.8, 1.1, 0.65, 0.4, 0.25)
-"""Default widths of the stages in units of each cut's own."""
 
 
 def optimize(
@@ -66,6 +63,7 @@ def optimize(
     checkpoint: str | Path | None = None,
     replicas: int = 100,
     throw: bool = True,
+    tuning: Tuning | None = None,
 ) -> OptimizationResult:
     """Find the cuts that optimize an objective.
 
@@ -75,7 +73,7 @@ def optimize(
     Args:
         samples: at least one signal and one background.
         selection: the cuts. A threshold that is given is where the search starts; one that is not starts where 95 %
-            of the signal pass. The direction ``"auto"`` is found from the events. A cut's ``bounds`` limit its
+            of the signal's weight pass. The direction ``"auto"`` is found from the events. A cut's ``bounds`` limit its
             thresholds. A cut's ``width`` is the width of its soft cut in the units of the variable, in which it is
             then searched, too; by default 0.2 standard deviations of its normal scores.
         objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.registry`.
@@ -90,9 +88,9 @@ def optimize(
             is quoted; None to use all events for both, which overstates the result.
         folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`.
         seed: seed of the split and of the folds.
-        min_background: effective number of simulated background events that the search wants to keep behind the
+        min_background: effective number of simulated background events that the search wants to keep after the
             cuts. Where it runs out of them the significance grows without limit and means nothing.
-        constraints: what there has to be behind the hard cuts on the training events, as in ``{"signal": 5,
+        constraints: what there has to be after the hard cuts on the training events, as in ``{"signal": 5,
             "signal_efficiency": 0.3, "effective_background": 20, "ttbar": 1}``; see
             `hepcuts.optimization.soft.constraints`.
         fixed: names of thresholds (see `Selection.names`) that stay as they are given.
@@ -104,6 +102,7 @@ def optimize(
         replicas: number of bootstrap replicas of the events for the uncertainties of what is quoted and of its
             optimism; 0 for none.
         throw: whether to raise if the search fails; otherwise ``success`` and ``message`` tell.
+        tuning: the numbers that steer the search, see `hepcuts.optimization.options`; None for the usual ones.
 
     Returns:
         Hard cuts with their significance, the history, the workspace, and soft and hard values.
@@ -123,26 +122,30 @@ def optimize(
     """
     samples = check_samples(samples)
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(checks.seed(seed))
     unused = copy.deepcopy(generator)
+    folds, replicas = checks.folds(folds), checks.replicas(replicas)
+    tuning = DEFAULT_TUNING if tuning is None else tuning
+    if anneal is not None:
+        tuning = dataclasses.replace(tuning, anneal=dataclasses.replace(tuning.anneal, stages=checks.stages(anneal)))
+    log, checkpoint = checks.path("log", log), checks.path("checkpoint", checkpoint)
     training, held_out = hold_out(samples, holdout, seed=generator)
-    goal, walker, replicas = figure_of_merit(objective), find_solver(solver), check_replicas(replicas)
-    problem = Problem(
+    problem = Problem.of(
         find_directions(training, chosen),
-        goal,
-        walker,
-        find_step(step),
-        axis,
-        (regions,) if isinstance(regions, Region) else tuple(regions),
-        min_background,
-        constraints,
-        (fixed,) if isinstance(fixed, str) else tuple(fixed),
-        tuple(tuple(group) for group in tied),
-        walker.unit == "variable",
+        figure_of_merit(objective),
+        solver=solver,
+        step=step,
+        axis=axis,
+        regions=regions,
+        min_background=min_background,
+        constraints=constraints,
+        fixed=fixed,
+        tied=tied,
+        tuning=tuning,
     )
-    search = quietly(Search)(training, problem)
+    search = quietly(Search.of)(training, problem)
     members = fold_members(training, folds, generator) if folds else None
-    schedule = _schedule(anneal, problem)
+    schedule = _schedule(problem)
     options = {"stages": schedule, "holdout": holdout, "folds": folds, "seed": unused}
     keeper = None if checkpoint is None else Checkpoint(Path(checkpoint), _identity(samples, problem, options))
     outcome = run(search, training, schedule, members=members, checkpoint=keeper)
@@ -169,30 +172,30 @@ def _result(
         raise OptimizationError(
             f"The search for the best cuts stopped after {ending.num_steps} steps: {ending.message}."
         )
-    thresholds = search.thresholds(outcome.position)
+    thresholds = search.space.thresholds(outcome.position)
     try:
         hard = problem.selection.at(thresholds)
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
-    sign, validation, interrupted = problem.goal.sign, outcome.validation, outcome.interrupted
+    sign, validation, interrupted = problem.objective.sign, outcome.validation, outcome.interrupted
     spread: Bootstrap | None = None
     optimism: Optimism | None = None
     try:
         spread, optimism = judge(hard, outcome.folds)
     except KeyboardInterrupt:
         interrupted = True  # the cuts are found; only their uncertainties are not
-    widths = search.widths * outcome.schedule[-1]
-    options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
+    widths = search.space.widths * outcome.schedule[-1]
+    options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(
         thresholds=hard.to_dict(thresholds),
         selection=hard,
-        objective=problem.goal.name,
-        label=problem.goal.label,
+        objective=problem.objective.name,
+        label=problem.objective.label,
         soft_value=float(history.values[-1]),
         training=evaluate(training, hard, **options),
         held_out=None if held_out is None else quietly(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
-        start=search.thresholds(search.start),
+        start=search.space.thresholds(search.space.start),
         history=history,
         success=ending.success and not interrupted,
         interrupted=interrupted,
@@ -217,23 +220,20 @@ def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str,
     return identify(
         samples=samples,
         selection=problem.selection,
-        objective=problem.goal,
+        objective=problem.objective,
         axis=problem.axis,
         regions=problem.regions,
         constraints=problem.constraints,
         fixed=problem.fixed,
         tied=problem.tied,
         min_background=problem.min_background,
-        solver=problem.walker,
-        step=problem.relaxation,
+        solver=problem.solver,
+        step=problem.step,
+        tuning=problem.tuning,
         **options,
     )
 
 
-def _schedule(anneal: Sequence[float] | None, problem: Problem) -> tuple[float, ...]:
-    if anneal is None:
-        given = any(cut.width is not None for cut in problem.selection.cuts) or problem.linear
-        return (*(stage for stage in STAGES if stage > 1.0), 1.0) if given else STAGES
-    if len(anneal) == 0 or not np.all(np.asarray(anneal) > 0):
-        raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2, 1).")
-    return tuple(float(factor) for factor in anneal)
+def _schedule(problem: Problem) -> tuple[float, ...]:
+    given = any(cut.width is not None for cut in problem.selection.cuts) or problem.linear
+    return problem.tuning.anneal.schedule(widths_given=given)

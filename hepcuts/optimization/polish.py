@@ -1,7 +1,7 @@
 """The last step: from the optimum of the soft cuts to that of the hard ones, no further than the events warrant.
 
-A soft cut of finite width has its optimum beside that of the hard cut. So each hard threshold is tried at places
-around, on the exact objective of the training events. The best of many places would be the one that fluctuations
+A soft cut of finite width has its optimum beside that of the hard cut. So each hard threshold is tried at others
+around it, on the exact objective of the training events. The best of many places would be the one that fluctuations
 favor; a threshold moves only if the gain is larger than its statistical uncertainty, three times: of so many places
 one is nearly always better by once or twice as much. The events between the two places are all that the gain rests on:
 its variance is, to first order, the sum over cells of the squared slope of the objective to the yield times the sum of
@@ -16,20 +16,9 @@ from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.lines import gains_along, gains_of
 from hepcuts.optimization.soft.search import Search
 
-_PLACES = 24
-"""Places that each threshold is tried at in a sweep."""
-
-_AROUND = 3.0
-"""How far from the soft optimum a threshold may get, in widths of the last stage."""
-
-_DEVIATIONS = 3.0
-"""Standard deviations of a gain that are taken off before it counts."""
-
-_MOST_SWEEPS = 10
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Polish:
+class Polished:
     """What the polish did.
 
     Attributes:
@@ -45,7 +34,7 @@ class Polish:
     moves: int
 
 
-def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
+def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polished:
     """Improve hard thresholds where the training events warrant it.
 
     Args:
@@ -58,30 +47,31 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polish:
         the same optimum.
     """
     if not search.has_templates:
-        return Polish(position, 0.0, 0.0, 0)
+        return Polished(position, 0.0, 0.0, 0)
+    options = search.tuning.polish
     low, high = around(search, position, widths)
     near = search.passing(low, high)
     start, moves = position.copy(), 0
-    for _ in range(_MOST_SWEEPS):
+    for _ in range(options.most_sweeps):
         before = moves
-        for unknown in range(search.num_unknowns):
-            members = search.unknowns == unknown
+        for members in search.space.groups:
             first = int(np.argmax(members))
-            places = near.places(first, low[members].max(), high[members].min(), _PLACES)
-            gain, sigma = gains_along(near, position, members, places)
-            warranted = gain - _DEVIATIONS * sigma
+            tried = near.candidates(first, low[members].max(), high[members].min(), options.thresholds)
+            gain, sigma = gains_along(near, position, members, tried)
+            warranted = gain - options.deviations * sigma
             if np.max(warranted, initial=-np.inf) > 0:
-                position, moves = np.where(members, places[int(np.argmax(warranted))], position), moves + 1
+                position, moves = np.where(members, tried[int(np.argmax(warranted))], position), moves + 1
         if moves == before:
             break
     change, uncertainty = _gain(near, start, position) if moves else (0.0, 0.0)
-    return Polish(position, change, uncertainty, moves)
+    return Polished(position, change, uncertainty, moves)
 
 
 def around(search: Search, position: FloatArray, widths: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Lowest and highest thresholds that a polish may get to, each of shape (threshold,)."""
-    low, high = position - _AROUND * widths, position + _AROUND * widths
-    return np.maximum(search.lower, low), np.minimum(search.upper, high)
+    reach = search.tuning.polish.around * widths
+    low, high = position - reach, position + reach
+    return np.maximum(search.space.lower, low), np.minimum(search.space.upper, high)
 
 
 def _gain(search: Search, first: FloatArray, second: FloatArray) -> tuple[float, float]:

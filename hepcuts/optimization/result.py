@@ -17,7 +17,7 @@ from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
 from hepcuts.samples.sample import Sample
 
-from .polish import Polish
+from .polish import Polished
 from .sensitivity import Sensitivity
 from .walk import History
 
@@ -77,7 +77,7 @@ class OptimizationResult(Tabular):
     num_steps: int
     anneal: tuple[float, ...]
     validation: tuple[float, ...] | None
-    polish: Polish
+    polish: Polished
     polish_validated: float | None
     seed: int | None
     samples: tuple[Sample, ...]

@@ -18,17 +18,25 @@ from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.lines import Line
 from hepcuts.optimization.soft.search import Search
 
-_PARTS = 16
-"""Parts of equal share of the events into which places along a threshold are first divided."""
 
-_ROUNDS, _TRIED = 2, 5
-"""How often, and at how many places, the part in which a plateau ends is looked at closer; less than 60 in all."""
+@dataclasses.dataclass(frozen=True)
+class PlateauSearch:
+    """How plateaus and curvature are looked for; chosen by hand, so that less than 60 thresholds are tried in all.
 
-_STEP = 0.01
-"""Step of the differences of gradients, in widths of the soft cut."""
+    Attributes:
+        parts: of equal share of the events, into which thresholds are first divided.
+        rounds: how often the part in which a plateau ends is looked at closer.
+        tried: thresholds in it each time.
+        difference: step of the differences of gradients, in widths of the soft cut.
+    """
 
-_FREE = 0.5
-"""How far, in the coordinates, a direction goes at little loss if it is undetermined: half a standard deviation."""
+    parts: int = 16
+    rounds: int = 2
+    tried: int = 5
+    difference: float = 0.01
+
+
+DEFAULT_PLATEAU_SEARCH = PlateauSearch()
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -53,6 +61,8 @@ class Sensitivity(Tabular):
             (direction, threshold). Thresholds that are fixed or given up have no part in them.
         curvatures: by how much the objective falls, to second order, is half of this times the square of the distance
             along a direction; negative if it rises, shape (direction,).
+        far: how far, in the coordinates, a direction goes at little loss if it is undetermined: by default half a
+            standard deviation of normal scores; chosen by hand.
     """
 
     names: tuple[str, ...]
@@ -65,6 +75,7 @@ class Sensitivity(Tabular):
     hessian: FloatArray
     directions: FloatArray
     curvatures: FloatArray
+    far: float = 0.5
 
     @property
     def reach(self) -> FloatArray:
@@ -76,7 +87,7 @@ class Sensitivity(Tabular):
     @property
     def undetermined(self) -> tuple[str, ...]:
         """Combinations of thresholds that may change by half a standard deviation at little loss, in words."""
-        return tuple(self._in_words(k) for k in np.flatnonzero(self.reach > _FREE).tolist())
+        return tuple(self._in_words(k) for k in np.flatnonzero(self.reach > self.far).tolist())
 
     def _in_words(self, direction: int) -> str:
         parts = self.directions[direction]
@@ -138,7 +149,14 @@ def _range(ends: Sequence[float] | FloatArray) -> str:
     return f"from {low:.4g}" if np.isinf(high) else f"{low:.4g} to {high:.4g}"
 
 
-def sensitivity(search: Search, position: FloatArray, widths: FloatArray, *, fraction: float = 0.01) -> Sensitivity:
+def sensitivity(
+    search: Search,
+    position: FloatArray,
+    widths: FloatArray,
+    *,
+    fraction: float = 0.01,
+    options: PlateauSearch = DEFAULT_PLATEAU_SEARCH,
+) -> Sensitivity:
     """How much each threshold matters.
 
     Thresholds that are tied move together; one that is fixed is moved all the same for its plateau.
@@ -148,6 +166,7 @@ def sensitivity(search: Search, position: FloatArray, widths: FloatArray, *, fra
         position: hard thresholds in its coordinates, shape (threshold,).
         widths: of the soft cuts of which the curvature is taken, shape (threshold,).
         fraction: of the objective that is next to nothing.
+        options: how it is looked for.
 
     Example:
         >>> import hepcuts as hc
@@ -162,21 +181,21 @@ def sensitivity(search: Search, position: FloatArray, widths: FloatArray, *, fra
     value = np.nan
     if search.has_templates:
         value = search.of_sums(search.hard_sums(position))[0]
-    for number, unknown in enumerate(search.unknowns):
-        members = search.unknowns == unknown if unknown >= 0 else np.arange(size) == number
+    for number, group in enumerate(search.space.group):
+        members = search.space.group == group if group >= 0 else np.arange(size) == number
         if np.argmax(members) != number:
             plateaus[:, number], given_up[number] = plateaus[:, np.argmax(members)], given_up[np.argmax(members)]
             continue
         line = Line(search, position, members)
         given_up[number] = line.rejects_nothing
         if np.isfinite(value):
-            plateaus[:, number] = _plateaus(line, fraction * abs(value))
+            plateaus[:, number] = _plateaus(line, fraction * abs(value), options)
     soft = search.evaluate(position, widths).guarded if np.isnan(value) else value
-    hessian = _hessian(search, position, widths)
+    hessian = _hessian(search, position, options.difference * widths, widths)
     curvatures, directions = _directions(search, hessian, given_up)
     return Sensitivity(
-        search.names,
-        search.thresholds(position),
+        search.space.names,
+        search.space.thresholds(position),
         plateaus[0],
         plateaus[1],
         given_up,
@@ -188,70 +207,72 @@ def sensitivity(search: Search, position: FloatArray, widths: FloatArray, *, fra
     )
 
 
-def _plateaus(line: Line, allowed: float) -> list[list[float]]:
+def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[float]]:
     """Smallest and largest threshold where the loss is no more than allowed, and no more than its uncertainty."""
-    coarse = line.divided(_PARTS)
+    coarse = line.divided(options.parts)
     sides = [
         (line.below, *coarse[coarse < line.below][::-1].tolist()),
         (line.below + 1, *coarse[coarse > line.below + 1].tolist()),
     ]
-    # As single events make an objective jump, the second plateau goes on to the last good place.
+    # As single events make an objective jump, the second plateau goes on to the last good candidate.
     ends = [_End(side, lambda gain, _: gain >= -allowed, gaps=False) for side in sides]
     ends += [_End(side, lambda gain, sigma: gain >= -sigma, gaps=True) for side in sides]
     known: dict[int, tuple[float, float]] = {}
-    for _ in range(1 + _ROUNDS):
-        new = np.array(sorted({place for end in ends for place in end.places} - known.keys()), dtype=np.int64)
+    for _ in range(1 + options.rounds):
+        new = np.array(
+            sorted({candidate for end in ends for candidate in end.candidates} - known.keys()), dtype=np.int64
+        )
         if len(new):
             gain, sigma = line.gains(new)
             known.update(zip(new.tolist(), zip(gain.tolist(), sigma.tolist(), strict=True), strict=True))
-        ends = [end.closer(known) for end in ends]
+        ends = [end.closer(known, options.tried) for end in ends]
     low, high, first, last = (end.threshold(line) for end in ends)
     return [[low, high], [first, last]]
 
 
 @dataclasses.dataclass(frozen=True)
 class _End:
-    """One end of a plateau: the outermost of some places that is good.
+    """One end of a plateau: the outermost of some candidates that is good.
 
     Attributes:
-        places: numbers of places, outwards.
+        candidates: numbers of candidates, outwards.
         good: whether a gain, with its uncertainty, is.
         gaps: whether there may be others before it that are not.
     """
 
-    places: tuple[int, ...]
+    candidates: tuple[int, ...]
     good: Callable[[float, float], bool]
     gaps: bool
 
-    def closer(self, known: Mapping[int, tuple[float, float]]) -> "_End":
-        """From the outermost good place to the next one, and some between them."""
+    def closer(self, known: Mapping[int, tuple[float, float]], tried: int) -> "_End":
+        """From the outermost good candidate to the next one, and so many between them."""
         count = self._number_of_good(known)
-        if count in (0, len(self.places)):
-            return dataclasses.replace(self, places=self.places[-1:] if count else ())
-        inside, outside = self.places[count - 1 : count + 1]
-        between = np.linspace(inside, outside, _TRIED + 2).round().astype(np.int64).tolist()
-        return dataclasses.replace(self, places=tuple(dict.fromkeys(between)))
+        if count in (0, len(self.candidates)):
+            return dataclasses.replace(self, candidates=self.candidates[-1:] if count else ())
+        inside, outside = self.candidates[count - 1 : count + 1]
+        between = np.linspace(inside, outside, tried + 2).round().astype(np.int64).tolist()
+        return dataclasses.replace(self, candidates=tuple(dict.fromkeys(between)))
 
     def _number_of_good(self, known: Mapping[int, tuple[float, float]]) -> int:
-        verdicts = [self.good(*known[place]) for place in self.places]
+        verdicts = [self.good(*known[candidate]) for candidate in self.candidates]
         if self.gaps:
             return len(verdicts) - [*verdicts[::-1], True].index(True)
         return [*verdicts, False].index(False)
 
     def threshold(self, line: Line) -> float:
-        """The end, in the units of the variable: where the threshold is if no place is good."""
-        if not self.places:
+        """The end, in the units of the variable: where the threshold is if no candidate is good."""
+        if not self.candidates:
             return line.threshold()
-        return line.end(self.places[0]) if len(self.places) == 1 else line.threshold(self.places[0])
+        return line.end(self.candidates[0]) if len(self.candidates) == 1 else line.threshold(self.candidates[0])
 
 
-def _hessian(search: Search, position: FloatArray, widths: FloatArray) -> FloatArray:
+def _hessian(search: Search, position: FloatArray, steps: FloatArray, widths: FloatArray) -> FloatArray:
     """Second derivatives of the soft objective, from differences of its gradient, shape (threshold, threshold)."""
     near = search if np.any(widths >= 0.5) else search.reached(position, widths)
     rows = []
-    for number, width in enumerate(widths):
+    for number, size in enumerate(steps):
         step = np.zeros(len(position))
-        step[number] = _STEP * width
+        step[number] = size
         above, below = (near.evaluate(position + side * step, widths).gradient for side in (1, -1))
         rows.append((above - below) / (2.0 * step[number]))
     matrix = np.array(rows)
@@ -260,9 +281,9 @@ def _hessian(search: Search, position: FloatArray, widths: FloatArray) -> FloatA
 
 def _directions(search: Search, hessian: FloatArray, given_up: NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     """Curvatures, ascending, and orthogonal directions of the thresholds that can move and matter."""
-    members = [(search.unknowns == u) & ~given_up for u in range(search.num_unknowns)]
+    members = [group & ~given_up for group in search.space.groups]
     basis = np.array([m / np.sqrt(m.sum()) for m in members if m.any()]).reshape(-1, len(hessian))
     if not len(basis) or not np.all(np.isfinite(hessian)):
         return np.zeros(0), np.zeros((0, len(hessian)))
-    curvatures, vectors = np.linalg.eigh(-search.problem.goal.sign * basis @ hessian @ basis.T)
+    curvatures, vectors = np.linalg.eigh(-search.problem.objective.sign * basis @ hessian @ basis.T)
     return curvatures, vectors.T @ basis

@@ -195,7 +195,7 @@ class GradientDescent(_FirstOrder):
         return lambda gradient: -self.learning_rate * gradient
 
 
-def solver(given: str | AbstractSolver) -> AbstractSolver:
+def solver(given: Any) -> AbstractSolver:
     """A solver by its name.
 
     Raises:
@@ -208,7 +208,7 @@ def solver(given: str | AbstractSolver) -> AbstractSolver:
     if isinstance(given, AbstractSolver):
         return given
     known: dict[str, Any] = {"lbfgs": LBFGS, "adam": Adam}
-    if given not in known:
+    if not isinstance(given, str) or given not in known:
         raise InputError(
             f"There is no solver {given!r}; choose 'lbfgs', 'adam' or an object such as "
             "hepcuts.optimization.solvers.GradientDescent(learning_rate=5e-4, steps=50), whose step size only you "

@@ -29,30 +29,13 @@ from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.soft_events import SoftEvents
 
+from .options import Validation
 from .polish import around, polish
 from .walk import Walk
 
-_TOLERANCE = 1e-4
-"""Relative precision of the folds' optima; far less than what a fold's fluctuations change."""
-
-_COMPARED_AT = (1.0, 0.5, 0.25)
-"""Widths of the soft cuts that stages are compared by, in units of each cut's own, the bluntest first."""
-
-_EXPECTED, _SURE = 0.02, 2.0
-"""What another width than the usual is expected to lose, with this uncertainty, too, relative to the objective; and
-standard deviations of a gain that are evidence whatever is expected.
-
-The gain expected after g +- sigma was seen is positive if g > sigma^2 / (0.02 times the objective). In 56 samples
-of known truth, of 2 to 10 features and 2000 to 100 000 signal events, the stages chosen so had 99.3 % of the best one's
-true significance, those best by the bluntest comparison 98.4 %; anything from 0.01 to 0.05 does as well.
-"""
-
-_PATIENCE = 2
-"""Stages, all worse than one before, after which narrower ones are not tried."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Validation:
+class StageValues:
     """Cross-validated values of the stages.
 
     Attributes:
@@ -104,13 +87,14 @@ class Validator:
         members: Sequence[NDArray[Any]],
         report: Callable[[], object],
     ) -> None:
-        self._search, self._schedule = search.hasty(_TOLERANCE), schedule
+        self._search, self._schedule = search.coarse(search.tuning.validation.precision), schedule
+        self._options: Validation = search.tuning.validation
         self._usual = int(np.argmin(np.abs(np.log(schedule))))
         self._members, self._folds = members, 1 + max(int(member.max()) for member in members)
         folds = self._folds
         # No fold has a copy of all of its events: what it can reach is taken of what all can.
         self._walks = [
-            Walk(self._search, search.start, report, reach=functools.partial(self._reached_without, k))
+            Walk(self._search, search.space.start, report, reach=functools.partial(self._reached_without, k))
             for k in range(folds)
         ]
         self._samples = samples
@@ -128,7 +112,7 @@ class Validator:
     def advance(self, stage: int, start: FloatArray) -> None:
         """Try a stage, from where the walk with all events ended it."""
         factor = self._schedule[stage]
-        near = self._search.reached(start, self._search.widths * factor)
+        near = self._search.reached(start, self._search.space.widths * factor)
 
         def attempt(fold: int) -> bool:
             try:
@@ -168,14 +152,14 @@ class Validator:
                 for k, position in enumerate(positions)
             ]
             found = [part for part in there if part is not None]
-            value = search.problem.goal.pooled(found) if len(found) == len(there) else float("nan")
-        return search.problem.goal.sign * value if np.isfinite(value) else float("-inf")
+            value = search.problem.objective.pooled(found) if len(found) == len(there) else float("nan")
+        return search.problem.objective.sign * value if np.isfinite(value) else float("-inf")
 
     def _pooled(self, positions: Sequence[FloatArray], width: float = 0.0) -> list[FloatArray]:
         """Sums of the events left out, in each region, all folds together."""
         search = self._search
         if width:
-            parts = [events.soft_sums(p, width * search.widths) for events, p in self._pairs(positions)]
+            parts = [events.soft_sums(p, width * search.space.widths) for events, p in self._pairs(positions)]
         else:
             parts = [events.hard_sums(p) for events, p in self._pairs(positions)]
         return [np.sum(regions, axis=0) for regions in zip(*parts, strict=True)]
@@ -191,9 +175,9 @@ class Validator:
     @property
     def worthwhile(self) -> bool:
         """Whether it makes sense to try a narrower stage: not if the last ones were all worse than one before."""
-        for width in _COMPARED_AT:
+        for width in self._options.compared_at:
             values = [self._value(stage, width) for stage in self.stages]
-            if not _exhausted(values):
+            if not _exhausted(values, self._options.patience):
                 return True
         return False
 
@@ -223,7 +207,7 @@ class Validator:
 
     def polished(self, stage: int) -> float:
         """The value of a stage if the folds' hard cuts are polished, larger is better."""
-        widths = self._search.widths * self._schedule[stage]
+        widths = self._search.space.widths * self._schedule[stage]
 
         def attempt(fold: int) -> FloatArray:
             position = self._positions(stage)[fold]
@@ -231,31 +215,33 @@ class Validator:
             return polish(near.fold(self._members, fold, self._folds), position, widths).position
 
         positions = in_threads(attempt, range(self._folds))
-        self.polished_thresholds = np.array([self._search.thresholds(position) for position in positions])
+        self.polished_thresholds = np.array([self._search.space.thresholds(position) for position in positions])
         return self._score(positions)
 
-    def result(self) -> Validation:
+    def result(self) -> StageValues:
         """What was found so far."""
         chosen = self._choice()
         values = np.full(max(self.stages) + 1, np.nan)
-        values[self.stages] = [self._value(stage, _COMPARED_AT[0]) for stage in self.stages]
-        thresholds = np.array([self._search.thresholds(p) for p in self._positions(chosen)])
-        return Validation(values, chosen, self._value(chosen), thresholds)
+        values[self.stages] = [self._value(stage, self._options.compared_at[0]) for stage in self.stages]
+        thresholds = np.array([self._search.space.thresholds(p) for p in self._positions(chosen)])
+        return StageValues(values, chosen, self._value(chosen), thresholds)
 
     def _bluntest_best(self) -> int:
-        return max(self.stages, key=lambda stage: self._value(stage, _COMPARED_AT[0]))
+        return max(self.stages, key=lambda stage: self._value(stage, self._options.compared_at[0]))
 
     def _choice(self) -> int:
         """The usual stage, or another one that is found better with evidence: a narrower one with sharper cuts, too."""
         best = self._bluntest_best()
-        if not self._search.has_templates or not np.isfinite(self._value(best, _COMPARED_AT[0])):
+        if not self._search.has_templates or not np.isfinite(self._value(best, self._options.compared_at[0])):
             return best
-        chosen = self._usual if np.isfinite(self._value(self._usual, _COMPARED_AT[0])) else best
-        for width in _COMPARED_AT:
+        chosen = self._usual if np.isfinite(self._value(self._usual, self._options.compared_at[0])) else best
+        for width in self._options.compared_at:
             of_chosen = self._value(chosen, width)
-            others = [n for n in self.stages if n > chosen or width == _COMPARED_AT[0]]
+            others = [n for n in self.stages if n > chosen or width == self._options.compared_at[0]]
             gains = {n: self._value(n, width) - of_chosen for n in others if self._value(n, width) > of_chosen}
-            better = [n for n, gain in gains.items() if gain > _enough(self._uncertainty(chosen, n), of_chosen)]
+            better = [
+                n for n, gain in gains.items() if gain > self._options.enough(self._uncertainty(chosen, n), of_chosen)
+            ]
             chosen = max(better, key=gains.__getitem__, default=chosen)
         return chosen
 
@@ -273,15 +259,10 @@ class Validator:
         return float(np.sqrt(variance))
 
 
-def _enough(sigma: float, value: float) -> float:
-    """The gain, of some uncertainty, over a value that is evidence for another width."""
-    return min(_SURE * sigma, sigma**2 / max(_EXPECTED * abs(value), 1e-300))
-
-
-def _exhausted(values: Sequence[float]) -> bool:
+def _exhausted(values: Sequence[float], patience: int) -> bool:
     """Whether the last values are all worse than one before."""
-    before = max(values[:-_PATIENCE], default=float("-inf"))
-    return bool(np.isfinite(before)) and all(value < before for value in values[-_PATIENCE:])
+    before = max(values[:-patience], default=float("-inf"))
+    return bool(np.isfinite(before)) and all(value < before for value in values[-patience:])
 
 
 def _differing(events: SoftEvents, first: FloatArray, second: FloatArray) -> FloatArray:
@@ -308,7 +289,7 @@ def fold_members(samples: Sequence[Sample], folds: int, generator: np.random.Gen
 def _part(search: Search, events: Sequence[Sample], position: FloatArray) -> Part | None:
     """What a loss of single events needs of a fold."""
     try:
-        hard = search.selection.at(search.thresholds(position))
+        hard = search.space.selection.at(search.space.thresholds(position))
         return events, search.problem.templates_of(events, hard), hard
     except InputError:
         return None  # cuts that nothing can pass, or that nothing left out passes

@@ -14,9 +14,6 @@ from hepcuts.optimization.soft.search import Search
 
 from .solvers import Ending
 
-_MOST_MOVES = 8
-"""How often, at most, the events within reach are looked for again in a stage."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class History:
@@ -89,7 +86,14 @@ class Walk:
         self._endings: dict[int, Ending] = {}
         self._report = report
 
-    def advance(self, factor: float, *, start: FloatArray | None = None, near: Search | None = None) -> Ending:
+    def advance(
+        self,
+        factor: float,
+        *,
+        start: FloatArray | None = None,
+        near: Search | None = None,
+        search: Search | None = None,
+    ) -> Ending:
         """Go to the optimum at widths of `factor` times the search's own.
 
         Args:
@@ -97,20 +101,21 @@ class Walk:
             start: thresholds in the coordinates, or None to go on from where it is.
             near: the search with only the events that can be reached from the start (`Search.reached`), if they are
                 known already.
+            search: in place of the walk's own.
         """
-        widths = self.search.widths * factor
+        widths = self.search.space.widths * factor
         if start is not None:
             self.position = start
         elif self.num_stages:
             self.position = self._revived()
-        self.ending = self._endings[self.num_stages] = self._go(widths, near)
+        self.ending = self._endings[self.num_stages] = self._go(search or self.search, widths, near)
         self.num_stages += 1
         return self.ending
 
-    def repeat(self, factor: float, start: FloatArray) -> Ending:
-        """Go through the last stage again, from another start."""
+    def repeat(self, factor: float, start: FloatArray, *, search: Search | None = None) -> Ending:
+        """Go through the last stage again, from another start, or with another search (of the same space)."""
         self.num_stages -= 1
-        return self.advance(factor, start=start)
+        return self.advance(factor, start=start, search=search)
 
     def back_to(self, stage: int) -> None:
         """Forget all stages after one, and where it ended be again."""
@@ -138,78 +143,77 @@ class Walk:
         if endings:
             self.back_to(len(endings) - 1)
 
-    def _go(self, widths: FloatArray, near: Search | None) -> Ending:
+    def _go(self, search: Search, widths: FloatArray, near: Search | None) -> Ending:
         """To the optimum, with no more events than thresholds can reach from where they are."""
-        search = self.search
-        for _ in range(_MOST_MOVES):
+        for _ in range(search.tuning.anneal.most_moves):
             around = (self._reach or search.reached)(self.position, widths) if near is None else near
             low, high = search.box(self.position, widths)
             ending = self._minimize(around, (low, high), widths)
             self.position, near = ending.position, None
             # At a wall of the box that is none of the search there is further to go.
-            at_wall = (ending.position <= low) & (low > search.lower)
-            at_wall |= (ending.position >= high) & (high < search.upper)
-            if not np.any(at_wall & (search.unknowns >= 0)):
+            at_wall = (ending.position <= low) & (low > search.space.lower)
+            at_wall |= (ending.position >= high) & (high < search.space.upper)
+            if not np.any(at_wall & (search.space.group >= 0)):
                 break
         return ending
 
     def _revived(self) -> FloatArray:
-        """The position, with thresholds that had been given up back where they lose a percent of the signal.
+        """The position, with thresholds that had been given up back where they lose a little of the signal.
 
         A wide step that loses signal even where all of it is above the threshold is best given up; a narrower one
         may not be, and would not feel any event from where it was left.
         """
-        search, signs = self.search, np.array(self.search.selection.signs)
-        loose = search.at_efficiency(0.99)
+        space, signs = self.search.space, np.array(self.search.space.selection.signs)
+        loose = space.at_efficiency(self.search.tuning.anneal.revived_efficiency)
         loose = np.where(signs > 0, np.maximum(self.position, loose), np.minimum(self.position, loose))
         # Where signal and background are alike, nothing is gained and nothing is lost.
-        return np.where(search.unknowns >= 0, search.expand(search.reduce(loose), self.position), self.position)
+        return np.where(space.group >= 0, space.together(loose), self.position)
 
     def _minimize(self, search: Search, box: tuple[FloatArray, FloatArray], widths: FloatArray) -> Ending:
-        sign, remembered = search.problem.goal.sign, dict[bytes, Evaluation]()
+        sign, remembered = search.problem.objective.sign, dict[bytes, Evaluation]()
         _require_finite(search, self.position, widths)
         origin = self.position
 
-        def function(unknowns: FloatArray) -> tuple[float, FloatArray]:
-            position = search.expand(unknowns, origin)
+        def function(moved: FloatArray) -> tuple[float, FloatArray]:
+            position = search.space.expand(moved, origin)
             found = search.evaluate(position, widths)
-            remembered[unknowns.tobytes()] = found
+            remembered[moved.tobytes()] = found
             if not np.isfinite(found.guarded) or not np.all(np.isfinite(found.gradient)):
                 # Far below all others where there is no value, to turn a line search back.
-                return 1e6, np.zeros_like(unknowns)
-            return -sign * found.guarded, -sign * search.reduce(found.gradient, np.sum)
+                return 1e6, np.zeros_like(moved)
+            return -sign * found.guarded, -sign * search.space.reduce(found.gradient, np.sum)
 
-        def report(unknowns: FloatArray, f: float, g: FloatArray) -> None:  # noqa: ARG001
+        def report(moved: FloatArray, f: float, g: FloatArray) -> None:  # noqa: ARG001
             self._report()
-            found = remembered[unknowns.tobytes()]
-            position = search.expand(unknowns, origin)
+            found = remembered[moved.tobytes()]
+            position = search.space.expand(moved, origin)
             self.rows.append((position, found.plain, found.gradient, self.num_stages, widths))
 
-        limits = search.reduce(box[0], np.max), search.reduce(box[1], np.min)
-        start = np.clip(search.reduce(self.position), *limits)
-        ending = search.problem.walker.minimize(function, start, limits, report)
-        if search.expand(ending.position, origin).tobytes() != self.rows[-1][0].tobytes():
+        limits = search.space.reduce(box[0], np.max), search.space.reduce(box[1], np.min)
+        start = np.clip(search.space.reduce(self.position), *limits)
+        ending = search.problem.solver.minimize(function, start, limits, report)
+        if search.space.expand(ending.position, origin).tobytes() != self.rows[-1][0].tobytes():
             if ending.position.tobytes() not in remembered:
                 function(ending.position)
             report(ending.position, 0.0, ending.position)
-        return dataclasses.replace(ending, position=search.expand(ending.position, origin))
+        return dataclasses.replace(ending, position=search.space.expand(ending.position, origin))
 
     def history(self) -> History:
         """All steps so far."""
         positions_, values, gradients, stages, widths = (np.array(c) for c in zip(*self.rows, strict=True))
-        thresholds = np.array([self.search.thresholds(p) for p in positions_])
+        thresholds = np.array([self.search.space.thresholds(p) for p in positions_])
         with np.errstate(divide="ignore", invalid="ignore"):
-            slopes = np.array([self.search.slopes(p) for p in positions_])
+            slopes = np.array([self.search.space.slopes(p) for p in positions_])
             gradients = np.where(slopes > 0, gradients / slopes, 0.0)
-        return History(self.search.names, thresholds, values, gradients, stages, widths, positions_)
+        return History(self.search.space.names, thresholds, values, gradients, stages, widths, positions_)
 
 
 def _require_finite(search: Search, scores: FloatArray, widths: FloatArray) -> None:
     found = search.evaluate(scores, widths)
     if not np.isfinite(found.guarded) or not np.all(np.isfinite(found.gradient)):
-        thresholds = search.thresholds(scores)
-        at = ", ".join(f"{n} = {t:.6g}" for n, t in zip(search.names, thresholds, strict=True))
+        thresholds = search.space.thresholds(scores)
+        at = ", ".join(f"{n} = {t:.6g}" for n, t in zip(search.space.names, thresholds, strict=True))
         raise OptimizationError(
-            f"The objective {search.problem.goal.name!r} has no finite value or gradient at {at} (value "
+            f"The objective {search.problem.objective.name!r} has no finite value or gradient at {at} (value "
             f"{found.plain}). Start from looser cuts, where signal and background both pass."
         )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.columns import Numbers, checked_columns, read_column
 from hepcuts._core.errors import InputError, SampleError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
@@ -268,10 +269,9 @@ def hold_out(
     Raises:
         InputError: the fraction is not between 0 and 1, or leaves a part without events.
     """
-    if holdout is None:
+    share = checks.holdout(holdout)
+    if share is None:
         return tuple(samples), None
-    if not 0 < holdout < 1:
-        raise InputError(f"holdout is {holdout}; expected a fraction between 0 and 1, or None.")
-    generator = np.random.default_rng(seed)
-    parts = [sample.split(1.0 - holdout, seed=generator) for sample in samples]
+    generator = np.random.default_rng(checks.seed(seed))
+    parts = [sample.split(1.0 - share, seed=generator) for sample in samples]
     return tuple(first for first, _ in parts), tuple(second for _, second in parts)

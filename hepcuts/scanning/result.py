@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
@@ -102,7 +103,7 @@ class ScanResult(Tabular):
         m, values = self._known(name), self.values[name]
         if not np.any(np.isfinite(values)):
             raise no_value(name, len(values), self.reason(name, 0))
-        least = self.min_background if min_background is None else float(min_background)
+        least = self.min_background if min_background is None else checks.min_background(min_background)
         stability = self.stability if least == self.min_background else self._resampled(least)
         found, row, allowed = self._found(m, least)
         return dataclasses.replace(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
@@ -89,7 +90,8 @@ def scan(
         raise InputError(
             f"A scan takes one hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}; hepcuts.optimize takes more."
         )
-    _check_numbers(min_background, replicas, folds)
+    replicas, folds, seed = checks.replicas(replicas), checks.folds(folds), checks.count("seed", seed)
+    min_background = checks.min_background(min_background)
     structure = structure_of(samples, axis=axis, channel="signal_region")
     for sample in samples:
         require_columns(sample, Selection([cut]), axis)
@@ -121,7 +123,7 @@ def scan(
         figures,
         evaluated,
         cumulative,
-        min_background=float(min_background),
+        min_background=min_background,
         replicas=replicas,
         folds=folds,
         seed=seed,
@@ -190,12 +192,3 @@ def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:
             "(window, 2), low below high."
         )
     return np.unique(points, axis=0)
-
-
-def _check_numbers(min_background: float, replicas: int, folds: int) -> None:
-    if not (np.isfinite(min_background) and min_background >= 0):
-        raise InputError(f"min_background is {min_background}; expected a finite number of events, 0 or more.")
-    if replicas < 0 or replicas == 1:
-        raise InputError(f"replicas is {replicas}; expected 0, or at least 2 for a spread.")
-    if folds < 0 or folds == 1:
-        raise InputError(f"folds is {folds}; expected 0, or at least 2 parts.")

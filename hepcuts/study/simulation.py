@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
@@ -125,8 +126,9 @@ def simulation_size(
     if name not in SCENARIOS:
         raise InputError(f"There is no scenario {name!r}; choose one of {', '.join(SCENARIOS)}.")
     numbers = np.asarray(sizes)
-    if numbers.ndim != 1 or not numbers.size or numbers.dtype.kind not in "iu" or numbers.min() < 1 or repetitions < 1:
-        raise InputError(f"sizes are {sizes!r} and repetitions {repetitions!r}; expected positive whole numbers.")
+    if numbers.ndim != 1 or not numbers.size or numbers.dtype.kind not in "iu" or numbers.min() < 1:
+        raise InputError(f"sizes are {sizes!r}; expected positive whole numbers.")
+    repetitions, seed = checks.count("repetitions", repetitions, least=1), checks.count("seed", seed)
     truth = SCENARIOS[name]
     judge = _Judge(name, None)
     own = [_Judge(name, int(number)) for number in numbers]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.executors import in_threads
 from hepcuts._core.types import Columns
-from hepcuts.cuts import AbstractCut, Selection, SlidingCut
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.cuts.edges import edges_of
 
 from .coordinates import AbstractCoordinate
 
@@ -70,17 +70,20 @@ def loosest_is_low(layout: Layout) -> NDArray[np.bool_]:
 
 
 def layout_of(selection: Selection) -> Layout:
-    """What the compiled function has to know of a selection."""
+    """What the compiled function has to know of a selection.
+
+    Raises:
+        InputError: a cut gives no edges.
+    """
     edges: list[Edge] = []
     row = 0
     for number, cut in enumerate(selection.cuts):
-        inner = cut.plain
-        if isinstance(inner, SlidingCut):
-            edges.append(Edge(row, inner.signs[0], number, row + 1, inner.knots))
-            row += 2
-        else:
-            edges.extend(Edge(row, sign, number) for sign in inner.signs)
-            row += 1
+        own = edges_of(cut)
+        along = _along(cut)
+        edges.extend(
+            Edge(row, e.sign, number, None if e.along is None else row + 1 + along.index(e.along), e.knots) for e in own
+        )
+        row += 1 + len(along)
     passes = any(cut.plain.missing == "pass" for cut in selection.cuts)
     return Layout(tuple(edges), tuple(cut.inverted for cut in selection.cuts), passes)
 
@@ -96,18 +99,18 @@ def rows_of(
 
     def of_cut(one: tuple[AbstractCut, AbstractCoordinate]) -> list[NDArray[Any]]:
         inner, coordinate = one[0].plain, one[1]
-        values = columns[inner.variable]
-        absent = is_missing(values, missing)
-        if isinstance(inner, SlidingCut):
-            absent = absent | is_missing(columns[inner.along], missing)
+        values, absent = inner.measured(columns, missing=missing)
         scores = coordinate.scores(np.where(absent, 0.0, values))
         found = [np.where(absent, _absent(inner), scores).astype(dtype)]
-        if isinstance(inner, SlidingCut):
-            found.append(np.where(absent, inner.knots[0], columns[inner.along]).astype(dtype))
-        return found
+        return found + [np.where(absent, 0.0, columns[along]).astype(dtype) for along in _along(inner)]
 
     of_cuts = in_threads(of_cut, zip(selection.cuts, coordinates, strict=True))
     return np.stack([row for rows in of_cuts for row in rows])
+
+
+def _along(cut: AbstractCut) -> list[str]:
+    """The columns that thresholds of a cut depend on, each once."""
+    return list(dict.fromkeys(edge.along for edge in edges_of(cut) if edge.along is not None))
 
 
 def _absent(cut: AbstractCut) -> float:

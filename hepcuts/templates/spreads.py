@@ -4,41 +4,52 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
+from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
-from hepcuts.cuts import Selection
+from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.samples.sample import Sample
 
 DEFAULT_WIDTH = 0.2
 """Width of a soft cut, in normal scores, or of a linear coordinate in units of the spread."""
 
 
-def columns_of(samples: Sequence[Sample], variable: str, *, signal: bool) -> FloatArray:
-    """Values of a variable that exist, of all signals or all backgrounds, shape (event,)."""
+def quantities_of(samples: Sequence[Sample], cut: AbstractCut, *, signal: bool) -> tuple[FloatArray, FloatArray]:
+    """What a cut's thresholds are compared to where it exists, with weights, both of shape (event,).
+
+    Args:
+        samples: checked.
+        cut: the cut.
+        signal: whether of all signals, or of all backgrounds.
+
+    Raises:
+        InputError: no event has a value.
+    """
     parts = []
     for sample in samples:
         if sample.signal == signal:
-            values = sample.column(variable)
-            parts.append(values[~is_missing(values, sample.missing)])
-    joined = np.concatenate(parts)
-    if len(joined) == 0:
-        raise InputError(f"No {'signal' if signal else 'background'} event has a value of {variable!r} to cut on.")
-    return joined
+            values, absent = cut.measured({c: sample.column(c) for c in cut.columns}, missing=sample.missing)
+            parts.append((values[~absent], sample.weights[~absent]))
+    values, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if len(values) == 0:
+        kind = "signal" if signal else "background"
+        raise InputError(f"No {kind} event has a value of {' and '.join(map(repr, cut.columns))} to cut on.")
+    return values, weights
 
 
 def default_widths(samples: Sequence[Sample], selection: Selection) -> FloatArray:
     """Widths, in the units of the variables, of soft cuts that were not given any, shape (threshold,)."""
-    return np.array([DEFAULT_WIDTH * spread(samples, selection.variables[cut]) for cut in selection.cut_of_threshold])
+    return np.array([DEFAULT_WIDTH * spread(samples, selection.cuts[cut]) for cut in selection.cut_of_threshold])
 
 
-def spread(samples: Sequence[Sample], variable: str) -> float:
-    """Half the central 68 % of a variable, of signal or background: a soft cut has to be narrow against both."""
-    spreads = [
-        0.5 * float(np.diff(np.quantile(columns_of(samples, variable, signal=signal), [0.16, 0.84]))[0])
-        for signal in (True, False)
-    ]
+def spread(samples: Sequence[Sample], cut: AbstractCut) -> float:
+    """Half the central 68 % of what a cut's thresholds are compared to.
+
+    Of signal or background, whichever is narrower: a soft cut has to be narrow against both.
+    """
+    both = [WeightedQuantiles.of(*quantities_of(samples, cut, signal=signal)) for signal in (True, False)]
+    spreads = [0.5 * (one.at(0.84) - one.at(0.16)) for one in both]
     positive = [spread for spread in spreads if spread > 0]
     if not positive:
-        raise InputError(f"The variable {variable!r} has hardly more than one value; there is nothing to cut on.")
+        raise InputError(f"The variable {cut.variable!r} has hardly more than one value; there is nothing to cut on.")
     return min(positive)

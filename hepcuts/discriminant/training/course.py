@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hepcuts._core.errors import OptimizationError
+from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import AbstractSolver, ValueAndGradient
@@ -16,9 +17,6 @@ from hepcuts.templates.spreads import DEFAULT_WIDTH
 from .losses import Classification, EndToEnd
 from .result import Row
 from .scored_events import Units
-
-_EFFICIENCIES = (*np.arange(0.95, 0.07, -0.05), 0.05, 0.03, 0.02)
-"""Signal efficiencies at which the threshold of a trained score is tried first."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +48,8 @@ class Plan:
         pretraining: largest number of steps with BCE.
         patience: steps without a better validated value after which a stage ends.
         weight_decay: of half the sum of the parameters' squares, in units of the objective.
+        efficiencies: of the signal, at which the threshold of a trained score is tried first; chosen by hand.
+        pretraining_precision: relative precision of BCE at which the warm start ends; chosen by hand: it is a start.
     """
 
     solver: AbstractSolver
@@ -57,6 +57,8 @@ class Plan:
     pretraining: int
     patience: int
     weight_decay: float
+    efficiencies: tuple[float, ...] = (*np.arange(0.95, 0.07, -0.05).tolist(), 0.05, 0.03, 0.02)
+    pretraining_precision: float = 1e-6
 
 
 class _Enough(Exception):  # noqa: N818 (no error)
@@ -122,11 +124,11 @@ class Course:
         self.success = True
         self.validates = validation is not None
         self.members, self._report = list(members), report
-        self._sign = self.search.problem.goal.sign
+        self._sign = self.search.problem.objective.sign
 
     def widths(self, factor: float) -> FloatArray:
         """Widths of a stage, shape (threshold,); those of the score in its units."""
-        widths = self.search.widths.copy()
+        widths = self.search.space.widths.copy()
         widths[self.members] = DEFAULT_WIDTH
         return np.asarray(widths * factor)
 
@@ -156,17 +158,18 @@ class Course:
 
     def point(self, vector: FloatArray, factor: float) -> Point:
         """Parameters with the best of some thresholds on the score, the other cuts at their start."""
-        thresholds, widths = self.search.start.copy(), self.widths(factor)
+        thresholds, widths = self.search.space.start.copy(), self.widths(factor)
         scored, units = self.training.scored(vector)
         tried = []
-        for threshold in np.quantile(self._of_signal(scored[0]), 1.0 - np.array(_EFFICIENCIES)):
+        signal = self._of_signal(scored[0])
+        for threshold in (signal.at(1.0 - efficiency) for efficiency in self.plan.efficiencies):
             thresholds[self.members] = threshold
             tried.append((self._sign * self.training.value(scored, thresholds, widths), threshold))
         finite = [pair for pair in tried if np.isfinite(pair[0])]
         if not finite:
             raise OptimizationError(
-                f"The objective {self.search.problem.goal.name!r} has no value at any threshold on the score. Start "
-                "the other cuts from looser thresholds, where signal and background both pass."
+                f"The objective {self.search.problem.objective.name!r} has no value at any threshold on the score. "
+                "Start the other cuts from looser thresholds, where signal and background both pass."
             )
         value, threshold = max(finite)
         thresholds[self.members] = threshold
@@ -187,9 +190,9 @@ class Course:
         last: dict[bytes, tuple[float, Units]] = {}
 
         def function(vector: FloatArray) -> tuple[float, FloatArray]:
-            found = self.training.slope(vector[:size], search.expand(vector[size:], start.thresholds), widths)
+            found = self.training.slope(vector[:size], search.space.expand(vector[size:], start.thresholds), widths)
             last[vector.tobytes()] = found.value, found.units
-            slope = np.append(found.to_parameters, search.reduce(found.to_thresholds, np.sum))
+            slope = np.append(found.to_parameters, search.space.reduce(found.to_thresholds, np.sum))
             if not np.isfinite(found.value) or not np.all(np.isfinite(slope)):
                 # Far above all others where there is no value, to turn a line search back.
                 return 1e6, np.zeros_like(vector)
@@ -200,18 +203,18 @@ class Course:
             if vector.tobytes() not in last:
                 function(vector)
             value, units = last[vector.tobytes()]
-            at = vector[:size], search.expand(vector[size:], start.thresholds)
+            at = vector[:size], search.space.expand(vector[size:], start.thresholds)
             return sign * value, self._validated(*at, widths, units, sign * value)
 
         low, high = self._bounds()
         free = np.full(size, np.inf)
-        bounds = np.append(-free, search.reduce(low, np.max)), np.append(free, search.reduce(high, np.min))
-        beginning = np.append(start.vector, search.reduce(start.thresholds))
+        bounds = np.append(-free, search.space.reduce(low, np.max)), np.append(free, search.space.reduce(high, np.min))
+        beginning = np.append(start.vector, search.space.reduce(start.thresholds))
         note = functools.partial(self._note, str(number + 1))
         keeper = Keeper(beginning, self.plan.patience, judge, lambda t, v: note(sign * t, sign * v))
         self._solve(self.plan.solver, function, beginning, bounds, keeper)
         best, units = keeper.best, last[keeper.best.tobytes()][1]
-        return Point(best[:size], search.expand(best[size:], start.thresholds), units, *keeper.values)
+        return Point(best[:size], search.space.expand(best[size:], start.thresholds), units, *keeper.values)
 
     def interrupt(self) -> None:
         """Note that the user interrupted it."""
@@ -222,7 +225,7 @@ class Course:
 
     def _bounds(self) -> tuple[FloatArray, FloatArray]:
         """Bounds of the thresholds, each of shape (threshold,); the score has none."""
-        low, high = self.search.lower.copy(), self.search.upper.copy()
+        low, high = self.search.space.lower.copy(), self.search.space.upper.copy()
         low[self.members], high[self.members] = -np.inf, np.inf
         return low, high
 
@@ -257,8 +260,9 @@ class Course:
             return otherwise
         return self._sign * self.validation.value(self.validation.scored(vector, units)[0], thresholds, widths)
 
-    def _of_signal(self, scored: SoftEvents) -> FloatArray:
-        """Scores of the nominal signal that trains, in their units, shape (event,)."""
+    def _of_signal(self, scored: SoftEvents) -> WeightedQuantiles:
+        """Scores of the nominal signal that trains, in their units."""
         region = self.training.regions[0]
         signal = np.array([component.signal for component in scored.structure.components])[scored.sample]
-        return np.asarray(scored.values[region.row][signal & (region.shares > 0)])
+        chosen = signal & (region.shares > 0)
+        return WeightedQuantiles.of(np.asarray(scored.values[region.row][chosen]), scored.weights[chosen])

@@ -41,9 +41,9 @@ class Laid:
         problem: Problem,
     ) -> None:
         self._samples, self._discriminant, self._masks = samples, discriminant, masks
-        self.search = quietly(Search)(samples, problem)
+        self.search = quietly(Search.of)(samples, problem)
         self.scorer = Scorer(discriminant.function, discriminant.parameters)
-        selection = self.search.selection
+        selection = self.search.space.selection
         cut = selection.variables.index(discriminant.name)
         self.members = tuple(t for t, c in enumerate(selection.cut_of_threshold) if c == cut)
         self.validates = not all(np.all(mask) for mask in masks)

@@ -1,6 +1,6 @@
 """What a training makes small, as functions of one vector: the parameters first, then what else is moved.
 
-`EndToEnd` is the objective behind soft cuts, on the score and on whatever else is cut on, with its gradient to
+`EndToEnd` is the objective after soft cuts, on the score and on whatever else is cut on, with its gradient to
 parameters and thresholds. `Classification` is binary cross-entropy (BCE), which knows of no cut.
 """
 
@@ -92,16 +92,16 @@ class EndToEnd:
                 shape (threshold,).
             widths: likewise.
         """
-        step = self.search.problem.relaxation
+        step = self.search.problem.step
         sums = [events.sums(thresholds[events.index], widths[events.index], step)[0] for events in scored]
         guarded, _ = self.search.of_sums(sums)
         penalty, _ = too_narrow(scored[0], thresholds, widths)
-        return guarded - self.search.problem.goal.sign * abs(guarded) * penalty
+        return guarded - self.search.problem.objective.sign * abs(guarded) * penalty
 
     def slope(self, vector: FloatArray, thresholds: FloatArray, widths: FloatArray) -> Slope:
         """The objective at parameters of shape (parameter,) and its gradient; the rest as in `value`."""
         scored, units = self.scored(vector)
-        step, sign = self.search.problem.relaxation, self.search.problem.goal.sign
+        step, sign = self.search.problem.step, self.search.problem.objective.sign
         at = [(thresholds[events.index], widths[events.index]) for events in scored]
         passes = [events.sums(*where, step) for events, where in zip(scored, at, strict=True)]
         guarded, slopes = self.search.of_sums([sums for sums, _ in passes])

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection
-from hepcuts.cuts.steps import step as find_step
 from hepcuts.discriminant import Discriminant
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.losses import AbstractEventFigure, BinaryCrossEntropy
@@ -41,6 +41,9 @@ def check_options(options: Mapping[str, Any]) -> None:
             f"There is no option {', '.join(unknown)}; besides its own arguments hepcuts.train takes "
             f"{', '.join((*_SHARED, *_OF_CUTS))}."
         )
+    checks.folds(options.get("folds", 0))
+    for name in ("log", "checkpoint"):
+        checks.path(name, options.get(name))
 
 
 def checked_selection(selection: Selection | AbstractCut, discriminant: Discriminant) -> Selection:
@@ -77,8 +80,7 @@ def check_scores(samples: Sequence[Sample], name: str) -> None:
 
 def masks(samples: Sequence[Sample], validation: float, generator: np.random.Generator) -> list[NDArray[np.bool_]]:
     """For each sample which of its events train, each of shape (event,)."""
-    if not 0 <= validation < 1:
-        raise InputError(f"validation is {validation}; expected a fraction of 0 or more, less than 1.")
+    validation = checks.fraction("validation", validation, zero=True)
     masks = []
     for sample in samples:
         mask = np.ones(len(sample), dtype=bool)
@@ -114,15 +116,13 @@ def plan(
     Raises:
         InputError: a number out of its range, or an unknown solver.
     """
-    factors = tuple(float(factor) for factor in anneal)
-    if not factors or not all(0 < factor < np.inf for factor in factors):
-        raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2.5, 1.25).")
-    if pretraining < 0 or patience < 1 or not 0 <= weight_decay < np.inf:
-        raise InputError(
-            f"pretraining is {pretraining}, patience {patience}, weight_decay {weight_decay}; expected 0 or more "
-            "steps, 1 or more steps, and a number that is 0 or more."
-        )
-    return Plan(find_solver(solver), factors, pretraining, patience, weight_decay)
+    return Plan(
+        find_solver(solver),
+        checks.stages(anneal, example="(5, 2.5, 1.25)"),
+        checks.count("pretraining", pretraining, what="steps"),
+        checks.count("patience", patience, least=1, what="steps"),
+        checks.amount("weight_decay", weight_decay),
+    )
 
 
 def problem(
@@ -130,15 +130,4 @@ def problem(
 ) -> Problem:
     """What is asked of the training; `options` are those of `optimize`."""
     shared = {name: options[name] for name in _SHARED if name in options}
-    return Problem(
-        find_directions(samples, selection),
-        goal,
-        find_solver("lbfgs"),
-        find_step(shared.get("step", "sigmoid")),
-        shared.get("axis"),
-        tuple(shared.get("regions", ())),
-        shared.get("min_background", 10.0),
-        shared.get("constraints"),
-        tuple(shared.get("fixed", ())),
-        tuple(tuple(group) for group in shared.get("tied", ())),
-    )
+    return Problem.of(find_directions(samples, selection), goal, **shared)

@@ -37,7 +37,7 @@ class TrainingResult(Tabular):
         discriminant: with the parameters that were found, its score in units of its spread.
         optimization: the cuts, found with the score as a column, and what they are worth.
         objective: what was trained on.
-        validated: the objective at the parameters that were kept, behind soft cuts of the last stage, on the events
+        validated: the objective at the parameters that were kept, after soft cuts of the last stage, on the events
             that validate (on those that trained if there were none); NaN for a classification loss.
         warm_start: the same at the parameters that BCE gave; NaN for a classification loss.
         history: all steps. Values of different stages are of different widths and not comparable.

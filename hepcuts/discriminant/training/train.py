@@ -1,21 +1,23 @@
 """Train a discriminant, then fix it and find the cuts."""
 
 import dataclasses
-import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from hepcuts._core.lazy import tqdm
+from hepcuts._core import checks
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
 from hepcuts.merit.losses import BinaryCrossEntropy
 from hepcuts.merit.registry import Given
-from hepcuts.optimization.optimize import STAGES, optimize
+from hepcuts.optimization.optimize import optimize
+from hepcuts.optimization.options import STAGES
 from hepcuts.optimization.solvers import LBFGS, AbstractSolver
+from hepcuts.optimization.stages import AbstractDescent, descend, progress
 from hepcuts.samples.sample import Sample, check_samples, hold_out
 from hepcuts.templates.filling import quietly
 
@@ -94,7 +96,7 @@ def train(
     """
     prepare.check_options(options)
     chosen = prepare.checked_selection(selection, discriminant)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(checks.seed(seed))
     training, held_out = hold_out(check_samples(samples), holdout, seed=generator)
     prepared = discriminant.standardized(training)
     goal, cut_goal = prepare.goals(objective, cut_objective)
@@ -140,9 +142,7 @@ class _Trained:
 
 def _run(laid: Laid, goal: AbstractFigureOfMerit, how: Plan) -> _Trained:
     """Through the course."""
-    # Quiet when not on a terminal.
-    quiet = not sys.stderr.isatty()
-    with tqdm.tqdm(total=None, desc="training", unit=" steps", disable=quiet, leave=False) as bar:
+    with progress("training") as bar:
         course = Course(
             laid.end_to_end(train=True),
             laid.end_to_end(train=False) if laid.validates else None,
@@ -159,26 +159,61 @@ def _run(laid: Laid, goal: AbstractFigureOfMerit, how: Plan) -> _Trained:
 def _staged(laid: Laid, course: Course, how: Plan) -> _Trained:
     vector = laid.scorer.start
     if how.pretraining:
-        solver = LBFGS(max_steps=how.pretraining, tolerance=1e-6)
+        solver = LBFGS(max_steps=how.pretraining, tolerance=how.pretraining_precision)
         vector = course.classify(laid.losses(balanced=True), vector, solver)
         course.success = True  # it need not converge
-    first, *others = how.anneal
-    warm = course.point(vector, first)
-    point = course.stage(0, warm)
-    try:
-        for number, factor in enumerate(others, start=1):
-            again = course.point(vector, factor)
-            start = max(again, course.again(point, factor), key=lambda p: p.validated)
-            warm, point = again, course.stage(number, start)
-    except KeyboardInterrupt:
+    descent = _TrainingDescent(course, vector)
+    if descend(descent):
         course.interrupt()
-    return _trained(laid, course, point, warm.validated)
+    return _trained(laid, course, descent.points[-1], descent.warm.validated)
+
+
+class _TrainingDescent(AbstractDescent):
+    """The stages of a training; each starts from the best of the warm start and the stage before, at its widths.
+
+    Args:
+        course: the training.
+        vector: parameters of the warm start, shape (parameter,).
+
+    Attributes:
+        points: where each stage ended.
+        warm: the warm start at the widths of the last stage.
+    """
+
+    def __init__(self, course: Course, vector: FloatArray) -> None:
+        self._course, self._vector = course, vector
+        self.points: list[Point] = []
+        self.warm = course.point(vector, course.plan.anneal[0])
+
+    @property
+    def num_stages(self) -> int:
+        """See `AbstractDescent.num_stages`."""
+        return len(self.points)
+
+    def stages(self) -> Iterable[int]:
+        """See `AbstractDescent.stages`."""
+        return range(self.num_stages, len(self._course.plan.anneal))
+
+    def advance(self, stage: int) -> None:
+        """See `AbstractDescent.advance`."""
+        warm = start = self.warm
+        if stage:
+            factor = self._course.plan.anneal[stage]
+            warm = self._course.point(self._vector, factor)
+            start = max(warm, self._course.again(self.points[-1], factor), key=lambda p: p.validated)
+        point = self._course.stage(stage, start)
+        self.warm = warm
+        self.points.append(point)
+
+    def back_to(self, stage: int) -> None:
+        """See `AbstractDescent.back_to`."""
+        self.points = self.points[: stage + 1]
 
 
 def _trained(laid: Laid, course: Course, point: Point, warm_start: float) -> _Trained:
-    thresholds = laid.search.thresholds(point.thresholds)
+    thresholds = laid.search.space.thresholds(point.thresholds)
     members = list(laid.members)
     thresholds[members] = point.thresholds[members]  # in units already
-    selection = laid.search.selection.at(thresholds)
+    selection = laid.search.space.selection.at(thresholds)
     validated = point.validated if np.isfinite(warm_start) else np.nan
     return _Trained(laid.scorer.parameters(point.vector), point.units, selection, validated, warm_start, course)

@@ -15,10 +15,11 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.quadratic import Bowl, Program
+
 from .expansion import Expansion, Likelihood
 from .minima import CONVERGED, Minima
 from .newton import KINK
-from .programs import Bowl, Program
 
 Values = NDArray[np.float64]
 Side = tuple[Values, Values]

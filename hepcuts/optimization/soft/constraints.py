@@ -1,4 +1,4 @@
-"""What is wanted behind the cuts: least yields, efficiencies and effective numbers of simulated events.
+"""What is wanted after the cuts: least yields, efficiencies and effective numbers of simulated events.
 
 An optimizer pays for what falls short in its objective, and makes sure of a user's constraints at the end, with hard
 cuts on the training events: it loosens them until they hold.
@@ -65,7 +65,7 @@ class AtLeast:
 
 
 def effective_background(structure: Structure, least: float) -> AtLeast:
-    """The wish for simulated background behind the cuts."""
+    """The wish for simulated background after the cuts."""
     background = tuple(i for i, component in enumerate(structure.components) if not component.signal)
     return AtLeast("effective_background", least, background, effective=True, soft=True)
 
@@ -122,7 +122,7 @@ def _members(name: str, structure: Structure) -> tuple[int, ...]:
 
 
 def violated(constraints: Sequence[AtLeast], yields: Yields, structure: Structure) -> list[str]:
-    """What falls short behind hard cuts, in words.
+    """What falls short after hard cuts, in words.
 
     A relative difference of 1e-12 is none: it is that of sums in another order.
     """

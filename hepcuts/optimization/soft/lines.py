@@ -1,8 +1,8 @@
 """The objective of hard cuts along a line: one threshold moves (or several that are tied), the others stay.
 
-The events that pass the other cuts are found once. At how many places each passes the cut that moves follows from its
-value, so that the exact sums at all places are one pass over these events, and the objective is evaluated at all of
-them side by side.
+Where to it may move are the candidates, positions between events. The events that pass the other cuts are found once.
+At how many candidates each passes the cut that moves follows from its value, so that the exact sums at all candidates
+are one pass over these events, and the objective is evaluated at all of them side by side.
 """
 
 import functools
@@ -52,72 +52,72 @@ class Line:
         return values[there][order], np.cumsum(0.5 / counts[signal.astype(np.int64)][order])
 
     @functools.cached_property
-    def places(self) -> FloatArray:
-        """The ends of the line and, ascending, all places between events that differ, shape (place,)."""
-        low, high = self._search.lower[self._first], self._search.upper[self._first]
+    def candidates(self) -> FloatArray:
+        """The ends of the line and, ascending, all candidates between events that differ, shape (candidate,)."""
+        low, high = self._search.space.lower[self._first], self._search.space.upper[self._first]
         values, _ = self._events
         middles = 0.5 * (values[1:] + values[:-1])
         return np.concatenate([[low], np.unique(middles[(middles > low) & (middles < high)]), [high]])
 
     @property
     def below(self) -> int:
-        """Number of the last place below the threshold, or at it."""
-        found = int(np.searchsorted(self.places, self._position[self._first], side="right")) - 1
-        return min(max(found, 0), len(self.places) - 2)
+        """Number of the last candidate below the threshold, or at it."""
+        found = int(np.searchsorted(self.candidates, self._position[self._first], side="right")) - 1
+        return min(max(found, 0), len(self.candidates) - 2)
 
     def divided(self, parts: int) -> NDArray[np.int64]:
-        """Numbers of places that divide the events into parts of equal share, and of the ends."""
+        """Numbers of candidates that divide the events into parts of equal share, and of the ends."""
         values, share = self._events
-        ends = [0, len(self.places) - 1]
+        ends = [0, len(self.candidates) - 1]
         if len(values) == 0:
             return np.array(ends)
         at = np.searchsorted(share, share[-1] * np.arange(1, parts) / parts).clip(max=len(values) - 1)
-        inside = np.searchsorted(self.places, values[at]).clip(max=len(self.places) - 1)
+        inside = np.searchsorted(self.candidates, values[at]).clip(max=len(self.candidates) - 1)
         return np.unique([*ends, *inside.tolist()])
 
-    def threshold(self, place: int | None = None) -> float:
-        """The threshold at a place, or where it is, as it is quoted."""
-        if place is None:
-            return float(self._search.thresholds(self._position)[self._first])
-        cut = self._search.selection.cut_of_threshold[self._first]
-        return self._search.coordinates[cut].threshold(float(self.places[place]))
+    def threshold(self, candidate: int | None = None) -> float:
+        """The threshold at a candidate, or where it is, as it is quoted."""
+        if candidate is None:
+            return float(self._search.space.thresholds(self._position)[self._first])
+        cut = self._search.space.selection.cut_of_threshold[self._first]
+        return self._search.space.coordinates[cut].threshold(float(self.candidates[candidate]))
 
-    def end(self, place: int) -> float:
+    def end(self, candidate: int) -> float:
         """The threshold at an end of the line: infinite, unless there is a bound."""
-        cut = self._search.selection.cuts[self._search.selection.cut_of_threshold[self._first]]
-        upwards = place > 0
+        cut = self._search.space.selection.cuts[self._search.space.selection.cut_of_threshold[self._first]]
+        upwards = candidate > 0
         if cut.bounds is not None:
             return float(cut.bounds[upwards])
         return np.inf if upwards else -np.inf
 
-    def gains(self, places: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
-        """Gain of the objective at some places over where the threshold is, and its uncertainty.
+    def gains(self, candidates: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+        """Gain of the objective at some candidates over where the threshold is, and its uncertainty.
 
         Args:
-            places: numbers of places, shape (place,).
+            candidates: numbers of candidates, shape (candidate,).
 
         Returns:
-            Gain (minus infinity where there is no value) and standard deviation, each of shape (place,).
+            Gain (minus infinity where there is no value) and standard deviation, each of shape (candidate,).
         """
-        gain, sigma = gains_along(self._near, self._position, self._members, self.places[places])
+        gain, sigma = gains_along(self._near, self._position, self._members, self.candidates[candidates])
         return np.where(np.isposinf(gain), -np.inf, gain), sigma
 
 
 def gains_along(
-    search: Search, position: FloatArray, members: NDArray[np.bool_], places: FloatArray
+    search: Search, position: FloatArray, members: NDArray[np.bool_], candidates: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Gain of the objective of hard cuts if some thresholds move to a place, and its uncertainty.
+    """Gain of the objective of hard cuts if some thresholds move to a candidate, and its uncertainty.
 
     Args:
         search: with the events.
         position: thresholds in the coordinates, shape (threshold,).
         members: which of them move, together, shape (threshold,).
-        places: where to, in the coordinates, shape (place,).
+        candidates: where to, in the coordinates, shape (candidate,).
 
     Returns:
         As `gains_of`.
     """
-    at = np.append(position[int(np.argmax(members))], places)
+    at = np.append(position[int(np.argmax(members))], candidates)
     return gains_of(search, [hard_sums_along(r, position, members, at) for r in search.regions])
 
 
@@ -129,11 +129,11 @@ def gains_of(search: Search, sums: Sequence[FloatArray]) -> tuple[FloatArray, Fl
 
     Args:
         search: whose objective it is.
-        sums: of each region, shape (1 + place, cell, 2).
+        sums: of each region, shape (1 + candidate, cell, 2).
 
     Returns:
         Gain (minus infinity where there is no value, infinity where there is none to start from) and standard
-        deviation, each of shape (place,).
+        deviation, each of shape (candidate,).
     """
     values, slopes = search.of_many_sums(sums)
     variance = np.zeros(len(values) - 1)
@@ -141,7 +141,7 @@ def gains_of(search: Search, sums: Sequence[FloatArray]) -> tuple[FloatArray, Fl
         mean = 0.5 * (slope[0, :, 0] + slope[1:, :, 0])
         variance += np.sum(mean**2 * np.abs(of_region[1:, :, 1] - of_region[0, :, 1]), axis=1)
     there = np.isfinite(values[1:])
-    gain = np.where(there, search.problem.goal.sign * (values[1:] - values[0]), -np.inf)
+    gain = np.where(there, search.problem.objective.sign * (values[1:] - values[0]), -np.inf)
     if not np.isfinite(values[0]):
         return np.where(there, np.inf, -np.inf), np.zeros(len(gain))
     good = there & np.isfinite(variance)
@@ -156,26 +156,26 @@ def _edges(region: SoftEvents, members: NDArray[np.bool_]) -> list[tuple[Edge, N
 
 
 def hard_sums_along(
-    region: SoftEvents, position: FloatArray, members: NDArray[np.bool_], places: FloatArray
+    region: SoftEvents, position: FloatArray, members: NDArray[np.bool_], candidates: FloatArray
 ) -> FloatArray:
-    """Sums of w and w^2 of the events that pass hard cuts, shape (place, cell, 2).
+    """Sums of w and w^2 of the events that pass hard cuts, shape (candidate, cell, 2).
 
     Args:
         region: the events.
         position: thresholds of the search, shape (threshold,).
-        members: which of them are put at the places, shape (threshold,).
-        places: in the coordinates, shape (place,).
+        members: which of them are put at the candidates, shape (threshold,).
+        candidates: in the coordinates, shape (candidate,).
     """
-    order = np.argsort(places, kind="stable")
+    order = np.argsort(candidates, kind="stable")
     loosest = np.where(loosest_is_low(region.layout), -BEYOND, BEYOND)
     somewhere = region.hard_mask(np.where(members[region.index], loosest, position[region.index]))
     region = region.take(np.flatnonzero(somewhere))
-    begin, end = _passing_places(region, position[region.index], members, places[order])
-    number, cells = len(places), int(np.prod(region.shape))
+    begin, end = _passing_candidates(region, position[region.index], members, candidates[order])
+    number, cells = len(candidates), int(np.prod(region.shape))
     found = np.zeros((number, cells, 2))
     for power, weights in enumerate((region.weights, region.squares)):
-        for place, sums in enumerate(_sums(region.cell, weights, (begin, end), (number, cells))):
-            found[order[place], :, power] = sums
+        for candidate, sums in enumerate(_sums(region.cell, weights, (begin, end), (number, cells))):
+            found[order[candidate], :, power] = sums
     return found
 
 
@@ -185,7 +185,7 @@ def _sums(
     interval: tuple[NDArray[np.int64], NDArray[np.int64]],
     shape: tuple[int, int],
 ) -> FloatArray:
-    """Sums at each place of the events that pass there, shape (place, cell)."""
+    """Sums at each candidate of the events that pass there, shape (candidate, cell)."""
     (begin, end), (number, cells) = interval, shape
     some = np.flatnonzero(begin < end)
     begin, end, cell, weights = begin[some], end[some], cell[some], weights[some]
@@ -196,15 +196,15 @@ def _sums(
     if np.all(end == number):
         counts = np.bincount(begin * cells + cell, weights, minlength=number * cells)
         return np.asarray(np.cumsum(counts.reshape(number, cells), axis=0))
-    passes = [(begin <= place) & (place < end) for place in range(number)]
+    passes = [(begin <= candidate) & (candidate < end) for candidate in range(number)]
     return np.array([np.bincount(cell[p], weights[p], minlength=cells) for p in passes], dtype=np.float64)
 
 
-def _passing_places(
-    region: SoftEvents, thresholds: FloatArray, members: NDArray[np.bool_], places: FloatArray
+def _passing_candidates(
+    region: SoftEvents, thresholds: FloatArray, members: NDArray[np.bool_], candidates: FloatArray
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First place at which each event passes, and the first after it at which it does not, each of shape (event,)."""
-    size, number = len(region), len(places)
+    """First candidate at which each event passes, and the first after it at which it fails, each of shape (event,)."""
+    size, number = len(region), len(candidates)
     begin, end = np.zeros(size, dtype=np.int64), np.full(size, number)
     edges = _edges(region, members)
     for cut, inverted in enumerate(region.layout.inverted):
@@ -212,10 +212,10 @@ def _passing_places(
         for (edge, moves), start in zip(edges, region.layout.first, strict=True):
             if edge.cut == cut:
                 own = thresholds[start : start + len(edge.knots)]
-                low, high = _of_edge(region, edge, np.where(moves, 0.0, own), moves, places)
+                low, high = _of_edge(region, edge, np.where(moves, 0.0, own), moves, candidates)
                 first, last = np.maximum(first, low), np.minimum(last, high)
         if inverted:
-            # Up to the first place or from the last one on: an event fails on one side only.
+            # Up to the first candidate or from the last one on: an event fails on one side only.
             never = first >= last
             first, last = (
                 np.where(never | (first > 0), 0, last),
@@ -226,10 +226,10 @@ def _passing_places(
 
 
 def _of_edge(
-    region: SoftEvents, edge: Edge, fixed: FloatArray, moves: NDArray[np.bool_], places: FloatArray
+    region: SoftEvents, edge: Edge, fixed: FloatArray, moves: NDArray[np.bool_], candidates: FloatArray
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The same for one edge, whose threshold is that of the fixed knots plus a share of the place."""
-    values, number = region.values[edge.row].astype(np.float64), len(places)
+    """The same for one edge, whose threshold is that of the fixed knots plus a share of the candidate."""
+    values, number = region.values[edge.row].astype(np.float64), len(candidates)
     if edge.along is None:
         base, share = np.full(len(values), fixed[0]), np.full(len(values), float(moves[0]))
     else:
@@ -240,7 +240,7 @@ def _of_edge(
     moving = np.flatnonzero((share > 0) & ~np.isnan(values))
     critical = (values[moving] - base[moving]) / share[moving]
     if edge.sign > 0:
-        end[moving] = np.searchsorted(places, critical, side="left")
+        end[moving] = np.searchsorted(candidates, critical, side="left")
     else:
-        begin[moving], end[moving] = np.searchsorted(places, critical, side="right"), number
+        begin[moving], end[moving] = np.searchsorted(candidates, critical, side="right"), number
     return begin, end

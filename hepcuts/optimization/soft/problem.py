@@ -1,15 +1,19 @@
 """What an optimization is asked: everything but the events."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hepcuts._core import checks
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
-from hepcuts.cuts.regions import Region
+from hepcuts.cuts.regions import Region, regions_of
 from hepcuts.cuts.steps import AbstractStep
+from hepcuts.cuts.steps import step as find_step
 from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.optimization.options import DEFAULT_TUNING, Tuning
 from hepcuts.optimization.solvers import AbstractSolver
+from hepcuts.optimization.solvers import solver as find_solver
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
 from hepcuts.templates.templates import Templates
@@ -21,9 +25,9 @@ class Problem:
 
     Attributes:
         selection: the cuts of the signal region, directions known.
-        goal: the objective.
-        walker: the solver.
-        relaxation: the step function.
+        objective: what is made large, or small if it is a loss.
+        solver: of each stage.
+        step: the step function of the soft cuts.
         axis: axis of the signal region's observable.
         regions: control regions.
         min_background: effective simulated background events wanted.
@@ -31,12 +35,13 @@ class Problem:
         fixed: names of thresholds that stay where they are.
         tied: groups of names of thresholds that are equal in the units of their variables.
         linear: whether all coordinates are the variables themselves.
+        tuning: the numbers that steer the search.
     """
 
     selection: Selection
-    goal: AbstractFigureOfMerit
-    walker: AbstractSolver
-    relaxation: AbstractStep
+    objective: AbstractFigureOfMerit
+    solver: AbstractSolver
+    step: AbstractStep
     axis: Any = None
     regions: tuple[Region, ...] = ()
     min_background: float = 0.0
@@ -44,6 +49,44 @@ class Problem:
     fixed: tuple[str, ...] = ()
     tied: tuple[tuple[str, ...], ...] = ()
     linear: bool = False
+    tuning: Tuning = DEFAULT_TUNING
+
+    @classmethod
+    def of(
+        cls,
+        selection: Selection,
+        objective: AbstractFigureOfMerit,
+        *,
+        solver: str | AbstractSolver = "lbfgs",
+        step: str | AbstractStep = "sigmoid",
+        axis: Any = None,
+        regions: Iterable[Region] | Region = (),
+        min_background: float = 10.0,
+        constraints: Mapping[str, float] | None = None,
+        fixed: Iterable[str] | str = (),
+        tied: Iterable[Sequence[str]] = (),
+        tuning: Tuning | None = None,
+    ) -> "Problem":
+        """A problem as a user asks it: names instead of objects, one name instead of several.
+
+        Raises:
+            InputError: a number or names that make no sense, or an unknown solver or step.
+        """
+        chosen = find_solver(solver)
+        return cls(
+            selection,
+            objective,
+            chosen,
+            find_step(step),
+            axis,
+            regions_of(regions),
+            checks.min_background(min_background),
+            constraints,
+            checks.names("fixed", fixed),
+            checks.groups("tied", tied),
+            linear=chosen.unit == "variable",
+            tuning=DEFAULT_TUNING if tuning is None else tuning,
+        )
 
     def selections(self) -> list[Selection]:
         """The selection of each region, the signal region first."""
@@ -58,7 +101,7 @@ class Problem:
         return self.templates_of(samples, self.selection.at(thresholds))
 
     def templates_of(self, samples: Sequence[Sample], hard: Selection) -> list[Templates]:
-        """Hard templates of each region behind the signal region's hard selection."""
+        """Hard templates of each region after the signal region's hard selection."""
         beside = [
             fill(samples, region.selection(hard), axis=region.axis, channel=region.name) for region in self.regions
         ]

@@ -1,51 +1,190 @@
 """The space that thresholds are searched in: coordinates, widths, bounds, starts, and what moves together."""
 
+import dataclasses
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.executors import in_threads
+from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
-from hepcuts.cuts import AbstractCut, Selection, SlidingCut, Window
+from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.cuts.edges import edges_of, require_edges
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate, Linear, normal_scores
-from hepcuts.templates.spreads import DEFAULT_WIDTH, columns_of, spread
+from hepcuts.templates.spreads import DEFAULT_WIDTH, quantities_of, spread
 
 from .problem import Problem
+
+_COMPARED = 1000
+"""Events of each sample that have to pass the edges of a cut as they pass the cut; chosen by hand."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Space:
+    """The space that thresholds are searched in.
+
+    Attributes:
+        selection: the cuts, directions known; a threshold that is given and fixed stays exactly where it is.
+        coordinates: one for each cut.
+        group: for each threshold the number of the group that it moves with, or -1 if it is fixed, shape (threshold,).
+        widths: of the soft cuts in the coordinates, shape (threshold,).
+        lower: lowest thresholds in the coordinates, shape (threshold,).
+        upper: highest ones, shape (threshold,).
+        start: where the search starts, in the coordinates, shape (threshold,).
+        signal: for each threshold the signal along it.
+        linear: whether all coordinates are the variables themselves.
+    """
+
+    selection: Selection
+    coordinates: Sequence[AbstractCoordinate]
+    group: NDArray[np.int64]
+    widths: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    start: FloatArray
+    signal: Sequence[WeightedQuantiles]
+    linear: bool
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample], problem: Problem) -> "Space":
+        """The space of a problem.
+
+        Raises:
+            InputError: a cut without edges, a variable with hardly more than one value, or an unknown threshold.
+        """
+        selection = problem.selection
+        require_soft_cuts(samples, selection)
+        group = groups_of(selection, problem.fixed, problem.tied)
+        coordinates = coordinates_of(samples, problem)
+        of_threshold = [coordinates[cut] for cut in selection.cut_of_threshold]
+        lower, upper = bounds_of(selection, of_threshold, _signs(selection))
+        signal = [
+            WeightedQuantiles.of(*quantities_of(samples, selection.cuts[cut], signal=True))
+            for cut in selection.cut_of_threshold
+        ]
+        widths = widths_of(selection, of_threshold)
+        free = cls(selection, coordinates, group, widths, lower, upper, lower, signal, problem.linear)
+        start = np.clip(free.scores(start_of(samples, selection, 0.05)), lower, upper)
+        return dataclasses.replace(free, start=free.together(start))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the thresholds."""
+        return self.selection.names
+
+    @functools.cached_property
+    def of_threshold(self) -> list[AbstractCoordinate]:
+        """The coordinate of each threshold."""
+        return [self.coordinates[cut] for cut in self.selection.cut_of_threshold]
+
+    @functools.cached_property
+    def _signs(self) -> list[int]:
+        return _signs(self.selection)
+
+    def thresholds(self, scores: FloatArray) -> FloatArray:
+        """Thresholds of the variables, as they are quoted, shape (threshold,)."""
+        each = zip(self.of_threshold, scores, self._signs, strict=True)
+        found = np.array([c.threshold(float(score), sign) for c, score, sign in each])
+        given = self.selection.thresholds
+        for number, cut in enumerate(self.selection.cut_of_threshold):
+            bounds = self.selection.cuts[cut].bounds
+            found[number] = found[number] if bounds is None else np.clip(found[number], *bounds)
+        for number in np.flatnonzero(self.group < 0).tolist():
+            found[number] = given[number]
+        return found
+
+    def scores(self, thresholds: Sequence[float]) -> FloatArray:
+        """Thresholds of the variables in the coordinates, shape (threshold,)."""
+        each = zip(self.of_threshold, thresholds, self._signs, strict=True)
+        return np.array([c.score(float(threshold), sign) for c, threshold, sign in each])
+
+    def slopes(self, scores: FloatArray) -> FloatArray:
+        """Derivatives of the thresholds to the coordinates, shape (threshold,)."""
+        h = 0.02
+        pairs = [c.between(np.array([s - h, s + h])) for c, s in zip(self.of_threshold, scores, strict=True)]
+        return np.array([(above - below) / (2.0 * h) for below, above in pairs])
+
+    def at_efficiency(self, efficiency: float) -> FloatArray:
+        """Thresholds in the coordinates that, each alone, keep a share of the signal, shape (threshold,)."""
+        quantiles = [
+            values.nearest(1.0 - efficiency if sign > 0 else efficiency)
+            for values, sign in zip(self.signal, self.selection.signs, strict=True)
+        ]
+        return np.clip(self.scores(quantiles), self.lower, self.upper)
+
+    def box(self, position: FloatArray, reach: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Thresholds within reach of a position, lowest and highest, each of shape (threshold,)."""
+        if self.linear:
+            return self.lower, self.upper
+        return np.maximum(self.lower, position - reach), np.minimum(self.upper, position + reach)
+
+    # --- what moves together ---
+
+    @functools.cached_property
+    def groups(self) -> list[NDArray[np.bool_]]:
+        """For each group which thresholds move together, each of shape (threshold,)."""
+        return [self.group == number for number in range(int(self.group.max(initial=-1)) + 1)]
+
+    def expand(self, moved: FloatArray, position: FloatArray) -> FloatArray:
+        """All thresholds, from one number for each group; those that are fixed stay as in `position`."""
+        return np.where(self.group < 0, position, moved[np.maximum(self.group, 0)] if len(moved) else 0.0)
+
+    def together(self, position: FloatArray) -> FloatArray:
+        """A position with thresholds that are tied at one place, the mean of theirs, shape (threshold,)."""
+        return self.expand(self.reduce(position), position)
+
+    def reduce(self, values: FloatArray, how: Any = np.mean) -> FloatArray:
+        """One number for each group, from one for each threshold."""
+        return np.array([how(values[members]) for members in self.groups])
+
+
+def _signs(selection: Selection) -> list[int]:
+    """Of the cuts themselves, also where they are inverted: on which side of a threshold its own value is."""
+    return [sign for cut in selection.cuts for sign in cut.plain.signs]
 
 
 def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[AbstractCoordinate]:
     """One for each cut; cuts that are tied have the same."""
-    groups = [{name.split(":")[0] for name in group} for group in problem.tied]
+    cuts = problem.selection.cuts
+    tied = _tied_cuts(problem.selection, problem.tied)
 
-    def of_cut(cut: AbstractCut) -> AbstractCoordinate:
-        tied = next((sorted(group) for group in groups if cut.variable in group), [cut.variable])
+    def of_cut(number: int) -> AbstractCoordinate:
+        group = [cuts[other] for other in tied[number]]
         both = [
-            np.concatenate([columns_of(samples, variable, signal=signal) for variable in tied])
-            for signal in (True, False)
+            np.concatenate([quantities_of(samples, cut, signal=signal)[0] for cut in group]) for signal in (True, False)
         ]
-        if problem.linear or any(_is_linear(other) for other in problem.selection.cuts if other.variable in tied):
+        if problem.linear or any(_is_linear(cut) for cut in group):
             low, high = min(b.min() for b in both), max(b.max() for b in both)
-            scale = 1.0 if problem.linear else min(spread(samples, variable) for variable in tied)
+            scale = 1.0 if problem.linear else min(spread(samples, cut) for cut in group)
             return Linear(scale, (float(low), float(high)))
-        _spread_or_values(both, cut.variable)
-        return normal_scores(both[0], both[1], _exact(problem.selection, tied))
+        _spread_or_values(both, cuts[number].variable)
+        return normal_scores(both[0], both[1], _exact(group))
 
-    return in_threads(of_cut, problem.selection.cuts)
+    return in_threads(of_cut, range(len(cuts)))
+
+
+def _tied_cuts(selection: Selection, tied: Sequence[Sequence[str]]) -> list[list[int]]:
+    """For each cut the positions of those that a threshold of it is tied to, itself among them, in their order."""
+    groups = [{selection.cut_of_threshold[selection.names.index(name)] for name in group} for group in tied]
+    return [
+        next((sorted(group) for group in groups if number in group), [number]) for number in range(len(selection.cuts))
+    ]
 
 
 def _is_linear(cut: AbstractCut) -> bool:
-    return cut.width is not None or isinstance(cut.plain, SlidingCut)
+    return cut.width is not None or any(edge.along is not None for edge in edges_of(cut))
 
 
-def _exact(selection: Selection, variables: Sequence[str]) -> list[tuple[float, int]]:
+def _exact(cuts: Sequence[AbstractCut]) -> list[tuple[float, int]]:
     """Thresholds and bounds that were given, with the sign of their threshold."""
     return [
         (number, sign)
-        for cut in selection.cuts
-        if cut.variable in variables
+        for cut in cuts
         for threshold, sign in zip(cut.thresholds, cut.plain.signs, strict=True)
         for number in (threshold, *(cut.bounds or ()))
         if number is not None
@@ -87,18 +226,18 @@ def start_of(samples: Sequence[Sample], selection: Selection, lost: float) -> li
         selection.thresholds, selection.signs, selection.cut_of_threshold, strict=True
     ):
         cut = selection.cuts[position]
-        values = columns_of(samples, cut.variable, signal=True)
-        if cut.inverted and isinstance(cut.plain, Window):
+        signal = WeightedQuantiles.of(*quantities_of(samples, cut, signal=True))
+        if cut.inverted and len(edges_of(cut)) > 1:
             # Both sides together lose it, around the middle.
-            loose = float(np.quantile(values, 0.5 + 0.5 * lost * sign))
+            loose = signal.at(0.5 + 0.5 * lost * sign)
         else:
-            loose = float(np.quantile(values, lost if sign > 0 else 1.0 - lost))
+            loose = signal.at(lost if sign > 0 else 1.0 - lost)
         start.append(loose if threshold is None else threshold)
     return start
 
 
-def unknowns_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> NDArray[np.int64]:
-    """For each threshold the number of what the solver moves, or -1 if it stays, shape (threshold,)."""
+def groups_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """For each threshold the number of the group that it moves with, or -1 if it stays, shape (threshold,)."""
     names = list(selection.names)
     _check_names(selection, fixed, tied)
     found = np.full(len(names), -1)
@@ -111,6 +250,18 @@ def unknowns_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Seque
             found[names.index(other)] = count
         count += 1
     return found
+
+
+def require_soft_cuts(samples: Sequence[Sample], selection: Selection) -> None:
+    """Make sure that the soft problem is that of the cuts.
+
+    Raises:
+        InputError: a cut gives no edges, or some that select other events than it does.
+    """
+    for cut in selection.cuts:
+        for sample in samples:
+            columns = {name: sample.column(name)[:_COMPARED] for name in cut.columns}
+            require_edges(cut, columns, sample.missing)
 
 
 def _check_names(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> None:

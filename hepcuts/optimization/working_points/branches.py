@@ -7,36 +7,16 @@ moved together so that the signal efficiency is kept, on a part of the events; a
 its neighbors. What gains enough is where the gradient goes on from.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
+from hepcuts.optimization.stages import AbstractDescent, descend
 
-from .curve import JUMP, Curve, State
-
-_EFFICIENCIES = (0.998, 0.95, 0.85, 0.7, 0.5, 0.3)
-"""Signal efficiencies of a single threshold that are tried."""
-
-_FEW = 10_000
-"""Events of each sample that are tried on."""
-
-_WORTHWHILE = 0.01
-"""Relative gain of background below which thresholds stay where they are."""
-
-_DEVIATIONS = 0.3
-"""What has to be gained more, in standard deviations of the background that is left of the events tried on. Those of a
-difference between two cuts are smaller: most of the events are the same."""
-
-_MOST_ROUNDS = 4
-_SHIFTS = 3
-"""Newton steps towards the signal efficiency."""
-
-_LARGEST_SHIFT = 1.0
-
-_OFF_TARGET = 0.01
-"""Relative difference of the signal efficiency from the one that is wanted, beyond which a candidate is dropped."""
+from .curve import Curve, State
 
 
 def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
@@ -46,27 +26,61 @@ def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
         curve: the problem.
         stages: widths of the soft cuts in the coordinates, each of shape (threshold,).
 
+    Returns:
+        The last state; if the user interrupted, that of the last stage that was done.
+
     Raises:
         OptimizationError: as `Curve.solve`.
     """
-    state = curve.start()
-    for widths in stages:
+    descent = _CurveDescent(curve, stages)
+    interrupted = descend(descent)
+    return dataclasses.replace(descent.states[-1], interrupted=interrupted)
+
+
+class _CurveDescent(AbstractDescent):
+    """All working points through the stages.
+
+    Attributes:
+        states: at the end of each stage.
+    """
+
+    def __init__(self, curve: Curve, widths: Sequence[FloatArray]) -> None:
+        self._curve, self._widths = curve, widths
+        self.states: list[State] = []
+
+    @property
+    def num_stages(self) -> int:
+        """See `AbstractDescent.num_stages`."""
+        return len(self.states)
+
+    def stages(self) -> Iterable[int]:
+        """See `AbstractDescent.stages`."""
+        return range(self.num_stages, len(self._widths))
+
+    def advance(self, stage: int) -> None:
+        """See `AbstractDescent.advance`."""
+        curve, widths = self._curve, self._widths[stage]
+        state = self.states[-1] if self.states else curve.start()
         state = curve.solve_from(state, state.positions, widths)
         may = np.ones(len(state.positions), dtype=bool)
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(curve.tuning.leaps.most_rounds):
             positions = np.where(may[:, None], leap(curve, state, widths), state.positions)
             if np.array_equal(positions, state.positions):
                 break
             state, kept = _follow(curve, state, positions, widths)
             may &= kept
-    return state
+        self.states.append(state)
+
+    def back_to(self, stage: int) -> None:
+        """See `AbstractDescent.back_to`."""
+        self.states = self.states[: stage + 1]
 
 
 def _follow(curve: Curve, before: State, positions: FloatArray, widths: FloatArray) -> tuple[State, NDArray[np.bool_]]:
     """The optimum from other positions, and whether each point did not leap in vain; those that did are put back."""
     leapt = np.any(positions != before.positions, axis=1)
     after = curve.solve_from(before, positions, widths)
-    in_vain = leapt & (after.log_background > before.log_background - 0.5 * _WORTHWHILE)
+    in_vain = leapt & (after.log_background > before.log_background - 0.5 * curve.tuning.leaps.worthwhile)
     if np.any(in_vain):
         after = curve.solve_from(after, np.where(in_vain[:, None], before.positions, after.positions), widths)
     return after, ~in_vain
@@ -74,25 +88,26 @@ def _follow(curve: Curve, before: State, positions: FloatArray, widths: FloatArr
 
 def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
     """Positions of shape (point, threshold), those of a point replaced where a candidate has less background."""
+    options = curve.tuning.leaps
     points, moved, candidates = _candidates(curve, state.positions)
-    efficiencies, events = curve.efficiencies[points], [curve.search.thinned(_FEW).regions[0]] * len(points)
-    tighter, low, high = curve.tighter, curve.search.lower, curve.search.upper
-    for _ in range(_SHIFTS):
+    efficiencies, events = curve.efficiencies[points], [curve.search.subsample(options.events).regions[0]] * len(points)
+    tighter, low, high = curve.tighter, curve.search.space.lower, curve.search.space.upper
+    for _ in range(options.shifts):
         found = curve.points(events, candidates, widths, efficiencies)
         slopes = np.sum(found.signal_slopes * tighter * moved, axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
-            shift = np.clip(-found.excess / slopes, -_LARGEST_SHIFT, _LARGEST_SHIFT)
+            shift = np.clip(-found.excess / slopes, -options.largest_shift, options.largest_shift)
         shift = np.where(np.isfinite(shift), shift, 0.0)
         candidates = np.clip(candidates + shift[:, None] * tighter * moved, low, high)
     found = curve.points(events, candidates, widths, efficiencies)
     # What is missing to the efficiency is paid at the rate of the optimum, which is honest for small differences.
     at_target = found.log_background - state.rates[points] * found.excess
-    at_target = np.where(np.abs(found.excess) < _OFF_TARGET, at_target, np.inf)
+    at_target = np.where(np.abs(found.excess) < options.off_target, at_target, np.inf)
     # What is near is left to the gradient.
-    far = np.max(np.abs(candidates - state.positions[points]), axis=1) > JUMP
+    far = np.max(np.abs(candidates - state.positions[points]), axis=1) > curve.tuning.steps.jump
     positions = state.positions.copy()
     num_background = np.sum(~curve.of_signal[events[0].sample])
-    least = _WORTHWHILE + _DEVIATIONS / np.sqrt(num_background * np.exp(found.log_background))
+    least = options.worthwhile + options.deviations / np.sqrt(num_background * np.exp(found.log_background))
     for point in range(len(positions)):
         mine = np.flatnonzero(points == point)
         best = mine[np.argmin(np.where(far[mine], np.nan_to_num(at_target[mine], nan=np.inf), np.inf))]
@@ -104,7 +119,7 @@ def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
 def _candidates(curve: Curve, positions: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Point of each candidate, which thresholds may be moved, and where they are; of each point itself first."""
     search, size = curve.search, len(positions)
-    places = np.array([search.at_efficiency(e) for e in _EFFICIENCIES])
+    places = np.array([search.space.at_efficiency(e) for e in curve.tuning.leaps.efficiencies])
     points, moved, found = [], [], []
     for point, position in enumerate(positions):
         around = [position, *(positions[i] for i in (point - 1, point + 1) if 0 <= i < size)]

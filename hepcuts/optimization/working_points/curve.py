@@ -24,24 +24,8 @@ from hepcuts.optimization.soft.search import Search
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import loosest_is_low
 
+from .options import DEFAULT_CURVE_TUNING, CurveTuning
 from .program import learn, quadratic_step
-
-_MOST_STEPS = 60
-_MOST_HALVINGS = 8
-_MOST_MOVES = 6
-"""How often, at most, the events within reach are looked for again."""
-
-_LARGEST_STEP = 0.6
-"""Of a threshold, in the coordinates: beyond it the linear model of the efficiency means little."""
-
-_PRECISE = 1e-5
-"""Gain of the mean logarithm of the background below which a step is the last."""
-
-_ON_TARGET = 1e-4
-"""Relative precision of the soft signal efficiency; the hard one is made exact afterwards."""
-
-JUMP = 0.4
-"""Distance of a threshold from the line between its neighbors, in the coordinates, from which on it is a jump."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,6 +60,7 @@ class State:
         log_background: logarithm of the background efficiency, shape (point,).
         converged: whether the last program did.
         num_steps: number of steps so far.
+        interrupted: whether the user ended the search.
     """
 
     positions: FloatArray
@@ -83,6 +68,7 @@ class State:
     log_background: FloatArray
     converged: bool = False
     num_steps: int = 0
+    interrupted: bool = False
 
 
 class Curve:
@@ -93,10 +79,17 @@ class Curve:
         efficiencies: of the signal, increasing, shape (point,).
         smoothness: weight of the mean square of a threshold's second derivative along the axis, against the mean
             logarithm of the background.
+        tuning: the numbers that steer the search.
     """
 
-    def __init__(self, search: Search, efficiencies: FloatArray, smoothness: float) -> None:
-        self.search, self.efficiencies = search, efficiencies
+    def __init__(
+        self,
+        search: Search,
+        efficiencies: FloatArray,
+        smoothness: float,
+        tuning: CurveTuning = DEFAULT_CURVE_TUNING,
+    ) -> None:
+        self.search, self.efficiencies, self.tuning = search, efficiencies, tuning
         axis = scipy.special.ndtri(efficiencies)
         self.shares = shares(axis)
         self._rows, self._amplitudes = second_differences(axis)
@@ -106,12 +99,12 @@ class Curve:
         self.of_signal = np.array([c.signal for c in events.structure.components])
         totals = np.bincount(events.cell, events.weights, minlength=len(self.of_signal))
         self._total = float(totals[self.of_signal].sum()), float(totals[~self.of_signal].sum())
-        self.bend(np.zeros((len(efficiencies), len(search.names))))
+        self.bend(np.zeros((len(efficiencies), len(search.space.names))))
 
     def start(self) -> State:
         """Cuts that each lose the same share of the signal, were they independent."""
-        number = len(self.search.names)
-        positions = [self.search.at_efficiency(float(e) ** (1.0 / number)) for e in self.efficiencies]
+        number = len(self.search.space.names)
+        positions = [self.search.space.at_efficiency(float(e) ** (1.0 / number)) for e in self.efficiencies]
         return State(np.array(positions), np.ones(len(positions)), np.zeros(len(positions)))
 
     def bend(self, positions: FloatArray) -> None:
@@ -119,7 +112,7 @@ class Curve:
 
         For all thresholds: where one begins to take part the others can be looser.
         """
-        smooth = np.all(np.abs(self._amplitudes @ positions) < JUMP, axis=1)
+        smooth = np.all(np.abs(self._amplitudes @ positions) < self.tuning.steps.jump, axis=1)
         self.bent = self._rows[smooth].T @ self._rows[smooth]
 
     def solve(self, state: State, widths: FloatArray) -> State:
@@ -132,13 +125,13 @@ class Curve:
         Raises:
             OptimizationError: a background or signal yield that is not positive at the start.
         """
-        for _ in range(_MOST_MOVES):
+        for _ in range(self.tuning.steps.most_moves):
             near = [self.search.reached(p, widths).regions[0] for p in state.positions]
             boxes = [self.search.box(p, widths) for p in state.positions]
             low, high = (np.array(side) for side in zip(*boxes, strict=True))
             state = self._descend(near, state, (low, high), widths)
-            at_wall = (state.positions <= low) & (low > self.search.lower)
-            at_wall |= (state.positions >= high) & (high < self.search.upper)
+            at_wall = (state.positions <= low) & (low > self.search.space.lower)
+            at_wall |= (state.positions >= high) & (high < self.search.space.upper)
             if not np.any(at_wall):
                 break
         return state
@@ -164,7 +157,7 @@ class Curve:
             efficiencies: that are wanted, shape (point,), or None for those of the curve.
         """
         wanted = self.efficiencies if efficiencies is None else efficiencies
-        step = self.search.problem.relaxation
+        step = self.search.problem.step
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
             passes = list(pool.map(lambda e, p: e.sums(p, widths, step), events, positions))
         sums, slopes = (np.array(parts)[..., 0] for parts in zip(*passes, strict=True))
@@ -190,7 +183,7 @@ class Curve:
         widths: FloatArray,
     ) -> State:
         """Sequential quadratic programs within a box, with the events that it can reach."""
-        positions = state.positions
+        positions, options = state.positions, self.tuning.steps
         now = self.points(events, positions, widths)
         if not now.finite:
             raise OptimizationError(
@@ -199,9 +192,12 @@ class Curve:
             )
         hessians = self.shares[:, None, None] * np.eye(positions.shape[1])
         multipliers, price = -self.shares * state.rates, np.zeros(len(positions))
-        for number in range(_MOST_STEPS):
+        for number in range(options.most_steps):
             gradient = self.shares[:, None] * now.background_slopes + self._pull(positions)
-            room = np.maximum(box[0] - positions, -_LARGEST_STEP), np.minimum(box[1] - positions, _LARGEST_STEP)
+            room = (
+                np.maximum(box[0] - positions, -options.largest_step),
+                np.minimum(box[1] - positions, options.largest_step),
+            )
             constraints = now.excess, now.signal_slopes
             with one_blas_thread(positions.size):
                 step, multipliers = quadratic_step((hessians, self.bent), gradient, constraints, room, multipliers)
@@ -210,18 +206,18 @@ class Curve:
             nearer = np.abs(now.excess) - np.abs(now.excess + np.sum(now.signal_slopes * step, axis=1))
             expected = float(np.sum(gradient * step)) - float(price @ nearer)
             rates = -multipliers / self.shares
-            done = -expected < _PRECISE * self.shares.sum() and np.max(nearer) < _ON_TARGET
+            done = -expected < options.precision * self.shares.sum() and np.max(nearer) < options.on_target
             if done:
                 return State(positions, rates, now.log_background, True, state.num_steps + number)
             found = self._line_search(events, (positions, now), (step, expected), price, widths)
             if found is None:
-                good = bool(np.max(nearer) < 10.0 * _ON_TARGET)
+                good = bool(np.max(nearer) < 10.0 * options.on_target)
                 return State(positions, rates, now.log_background, good, state.num_steps + number)
             there, then = found
             change = self._lagrangian(then, multipliers) - self._lagrangian(now, multipliers)
             learn(hessians, there - positions, change)
             positions, now = there, then
-        return State(positions, rates, now.log_background, False, state.num_steps + _MOST_STEPS)
+        return State(positions, rates, now.log_background, False, state.num_steps + options.most_steps)
 
     def _line_search(
         self,
@@ -234,7 +230,7 @@ class Curve:
         """The first of ever shorter steps that lowers the objective plus the price of missing the efficiencies."""
         (positions, points), (step, expected) = now, direction
         merit = self._penalized(points, positions) + float(price @ np.abs(points.excess))
-        for halving in range(_MOST_HALVINGS):
+        for halving in range(self.tuning.steps.most_halvings):
             there = positions + 0.5**halving * step
             then = self.points(events, there, widths)
             enough = merit + 1e-4 * 0.5**halving * min(expected, 0.0) + 1e-10

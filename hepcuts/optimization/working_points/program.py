@@ -1,15 +1,12 @@
 """One step of the sequential quadratic program: a quadratic model within a box, and what it learns from a step."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hepcuts._core.quadratic import Bowl
 from hepcuts._core.types import FloatArray
 
-_TOUCH = 1e-9
-"""Distance from a wall, slope or step that is none."""
-
-_MOST_SETS = 100
-"""Sets of walls that are tried, at most."""
+_INSIDE = 1e-9
+"""What a target has to be inside of what its box lets it reach; in units of one and of this range. Rounding."""
 
 
 def quadratic_step(
@@ -21,7 +18,7 @@ def quadratic_step(
 ) -> tuple[FloatArray, FloatArray]:
     """Minimum of a quadratic model on the linear model of the constraints, within a box.
 
-    Unknowns that leave the box are put on its walls, and taken off again one by one where they would rather be inside.
+    A constraint that no step within the box can satisfy is satisfied as nearly as one can.
 
     Args:
         model: Hessians of the points, shape (point, threshold, threshold), and the matrix that couples the points,
@@ -29,57 +26,37 @@ def quadratic_step(
         gradient: shape (point, threshold).
         constraints: their values, shape (point,), and slopes, shape (point, threshold).
         box: smallest and largest steps, each of shape (point, threshold).
-        multipliers: kept for a point all of whose thresholds are on walls, shape (point,).
+        multipliers: kept for constraints that cannot be satisfied, shape (point,).
 
     Returns:
         Step, shape (point, threshold), and the constraints' multipliers, shape (point,).
     """
-    (hessians, coupling), (values, slopes_of) = model, constraints
-    size, each = gradient.shape
+    (hessians, coupling), (values, slopes) = model, constraints
+    (low, high), (size, each) = box, gradient.shape
     matrix = np.asarray(np.kron(coupling, np.eye(each)), dtype=np.float64)
-    slopes = np.zeros((size, size * each))
+    rows = np.zeros((size, size * each))
     for point in range(size):
         block = slice(point * each, (point + 1) * each)
         matrix[block, block] += hessians[point]
-        slopes[point, block] = slopes_of[point]
-    low, high, step = box[0].ravel(), box[1].ravel(), np.zeros(size * each)
-    free = np.ones(size * each, dtype=bool)
-    for _ in range(_MOST_SETS):
-        step, found = _on_walls((matrix, gradient.ravel()), (values, slopes), (step, free), multipliers)
-        beyond = np.where(free, np.maximum(low - step, step - high), 0.0)
-        step = np.clip(step, low, high)
-        if np.max(beyond) > _TOUCH:
-            # One of each point: the others may stay inside once it is on its wall.
-            worst = np.arange(size) * each + np.argmax(beyond.reshape(size, each), axis=1)
-            free[worst[beyond[worst] > _TOUCH]] = False
-            continue
-        # What is on a wall that it would leave for less: the worst one is freed.
-        slope = gradient.ravel() + matrix @ step + slopes.T @ found
-        pressed = np.where(free, 0.0, np.where(step <= low, -slope, slope))
-        if np.max(pressed) < _TOUCH:
-            break
-        free[np.argmax(pressed)] = True
-    return step.reshape(size, each), found
-
-
-def _on_walls(
-    model: tuple[FloatArray, FloatArray],
-    constraints: tuple[FloatArray, FloatArray],
-    walls: tuple[FloatArray, NDArray[np.bool_]],
-    multipliers: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Minimum with some unknowns where they are, and the multipliers; those of a point without free ones as given."""
-    (matrix, gradient), (values, slopes), (step, free) = model, constraints, walls
-    inner = slopes[:, free]
-    stuck = ~np.any(np.abs(inner) > _TOUCH, axis=1)
-    inner = np.where(stuck[:, None], 0.0, inner)
-    system = np.block([[matrix[np.ix_(free, free)], inner.T], [inner, np.diag(stuck.astype(float))]])
-    right = -gradient[free] - matrix[np.ix_(free, ~free)] @ step[~free]
-    wanted = np.where(stuck, multipliers, -values - slopes[:, ~free] @ step[~free])
-    solution = np.linalg.solve(system, np.append(right, wanted))
-    moved = step.copy()
-    moved[free] = solution[: free.sum()]
-    return moved, solution[free.sum() :]
+        rows[point, block] = slopes[point]
+    # The steps that change each constraint least and most: beyond them it stays unsatisfied, its point in the corner.
+    least, most = np.where(slopes > 0, low, high), np.where(slopes > 0, high, low)
+    smallest, largest = np.sum(slopes * least, axis=1), np.sum(slopes * most, axis=1)
+    margin = _INSIDE * (1.0 + largest - smallest)
+    over, under = -values < smallest + margin, -values > largest - margin
+    corner, met = np.where(over[:, None], least, most), ~(over | under)
+    loose = met[:, None] | (slopes == 0)
+    low, high = np.where(loose, low, corner), np.where(loose, high, corner)
+    unit, kept = np.eye(size * each), multipliers.copy()
+    found = Bowl(gradient.ravel(), matrix, np.ones(size * each), 0.0).solve(
+        np.vstack([unit, -unit]), np.concatenate([low.ravel(), -high.ravel()]), (rows[met], -values[met])
+    )
+    if found is None:
+        # By rounding: a step that satisfies the constraints, if not the best.
+        share = np.where(met, (-values - smallest) / np.where(met, largest - smallest, 1.0), 0.0)
+        return np.where(met[:, None], least + share[:, None] * (most - least), np.clip(corner, low, high)), kept
+    kept[met] = -found.pulls
+    return np.clip(found.step.reshape(size, each), low, high), kept
 
 
 def learn(hessians: FloatArray, steps: FloatArray, changes: FloatArray) -> None:

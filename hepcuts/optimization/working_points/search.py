@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from hepcuts._core import checks
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
@@ -25,6 +26,7 @@ from hepcuts.samples.sample import Sample, check_samples, hold_out
 from hepcuts.templates.filling import as_selection
 
 from . import Curve, HardCuts, WorkingPoints, efficiencies_of, solve
+from .curve import State
 
 EFFICIENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -35,9 +37,6 @@ WIDTH = 0.12
 SMOOTHNESS = 0.01
 """Weight of the curvature: too little to cost rejection on the same features, enough to gain some where events are
 few."""
-
-_STAGES = (8.0, 4.0, 2.0, 1.0)
-"""Widths of the stages in units of the last."""
 
 
 def working_points(
@@ -72,7 +71,8 @@ def working_points(
             the normal quantile of the efficiency) against the mean logarithm of the background; 0 for none.
         step: the step function of the soft cuts; see `hepcuts.cuts.steps`.
         seed: seed of the split.
-        throw: whether to raise if the search does not converge; otherwise ``success`` and ``message`` tell.
+        throw: whether to raise if the search does not converge; otherwise ``success`` and ``message`` tell. An
+            interrupt (Ctrl-C) ends the search with what its last finished stage found.
 
     Returns:
         Cuts with their efficiencies on training and held-out events.
@@ -99,14 +99,14 @@ def working_points(
     targets = _checked(efficiencies, width=width, smoothness=smoothness)
     training, held_out = hold_out(_bare(samples, chosen), holdout, seed=seed)
     known = find_directions(training, chosen)
-    search = Search(training, Problem(known, figure_of_merit("s_over_sqrt_b"), LBFGS(), find_step(step)))
+    search = Search.of(training, Problem(known, figure_of_merit("s_over_sqrt_b"), LBFGS(), find_step(step)))
     cuts = _hard_cuts(search, training)
     _require_reachable(targets, *cuts.range())
     curve = Curve(search, targets, smoothness)
     own = np.array([known.cuts[cut].width is not None for cut in known.cut_of_threshold])
-    widths = np.where(own, search.widths, width)
-    state = solve(curve, [factor * widths for factor in _STAGES])
-    if throw and not state.converged:
+    widths = np.where(own, search.space.widths, width)
+    state = solve(curve, [factor * widths for factor in curve.tuning.stages])
+    if throw and not (state.converged or state.interrupted):
         raise OptimizationError(
             f"The search for the working points did not converge in {state.num_steps} steps. Use a larger width or "
             "fewer efficiencies, or set throw=False to get what was found."
@@ -123,8 +123,8 @@ def working_points(
         held_out=None if held_out is None else efficiencies_of(held_out, selections),
         positions=positions,
         smoothness=float(smoothness),
-        success=state.converged,
-        message=f"{'converged' if state.converged else 'not converged'} after {state.num_steps} steps",
+        success=state.converged and not state.interrupted,
+        message=_message(state),
         num_steps=state.num_steps,
         seed=None if isinstance(seed, np.random.Generator) else int(seed),
         cuts=cuts,
@@ -139,11 +139,15 @@ def _checked(efficiencies: Sequence[float], *, width: float, smoothness: float) 
         raise InputError(f"efficiencies are {efficiencies!r}; expected numbers between 0 and 1.") from error
     if len(targets) == 0 or not np.all((targets > 0) & (targets < 1)):
         raise InputError(f"efficiencies are {efficiencies}; expected at least one, all between 0 and 1.")
-    if not 0 < width < np.inf:
-        raise InputError(f"width is {width}; expected a positive number of standard deviations, such as {WIDTH}.")
-    if not 0 <= smoothness < np.inf:
-        raise InputError(f"smoothness is {smoothness}; expected a number, 0 or more.")
+    checks.positive("width", width, what=f"a positive number of standard deviations, such as {WIDTH}")
+    checks.amount("smoothness", smoothness)
     return targets
+
+
+def _message(state: State) -> str:
+    """How the search ended."""
+    until_then = "interrupted; until then: " if state.interrupted else ""
+    return f"{until_then}{'converged' if state.converged else 'not converged'} after {state.num_steps} steps"
 
 
 def _bare(samples: Sequence[Sample], selection: Selection) -> list[Sample]:
@@ -161,9 +165,11 @@ def _bare(samples: Sequence[Sample], selection: Selection) -> list[Sample]:
 
 
 def _hard_cuts(search: Search, training: Sequence[Sample]) -> HardCuts:
-    selection = search.selection
-    coordinates = tuple(search.coordinates[cut] for cut in selection.cut_of_threshold)
-    return HardCuts.of(search.regions[0].layout, selection, coordinates, (search.lower, search.upper), training)
+    selection = search.space.selection
+    coordinates = tuple(search.space.coordinates[cut] for cut in selection.cut_of_threshold)
+    return HardCuts.of(
+        search.regions[0].layout, selection, coordinates, (search.space.lower, search.space.upper), training
+    )
 
 
 def _require_reachable(targets: FloatArray, smallest: float, largest: float) -> None:

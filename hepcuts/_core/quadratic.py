@@ -1,4 +1,4 @@
-"""Quadratic programs: the lowest point of a bowl within linear limits."""
+"""Quadratic programs: the lowest point of a bowl within linear limits, some of which may be equalities."""
 
 from typing import NamedTuple
 
@@ -21,11 +21,13 @@ class Program(NamedTuple):
         step: shape (parameter,).
         gain: by how much the quadratic model falls.
         forces: multipliers of the limits, zero or positive, shape (limit,).
+        pulls: multipliers of the equalities, shape (equality,).
     """
 
     step: Values
     gain: float
     forces: Values
+    pulls: Values
 
 
 class Bowl:
@@ -44,8 +46,22 @@ class Bowl:
         self._scale, self._gradient = scale, gradient * scale
         self._matrix = (self._vectors * self._curvatures) @ self._vectors.T
 
-    def solve(self, rows: Values, limits: Values) -> Program | None:
-        """The lowest point with ``rows @ step >= limits``; None if nothing satisfies them."""
+    def solve(self, rows: Values, limits: Values, equalities: tuple[Values, Values] | None = None) -> Program | None:
+        """The lowest point with ``rows @ step >= limits``; None if nothing satisfies them.
+
+        Args:
+            rows: shape (limit, parameter).
+            limits: shape (limit,).
+            equalities: more rows and what they have to be equal to, of shapes (equality, parameter) and (equality,).
+        """
+        if equalities is not None:
+            # An equality is a limit from either side.
+            same, values = equalities
+            found = self.solve(np.vstack([rows, same, -same]), np.concatenate([limits, values, -values]))
+            if found is None:
+                return None
+            above, below = np.split(found.forces[len(limits) :], 2)
+            return found._replace(forces=found.forces[: len(limits)], pulls=above - below)
         rows = rows * self._scale
         length = np.linalg.norm(rows, axis=1)
         if np.any(limits[length == 0] > 0):
@@ -61,7 +77,7 @@ class Bowl:
         # Against a limit the slopes may be large and cancel with the forces; what these hold back moves by the limits.
         along = (self._gradient - unit[active].T @ forces) @ step + forces @ distance[active]
         gain = float(-(along + 0.5 * step @ self._matrix @ step))
-        return Program(step * self._scale, gain, every)
+        return Program(step * self._scale, gain, every, np.zeros(0))
 
     def _active(self, rows: Values, limits: Values) -> NDArray[np.int64] | None:
         """The limits that hold the lowest point; None if they contradict each other.
