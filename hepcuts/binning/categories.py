@@ -9,6 +9,8 @@ import numpy as np
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.evaluation.resampling import AbstractFolds
+from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.objectives import AbstractObjective, AbstractTemplateObjective
 from hepcuts.merit.objectives import objective as find_objective
 from hepcuts.optimization.soft.directions import find_directions
@@ -18,7 +20,6 @@ from hepcuts.templates.filling import as_selection, warn_outside
 
 from .categories_result import Categories
 from .choice import choose
-from .edges import parts_of
 from .fine import Guard
 from .growing import grown, standard_errors
 from .laying import Kind, Plan, divide, lay_out
@@ -45,8 +46,8 @@ def categorize(
     min_background: float = FEW_EVENTS,
     min_expected: float = 1.0,
     fine_bins: int | None = None,
-    folds: int = 5,
-    seed: int = 0,
+    folds: FoldsLike = 5,
+    seed: int | np.random.Generator = 0,
     soft: bool = True,
 ) -> Categories:
     """Find the bins of one or more discriminants, and cuts with them, that optimize an objective of the likelihood.
@@ -75,8 +76,9 @@ def categorize(
         min_expected: least expected number of background events in a category.
         fine_bins: number of quantiles, of equal parts signal and background, along each variable; by default 200 for
             one variable, 100 for two, 50 for more.
-        folds: number of parts for the held-out values, or 0; then `num_bins` has to be given.
-        seed: of the parts.
+        folds: number of parts for the held-out values, or 0; then `num_bins` has to be given. Or a splitter with
+            scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
+        seed: of the parts, or a generator that it is drawn from.
         soft: whether to search with soft edges, too, and not only to move hard ones.
 
     Returns:
@@ -105,8 +107,9 @@ def categorize(
     plan = _plan(samples, discriminants, kind, as_selection(selection), (axis, fine_bins))
     guard = Guard(float(min_background), float(min_expected))
     shape = _shape(num_bins, plan)
-    _check(plan, guard, folds, max_categories, choice=shape is None)
-    lattice = lay_out(samples, plan, parts_of(samples, folds, seed))
+    parts = folds_of(folds, samples, seed=seed)
+    _check(plan, guard, parts, max_categories, choice=shape is None)
+    lattice = lay_out(samples, plan, parts)
     warn_outside(lattice.outside, lattice.structure)
     solver = Solver(lattice, goal, guard)
     smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
@@ -159,13 +162,13 @@ def _of_cuts(plan: Plan) -> Shape:
     return tuple(1 + len(cut.thresholds) for cut in plan.free)
 
 
-def _check(plan: Plan, guard: Guard, folds: int, most: int, *, choice: bool) -> None:
+def _check(plan: Plan, guard: Guard, folds: AbstractFolds | None, most: int, *, choice: bool) -> None:
     if not 2 <= plan.fine_bins <= 2000:
         raise InputError(f"fine_bins is {plan.fine_bins}; expected 2 to 2000.")
-    if folds < 0 or folds == 1 or (folds == 0 and choice):
+    if folds is None and choice:
         raise InputError(
-            f"folds is {folds}; expected at least 2 parts, or 0 if num_bins is given: on the events that choose the "
-            "edges more bins are always better."
+            "folds is 0 and num_bins is not given; on the events that choose the edges more bins are always better. "
+            "Give num_bins, or at least 2 folds."
         )
     if most < 1:
         raise InputError(f"max_categories is {most}; expected at least 1.")

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.evaluation.resampling import AbstractFolds
+from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.gains import Gain
 from hepcuts.merit.gains import gain as find_gain
 from hepcuts.samples.sample import Sample, check_samples
@@ -38,8 +39,8 @@ def bin_edges(
     min_background: float = FEW_EVENTS,
     min_expected: float = 1.0,
     bounds: tuple[float, float] | None = None,
-    folds: int = 5,
-    seed: int = 0,
+    folds: FoldsLike = 5,
+    seed: int | np.random.Generator = 0,
     polish_edges: bool = True,
 ) -> BinningResult:
     """Find the bin edges of one variable with the largest significance of a shape fit.
@@ -66,8 +67,9 @@ def bin_edges(
             is the inverse of the background's relative uncertainty from finite simulation.
         min_expected: least expected number of background events in a bin: asymptotic formulas need some.
         bounds: outermost edges, or None for what takes all events.
-        folds: number of parts for the values on held-out events, or 0; then `num_bins` has to be given.
-        seed: of the parts.
+        folds: number of parts for the values on held-out events, or 0; then `num_bins` has to be given. Or a splitter
+            with scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
+        seed: of the parts, or a generator that it is drawn from.
         polish_edges: whether to move edges to increase the significance of the shape fit.
 
     Returns:
@@ -92,10 +94,10 @@ def bin_edges(
     samples = check_samples(samples)
     gain, guard = find_gain(metric), Guard(float(min_background), float(min_expected))
     most = max_bins if num_bins is None else num_bins
-    _check(most, fine_bins, folds, guard, choice=num_bins is None)
+    parts = folds_of(folds, samples, seed=seed)
+    _check(most, fine_bins, parts, guard, choice=num_bins is None)
     chosen_events, limits = as_selection(selection), _checked_bounds(bounds)
-    parts = parts_of(samples, folds, seed)
-    fine = FineBins.of(samples, variable, selection=chosen_events, bounds=limits, fine_bins=fine_bins, parts=parts)
+    fine = FineBins.of(samples, variable, selection=chosen_events, bounds=limits, fine_bins=fine_bins, folds=parts)
     warn_outside(fine.outside, fine.structure)
     found = candidates(fine, gain, guard, most)
     if len(found) < (num_bins or 1):
@@ -137,15 +139,13 @@ def _of_bins(fine: FineBins, gain: Gain, partition: Partition) -> dict[str, Floa
     }
 
 
-def _check(most: int, fine_bins: int, folds: int, guard: Guard, *, choice: bool) -> None:
+def _check(most: int, fine_bins: int, folds: AbstractFolds | None, guard: Guard, *, choice: bool) -> None:
     if not 1 <= most <= fine_bins <= _MOST or fine_bins < 2:
         raise InputError(
             f"{most} bins were asked for among {fine_bins} fine bins; expected at least 1, and 2 to {_MOST} fine bins, "
             "not fewer than bins."
         )
-    if folds < 0 or folds == 1:
-        raise InputError(f"folds is {folds}; expected 0, or at least 2 parts.")
-    if folds == 0 and choice:
+    if folds is None and choice:
         raise InputError(
             "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
             "bins are always better. Give num_bins, or at least 2 folds."
@@ -165,12 +165,6 @@ def _checked_bounds(bounds: Any) -> tuple[float, float] | None:
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise InputError(f"bounds are {bounds!r}; expected the outermost edges, two finite numbers (low, high).")
     return low, high
-
-
-def parts_of(samples: Sequence[Sample], folds: int, seed: int) -> list[NDArray[np.int64]]:
-    """Part of each event, for each sample shape (event,); variations of an event are in its part."""
-    generator = np.random.default_rng(seed)
-    return [generator.permutation(len(sample)) % max(folds, 1) for sample in samples]
 
 
 def _not_allowed(fine: FineBins, gain: Gain, guard: Guard, number: int, possible: int) -> InputError:

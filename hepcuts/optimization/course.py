@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hepcuts._core import files
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import quietly
@@ -23,7 +24,7 @@ from .feasibility import enforce
 from .jumps import go_on
 from .polish import Polish, polish
 from .solvers import Ending
-from .validation import Validation, Validator
+from .validation import Validation, Validator, parts_of
 from .walk import Walk
 
 _HASTE = 1e-5
@@ -64,7 +65,7 @@ def run(
     samples: Sequence[Sample],
     schedule: tuple[float, ...],
     *,
-    members: Sequence[NDArray[Any]] | None,
+    folds: AbstractFolds | None,
     checkpoint: str | Path | None = None,
 ) -> Outcome:
     """Go through the stages, choose one, polish.
@@ -76,7 +77,7 @@ def run(
         search: with the training events.
         samples: these events.
         schedule: widths of the stages in units of the search's own.
-        members: fold of each event, sample by sample, or None for no cross-validation.
+        folds: of the events, or None for no cross-validation.
         checkpoint: file that is written after each stage, and that a later run of the same problem goes on from.
 
     Raises:
@@ -86,12 +87,12 @@ def run(
     # Quiet when not on a terminal.
     quiet = not sys.stderr.isatty()
     with tqdm.tqdm(total=None, desc="optimizing cuts", unit=" steps", disable=quiet, leave=False) as bar:
-        choose = members is not None and len(schedule) > 1
+        choose = folds is not None and len(schedule) > 1
         walk = Walk(search.hasty(_HASTE) if choose else search, search.start, bar.update)
         validator = None
-        if choose and members is not None:
-            validator = Validator(search, samples, schedule, members=members, report=bar.update)
-        keeper = _Keeper(checkpoint, search, schedule, members)
+        if choose and folds is not None:
+            validator = Validator(search, samples, schedule, folds=folds, report=bar.update)
+        keeper = _Keeper(checkpoint, search, schedule, None if folds is None else parts_of(folds, samples))
         keeper.restore(walk, validator)
         interrupted = False
         try:

@@ -15,30 +15,33 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core import files
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, check_replicas
+from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.evaluation.resampling import hold_out, replicas_of
+from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.histfactory import HistFactory, discovery_significance
 from hepcuts.merit.objectives import AbstractObjective
 from hepcuts.merit.objectives import objective as find_objective
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
-from hepcuts.samples.sample import Sample, check_samples, hold_out
+from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill, quietly
 from hepcuts.templates.workspace import workspace
 
 from .course import Outcome, run
-from .honesty import judged
+from .reliability import bootstrap_and_optimism
 from .result import OptimizationResult
 from .sensitivity import sensitivity
 from .solvers import AbstractSolver
 from .solvers import solver as find_solver
-from .validation import fold_members
+from .validation import folds_of_training
 from .walk import History
 
 STAGES = (5.0, 3.0, 1.8, 1.1, 0.65, 0.4, 0.25)
@@ -56,7 +59,7 @@ def optimize(
     axis: Any = None,
     regions: Iterable[Region] | Region = (),
     holdout: float | None = None,
-    folds: int = 4,
+    folds: FoldsLike = 4,
     seed: int | np.random.Generator = 0,
     min_background: float = 10.0,
     constraints: Mapping[str, float] | None = None,
@@ -88,8 +91,10 @@ def optimize(
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
             is quoted; None to use all events for both, which overstates the result.
-        folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`.
-        seed: seed of the split and of the folds.
+        folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`. Or
+            a splitter with scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every
+            event once.
+        seed: of the events that are held out, of the folds and of the replicas; or a generator that it is drawn from.
         min_background: effective number of simulated background events that the search wants to keep behind the
             cuts. Where it runs out of them the significance grows without limit and means nothing.
         constraints: what there has to be behind the hard cuts on the training events, as in ``{"signal": 5,
@@ -121,9 +126,9 @@ def optimize(
     """
     samples = check_samples(samples)
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
-    generator = np.random.default_rng(seed)
-    training, held_out = hold_out(samples, holdout, seed=generator)
-    goal, walker, replicas = find_objective(objective), find_solver(solver), check_replicas(replicas)
+    seed = as_seed(seed)
+    training, held_out = hold_out(samples, holdout, seed=seed)
+    goal, walker, drawn = find_objective(objective), find_solver(solver), replicas_of(replicas, seed=seed)
     problem = Problem(
         find_directions(training, chosen),
         goal,
@@ -138,14 +143,14 @@ def optimize(
         walker.unit == "variable",
     )
     search = quietly(Search)(training, problem)
-    members = fold_members(training, folds, generator) if folds else None
-    outcome = run(search, training, _schedule(anneal, problem), members=members, checkpoint=checkpoint)
+    parts = folds_of_training(folds, training, seed=seed)
+    outcome = run(search, training, _schedule(anneal, problem), folds=parts, checkpoint=checkpoint)
     history = outcome.walk.history()
     if log is not None:
         files.write_text(log, "\n".join(history.lines()) + "\n")
     events = (training, held_out)
-    judge = functools.partial(judged, problem, events=events, members=members, replicas=replicas, generator=generator)
-    return _result(outcome, history, search, events, judge=judge, throw=throw, seed=seed)
+    assess = functools.partial(bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn)
+    return _result(outcome, history, search, events, assess=assess, throw=throw, seed=seed)
 
 
 def _result(
@@ -154,9 +159,9 @@ def _result(
     search: Search,
     events: tuple[Sequence[Sample], Sequence[Sample] | None],
     *,
-    judge: Callable[..., tuple[Bootstrap | None, Optimism | None]],
+    assess: Callable[..., tuple[Bootstrap | None, Optimism | None]],
     throw: bool,
-    seed: int | np.random.Generator,
+    seed: int,
 ) -> OptimizationResult:
     ending, problem, (training, held_out) = outcome.ending, search.problem, events
     if throw and not ending.success:
@@ -169,7 +174,7 @@ def _result(
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
     sign, validation = problem.goal.sign, outcome.validation
-    spread, optimism = judge(hard, outcome.folds)
+    spread, optimism = assess(hard, outcome.folds)
     widths = search.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(
@@ -190,7 +195,7 @@ def _result(
         validation=None if validation is None else tuple(validation.values.tolist()),
         polish=outcome.polish,
         polish_validated=outcome.polish_validated,
-        seed=None if isinstance(seed, np.random.Generator) else int(seed),
+        seed=seed,
         samples=tuple(training if held_out is None else held_out),
         axis=problem.axis,
         regions=problem.regions,
@@ -218,14 +223,15 @@ def compare_with_single_cuts(
         samples: as in `optimize`.
         selection: as in `optimize`.
         axis: as in `optimize`.
-        options: further arguments of `optimize`; with the same seed the same events are held out. What is said of
+        options: further arguments of `optimize`; with the same seed the same events are held out, also with an equal
+            generator. What is said of
             several cuts together (control regions, constraints, what is fixed or tied) and files are left out.
 
     Returns:
         Description to significance of the profile likelihood, on held-out events if ``holdout`` is given.
     """
-    samples = check_samples(samples)
-    training, held_out = hold_out(samples, options.get("holdout"), seed=options.get("seed", 0))
+    samples, options["seed"] = check_samples(samples), as_seed(options.get("seed", 0))
+    training, held_out = hold_out(samples, options.get("holdout"), seed=options["seed"])
     everything = fill(training if held_out is None else held_out, None, axis=axis)
     found = {"no cut": float(discovery_significance(HistFactory.from_workspace(workspace(everything))))}
     of_all = {"regions", "constraints", "fixed", "tied", "log", "checkpoint"}

@@ -12,6 +12,7 @@ import pandas as pd
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
+from hepcuts.evaluation.resampling import AbstractFolds, replicas_of
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
 
@@ -35,7 +36,7 @@ class ScanResult:
             of many thresholds is not everywhere.
         min_background: least effective number of simulated background events behind the optimum of a figure of merit.
         replicas: number of bootstrap replicas behind the uncertainties.
-        folds: number of parts of the events behind the held-out values.
+        folds: number of parts of the events behind the held-out values, or 0.
         seed: of replicas and parts.
     """
 
@@ -49,8 +50,9 @@ class ScanResult:
     _cumulative: Cumulative
     min_background: float = FEW_EVENTS
     replicas: int = 100
-    folds: int = 5
+    folds: int = 0
     seed: int = 0
+    _parts: AbstractFolds | None = None
     _known_stability: dict[float, Stability] = dataclasses.field(default_factory=dict, init=False)
 
     @property
@@ -142,8 +144,9 @@ class ScanResult:
         """Replicas and folds, evaluated once."""
         if least not in self._known_stability:
             known = [(m, self.values[m.name]) for m in self._metrics if np.any(np.isfinite(self.values[m.name]))]
-            resampler = Resampler(self._cumulative, self.table, known, [s.weights for s in self.samples], least)
-            self._known_stability[least] = resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
+            resampler = Resampler(self._cumulative, self.table, known, self.samples, least)
+            drawn = replicas_of(self.replicas, seed=self.seed)
+            self._known_stability[least] = resampler.run(replicas=drawn, folds=self._parts)
         return self._known_stability[least]
 
     def _statistical_plateau(self, m: AbstractMetric, best: int, context: tuple[Stability, Any]) -> Any:

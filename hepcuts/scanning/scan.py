@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
+from hepcuts.evaluation.resampling import replicas_of
+from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.filling import bins_of, require_columns, structure_of, warn_outside
@@ -35,8 +38,8 @@ def scan(
     punzi_a: float = 5.0,
     min_background: float = FEW_EVENTS,
     replicas: int = 100,
-    folds: int = 5,
-    seed: int = 0,
+    folds: FoldsLike = 5,
+    seed: int | np.random.Generator = 0,
 ) -> ScanResult:
     """Evaluate metrics at every threshold of one cut, hard and exact.
 
@@ -56,8 +59,9 @@ def scan(
         min_background: least effective number of simulated background events behind the optimum of a figure of merit:
             with fewer, it would be where the simulation ends. All values are there nonetheless; 0 to switch it off.
         replicas: number of bootstrap replicas for the uncertainties of the optima, or 0.
-        folds: number of parts for the values on events that did not choose the optimum, or 0.
-        seed: of replicas and parts.
+        folds: number of parts for the values on events that did not choose the optimum, or 0. Or a splitter with
+            scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every event once.
+        seed: of replicas and parts, or a generator that it is drawn from.
 
     Returns:
         Values, optima, a data frame, a figure.
@@ -81,7 +85,11 @@ def scan(
         raise InputError(
             f"A scan takes one hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}; hepcuts.optimize takes more."
         )
-    _check_numbers(min_background, replicas, folds)
+    if not (np.isfinite(min_background) and min_background >= 0):
+        raise InputError(f"min_background is {min_background}; expected a finite number of events, 0 or more.")
+    seed = as_seed(seed)
+    replicas_of(replicas, seed=seed)
+    parts = folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")
     for sample in samples:
         require_columns(sample, Selection([cut]), axis)
@@ -116,8 +124,9 @@ def scan(
         cumulative,
         min_background=float(min_background),
         replicas=replicas,
-        folds=folds,
+        folds=0 if parts is None else parts.size,
         seed=seed,
+        _parts=parts,
     )
 
 
@@ -169,12 +178,3 @@ def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:
             "(window, 2), low below high."
         )
     return np.unique(points, axis=0)
-
-
-def _check_numbers(min_background: float, replicas: int, folds: int) -> None:
-    if not (np.isfinite(min_background) and min_background >= 0):
-        raise InputError(f"min_background is {min_background}; expected a finite number of events, 0 or more.")
-    if replicas < 0 or replicas == 1:
-        raise InputError(f"replicas is {replicas}; expected 0, or at least 2 for a spread.")
-    if folds < 0 or folds == 1:
-        raise InputError(f"folds is {folds}; expected 0, or at least 2 parts.")

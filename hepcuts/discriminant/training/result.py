@@ -44,7 +44,7 @@ class TrainingResult:
         history: all steps. Values of different stages are of different widths and not comparable.
         success: whether no stage of the training failed and the cuts were found.
         message: why the training stopped.
-        seed: of the splits, or None if a generator was given.
+        seed: of the splits, drawn from a generator if one was given.
     """
 
     discriminant: Discriminant
@@ -55,7 +55,7 @@ class TrainingResult:
     history: Sequence[Row]
     success: bool
     message: str
-    seed: int | None
+    seed: int
 
     @property
     def selection(self) -> Selection:

@@ -11,17 +11,19 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
+from hepcuts.evaluation.resampling import hold_out
 from hepcuts.merit.objectives import objective
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import LBFGS
-from hepcuts.samples.sample import Sample, check_samples, hold_out
+from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import as_selection
 
 from . import Curve, HardCuts, WorkingPoints, efficiencies_of, solve
@@ -97,6 +99,7 @@ def working_points(
     if chosen is None:
         raise InputError("Working points need cuts; the selection came as None.")
     targets = _checked(efficiencies, width=width, smoothness=smoothness)
+    seed = as_seed(seed)
     training, held_out = hold_out(_bare(samples, chosen), holdout, seed=seed)
     known = find_directions(training, chosen)
     search = Search(training, Problem(known, objective("s_over_sqrt_b"), LBFGS(), find_step(step)))
@@ -126,7 +129,7 @@ def working_points(
         success=state.converged,
         message=f"{'converged' if state.converged else 'not converged'} after {state.num_steps} steps",
         num_steps=state.num_steps,
-        seed=None if isinstance(seed, np.random.Generator) else int(seed),
+        seed=seed,
         cuts=cuts,
     )
 
@@ -148,16 +151,7 @@ def _checked(efficiencies: Sequence[float], *, width: float, smoothness: float) 
 
 def _bare(samples: Sequence[Sample], selection: Selection) -> list[Sample]:
     """Only what is cut on, without systematic uncertainties."""
-    return [
-        Sample(
-            sample.name,
-            {name: sample.column(name) for name in selection.columns},
-            weights=sample.weights,
-            signal=sample.signal,
-            missing=sample.missing,
-        )
-        for sample in samples
-    ]
+    return [sample.with_columns({name: sample.column(name) for name in selection.columns}, ()) for sample in samples]
 
 
 def _hard_cuts(search: Search, training: Sequence[Sample]) -> HardCuts:
