@@ -439,7 +439,7 @@ def test_moved_edges_are_better_and_none_of_their_neighbors_is():
 
 def test_edges_are_moved_only_if_held_out_events_agree():
     kept, refused = 0, 0
-    for seed in range(4):
+    for seed in range(8):
         result = bin_edges(with_systematics(1000, seed), "x", num_bins=4, fine_bins=40, metric="asimov")
         first, last = result.start, result.best
         if last is first:
