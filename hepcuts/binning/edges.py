@@ -14,6 +14,7 @@ from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.gains import Gain
 from hepcuts.merit.gains import gain as find_gain
 from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.scanning.metrics import metric as figure_of_merit
 from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
 from hepcuts.templates.partitions import Partition
@@ -116,6 +117,7 @@ def bin_edges(
     return BinningResult(
         variable=variable,
         metric=metric,
+        label=figure_of_merit(metric).label,
         best=best,
         start=judged[chosen],
         candidates=judged,

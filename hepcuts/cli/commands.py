@@ -74,7 +74,7 @@ def scan_command(config: Path, output: Path) -> None:
         result.explorer(output / f"{cut.variable}.html")
         with files.atomic_path(output / f"{cut.variable}.csv") as temporary:
             result.to_dataframe().to_csv(temporary, index=False)
-        click.echo(repr(result))
+        click.echo(result.summary().text())
     click.echo(f"Wrote to {output}")
 
 
@@ -86,7 +86,7 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
     """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures."""
     given = configuration.load(config)
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
-    click.echo(repr(result))
+    click.echo(result.summary().text())
     comparison: dict[str, float] = {}
     if compare:
         comparison = compare_with_single_cuts(given.samples, given.selection, **given.optimize)
