@@ -114,11 +114,12 @@ class AbstractFolds(AbstractResampling):
 
     def training(self, number: int, identity: Bits) -> FloatArray:
         """See `AbstractResampling.training`."""
-        return np.asarray(np.where(self.part(identity) == number, 0.0, self.scale))
+        counts: FloatArray = np.where(self.part(identity) == number, 0.0, self.scale)
+        return counts
 
     def test(self, number: int, identity: Bits) -> FloatArray:
         """See `AbstractResampling.test`."""
-        return (self.part(identity) == number).astype(np.float64)
+        return np.asarray(self.part(identity) == number, dtype=np.float64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,11 +195,12 @@ class PoissonReplicas(AbstractResampling):
 
     def training(self, number: int, identity: Bits) -> FloatArray:
         """See `AbstractResampling.training`: the replica."""
-        return self.block([number], identity)[0].astype(np.float64)
+        return np.asarray(self.block([number], identity)[0], dtype=np.float64)
 
     def test(self, number: int, identity: Bits) -> FloatArray:
         """See `AbstractResampling.test`: the events that the replica has not, a share of exp(-1)."""
-        return np.asarray(np.where(self.block([number], identity)[0] == 0, np.e / self.size, 0.0))
+        counts: FloatArray = np.where(self.block([number], identity)[0] == 0, np.e / self.size, 0.0)
+        return counts
 
 
 def _is_at_least_two(number: Any) -> bool:
