@@ -10,7 +10,7 @@ from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.evaluation.resampling import hold_out
 from hepcuts.merit.objectives import objective
 from hepcuts.optimization.landscape import landscape
-from hepcuts.optimization.optimize import compare_with_single_cuts
+from hepcuts.optimization.single_cuts import compare_with_single_cuts
 from hepcuts.optimization.solvers import Adam, GradientDescent
 
 NO_STAT = {"staterror": False}

@@ -18,7 +18,7 @@ from hepcuts.binning import bin_edges
 from hepcuts.evaluation.bootstrap import bootstrap
 from hepcuts.evaluation.resampling import AbstractFolds, Folds, HeldOut, PoissonReplicas, hold_out
 from hepcuts.evaluation.splitters import SplitterFolds, folds_of
-from hepcuts.optimization.optimize import compare_with_single_cuts
+from hepcuts.optimization.single_cuts import compare_with_single_cuts
 
 EVENTS = np.arange(200_000, dtype=np.uint64)
 """Identities that differ by one: what a bad mixing function would show first."""

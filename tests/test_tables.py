@@ -172,6 +172,9 @@ RESULTS = {
     "working_points": lambda samples, _o, _l: hc.working_points(samples, hc.Cut("y<z", ">"), efficiencies=[0.5, 0.8]),
     "bins": lambda samples, _o, _l: hc.bin_edges(samples, "y<z", num_bins=2, folds=2),
     "categories": lambda samples, _o, _l: hc.categorize(samples, ["x", "y<z"], num_bins=2, folds=0, fine_bins=10),
+    "training": lambda samples, _o, _l: hc.train(
+        samples, hc.Cut("d", ">"), hc.discriminant.linear("d", ["x", "y<z"]), objective="bce", holdout=0.5, seed=3
+    ),
     "fit": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data),
     "nuisance": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data).nuisance_parameters,
     "test": lambda _s, _o, likelihood: hc.discovery_test(likelihood),
@@ -241,6 +244,7 @@ FRAMES = {
     "bootstrap": ["profile", "significance"],
     "bins": ["num_bins", "value", "held_out_value", "held_out_uncertainty", "significance", "held_out_significance"],
     "categories": ["x:low", "x:high", "y<z:low", "y<z:high", "signal", "background", "effective_background"],
+    "training": ["stage", "training", "validation"],
     "nuisance": ["prior", "prior_uncertainties", "values", "uncertainties", "pull", "constraint"],
 }  # fmt: skip
 

@@ -43,6 +43,7 @@ class OptimizationResult(Tabular):
         start: thresholds before the optimization, shape (threshold,).
         history: the way.
         success: whether the last stage converged (or did all its steps).
+        interrupted: whether the user did (Ctrl-C); then this is the best until then.
         message: why it stopped.
         num_steps: number of steps in all stages.
         anneal: the stages of widths that were gone through.
@@ -71,6 +72,7 @@ class OptimizationResult(Tabular):
     start: FloatArray
     history: History
     success: bool
+    interrupted: bool
     message: str
     num_steps: int
     anneal: tuple[float, ...]
