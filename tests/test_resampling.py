@@ -41,6 +41,13 @@ def test_splitmix64_gives_the_numbers_of_its_authors() -> None:
     assert [int(counters.numbers(start, position)[0]) for position in range(4)] == expected
 
 
+def test_seeds_are_mixed_as_events_are() -> None:
+    words = [0, 1, 2**63, 2**64 - 1]
+    assert [counters._mixed_word(word) for word in words] == counters.mixed(np.array(words, dtype=np.uint64)).tolist()
+    keys = {counters.key_of(seed, purpose) for seed in (0, 1, -1, 2**64, 2**64 + 1, 2**200) for purpose in (1, 2)}
+    assert len(keys) == 12
+
+
 @pytest.mark.parametrize("position", [0, 1, 99])
 def test_every_bit_is_even_and_independent_of_the_others(position: int) -> None:
     bits = counters.numbers(counters.states(1, counters.FOLDS, EVENTS), position)

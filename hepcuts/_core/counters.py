@@ -59,8 +59,15 @@ def key_of(*words: int) -> int:
         while rest := rest >> 64:
             parts.append(rest & _ALL)
         for part in parts:
-            key = int(mixed(np.array([((key + _GOLDEN) & _ALL) ^ part], dtype=np.uint64))[0])
+            key = _mixed_word(((key + _GOLDEN) & _ALL) ^ part)
     return key
+
+
+def _mixed_word(word: int) -> int:
+    """As `mixed`, of one Python integer."""
+    word = ((word ^ word >> 30) * _FIRST) & _ALL
+    word = ((word ^ word >> 27) * _SECOND) & _ALL
+    return word ^ word >> 31
 
 
 def states(seed: int, purpose: int, identity: Bits) -> Bits:
