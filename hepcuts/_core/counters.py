@@ -11,6 +11,7 @@ that its identity, the seed and the purpose mix to, and its numbers are those of
 
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +86,12 @@ def numbers(start: Bits, position: int) -> Bits:
     return mixed(start + np.uint64((_GOLDEN * (position + 1)) & _ALL))
 
 
+def several(start: Bits, positions: Sequence[int]) -> Bits:
+    """Some of each event's numbers, shape (position, event)."""
+    steps = (np.array(positions, dtype=np.uint64) + np.uint64(1)) * np.uint64(_GOLDEN)
+    return mixed(start + steps[:, None])
+
+
 def below(bits: Bits, fraction: float) -> NDArray[np.bool_]:
     """Whether a number is in the first fraction, of 0 or more and less than 1, of its range."""
     return bits < np.uint64(int(fraction * 2.0**64))
@@ -100,7 +107,7 @@ def poisson(bits: Bits) -> NDArray[np.uint8]:
     """Numbers of a Poisson distribution of mean 1, by the inverse of its cumulative distribution."""
     ends, by_upper_bits = _poisson_tables()
     found: NDArray[np.uint8] = by_upper_bits[bits >> np.uint64(48)]
-    unsure = np.flatnonzero(found == _UNSURE)
+    unsure = np.nonzero(found == _UNSURE)
     found[unsure] = np.searchsorted(ends, bits[unsure], side="right")
     return found
 

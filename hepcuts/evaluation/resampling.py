@@ -33,6 +33,9 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.samples.sample import Sample
 
+_AT_ONCE = 16_384
+"""Random numbers that are drawn at once, if a replica does not need more: so many stay in a processor's cache."""
+
 
 class AbstractResampling(abc.ABC):
     """How often each event counts, number by number of a part or replica.
@@ -189,8 +192,9 @@ class PoissonReplicas(AbstractResampling):
         """How often some events count in some replicas, shape (replica, event); to be used and forgotten."""
         start = counters.states(self.seed, counters.REPLICAS, identity)
         found = np.empty((len(replicas), len(identity)), dtype=np.uint8)
-        for row, replica in enumerate(replicas):
-            found[row] = counters.poisson(counters.numbers(start, replica))
+        step = max(1, _AT_ONCE // max(1, len(identity)))
+        for first in range(0, len(replicas), step):
+            found[first : first + step] = counters.poisson(counters.several(start, replicas[first : first + step]))
         return found
 
     def training(self, number: int, identity: Bits) -> FloatArray:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from .soft_loss import SoftCrossEntropy
 
 _ROWS, _NEAR = 400, 80
 """Rows all over the scan at which replicas are evaluated, and as many more near the optimum of each metric."""
+_DRAWN = 200_000
+"""Events of several replicas that are drawn at once; chosen by hand."""
 _NUMBERS = 4_000_000
 """Yields of replicas that are held at once."""
 _SMALL = 100
@@ -100,22 +102,23 @@ class Resampler:
         places = Places(self.cumulative, self.table.thresholds[rows])
         number = 0 if replicas is None else replicas.size
         slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
-        drawn = (
-            self._counts(replicas, replica)
-            for replica in tqdm.tqdm(range(number), desc="replicas", disable=not slow, leave=False)
-            if replicas is not None
-        )
+        drawn = tqdm.tqdm(self._counts(replicas), total=number, desc="replicas", disable=not slow, leave=False)
         values, best = self._evaluate(rows, places, ((c, c) for c in drawn), self.min_background)
         for metric, of_scan in self._soft:
             values[metric.name], best[metric.name] = self._resample(
-                metric, of_scan, rows, self._factors(lambda identity: _block(replicas, identity))
+                metric, of_scan, rows, self._factors(lambda identity: _block(replicas, identity, range(number)))
             )
         held_out, significance = self._held_out(rows, places, folds)
         chosen = {name: rows[at[at >= 0]] for name, at in best.items()}
         return Stability(rows, values, chosen, held_out, significance)
 
-    def _counts(self, replicas: PoissonReplicas, replica: int) -> Counts:
-        return [replicas.training(replica, sample.identity) for sample in self.samples]
+    def _counts(self, replicas: PoissonReplicas | None) -> Iterator[Counts]:
+        """How often events count, replica by replica; of few events several replicas are drawn at once."""
+        size = 0 if replicas is None else replicas.size
+        step = max(1, _DRAWN // sum(map(len, self.samples)))
+        for some in (range(first, min(first + step, size)) for first in range(0, size, step)):
+            drawn = [_block(replicas, sample.identity, some) for sample in self.samples]
+            yield from ([of_sample[row] for of_sample in drawn] for row in range(len(some)))
 
     def _factors(self, of_identity: Callable[[Bits], FloatArray]) -> Any:
         """By how much weights are multiplied, as a function of the numbers of samples and of events within them."""
@@ -284,11 +287,11 @@ class Resampler:
         return best, known if np.all(best >= 0) else np.nan
 
 
-def _block(replicas: PoissonReplicas | None, identity: Bits) -> FloatArray:
-    """How often events count in each replica, shape (replica, event); there may be none."""
+def _block(replicas: PoissonReplicas | None, identity: Bits, some: range) -> FloatArray:
+    """How often events count in some replicas, shape (replica, event); there may be none."""
     if replicas is None:
         return np.zeros((0, len(identity)))
-    return replicas.block(range(replicas.size), identity).astype(np.float64)
+    return replicas.block(some, identity).astype(np.float64)
 
 
 def _choose(
