@@ -18,8 +18,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
-from hepcuts.merit.objectives import AbstractObjective
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import as_selection
 
@@ -96,7 +95,7 @@ def bootstrap(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut,
     *,
-    objective: str | AbstractObjective | Any = "profile",
+    objective: Given = "profile",
     axis: Any = None,
     regions: Iterable[Region] = (),
     replicas: int = 100,
@@ -107,7 +106,7 @@ def bootstrap(
     Args:
         samples: at least one signal and one background.
         selection: cuts with their thresholds.
-        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.objectives`. A loss of
+        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.registry`. A loss of
             single events is taken to depend on an event by its truth, its weight and whether it passes.
         axis: as in `hepcuts.fill`.
         regions: control regions beside it.
@@ -129,10 +128,8 @@ def bootstrap(
     samples, chosen = check_samples(samples), as_selection(selection)
     if chosen is None:
         raise InputError("The selection is None; expected cuts with all of their thresholds.")
-    drawn = PoissonReplicas(replicas, as_seed(seed))
-    (both,) = Task(samples, find_objective(objective), axis, tuple(regions), drawn).evaluated_with_significance(
-        [SameCuts(chosen)]
-    )
+    task = Task(samples, figure_of_merit(objective), axis, tuple(regions), PoissonReplicas(replicas, as_seed(seed)))
+    (both,) = task.evaluated_with_significance([SameCuts(chosen)])
     return Bootstrap(*both)
 
 
@@ -141,7 +138,7 @@ def optimism(
     selection: Selection,
     chosen: tuple[Sequence[Selection], AbstractFolds],
     *,
-    objective: str | AbstractObjective | Any = "profile",
+    objective: Given = "profile",
     axis: Any = None,
     regions: Iterable[Region] = (),
     replicas: int = 100,
@@ -172,7 +169,7 @@ def optimism(
         >>> found.value > 10 * found.uncertainty
         True
     """
-    samples, goal = check_samples(samples), find_objective(objective)
+    samples, goal = check_samples(samples), figure_of_merit(objective)
     selections, folds = chosen
     task = Task(samples, goal, axis, tuple(regions), PoissonReplicas(replicas, as_seed(seed)))
     training, validated = task.evaluated([SameCuts(selection), CutsOfFolds(tuple(selections), folds)])

@@ -184,22 +184,27 @@ def replicated_yields(
 
 
 def replicated_decisions(
-    samples: Sequence[Sample], cuts: Sequence[AbstractHardCuts], *, replicas: PoissonReplicas | None
+    samples: Sequence[Sample], cuts: Sequence[AbstractHardCuts], *, axis: Any, replicas: PoissonReplicas | None
 ) -> list[FloatArray]:
     """Sums of the weights of events that fail and of those that pass, nominal and in the signal region.
+
+    An event that lies off the axis fails: it is not counted.
 
     Args:
         samples: as in `replicated_yields`.
         cuts: likewise.
+        axis: likewise.
         replicas: likewise.
 
     Returns:
         For each of `cuts` shape (row, sample, 2), rows as in `replicated_yields`.
     """
+    structure = structure_of(samples, axis=axis, channel="signal_region")
     rows = 1 + (0 if replicas is None else replicas.size)
     sums = [np.zeros((len(samples), 2, 2, rows)) for _ in cuts]
     for s, sample in enumerate(samples):
-        passed = [hard.passes(sample.identity, sample.columns, missing=sample.missing) for hard in cuts]
+        _, inside = bins_of(structure, sample.columns, len(sample), missing=sample.missing)
+        passed = [hard.passes(sample.identity, sample.columns, missing=sample.missing) & inside for hard in cuts]
         pieces = [_Piece(found[s], p.astype(np.int64), sample.weights) for found, p in zip(sums, passed, strict=True)]
         _fill(pieces, sample.identity, replicas)
     return [np.moveaxis(found[:, 0], -1, 0) for found in sums]

@@ -4,8 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 
-import tqdm
-
+from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.optimization.soft.search import Search

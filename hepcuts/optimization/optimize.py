@@ -26,8 +26,7 @@ from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.evaluation.resampling import hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
-from hepcuts.merit.objectives import AbstractObjective
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
@@ -52,7 +51,7 @@ def optimize(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut,
     *,
-    objective: str | AbstractObjective | Callable[..., Any] = "profile",
+    objective: Given = "profile",
     solver: str | AbstractSolver = "lbfgs",
     step: str | AbstractStep = "sigmoid",
     anneal: Sequence[float] | None = None,
@@ -81,7 +80,7 @@ def optimize(
             of the signal pass. The direction ``"auto"`` is found from the events. A cut's ``bounds`` limit its
             thresholds. A cut's ``width`` is the width of its soft cut in the units of the variable, in which it is
             then searched, too; by default 0.2 standard deviations of its normal scores.
-        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.objectives`.
+        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.registry`.
         solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.optimization.solvers`.
         step: the step function of the soft cuts; see `hepcuts.cuts.steps`.
         anneal: the widths of the soft cuts, stage by stage, in units of each cut's own; decreasing. By default from
@@ -130,7 +129,7 @@ def optimize(
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
     seed = as_seed(seed)
     training, held_out = hold_out(samples, holdout, seed=seed)
-    goal, walker, drawn = find_objective(objective), find_solver(solver), replicas_of(replicas, seed=seed)
+    goal, walker, drawn = figure_of_merit(objective), find_solver(solver), replicas_of(replicas, seed=seed)
     problem = Problem(
         find_directions(training, chosen),
         goal,

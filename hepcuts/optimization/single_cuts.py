@@ -8,11 +8,11 @@ from hepcuts._core.counters import as_seed
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.evaluation.resampling import hold_out
-from hepcuts.histfactory import HistFactory, discovery_significance
+from hepcuts.histfactory import discovery_significance
 from hepcuts.optimization.optimize import optimize
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import likelihood_of
 
 
 def compare_with_single_cuts(
@@ -95,7 +95,7 @@ def _of_variables(region: Region, names: set[str]) -> Region:
 def _without_cuts(samples: Sequence[Sample], options: Mapping[str, Any]) -> tuple[str, float]:
     training, held_out = hold_out(samples, options.get("holdout"), seed=options["seed"])
     everything = fill(training if held_out is None else held_out, None, axis=options["axis"])
-    return "no cut", float(discovery_significance(HistFactory.from_workspace(workspace(everything))))
+    return "no cut", float(discovery_significance(likelihood_of(everything)))
 
 
 def _with_cuts(samples: Sequence[Sample], cuts: Selection, options: Mapping[str, Any]) -> tuple[str, float]:

@@ -26,7 +26,7 @@ from hepcuts._core.executors import in_threads
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
-from hepcuts.merit.objectives import Part
+from hepcuts.merit.figures import Part
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.soft_events import SoftEvents

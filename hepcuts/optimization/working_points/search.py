@@ -18,7 +18,7 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
 from hepcuts.evaluation.resampling import hold_out
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
@@ -102,7 +102,7 @@ def working_points(
     seed = as_seed(seed)
     training, held_out = hold_out(_bare(samples, chosen), holdout, seed=seed)
     known = find_directions(training, chosen)
-    search = Search(training, Problem(known, objective("s_over_sqrt_b"), LBFGS(), find_step(step)))
+    search = Search(training, Problem(known, figure_of_merit("s_over_sqrt_b"), LBFGS(), find_step(step)))
     cuts = _hard_cuts(search, training)
     _require_reachable(targets, *cuts.range())
     curve = Curve(search, targets, smoothness)
