@@ -96,8 +96,7 @@ def bin_edges(num_fine: int, num_bins: int) -> Measurement:
     signal = hc.Sample("s", {"x": generator.normal(1, 1, 20_000)}, weights=np.full(20_000, 0.003), signal=True)
     background = hc.Sample("b", {"x": generator.normal(0, 1, 20_000)}, weights=np.full(20_000, 0.03))
     samples = [signal, background]
-    parts = [np.zeros(len(sample), dtype=np.int64) for sample in samples]
-    fine = FineBins.of(samples, "x", selection=None, bounds=None, fine_bins=num_fine, parts=parts)
+    fine = FineBins.of(samples, "x", selection=None, bounds=None, fine_bins=num_fine, folds=None)
 
     def search() -> Any:
         return best_partitions(fine.gains(figure_of_merit("asimov").gain, Guard(10.0, 1.0)), num_bins)

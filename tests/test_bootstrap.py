@@ -12,7 +12,8 @@ from hepcuts._core.errors import InputError
 from hepcuts.cuts.regions import Region
 from hepcuts.evaluation.bootstrap import bootstrap, optimism
 from hepcuts.evaluation.presentation import drop_one, rounded
-from hepcuts.evaluation.replicas import HardCuts, replicated_yields
+from hepcuts.evaluation.replicas import SameCuts, replicated_yields
+from hepcuts.evaluation.resampling import Folds, PoissonReplicas
 from hepcuts.histfactory import HistFactory, referee
 from hepcuts.merit.classification import LOG_LOSS_EPSILON
 from hepcuts.samples.datasets import ManyFeatures
@@ -58,7 +59,7 @@ def brute_force(samples, selection, formula, *, replicas: int, seed: int = 99) -
 def test_row_zero_is_the_events_themselves(axis, weighted):
     samples, region = make_samples(weighted=weighted), Region("control", inverted=["x"])
     structures, ((signal, control),) = replicated_yields(
-        samples, [HardCuts((CUTS,))], axis=axis, regions=[region], replicas=3, generator=np.random.default_rng(1)
+        samples, [SameCuts(CUTS)], axis=axis, regions=[region], replicas=PoissonReplicas(3, 1)
     )
     for structure, found, expected in zip(
         structures,
@@ -76,7 +77,7 @@ def test_replicas_have_the_moments_of_poisson_counts(weighted):
     """Sums of w n have variance sum w^2, and skewness sum w^3 / (sum w^2)^(3/2), whether or not drawn together."""
     samples = make_samples(weighted=weighted)
     _, ((found,),) = replicated_yields(
-        samples, [HardCuts((CUTS,))], axis=None, regions=(), replicas=20_000, generator=np.random.default_rng(2)
+        samples, [SameCuts(CUTS)], axis=None, regions=(), replicas=PoissonReplicas(20_000, 2)
     )
     for number, weights in enumerate(passing(samples, CUTS)):
         drawn = np.asarray(found.values)[1:, 0, number, 0]
@@ -94,11 +95,10 @@ def test_an_event_counts_as_often_in_all_regions_and_variations():
     samples = make_samples()
     _, ((signal, same),) = replicated_yields(
         samples,
-        [HardCuts((CUTS,))],
+        [SameCuts(CUTS)],
         axis=None,
         regions=[Region("same")],
-        replicas=2000,
-        generator=np.random.default_rng(3),
+        replicas=PoissonReplicas(2000, 3),
     )
     np.testing.assert_allclose(signal.values, same.values, rtol=1e-12)
     # Behind shifted cuts some more events pass; the others count as often as behind the nominal ones.
@@ -137,7 +137,7 @@ def test_significances_of_replicas_are_those_of_pyhf():
     samples, region = make_samples(), Region("control", inverted=["x"])
     found = bootstrap(samples, CUTS, regions=[region], replicas=4, seed=5)
     structures, (yields,) = replicated_yields(
-        samples, [HardCuts((CUTS,))], axis=None, regions=[region], replicas=4, generator=np.random.default_rng(5)
+        samples, [SameCuts(CUTS)], axis=None, regions=[region], replicas=PoissonReplicas(4, 5)
     )
     for row, value in enumerate([found.significance.value, *found.significance.replicas]):
         templates = [
@@ -156,7 +156,7 @@ def test_other_statistics_of_the_likelihood_are_those_of_each_replicas_model(nam
     samples, goal = make_samples(), figure_of_merit(name)
     found = bootstrap(samples, CUTS, objective=name, replicas=3, seed=6).objective
     (structure,), ((yields,),) = replicated_yields(
-        samples, [HardCuts((CUTS,))], axis=None, regions=(), replicas=3, generator=np.random.default_rng(6)
+        samples, [SameCuts(CUTS)], axis=None, regions=(), replicas=PoissonReplicas(3, 6)
     )
     for row, value in enumerate([found.value, *found.replicas]):
         templates = Templates(structure, Yields(yields.values[row], yields.variances[row]), np.zeros(2))
@@ -254,8 +254,9 @@ def test_optimism_against_brute_force():
     samples = make_samples()
     chosen = [hc.Cut("x", ">", t) & hc.Cut("y", "<", 1.5) for t in (0.5, 1.1, 0.9)]
     rng = np.random.default_rng(9)
-    members = [rng.integers(0, 3, len(sample)) for sample in samples]
-    found = optimism(samples, CUTS, (chosen, members), objective="s_over_sqrt_b", replicas=3000, seed=10)
+    folds = Folds(3, seed=9)
+    members = [folds.part(sample.identity) for sample in samples]
+    found = optimism(samples, CUTS, (chosen, folds), objective="s_over_sqrt_b", replicas=3000, seed=10)
 
     def sums(sample, member, counts):
         masks = np.stack([selection.mask(sample.columns) for selection in chosen])
@@ -276,10 +277,9 @@ def test_optimism_against_brute_force():
 
 def test_optimism_of_a_loss_is_positive_where_training_looks_better():
     samples = make_samples()
-    members = [np.arange(len(sample)) % 2 for sample in samples]
     loose = hc.Selection([hc.Cut("x", ">", -3.0)])
     tight = hc.Selection([hc.Cut("x", ">", 2.0)])
-    found = optimism(samples, tight, ([loose, tight], members), objective="bce", replicas=20)
+    found = optimism(samples, tight, ([loose, tight], Folds(2)), objective="bce", replicas=20)
     assert found.sign == -1
     assert found.training.value < found.validated.value
     assert found.value > 0

@@ -14,6 +14,7 @@ from hepcuts.discriminant.training import preparation
 from hepcuts.discriminant.training.layout import Laid
 from hepcuts.discriminant.training.losses import Classification, EndToEnd
 from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.evaluation.resampling import hold_out
 from hepcuts.optimization.solvers import Adam
 
 FEATURES = ("x", "y", "z")
@@ -293,8 +294,7 @@ def test_the_result_is_what_its_parts_say():
     """The quoted significance, once more by hand from the held-out events' score."""
     samples = normal(9, [1.0, 1.0], size=2000)
     result = hc.train(samples, hc.Cut("d", ">"), linear("d", ["x", "y"]), objective="asimov", holdout=0.5, seed=3)
-    generator = np.random.default_rng(3)
-    held_out = [sample.split(0.5, seed=generator)[1] for sample in samples]
+    _, held_out = hold_out(samples, 0.5, seed=3)
     again = evaluate(result.samples(held_out), result.selection)
     assert again.significance == pytest.approx(result.significance, rel=1e-12)
     assert result.significance != result.optimization.training.significance

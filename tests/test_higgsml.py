@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import hepcuts as hc
 from hepcuts.cli import configuration
 from hepcuts.cli.commands import main
+from hepcuts.evaluation.resampling import hold_out
 from hepcuts.histfactory import referee
 from hepcuts.templates.cumulative import distinct_thresholds
 
@@ -33,9 +34,7 @@ def job(higgsml, tmp_path_factory):
 
 def halves(given):
     """Training and held-out half, as the search split them."""
-    generator = np.random.default_rng(given.optimize["seed"])
-    parts = [sample.split(1.0 - given.optimize["holdout"], seed=generator) for sample in given.samples]
-    return [first for first, _ in parts], [second for _, second in parts]
+    return hold_out(given.samples, given.optimize["holdout"], seed=given.optimize["seed"])
 
 
 def significance(samples, selection) -> float:

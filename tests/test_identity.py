@@ -328,8 +328,9 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path, monkeypatch):
 
 def test_equal_seeds_are_equal_problems(tmp_path):
     path = tmp_path / "cuts.json"
-    first = run(checkpoint=path, seed=3, holdout=0.5)
-    assert run(checkpoint=path, seed=np.random.default_rng(3), holdout=0.5).thresholds == first.thresholds
+    first = run(checkpoint=path, seed=np.random.default_rng(3), holdout=0.5)
+    for same in (np.random.default_rng(3), first.seed):  # a generator is turned into one integer
+        assert run(checkpoint=path, seed=same, holdout=0.5).thresholds == first.thresholds
 
 
 def test_an_objective_that_cannot_be_told_from_others_gets_no_checkpoint(tmp_path):

@@ -29,6 +29,7 @@ from hepcuts import (
 )
 from hepcuts._core.errors import InputError
 from hepcuts.cuts.steps import Sigmoid
+from hepcuts.evaluation.resampling import Folds
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.filling import structure_of
 from hepcuts.templates.resampled import Places
@@ -112,8 +113,7 @@ def test_held_out_value_by_brute_force(cut: Any) -> None:
         seed=seed,
         min_background=3.0,
     )
-    rng = np.random.default_rng(seed)
-    parts = [rng.permutation(len(s)) % folds for s in samples]
+    parts = [Folds(folds, seed).part(s.identity) for s in samples]
 
     def yields(threshold: Any, keep: Any) -> list[float]:
         masks = [passes(cut, s.columns["x"], threshold) & keep(p) for s, p in zip(samples, parts, strict=True)]

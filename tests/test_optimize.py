@@ -7,6 +7,7 @@ import hepcuts as hc
 from hepcuts import counting
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.evaluation.resampling import hold_out
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.landscape import landscape
 from hepcuts.optimization.single_cuts import compare_with_single_cuts
@@ -195,8 +196,7 @@ def test_the_significance_is_quoted_on_events_that_did_not_choose_the_cuts(held_
     result, _ = held_out_result
     assert result.significance == result.held_out.significance
     assert "held-out" in repr(result)
-    generator = np.random.default_rng(4)
-    second = [sample.split(0.5, seed=generator)[1] for sample in two_dimensional()]
+    _, second = hold_out(two_dimensional(), 0.5, seed=4)
     again = evaluate(second, result.selection)
     assert again.significance == pytest.approx(result.significance, rel=1e-9)
 

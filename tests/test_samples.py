@@ -253,12 +253,11 @@ def test_split_is_a_partition_that_keeps_the_yield(size: int, fraction: float, s
     x = np.arange(float(size))
     jes = HistoSys("jes", up=Variation({"x": x + 0.25}, np.full(size, 3.0)), down={"x": x - 0.25})
     sample = Sample("tt", {"x": x}, weights=np.full(size, 2.0), modifiers=[jes, NormSys("n", 1.1, 0.9)], signal=True)
-    if not 0 < round(size * fraction) < size:
-        with pytest.raises(InputError, match="leaves one part without events"):
-            sample.split(fraction, seed=seed)
+    try:
+        halves = sample.split(fraction, seed=seed)
+    except InputError as error:
+        assert "leaves one part without events" in str(error)  # noqa: PT017 (whether it does, the seed says)
         return
-    halves = sample.split(fraction, seed=seed)
-    assert len(halves[0]) == round(size * fraction)
     # Every event in exactly one part.
     np.testing.assert_array_equal(np.sort(np.concatenate([h.columns["x"] for h in halves])), x)
     for half in halves:
@@ -279,12 +278,24 @@ def test_split_depends_on_the_seed_and_takes_a_generator() -> None:
     sample = Sample("tt", {"x": np.arange(100.0)})
     first = sample.split(0.5, seed=1)[0].columns["x"]
     assert not np.array_equal(first, sample.split(0.5, seed=2)[0].columns["x"])
-    np.testing.assert_array_equal(first, sample.split(0.5, seed=np.random.default_rng(1))[0].columns["x"])
+    drawn, again = (sample.split(0.5, seed=np.random.default_rng(1))[0].columns["x"] for _ in range(2))
+    np.testing.assert_array_equal(drawn, again)
+    with pytest.raises(InputError, match="seed is 'a'; expected a whole number"):
+        sample.split(0.5, seed="a")
 
 
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5, 1.5, 0.01], ids=str)
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.8])
+def test_each_event_is_in_the_first_part_with_the_probability_that_was_asked_for(fraction: float) -> None:
+    sizes = np.array([len(Sample("tt", {"x": np.zeros(400)}).split(fraction, seed=seed)[0]) for seed in range(400)])
+    # 160 000 events know a probability to sqrt(p (1 - p) / 160 000), a binomial spread to 3.5 %.
+    assert sizes.mean() / 400 == pytest.approx(fraction, abs=4 * np.sqrt(fraction * (1 - fraction) / 160_000))
+    assert sizes.std() == pytest.approx(np.sqrt(400 * fraction * (1 - fraction)), rel=0.15)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5, 1.5, np.nan, 1e-9], ids=str)
 def test_split_refuses_a_part_without_events(fraction: float) -> None:
-    with pytest.raises(InputError, match=r"leaves one part without events; choose a fraction between 0 and 1"):
+    match = "leaves one part without events" if fraction == 1e-9 else "expected one between 0 and 1"
+    with pytest.raises(InputError, match=match):
         Sample("tt", {"x": X}).split(fraction, seed=1)
 
 

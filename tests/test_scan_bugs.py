@@ -52,9 +52,9 @@ def test_weights_that_cancel_have_no_efficiency() -> None:
 
 
 def test_if_all_events_are_in_one_part_nothing_is_held_out() -> None:
-    samples = [Sample("s", {"x": [2.0]}, signal=True), Sample("b", {"x": [1.0]})]
+    samples = [Sample("s", {"x": [2.0]}, signal=True, identity=[7]), Sample("b", {"x": [1.0]}, identity=[7])]
     result = scan(samples, Cut("x", ">", width=1.0), metrics=["bce_soft"], folds=3, replicas=0)
-    # One event of each sample: both are in part 0, and the other parts hold nothing that could choose.
+    # One event of each sample: both are in one part, and the other parts hold nothing that could choose.
     assert np.isnan(result.optimum("bce_soft").held_out)
 
 

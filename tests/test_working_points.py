@@ -12,6 +12,7 @@ import scipy.special
 import hepcuts as hc
 from hepcuts import plotting
 from hepcuts._core.errors import InputError, OptimizationError, SampleError
+from hepcuts.evaluation.resampling import hold_out
 from hepcuts.optimization.working_points.curve import second_differences, shares
 from hepcuts.optimization.working_points.program import learn, quadratic_step
 from hepcuts.samples.datasets import ManyFeatures, many_features
@@ -156,8 +157,7 @@ class TestEfficiencies:
     def test_held_out_events_did_not_choose(self):
         samples = many_features(2, seed=1, num_signal=4000, num_background=4000)
         points = hc.working_points(samples, above(2), efficiencies=[0.2, 0.5], seed=4)
-        generator = np.random.default_rng(4)
-        parts = [sample.split(0.5, seed=generator) for sample in samples]
+        parts = list(zip(*hold_out(samples, 0.5, seed=4), strict=True))
         for number, selection in enumerate(points.selections):
             for half, found in ((0, points.training), (1, points.held_out)):
                 signal, background = (np.mean(selection.mask(part[half].columns)) for part in parts)

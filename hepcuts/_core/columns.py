@@ -96,7 +96,7 @@ def is_missing(values: FloatArray, missing: float | None) -> NDArray[np.bool_]:
     return np.equal(values, missing) | (in_32_bits != missing and np.equal(values, in_32_bits))
 
 
-def _raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
+def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
     """Columns of a mapping, a data frame or a structured array as a plain dict."""
     if isinstance(data, Mapping):
         pairs = list(data.items())
@@ -126,7 +126,7 @@ def _raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
 def checked_columns(data: ColumnsLike, sample: str, missing: float | None) -> Columns:
     columns = {
         name: read_column(values, sample=sample, column=name, missing=missing, hint=MISSING_HINT)
-        for name, values in _raw_columns(data, sample).items()
+        for name, values in raw_columns(data, sample).items()
     }
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:

@@ -9,6 +9,8 @@ from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.evaluation.resampling import AbstractFolds
+from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given, figure_of_merit
@@ -19,7 +21,6 @@ from hepcuts.templates.filling import as_selection, warn_outside
 
 from .categories_result import Categories
 from .choice import choose
-from .edges import parts_of
 from .fine import Guard
 from .growing import grown, standard_errors
 from .laying import Kind, Plan, divide, lay_out
@@ -47,8 +48,8 @@ def categorize(
     min_background: float = FEW_EVENTS,
     min_expected: float = 1.0,
     fine_bins: int | None = None,
-    folds: int = 5,
-    seed: int = 0,
+    folds: FoldsLike = 5,
+    seed: int | np.random.Generator = 0,
     soft: bool = True,
 ) -> Categories:
     """Find the bins of one or more discriminants, and cuts with them, that optimize an objective of the likelihood.
@@ -77,8 +78,9 @@ def categorize(
         min_expected: least expected number of background events in a category.
         fine_bins: number of quantiles, of equal parts signal and background, along each variable; by default 200 for
             one variable, 100 for two, 50 for more.
-        folds: number of parts for the held-out values, or 0; then `num_bins` has to be given.
-        seed: of the parts.
+        folds: number of parts for the held-out values, or 0; then `num_bins` has to be given. Or a splitter with
+            scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
+        seed: of the parts, or a generator that it is drawn from.
         soft: whether to search with soft edges, too, and not only to move hard ones.
 
     Returns:
@@ -106,10 +108,11 @@ def categorize(
         raise InputError(f"The objective {figure.name!r} is a loss of single events; choose one of the templates.")
     plan = _plan(samples, discriminants, kind, as_selection(selection), (axis, fine_bins))
     guard = Guard(min_background, min_expected)
-    seed, most = checks.count("seed", seed), checks.count("max_categories", max_categories, least=1)
+    most = checks.count("max_categories", max_categories, least=1)
     shape = _shape(num_bins, plan)
-    folds = _checked_folds(folds, choice=shape is None)
-    lattice = lay_out(samples, plan, parts_of(samples, folds, seed))
+    parts = folds_of(folds, samples, seed=seed)
+    _check_choice(parts, choice=shape is None)
+    lattice = lay_out(samples, plan, parts)
     warn_outside(lattice.outside, lattice.structure)
     solver = Solver(lattice, figure, guard, totals_of(samples))
     smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
@@ -165,14 +168,12 @@ def _of_cuts(plan: Plan) -> Shape:
     return tuple(1 + len(cut.thresholds) for cut in plan.free)
 
 
-def _checked_folds(folds: int, *, choice: bool) -> int:
-    found = checks.folds(folds)
-    if choice and found == 0:
+def _check_choice(folds: AbstractFolds | None, *, choice: bool) -> None:
+    if choice and folds is None:
         raise InputError(
             "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
             "bins are always better. Give num_bins, or at least 2 folds."
         )
-    return found
 
 
 def _result(

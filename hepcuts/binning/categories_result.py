@@ -169,15 +169,7 @@ class Categories(Tabular):
             else:
                 modifiers.append(one)
         number = self.numbers(sample.columns, missing=sample.missing).astype(np.float64)
-        return Sample(
-            sample.name,
-            {**sample.columns, COLUMN: number},
-            weights=sample.weights,
-            signal=sample.signal,
-            modifiers=modifiers,
-            missing=sample.missing,
-            staterror=sample.staterror,
-        )
+        return sample.with_columns({**sample.columns, COLUMN: number}, modifiers)
 
     @property
     def templates(self) -> tuple[Templates, ...]:

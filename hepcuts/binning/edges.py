@@ -4,12 +4,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hepcuts._core import checks
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.evaluation.resampling import AbstractFolds
+from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.gains import Gain
 from hepcuts.merit.registry import FIGURES, Given, figure_of_merit
@@ -39,8 +40,8 @@ def bin_edges(
     min_background: float = FEW_EVENTS,
     min_expected: float = 1.0,
     bounds: tuple[float, float] | None = None,
-    folds: int = 5,
-    seed: int = 0,
+    folds: FoldsLike = 5,
+    seed: int | np.random.Generator = 0,
     polish_edges: bool = True,
 ) -> BinningResult:
     """Find the bin edges of one variable with the largest significance of a shape fit.
@@ -68,8 +69,9 @@ def bin_edges(
             is the inverse of the background's relative uncertainty from finite simulation.
         min_expected: least expected number of background events in a bin: asymptotic formulas need some.
         bounds: outermost edges, or None for what takes all events.
-        folds: number of parts for the values on held-out events, or 0; then `num_bins` has to be given.
-        seed: of the parts.
+        folds: number of parts for the values on held-out events, or 0; then `num_bins` has to be given. Or a splitter
+            with scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
+        seed: of the parts, or a generator that it is drawn from.
         polish_edges: whether to move edges to increase the significance of the shape fit.
 
     Returns:
@@ -95,11 +97,10 @@ def bin_edges(
     figure, guard = figure_of_merit(metric), Guard(min_background, min_expected)
     gain = _gain_of(figure)
     most = checks.count(*(("max_bins", max_bins) if num_bins is None else ("num_bins", num_bins)), least=1)
-    folds, seed = checks.folds(folds), checks.count("seed", seed)
-    _check(most, checks.count("fine_bins", fine_bins, least=2), folds, choice=num_bins is None)
+    parts = folds_of(folds, samples, seed=seed)
+    _check(most, checks.count("fine_bins", fine_bins, least=2), parts, choice=num_bins is None)
     chosen_events, limits = as_selection(selection), _checked_bounds(bounds)
-    parts = parts_of(samples, folds, seed)
-    fine = FineBins.of(samples, variable, selection=chosen_events, bounds=limits, fine_bins=fine_bins, parts=parts)
+    fine = FineBins.of(samples, variable, selection=chosen_events, bounds=limits, fine_bins=fine_bins, folds=parts)
     warn_outside(fine.outside, fine.structure)
     found = candidates(fine, gain, guard, most)
     if len(found) < (num_bins or 1):
@@ -151,13 +152,13 @@ def _of_bins(fine: FineBins, gain: Gain, partition: Partition) -> dict[str, Floa
     }
 
 
-def _check(most: int, fine_bins: int, folds: int, *, choice: bool) -> None:
+def _check(most: int, fine_bins: int, folds: AbstractFolds | None, *, choice: bool) -> None:
     if not most <= fine_bins <= _MOST:
         raise InputError(
             f"{most} bins were asked for among {fine_bins} fine bins; expected at least 1, and 2 to {_MOST} fine bins, "
             "not fewer than bins."
         )
-    if folds == 0 and choice:
+    if folds is None and choice:
         raise InputError(
             "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
             "bins are always better. Give num_bins, or at least 2 folds."
@@ -174,12 +175,6 @@ def _checked_bounds(bounds: Any) -> tuple[float, float] | None:
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise InputError(f"bounds are {bounds!r}; expected the outermost edges, two finite numbers (low, high).")
     return low, high
-
-
-def parts_of(samples: Sequence[Sample], folds: int, seed: int) -> list[NDArray[np.int64]]:
-    """Part of each event, for each sample shape (event,); variations of an event are in its part."""
-    generator = np.random.default_rng(seed)
-    return [generator.permutation(len(sample)) % max(folds, 1) for sample in samples]
 
 
 def _not_allowed(fine: FineBins, gain: Gain, guard: Guard, number: int, possible: int) -> InputError:

@@ -13,6 +13,7 @@ from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import EmptySelectionError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
+from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.merit.gains import Gain
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import bins_of, blocks, structure_of
@@ -108,7 +109,7 @@ class FineBins:
         selection: Selection | None,
         bounds: tuple[float, float] | None,
         fine_bins: int,
-        parts: Sequence[NDArray[np.int64]],
+        folds: AbstractFolds | None,
     ) -> "FineBins":
         """Lay out the events.
 
@@ -118,7 +119,7 @@ class FineBins:
             selection: which events, or None for all.
             bounds: outermost edges, or None for what takes all events.
             fine_bins: number of quantiles.
-            parts: part of each event, for each sample shape (event,).
+            folds: the parts, or None for one part.
 
         Raises:
             EmptySelectionError: no signal, or no background, is left within the bounds.
@@ -130,7 +131,7 @@ class FineBins:
         ]
         edges = fine_edges([e[:5] for e in events], [s.signal for s in samples], bounds, fine_bins)
         structure = structure_of(samples, axis=hist.axis.Variable(edges, name=variable), channel="signal_region")
-        size, count = len(edges) - 1, 1 + max(int(part.max(initial=0)) for part in parts)
+        size, count = len(edges) - 1, 1 if folds is None else folds.size
         shape = (count, len(structure.variations), len(samples), size)
         values, variances, outside = np.zeros(shape), np.zeros(shape), np.zeros(len(samples))
         for variation, s, _, passed, weights, columns in events:
@@ -138,7 +139,7 @@ class FineBins:
             if variation == 0:
                 outside[s] = weights[passed & ~inside].sum()
             here = passed & inside
-            cell = parts[s][here] * size + bins[here]
+            cell = (0 if folds is None else folds.part(samples[s].identity[here])) * size + bins[here]
             for target, power in ((values, 1), (variances, 2)):
                 sums = np.bincount(cell, weights[here] ** power, minlength=count * size)
                 target[:, variation, s] = sums.reshape(count, size)

@@ -11,6 +11,7 @@ from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
+from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import bins_of, blocks, require_columns, structure_of
 from hepcuts.templates.lattice import Block, FineAxis, Lattice
@@ -82,13 +83,13 @@ class Events:
     lost: float
 
 
-def lay_out(samples: Sequence[Sample], plan: Plan, parts: Sequence[NDArray[np.int64]]) -> Lattice:
+def lay_out(samples: Sequence[Sample], plan: Plan, folds: AbstractFolds | None) -> Lattice:
     """Lay out the events.
 
     Args:
         samples: at least one signal and one background.
         plan: along which axes.
-        parts: part of each event, for each sample shape (event,).
+        folds: the parts, or None for one part.
 
     Raises:
         SampleError: a column is missing.
@@ -103,7 +104,7 @@ def lay_out(samples: Sequence[Sample], plan: Plan, parts: Sequence[NDArray[np.in
         cell, index, weights = [], [], []
         for one in events:
             rows = one.block == number
-            part = parts[one.sample][one.origin[rows]]
+            part = 0 if folds is None else folds.part(samples[one.sample].identity[one.origin[rows]])
             cell.append(((part * cells[0] + one.variation) * cells[1] + one.sample) * cells[2] + one.observable[rows])
             index.append(np.stack([axes[a].index(one.values[a, rows]) for a in group]))
             weights.append(one.weights[rows])
@@ -114,7 +115,7 @@ def lay_out(samples: Sequence[Sample], plan: Plan, parts: Sequence[NDArray[np.in
     outside = np.zeros(len(samples))
     for one in events:
         outside[one.sample] += one.lost if one.variation == 0 else 0.0
-    return Lattice(axes, tuple(found), structure, outside, 1 + max(int(part.max(initial=0)) for part in parts))
+    return Lattice(axes, tuple(found), structure, outside, 1 if folds is None else folds.size)
 
 
 def events_of(samples: Sequence[Sample], plan: Plan, structure: Structure) -> list[Events]:

@@ -195,15 +195,8 @@ class Discriminant:
             raise InputError(
                 f"Sample {sample.name!r} has a column {self.name!r} already; give the discriminant another name."
             )
-        return Sample(
-            sample.name,
-            {**sample.columns, self.name: self.apply(sample.columns, missing=sample.missing)},
-            weights=sample.weights,
-            signal=sample.signal,
-            modifiers=[self._varied(sample, modifier) for modifier in sample.modifiers],
-            missing=sample.missing,
-            staterror=sample.staterror,
-        )
+        columns = {**sample.columns, self.name: self.apply(sample.columns, missing=sample.missing)}
+        return sample.with_columns(columns, [self._varied(sample, modifier) for modifier in sample.modifiers])
 
     def _varied(self, sample: Sample, modifier: Modifier) -> Modifier:
         """The modifier with the score among its varied columns, where a feature is."""

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hepcuts._core import checks
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import AbstractCut, Selection
@@ -23,8 +22,9 @@ from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import as_selection
 
-from .replicas import HardCuts
+from .replicas import CutsOfFolds, SameCuts
 from .replicated import Replicated, Task
+from .resampling import AbstractFolds, PoissonReplicas
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -58,7 +58,7 @@ class Optimism:
 
     Attributes:
         training: the objective on the events that chose the cuts.
-        validated: in the cross-validation, each event behind cuts that it did not choose.
+        validated: in the cross-validation, each event after cuts that it did not choose.
         sign: +1 if larger is better, -1 for a loss.
     """
 
@@ -128,15 +128,15 @@ def bootstrap(
     samples, chosen = check_samples(samples), as_selection(selection)
     if chosen is None:
         raise InputError("The selection is None; expected cuts with all of their thresholds.")
-    task = Task(samples, figure_of_merit(objective), axis, tuple(regions), checks.replicas(replicas, none=False))
-    (both,) = task.evaluated_with_significance([HardCuts((chosen,))], checks.seed(seed))
+    task = Task(samples, figure_of_merit(objective), axis, tuple(regions), PoissonReplicas(replicas, as_seed(seed)))
+    (both,) = task.evaluated_with_significance([SameCuts(chosen)])
     return Bootstrap(*both)
 
 
 def optimism(
     samples: Iterable[Sample],
     selection: Selection,
-    folds: tuple[Sequence[Selection], Sequence[NDArray[Any]]],
+    chosen: tuple[Sequence[Selection], AbstractFolds],
     *,
     objective: Given = "profile",
     axis: Any = None,
@@ -149,8 +149,7 @@ def optimism(
     Args:
         samples: the events that chose the cuts.
         selection: these cuts.
-        folds: for each fold the cuts that the other folds chose, and for each sample the fold of each of its events,
-            shape (event,).
+        chosen: for each fold the cuts that the other folds chose, and the folds.
         objective: as in `bootstrap`.
         axis: likewise.
         regions: likewise.
@@ -163,16 +162,15 @@ def optimism(
 
     Example:
         >>> import hepcuts as hc
+        >>> from hepcuts.evaluation.resampling import Folds
         >>> samples = hc.datasets.scenario("exp10-gauss30x1", seed=1)
         >>> tight, loose = (hc.Selection(hc.Cut("x", ">", t)) for t in (28.0, 20.0))
-        >>> members = [np.arange(len(sample)) % 2 for sample in samples]
-        >>> found = optimism(samples, tight, ([tight, loose], members), objective="asimov")
+        >>> found = optimism(samples, tight, ([tight, loose], Folds(2)), objective="asimov")
         >>> found.value > 10 * found.uncertainty
         True
     """
     samples, goal = check_samples(samples), figure_of_merit(objective)
-    selections, members = folds
-    task = Task(samples, goal, axis, tuple(regions), checks.replicas(replicas, none=False))
-    of_folds = HardCuts(tuple(selections), tuple(members))
-    training, validated = task.evaluated([HardCuts((selection,)), of_folds], checks.seed(seed))
+    selections, folds = chosen
+    task = Task(samples, goal, axis, tuple(regions), PoissonReplicas(replicas, as_seed(seed)))
+    training, validated = task.evaluated([SameCuts(selection), CutsOfFolds(tuple(selections), folds)])
     return Optimism(training, validated, goal.sign)

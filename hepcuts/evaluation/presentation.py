@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core import checks
+from hepcuts._core.counters import Bits, as_seed
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import Columns, FloatArray
@@ -21,8 +22,9 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import as_selection
 from hepcuts.templates.templates import Structure, Yields
 
-from .replicas import HardCuts, replicated_yields
+from .replicas import AbstractHardCuts, SameCuts, replicated_yields
 from .replicated import fitted_significances
+from .resampling import PoissonReplicas
 
 _STEPS = (1.0, 2.0, 2.5, 5.0)
 """Presentable thresholds are multiples of these, times a power of ten."""
@@ -115,7 +117,7 @@ def drop_one(
     axis: Any = None,
     regions: Iterable[Region] = (),
     replicas: int = 100,
-    seed: int = 0,
+    seed: int | np.random.Generator = 0,
 ) -> DropOneTable:
     """Which cuts matter: the significance without each of them, the others where they are.
 
@@ -146,13 +148,11 @@ def drop_one(
         >>> [row.matters for row in table.rows]
         [True, False]
     """
-    replicas, seed = checks.replicas(replicas, none=False), checks.count("seed", seed)
+    drawn = PoissonReplicas(replicas, as_seed(seed))
+    replicas = drawn.size
     samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
-    behind = [_Without((chosen,), left_out=variable) for variable in (None, *chosen.variables)]
-    generator = np.random.default_rng(seed)
-    structures, yields = replicated_yields(
-        samples, behind, axis=axis, regions=regions, replicas=replicas, generator=generator
-    )
+    behind = [_CutsWithout(chosen, left_out=variable) for variable in (None, *chosen.variables)]
+    structures, yields = replicated_yields(samples, behind, axis=axis, regions=regions, replicas=drawn)
     values = np.empty((len(behind), 1 + replicas))
     channels = [_channels(hard, regions) for hard in behind]
     for some in sorted(set(channels)):
@@ -177,32 +177,38 @@ def _complete(selection: Selection | AbstractCut) -> Selection:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Without(HardCuts):
+class _CutsWithout(AbstractHardCuts):
     """Hard cuts without the one on a variable, in all regions.
 
     Attributes:
+        selection: with all cuts.
         left_out: the variable, or None.
     """
 
-    left_out: str | None = None
+    selection: Selection
+    left_out: str | None
+
+    @property
+    def first(self) -> Selection:
+        """See `AbstractHardCuts.first`."""
+        return self.selection
 
     def passes(
         self,
-        sample: int,  # noqa: ARG002 (the same cuts for all of them)
+        identity: Bits,  # noqa: ARG002 (the same cuts for all of them)
         columns: Columns,
         *,
         missing: float | None,
         region: Region | None = None,
     ) -> NDArray[np.bool_]:
-        """As `HardCuts.passes`."""
-        (full,) = self.selections
-        of_region = full if region is None else region.selection(full)
+        """See `AbstractHardCuts.passes`."""
+        of_region = self.selection if region is None else region.selection(self.selection)
         kept = [cut.passes(columns, missing=missing) for cut in of_region.cuts if cut.variable != self.left_out]
         everything = np.ones(len(next(iter(columns.values()))), dtype=bool)
         return np.asarray(np.logical_and.reduce([everything, *kept]))
 
 
-def _channels(hard: _Without, regions: Sequence[Region]) -> tuple[int, ...]:
+def _channels(hard: _CutsWithout, regions: Sequence[Region]) -> tuple[int, ...]:
     """Which channels there are without a cut: the signal region, and control regions that do not invert it."""
     return (0, *(number for number, region in enumerate(regions, start=1) if hard.left_out not in region.inverted))
 
@@ -261,14 +267,8 @@ def rounded(
     samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
 
     def significances(selections: Sequence[Selection]) -> FloatArray:
-        structures, yields = replicated_yields(
-            samples,
-            [HardCuts((one,)) for one in selections],
-            axis=axis,
-            regions=regions,
-            replicas=0,
-            generator=np.random.default_rng(0),
-        )
+        cuts = [SameCuts(one) for one in selections]
+        structures, yields = replicated_yields(samples, cuts, axis=axis, regions=regions, replicas=None)
         return fitted_significances(structures, [_stacked(channel) for channel in zip(*yields, strict=True)])
 
     thresholds = np.array(chosen.thresholds, dtype=np.float64)

@@ -1,11 +1,10 @@
-"""Yields of replicas of the events behind hard cuts: what a bootstrap needs of the events.
+"""Yields of the events after hard cuts, and of bootstrap replicas of them.
 
-A replica counts each event as often as a Poisson distribution of mean 1 says, in all regions and variations alike. The
-number of simulated events is thus random, as in a staterror. Events that nothing tells apart, of one weight and in the
-same bins, are drawn together: how often any of n events is drawn is a Poisson number of mean n. With equal weights, a
-million events cost no more than ten.
+A replica counts each event as often as `hepcuts.evaluation.resampling.PoissonReplicas` says, in all regions and
+variations alike.
 """
 
+import abc
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +13,9 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
+from hepcuts._core.counters import Bits
 from hepcuts._core.errors import InputError
+from hepcuts._core.executors import in_threads
 from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
@@ -22,37 +23,102 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import bins_of, blocks, require_columns, structure_of
 from hepcuts.templates.templates import Structure, Yields
 
-_NUMBERS = 4_000_000
-"""Random numbers that are held at once."""
+from .resampling import AbstractFolds, PoissonReplicas
+
+_NUMBERS = 1_000_000
+"""How often events count in replicas: so many numbers are held at once by each thread. Chosen by hand, some caches."""
+
+
+class AbstractHardCuts(abc.ABC):
+    """Cuts with all of their thresholds, which may differ from event to event."""
+
+    @property
+    @abc.abstractmethod
+    def first(self) -> Selection:
+        """The selection, of several the first: all cut on the same columns."""
+
+    @abc.abstractmethod
+    def passes(
+        self, identity: Bits, columns: Columns, *, missing: float | None, region: Region | None = None
+    ) -> NDArray[np.bool_]:
+        """Which events pass, in the signal region (None) or in another, shape (event,)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class HardCuts:
-    """Hard cuts, the same for all events or for each part of them its own.
+class SameCuts(AbstractHardCuts):
+    """The same cuts for all events.
 
     Attributes:
-        selections: one, or one for each part.
-        members: part of each event, sample by sample, each of shape (event,); None if there is one selection.
+        selection: with thresholds.
+    """
+
+    selection: Selection
+
+    def __post_init__(self) -> None:
+        require_thresholds(self.selection)
+
+    @property
+    def first(self) -> Selection:
+        """See `AbstractHardCuts.first`."""
+        return self.selection
+
+    def passes(
+        self,
+        identity: Bits,  # noqa: ARG002 (the same for all of them)
+        columns: Columns,
+        *,
+        missing: float | None,
+        region: Region | None = None,
+    ) -> NDArray[np.bool_]:
+        """See `AbstractHardCuts.passes`."""
+        return _region(self.selection, region).mask(columns, missing=missing)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class CutsOfFolds(AbstractHardCuts):
+    """For the events of each fold the cuts that the others chose.
+
+    Attributes:
+        selections: with thresholds, one for each fold.
+        folds: which event is in which fold.
     """
 
     selections: tuple[Selection, ...]
-    members: tuple[NDArray[Any], ...] | None = None
+    folds: AbstractFolds
 
     def __post_init__(self) -> None:
         for selection in self.selections:
-            if None in selection.thresholds:
-                raise InputError(f"A threshold of {selection} is not set; a bootstrap wants cuts with all of them.")
+            require_thresholds(selection)
+        if len(self.selections) != self.folds.size:
+            raise InputError(f"{len(self.selections)} selections came for {self.folds.size} folds; expected one each.")
+
+    @property
+    def first(self) -> Selection:
+        """See `AbstractHardCuts.first`."""
+        return self.selections[0]
 
     def passes(
-        self, sample: int, columns: Columns, *, missing: float | None, region: Region | None = None
+        self, identity: Bits, columns: Columns, *, missing: float | None, region: Region | None = None
     ) -> NDArray[np.bool_]:
-        """Which events of a sample pass, in the signal region (None) or in another, shape (event,)."""
-        selections = self.selections if region is None else [region.selection(s) for s in self.selections]
-        masks = [selection.mask(columns, missing=missing) for selection in selections]
-        if self.members is None:
-            return masks[0]
-        part = self.members[sample]
-        return np.asarray(np.stack(masks)[part, np.arange(len(part))])
+        """See `AbstractHardCuts.passes`."""
+        part, passed = self.folds.part(identity), np.zeros(len(identity), dtype=bool)
+        for number, selection in enumerate(self.selections):
+            passed |= (part == number) & _region(selection, region).mask(columns, missing=missing)
+        return passed
+
+
+def _region(selection: Selection, region: Region | None) -> Selection:
+    return selection if region is None else region.selection(selection)
+
+
+def require_thresholds(selection: Selection) -> None:
+    """Raise if a threshold is not set.
+
+    Raises:
+        InputError: it is not.
+    """
+    if None in selection.thresholds:
+        raise InputError(f"A threshold of {selection} is not set; expected cuts with all of their thresholds.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -69,32 +135,30 @@ class _Piece:
     bins: NDArray[np.int64]
     weights: FloatArray
 
-    def fill(self) -> None:
-        """Sum up the events themselves, where there are no replicas."""
-        inside = np.flatnonzero(self.bins >= 0)
-        bins, weights = self.bins[inside], self.weights[inside]
-        for row, power in enumerate((1, 2)):
-            self.sums[row, :, 0] += np.bincount(bins, weights**power, minlength=self.sums.shape[1])
+    def sums_of(self, events: NDArray[np.int64], times: FloatArray) -> FloatArray:
+        """The sums of some events, each of which counts so many times, shape (event, row)."""
+        bins, weights = self.bins[events], self.weights[events]
+        inside = np.flatnonzero(bins >= 0)
+        at, shape = (bins[inside], inside), (self.sums.shape[1], len(events))
+        return np.stack([scipy.sparse.csr_array((weights[inside] ** p, at), shape=shape) @ times for p in (1, 2)])
 
 
 def replicated_yields(
     samples: Sequence[Sample],
-    cuts: Sequence[HardCuts],
+    cuts: Sequence[AbstractHardCuts],
     *,
     axis: Any,
     regions: Sequence[Region],
-    replicas: int,
-    generator: np.random.Generator,
+    replicas: PoissonReplicas | None,
 ) -> tuple[list[Structure], list[list[Yields]]]:
-    """Hard yields of the events and of replicas of them, which are the same behind all cuts.
+    """Hard yields of the events and of replicas of them, which are the same for all cuts.
 
     Args:
         samples: checked samples.
         cuts: any number of hard cuts of the signal region.
         axis: of the signal region.
         regions: further regions.
-        replicas: number of replicas.
-        generator: of the random numbers; those of one sample do not depend on the others.
+        replicas: None for none.
 
     Returns:
         The structure of each region, the signal region first; and for each of `cuts` the yields of each region, of
@@ -102,28 +166,25 @@ def replicated_yields(
     """
     channels = [("signal_region", axis, None), *((r.name, r.axis, r) for r in regions)]
     structures = [structure_of(samples, axis=along, channel=name) for name, along, _ in channels]
-    sums = [[np.zeros((2, *_shape(structure), 1 + replicas)) for structure in structures] for _ in cuts]
+    rows = 1 + (0 if replicas is None else replicas.size)
+    sums = [[np.zeros((2, *_shape(structure), rows)) for structure in structures] for _ in cuts]
     pieces: list[list[_Piece]] = [[] for _ in samples]
     for number, (structure, (_, along, region)) in enumerate(zip(structures, channels, strict=True)):
         for variation, s, columns, weights, sample in blocks(samples, structure):
-            require_columns(sample, cuts[0].selections[0], along)
+            require_columns(sample, cuts[0].first, along)
             bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
             for of_cuts, hard in zip(sums, cuts, strict=True):
-                passed = hard.passes(s, columns, missing=sample.missing, region=region) & inside
-                piece = _Piece(of_cuts[number][:, variation, s], np.where(passed, bins, -1), weights)
-                if replicas:
-                    pieces[s].append(piece)
-                else:
-                    piece.fill()
-    for mine, stream in zip(pieces, generator.spawn(len(samples)), strict=True):
-        _fill(mine, replicas, stream)
+                passed = hard.passes(sample.identity, columns, missing=sample.missing, region=region) & inside
+                pieces[s].append(_Piece(of_cuts[number][:, variation, s], np.where(passed, bins, -1), weights))
+    for mine, sample in zip(pieces, samples, strict=True):
+        _fill(mine, sample.identity, replicas)
     return structures, [
         [_completed(structure, found) for structure, found in zip(structures, of_cuts, strict=True)] for of_cuts in sums
     ]
 
 
 def replicated_decisions(
-    samples: Sequence[Sample], cuts: Sequence[HardCuts], *, axis: Any, replicas: int, generator: np.random.Generator
+    samples: Sequence[Sample], cuts: Sequence[AbstractHardCuts], *, axis: Any, replicas: PoissonReplicas | None
 ) -> list[FloatArray]:
     """Sums of the weights of events that fail and of those that pass, nominal and in the signal region.
 
@@ -134,18 +195,18 @@ def replicated_decisions(
         cuts: likewise.
         axis: likewise.
         replicas: likewise.
-        generator: likewise.
 
     Returns:
         For each of `cuts` shape (row, sample, 2), rows as in `replicated_yields`.
     """
     structure = structure_of(samples, axis=axis, channel="signal_region")
-    sums = [np.zeros((len(samples), 2, 2, 1 + replicas)) for _ in cuts]
-    for s, (sample, stream) in enumerate(zip(samples, generator.spawn(len(samples)), strict=True)):
+    rows = 1 + (0 if replicas is None else replicas.size)
+    sums = [np.zeros((len(samples), 2, 2, rows)) for _ in cuts]
+    for s, sample in enumerate(samples):
         _, inside = bins_of(structure, sample.columns, len(sample), missing=sample.missing)
-        passed = [hard.passes(s, sample.columns, missing=sample.missing) & inside for hard in cuts]
+        passed = [hard.passes(sample.identity, sample.columns, missing=sample.missing) & inside for hard in cuts]
         pieces = [_Piece(found[s], p.astype(np.int64), sample.weights) for found, p in zip(sums, passed, strict=True)]
-        _fill(pieces, replicas, stream)
+        _fill(pieces, sample.identity, replicas)
     return [np.moveaxis(found[:, 0], -1, 0) for found in sums]
 
 
@@ -158,35 +219,17 @@ def _completed(structure: Structure, sums: FloatArray) -> Yields:
     return Yields(*(np.moveaxis(np.asarray(a), -1, 0) for a in (complete.values, complete.variances)))
 
 
-def _fill(pieces: Sequence[_Piece], replicas: int, generator: np.random.Generator) -> None:
-    """Sum up the weights of one sample, all pieces with the same random numbers."""
-    if not pieces:
-        return
+def _fill(pieces: Sequence[_Piece], identity: Bits, replicas: PoissonReplicas | None) -> None:
+    """Sum up the weights of one sample, whose events count in all pieces alike; block by block of events."""
     somewhere = np.flatnonzero(np.any([piece.bins >= 0 for piece in pieces], axis=0))
-    first, alike = _kinds([column[somewhere] for piece in pieces for column in (piece.weights, piece.bins)])
-    kinds = somewhere[first]
-    for part in np.array_split(np.arange(len(kinds)), 1 + len(kinds) * (1 + replicas) // _NUMBERS):
-        times = np.empty((len(part), 1 + replicas))
-        times[:, 0] = alike[part]
-        times[:, 1:] = generator.poisson(alike[part, None], (len(part), replicas))
-        for piece in pieces:
-            bins, weights = piece.bins[kinds[part]], piece.weights[kinds[part]]
-            inside = np.flatnonzero(bins >= 0)
-            shape = (piece.sums.shape[1], len(part))
-            for row, power in enumerate((1, 2)):
-                matrix = scipy.sparse.csr_array((weights[inside] ** power, (bins[inside], inside)), shape=shape)
-                piece.sums[row] += matrix @ times
+    drawn = 0 if replicas is None else replicas.size
 
+    def sums_of(events: NDArray[np.int64]) -> list[FloatArray]:
+        times = np.ones((len(events), 1 + drawn))
+        if replicas is not None:
+            times[:, 1:] = replicas.block(range(drawn), identity[events]).T
+        return [piece.sums_of(events, times) for piece in pieces]
 
-def _kinds(columns: Sequence[NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Events that agree in all columns: the first of each kind, and how many there are; each of shape (kind,)."""
-    size = len(columns[0])
-    kind = np.zeros(size, dtype=np.int64)
-    for column in columns:
-        values, number = np.unique(column, return_inverse=True)
-        known, kind = np.unique(kind * len(values) + number, return_inverse=True)
-        if 2 * len(known) > size:
-            # Hardly two are alike.
-            return np.arange(size), np.ones(size, dtype=np.int64)
-    _, first, alike = np.unique(kind, return_index=True, return_counts=True)
-    return first, alike
+    for found in in_threads(sums_of, np.array_split(somewhere, 1 + len(somewhere) * (1 + drawn) // _NUMBERS)):
+        for piece, sums in zip(pieces, found, strict=True):
+            piece.sums[...] += sums

@@ -1,4 +1,4 @@
-"""Objectives and significances in replicas of the events, behind hard cuts; all likelihoods fitted side by side."""
+"""Objectives and significances in replicas of the events, after hard cuts; all likelihoods fitted side by side."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,7 +17,8 @@ from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.templates import Structure, Yields
 
-from .replicas import HardCuts, replicated_decisions, replicated_yields
+from .replicas import AbstractHardCuts, replicated_decisions, replicated_yields
+from .resampling import PoissonReplicas
 
 _CENTRAL = (0.15865525393145707, 0.8413447460685429)
 """Quantiles of a normal distribution one standard deviation below and above its mean."""
@@ -83,66 +84,57 @@ class Task:
         goal: the objective.
         axis: of the signal region.
         regions: further regions.
-        replicas: their number.
+        replicas: of the events.
     """
 
     samples: tuple[Sample, ...]
     goal: AbstractFigureOfMerit
     axis: Any
     regions: tuple[Region, ...]
-    replicas: int
+    replicas: PoissonReplicas
 
-    def evaluated(self, cuts: Sequence[HardCuts], seed: int | np.random.Generator) -> list[Replicated]:
-        """The objective behind each of some cuts, all with the same replicas."""
-        generator = np.random.default_rng(seed)
-        structures, found = self._yields(cuts, generator)
+    def evaluated(self, cuts: Sequence[AbstractHardCuts]) -> list[Replicated]:
+        """The objective after each of some cuts, all with the same replicas."""
+        structures, found = self._yields(cuts)
         values = [fitted_significances(structures, y) for y in found] if self._is_fitted else None
-        return self._objectives(cuts, structures, found, values, generator)
+        return self._objectives(cuts, structures, found, values)
 
-    def evaluated_with_significance(
-        self, cuts: Sequence[HardCuts], seed: int | np.random.Generator
-    ) -> list[tuple[Replicated, Replicated]]:
+    def evaluated_with_significance(self, cuts: Sequence[AbstractHardCuts]) -> list[tuple[Replicated, Replicated]]:
         """The objective, and the discovery significance, of which it may be a copy under its own name."""
-        generator = np.random.default_rng(seed)
-        structures, found = self._yields(cuts, generator)
+        structures, found = self._yields(cuts)
         fitted = [fitted_significances(structures, yields) for yields in found]
         significances = [Replicated("significance", float(z[0]), z[1:]) for z in fitted]
         values = fitted if self._is_fitted else None
-        return list(zip(self._objectives(cuts, structures, found, values, generator), significances, strict=True))
+        return list(zip(self._objectives(cuts, structures, found, values), significances, strict=True))
 
     @property
     def _is_fitted(self) -> bool:
         """Whether the objective is the significance itself."""
         return self.goal.is_significance
 
-    def _yields(
-        self, cuts: Sequence[HardCuts], generator: np.random.Generator
-    ) -> tuple[list[Structure], list[list[Yields]]]:
-        return replicated_yields(
-            self.samples, cuts, axis=self.axis, regions=self.regions, replicas=self.replicas, generator=generator
-        )
+    def _yields(self, cuts: Sequence[AbstractHardCuts]) -> tuple[list[Structure], list[list[Yields]]]:
+        return replicated_yields(self.samples, cuts, axis=self.axis, regions=self.regions, replicas=self.replicas)
 
     def _objectives(
         self,
-        cuts: Sequence[HardCuts],
+        cuts: Sequence[AbstractHardCuts],
         structures: Sequence[Structure],
         yields: Sequence[Sequence[Yields]],
         values: Sequence[FloatArray] | None,
-        generator: np.random.Generator,
     ) -> list[Replicated]:
         """The objective, of values that are known already or else found here."""
         if values is None and isinstance(self.goal, AbstractEventFigure):
-            values = self._losses(cuts, generator)
+            values = self._losses(cuts)
         elif values is None:
             totals = totals_of(self.samples)
             values = [_values(self.goal, structures, of_cuts, totals) for of_cuts in yields]
         return [Replicated(self.goal.name, float(z[0]), z[1:]) for z in values]
 
-    def _losses(self, cuts: Sequence[HardCuts], generator: np.random.Generator) -> list[FloatArray]:
+    def _losses(self, cuts: Sequence[AbstractHardCuts]) -> list[FloatArray]:
         """A loss of decisions, from the weights of what fails and what passes; another loss has no replicas."""
         if not isinstance(self.goal, AbstractDecisionLoss):
-            return [np.full(1 + self.replicas, np.nan) for _ in cuts]
-        sums = replicated_decisions(self.samples, cuts, axis=self.axis, replicas=self.replicas, generator=generator)
+            return [np.full(1 + self.replicas.size, np.nan) for _ in cuts]
+        sums = replicated_decisions(self.samples, cuts, axis=self.axis, replicas=self.replicas)
         signal = np.array([sample.signal for sample in self.samples])
         found = []
         for of_cuts in sums:

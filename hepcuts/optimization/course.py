@@ -2,11 +2,9 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import Ending
 from hepcuts.samples.sample import Sample
@@ -55,7 +53,7 @@ def run(
     samples: Sequence[Sample],
     schedule: tuple[float, ...],
     *,
-    members: Sequence[NDArray[Any]] | None,
+    folds: AbstractFolds | None,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Go through the stages, choose one, polish.
@@ -67,7 +65,7 @@ def run(
         search: with the training events.
         samples: these events.
         schedule: widths of the stages in units of the search's own.
-        members: fold of each event, sample by sample, or None for no cross-validation.
+        folds: of the events, or None for no cross-validation.
         checkpoint: written after each stage, and what a later run of the same problem goes on from.
 
     Raises:
@@ -75,12 +73,12 @@ def run(
         OptimizationError: the objective has no finite value at the start, or constraints cannot be fulfilled.
     """
     with progress("optimizing cuts") as bar:
-        choose = members is not None and len(schedule) > 1
+        choose = folds is not None and len(schedule) > 1
         walked = search.coarse(search.tuning.anneal.coarse_precision) if choose else search
         walk = Walk(walked, search.space.start, bar.update)
         validator = None
-        if choose and members is not None:
-            validator = Validator(search, samples, schedule, members=members, report=bar.update)
+        if choose and folds is not None:
+            validator = Validator(search, samples, schedule, folds=folds, report=bar.update)
         _restore(checkpoint, walk, validator)
 
         def keep(stage: int) -> None:

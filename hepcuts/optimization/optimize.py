@@ -7,7 +7,6 @@ value, the significance of the profile likelihood, pyhf's own confirmation, and,
 all of it on events that did not choose the cuts.
 """
 
-import copy
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core import checks, files
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
@@ -24,21 +24,23 @@ from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.evaluation.resampling import hold_out, replicas_of
+from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
-from hepcuts.samples.sample import Sample, check_samples, hold_out
+from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import quietly
 
 from .checkpoint import Checkpoint
 from .course import Outcome, run
-from .honesty import judged
 from .options import DEFAULT_TUNING, Tuning
+from .reliability import bootstrap_and_optimism
 from .result import OptimizationResult
 from .sensitivity import sensitivity
 from .solvers import AbstractSolver
-from .validation import fold_members
+from .validation import folds_of_training
 from .walk import History
 
 
@@ -53,7 +55,7 @@ def optimize(
     axis: Any = None,
     regions: Iterable[Region] | Region = (),
     holdout: float | None = None,
-    folds: int = 4,
+    folds: FoldsLike = 4,
     seed: int | np.random.Generator = 0,
     min_background: float = 10.0,
     constraints: Mapping[str, float] | None = None,
@@ -86,8 +88,10 @@ def optimize(
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
             is quoted; None to use all events for both, which overstates the result.
-        folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`.
-        seed: seed of the split and of the folds.
+        folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`. Or
+            a splitter with scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every
+            event once.
+        seed: of the events that are held out, of the folds and of the replicas; or a generator that it is drawn from.
         min_background: effective number of simulated background events that the search wants to keep after the
             cuts. Where it runs out of them the significance grows without limit and means nothing.
         constraints: what there has to be after the hard cuts on the training events, as in ``{"signal": 5,
@@ -122,14 +126,13 @@ def optimize(
     """
     samples = check_samples(samples)
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
-    generator = np.random.default_rng(checks.seed(seed))
-    unused = copy.deepcopy(generator)
-    folds, replicas = checks.folds(folds), checks.replicas(replicas)
+    seed = as_seed(seed)
     tuning = DEFAULT_TUNING if tuning is None else tuning
     if anneal is not None:
         tuning = dataclasses.replace(tuning, anneal=dataclasses.replace(tuning.anneal, stages=checks.stages(anneal)))
     log, checkpoint = checks.path("log", log), checks.path("checkpoint", checkpoint)
-    training, held_out = hold_out(samples, holdout, seed=generator)
+    drawn = replicas_of(replicas, seed=seed)
+    training, held_out = hold_out(samples, holdout, seed=seed)
     problem = Problem.of(
         find_directions(training, chosen),
         figure_of_merit(objective),
@@ -144,17 +147,17 @@ def optimize(
         tuning=tuning,
     )
     search = quietly(Search.of)(training, problem)
-    members = fold_members(training, folds, generator) if folds else None
+    parts = folds_of_training(folds, training, seed=seed)
     schedule = _schedule(problem)
-    options = {"stages": schedule, "holdout": holdout, "folds": folds, "seed": unused}
+    options = {"stages": schedule, "holdout": holdout, "folds": parts, "seed": seed}
     keeper = None if checkpoint is None else Checkpoint(Path(checkpoint), _identity(samples, problem, options))
-    outcome = run(search, training, schedule, members=members, checkpoint=keeper)
+    outcome = run(search, training, schedule, folds=parts, checkpoint=keeper)
     history = outcome.walk.history()
     if log is not None:
         files.write_text(log, "\n".join(history.lines()) + "\n")
     events = (training, held_out)
-    judge = functools.partial(judged, problem, events=events, members=members, replicas=replicas, generator=generator)
-    return _result(outcome, history, search, events, judge=judge, throw=throw, seed=seed)
+    assess = functools.partial(bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn)
+    return _result(outcome, history, search, events, assess=assess, throw=throw, seed=seed)
 
 
 def _result(
@@ -163,9 +166,9 @@ def _result(
     search: Search,
     events: tuple[Sequence[Sample], Sequence[Sample] | None],
     *,
-    judge: Callable[..., tuple[Bootstrap | None, Optimism | None]],
+    assess: Callable[..., tuple[Bootstrap | None, Optimism | None]],
     throw: bool,
-    seed: int | np.random.Generator,
+    seed: int,
 ) -> OptimizationResult:
     ending, problem, (training, held_out) = outcome.ending, search.problem, events
     if throw and not ending.success:
@@ -181,7 +184,7 @@ def _result(
     spread: Bootstrap | None = None
     optimism: Optimism | None = None
     try:
-        spread, optimism = judge(hard, outcome.folds)
+        spread, optimism = assess(hard, outcome.folds)
     except KeyboardInterrupt:
         interrupted = True  # the cuts are found; only their uncertainties are not
     widths = search.space.widths * outcome.schedule[-1]
@@ -205,7 +208,7 @@ def _result(
         validation=None if validation is None else tuple(validation.values.tolist()),
         polish=outcome.polish,
         polish_validated=outcome.polish_validated,
-        seed=None if isinstance(seed, np.random.Generator) else int(seed),
+        seed=seed,
         samples=tuple(training if held_out is None else held_out),
         axis=problem.axis,
         regions=problem.regions,

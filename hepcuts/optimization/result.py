@@ -53,7 +53,7 @@ class OptimizationResult(Tabular):
         polish: what the last step, on hard cuts, did.
         polish_validated: by how much it changed the validated value (larger is better); where it made it worse it was
             left out. None if it did nothing or there was no cross-validation.
-        seed: seed of the split, of the folds and of the starts, or None if a generator was given.
+        seed: seed of the split, of the folds and of the starts, drawn from a generator if one was given.
         samples: the events that are quoted: those held out, or else those that chose the cuts.
         axis: axis of the observable, or None.
         regions: control regions.
@@ -79,7 +79,7 @@ class OptimizationResult(Tabular):
     validation: tuple[float, ...] | None
     polish: Polished
     polish_validated: float | None
-    seed: int | None
+    seed: int
     samples: tuple[Sample, ...]
     axis: Any
     regions: tuple[Region, ...]

@@ -1,15 +1,16 @@
 """What the cuts of a selection are worth one by one, for comparison with all of them together."""
 
-import copy
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from hepcuts._core.counters import as_seed
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
+from hepcuts.evaluation.resampling import hold_out
 from hepcuts.histfactory import discovery_significance
 from hepcuts.optimization.optimize import optimize
-from hepcuts.samples.sample import Sample, check_samples, hold_out
+from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
 from hepcuts.templates.workspace import likelihood_of
 
@@ -65,6 +66,7 @@ def comparisons(
     for region in regions:
         region.selection(selection)  # says what is wrong with it
     alone = {name: value for name, value in options.items() if name not in _OF_ALL_CUTS} | {"axis": axis}
+    alone["seed"] = as_seed(options.get("seed", 0))  # a generator would be used up by the first of several searches
     kept = {variable for region in regions for variable in region.inverted or region.without}
     steps: dict[str, Callable[[], tuple[str, float]]] = {}
     if not regions:
@@ -91,14 +93,13 @@ def _of_variables(region: Region, names: set[str]) -> Region:
 
 
 def _without_cuts(samples: Sequence[Sample], options: Mapping[str, Any]) -> tuple[str, float]:
-    training, held_out = hold_out(samples, options.get("holdout"), seed=copy.deepcopy(options.get("seed", 0)))
+    training, held_out = hold_out(samples, options.get("holdout"), seed=options["seed"])
     everything = fill(training if held_out is None else held_out, None, axis=options["axis"])
     return "no cut", float(discovery_significance(likelihood_of(everything)))
 
 
 def _with_cuts(samples: Sequence[Sample], cuts: Selection, options: Mapping[str, Any]) -> tuple[str, float]:
-    # A generator would be used up by the first of several searches.
-    result = optimize(samples, cuts, **(dict(options) | {"seed": copy.deepcopy(options.get("seed", 0))}))
+    result = optimize(samples, cuts, **options)
     if result.interrupted:
         raise KeyboardInterrupt
     return str(result.selection), result.significance

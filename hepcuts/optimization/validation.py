@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.executors import in_threads
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.resampling import AbstractFolds
+from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.figures import Part
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
@@ -71,7 +73,7 @@ class Validator:
         search: the search among all training events.
         samples: these events.
         schedule: widths of the stages in units of the search's own.
-        members: fold of each event, sample by sample.
+        folds: of the events.
         report: called at every step.
 
     Attributes:
@@ -84,26 +86,25 @@ class Validator:
         samples: Sequence[Sample],
         schedule: Sequence[float],
         *,
-        members: Sequence[NDArray[Any]],
+        folds: AbstractFolds,
         report: Callable[[], object],
     ) -> None:
         self._search, self._schedule = search.coarse(search.tuning.validation.precision), schedule
         self._options: Validation = search.tuning.validation
         self._usual = int(np.argmin(np.abs(np.log(schedule))))
-        self._members, self._folds = members, 1 + max(int(member.max()) for member in members)
-        folds = self._folds
+        self._parts, self._folds = parts_of(folds, samples), folds.size
         # No fold has a copy of all of its events: what it can reach is taken of what all can.
         self._walks = [
             Walk(self._search, search.space.start, report, reach=functools.partial(self._reached_without, k))
-            for k in range(folds)
+            for k in range(self._folds)
         ]
         self._samples = samples
-        self._left_out = [search.only(members, k) for k in range(folds)] if search.has_templates else []
+        self._left_out = [search.only(self._parts, k) for k in range(self._folds)] if search.has_templates else []
         self._tried: dict[int, _Tried] = {}
         self.polished_thresholds: FloatArray | None = None
 
     def _reached_without(self, fold: int, position: FloatArray, widths: FloatArray) -> Search:
-        return self._search.reached(position, widths).fold(self._members, fold, self._folds)
+        return self._search.reached(position, widths).fold(self._parts, fold, self._folds)
 
     def wants(self, stage: int) -> bool:
         """Whether a stage had better be tried as soon as it was gone through."""
@@ -116,7 +117,7 @@ class Validator:
 
         def attempt(fold: int) -> bool:
             try:
-                within = near.fold(self._members, fold, self._folds)
+                within = near.fold(self._parts, fold, self._folds)
                 self._walks[fold].advance(factor, start=start, near=within)
             except OptimizationError:
                 return False
@@ -148,7 +149,7 @@ class Validator:
             value, _ = search.of_sums(self._pooled(positions, width))
         else:
             there = [
-                _part(search, [s.take(m == k) for s, m in zip(self._samples, self._members, strict=True)], position)
+                _part(search, [s.take(m == k) for s, m in zip(self._samples, self._parts, strict=True)], position)
                 for k, position in enumerate(positions)
             ]
             found = [part for part in there if part is not None]
@@ -212,7 +213,7 @@ class Validator:
         def attempt(fold: int) -> FloatArray:
             position = self._positions(stage)[fold]
             near = self._search.passing(*around(self._search, position, widths))
-            return polish(near.fold(self._members, fold, self._folds), position, widths).position
+            return polish(near.fold(self._parts, fold, self._folds), position, widths).position
 
         positions = in_threads(attempt, range(self._folds))
         self.polished_thresholds = np.array([self._search.space.thresholds(position) for position in positions])
@@ -271,19 +272,24 @@ def _differing(events: SoftEvents, first: FloatArray, second: FloatArray) -> Flo
     return np.bincount(events.cell[mask], events.squares[mask], minlength=int(np.prod(events.shape))).astype(np.float64)
 
 
-def fold_members(samples: Sequence[Sample], folds: int, generator: np.random.Generator) -> list[NDArray[Any]]:
-    """A fold for each event, sample by sample, each of shape (event,).
+def folds_of_training(folds: FoldsLike, samples: Sequence[Sample], *, seed: int) -> AbstractFolds | None:
+    """The folds of the events that choose, None for none.
 
     Raises:
-        InputError: fewer than two folds, or more than a sample has events.
+        InputError: as `hepcuts.evaluation.splitters.folds_of`, or more folds than a sample has events.
     """
-    fewest = min(len(sample) for sample in samples)
-    if not 2 <= folds <= fewest:
+    found, fewest = folds_of(folds, samples, seed=seed), min(len(sample) for sample in samples)
+    if found is not None and found.size > fewest:
         raise InputError(
             f"folds is {folds}; expected at least 2 and no more than the {fewest} events of the smallest sample, or 0 "
             "to go through all widths without validation."
         )
-    return [generator.permutation(len(sample)) % folds for sample in samples]
+    return found
+
+
+def parts_of(folds: AbstractFolds, samples: Sequence[Sample]) -> list[NDArray[np.int64]]:
+    """Number of the fold of each event, sample by sample, each of shape (event,)."""
+    return [folds.part(sample.identity) for sample in samples]
 
 
 def _part(search: Search, events: Sequence[Sample], position: FloatArray) -> Part | None:

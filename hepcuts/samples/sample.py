@@ -2,18 +2,19 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core import checks
-from hepcuts._core.columns import Numbers, checked_columns, read_column
+from hepcuts._core.columns import Numbers, checked_columns, frozen, raw_columns, read_column
+from hepcuts._core.counters import SPLIT, as_seed, below, numbers, states
 from hepcuts._core.errors import InputError, SampleError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
 
+from .identity import Identity, given, numbered
 from .modifiers import HistoSys, Modifier, Variation, check_name, number
 
 
@@ -31,6 +32,8 @@ class Sample:
         missing: the number that stands for "this quantity does not exist for this event", or None. Such a value
             is never compared with a threshold: see ``missing`` of `hepcuts.Cut`.
         staterror: whether the finite number of simulated events is an uncertainty of the likelihood.
+        identity: what each event is known by, shape (event,). Folds, held-out parts and replicas depend on it and on a
+            seed, not on the order of the events.
 
     Args:
         name: see above.
@@ -40,9 +43,13 @@ class Sample:
         modifiers: see above.
         missing: see above.
         staterror: see above.
+        identity: a column, or several such as ``("run", "event")``, or integers of shape (event,). Events of one
+            identity go into the same fold, in whatever samples they are: name it if several samples hold copies of the
+            same simulated events. By default an event is known by its number in its sample.
 
     Raises:
-        SampleError: NaN, infinite values, unequal lengths, unknown or duplicate names, no events, all weights zero.
+        SampleError: NaN, infinite values, unequal lengths, unknown or duplicate names, no events, all weights zero, or
+            no identity.
 
     Example:
         >>> ttbar = Sample("ttbar", {"pt": [20.0, 50.0, 80.0]}, weights=[0.5, 0.5, 0.4])
@@ -57,6 +64,7 @@ class Sample:
     modifiers: tuple[Modifier, ...]
     missing: float | None
     staterror: bool
+    _given: NDArray[np.uint64] | None
 
     def __init__(
         self,
@@ -68,10 +76,12 @@ class Sample:
         modifiers: Iterable[Modifier] | Modifier = (),
         missing: FloatLike | None = None,
         staterror: bool = True,
+        identity: Identity | None = None,
     ) -> None:
         check_name(name, "sample")
         missing = None if missing is None else number(missing, f"Sample {name!r}: missing", finite=False)
-        table = dict(checked_columns(columns, name, missing))
+        raw = raw_columns(columns, name)
+        table = dict(checked_columns(raw, name, missing))
         if isinstance(weights, str):
             if weights not in table:
                 rows = len(next(iter(table.values())))
@@ -89,11 +99,14 @@ class Sample:
         object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
         object.__setattr__(self, "staterror", bool(staterror))
+        object.__setattr__(self, "_given", None if identity is None else frozen(given(identity, raw, name)))
         self._check()
 
     def _check(self) -> None:
         if len(self.weights) != len(self):
             raise SampleError(f"Sample {self.name!r}: {len(self.weights)} weights for {len(self)} events.")
+        if self._given is not None and len(self._given) != len(self):
+            raise SampleError(f"Sample {self.name!r}: {len(self._given)} identities for {len(self)} events.")
         if not np.any(self.weights):
             raise SampleError(f"Sample {self.name!r}: all {len(self)} weights are zero; the sample has no yield.")
         seen: set[tuple[type, str]] = set()
@@ -132,6 +145,7 @@ class Sample:
             modifiers=self.modifiers,
             missing=self.missing,
             staterror=self.staterror,
+            identity=self._given,
         )
         return make, ()
 
@@ -144,6 +158,11 @@ class Sample:
             f"Sample({self.name!r}, {kind}, {len(self)} events, yield {self.total:.4g} +- "
             f"{np.sqrt(np.sum(self.weights**2)):.3g}, columns: {', '.join(self.columns)})"
         )
+
+    @functools.cached_property
+    def identity(self) -> NDArray[np.uint64]:
+        """See the class."""
+        return frozen(numbered(self.name, len(self))) if self._given is None else self._given
 
     @property
     def total(self) -> float:
@@ -170,6 +189,19 @@ class Sample:
         columns = {**self.columns, **{name: np.asarray(values) for name, values in variation.columns.items()}}
         return columns, self.weights if variation.weights is None else np.asarray(variation.weights)
 
+    def with_columns(self, columns: ColumnsLike, modifiers: Iterable[Modifier]) -> "Sample":
+        """The same events with other columns and other systematic uncertainties."""
+        return Sample(
+            self.name,
+            columns,
+            weights=self.weights,
+            signal=self.signal,
+            modifiers=modifiers,
+            missing=self.missing,
+            staterror=self.staterror,
+            identity=self._given,
+        )
+
     def take(self, events: NDArray[Any], *, scale: float = 1.0) -> "Sample":
         """Some of the events (indices or a mask, shape (event,)), all weights times `scale`.
 
@@ -184,14 +216,16 @@ class Sample:
             modifiers=[_scaled(modifier.take(events), scale) for modifier in self.modifiers],
             missing=self.missing,
             staterror=self.staterror,
+            identity=self.identity[events],
         )
 
     def split(self, fraction: float, *, seed: int | np.random.Generator) -> tuple["Sample", "Sample"]:
         """Split at random into two samples that each stand for the whole yield.
 
         Args:
-            fraction: fraction of events in the first part, between 0 and 1.
-            seed: seed or generator of the random permutation.
+            fraction: fraction of events in the first part, between 0 and 1. Each event is in it with this probability.
+            seed: seed, or a generator that one is drawn from. A part that is split again needs another one: the same
+                would ask for the same random number of each event.
 
         Returns:
             Two samples; weights are scaled by the inverse fractions of events, so that both expect the same number
@@ -202,21 +236,27 @@ class Sample:
 
         Example:
             >>> half, other = Sample("b", {"x": range(10)}).split(0.5, seed=1)
-            >>> len(half), half.total, len(other), other.total
-            (5, 10.0, 5, 10.0)
+            >>> len(half) + len(other), half.total, other.total
+            (10, 10.0, 10.0)
         """
-        size = len(self)
-        first = round(size * fraction)
-        if not 0 < first < size:
+        if not 0 < fraction < 1:
+            raise InputError(f"Sample {self.name!r}: the fraction is {fraction}; expected one between 0 and 1.")
+        second = below(numbers(states(as_seed(seed), SPLIT, self.identity), 0), 1.0 - fraction)
+        return self.divided(~second)
+
+    def divided(self, first: NDArray[np.bool_]) -> tuple["Sample", "Sample"]:
+        """The events of a mask, shape (event,), and the others, each of which stand for the whole yield.
+
+        Raises:
+            InputError: one of the two would be empty.
+        """
+        size, count = len(self), int(np.count_nonzero(first))
+        if not 0 < count < size:
             raise InputError(
-                f"Sample {self.name!r}: a fraction of {fraction} of {size} events leaves one part without events; "
-                "choose a fraction between 0 and 1 and at least two events."
+                f"Sample {self.name!r}: splitting its {size} events leaves one part without events; choose another "
+                "fraction or, also if they are part of a sample that was split, another seed."
             )
-        order = np.random.default_rng(seed).permutation(size)
-        return (
-            self.take(np.sort(order[:first]), scale=size / first),
-            self.take(np.sort(order[first:]), scale=size / (size - first)),
-        )
+        return self.take(first, scale=size / count), self.take(~first, scale=size / (size - count))
 
 
 def _scaled(modifier: Modifier, scale: float) -> Modifier:
@@ -254,24 +294,3 @@ def check_samples(samples: Iterable[Sample]) -> tuple[Sample, ...]:
             hint = "mark one with Sample(..., signal=True)" if what == "signal" else "add one with signal=False"
             raise SampleError(f"No {what} among the samples {names}; {hint}.")
     return checked
-
-
-def hold_out(
-    samples: Sequence[Sample], holdout: float | None, *, seed: int | np.random.Generator
-) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
-    """Training and held-out samples, each of which stands for the whole yield.
-
-    Args:
-        samples: to be split.
-        holdout: fraction of the events of each that is held out, or None for none.
-        seed: seed or generator of the random permutations.
-
-    Raises:
-        InputError: the fraction is not between 0 and 1, or leaves a part without events.
-    """
-    share = checks.holdout(holdout)
-    if share is None:
-        return tuple(samples), None
-    generator = np.random.default_rng(checks.seed(seed))
-    parts = [sample.split(1.0 - share, seed=generator) for sample in samples]
-    return tuple(first for first, _ in parts), tuple(second for _, second in parts)

@@ -13,6 +13,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
+from hepcuts.evaluation.resampling import AbstractFolds, replicas_of
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.samples.sample import Sample
@@ -37,7 +38,7 @@ class ScanResult(Tabular):
             of many thresholds is not everywhere.
         min_background: least effective number of simulated background events behind the optimum of a figure of merit.
         replicas: number of bootstrap replicas behind the uncertainties.
-        folds: number of parts of the events behind the held-out values.
+        folds: number of parts of the events behind the held-out values, or 0.
         seed: of replicas and parts.
     """
 
@@ -51,8 +52,9 @@ class ScanResult(Tabular):
     _cumulative: Cumulative
     min_background: float = FEW_EVENTS
     replicas: int = 100
-    folds: int = 5
+    folds: int = 0
     seed: int = 0
+    _parts: AbstractFolds | None = None
 
     @property
     def metrics(self) -> dict[str, AbstractFigureOfMerit]:
@@ -161,8 +163,8 @@ class ScanResult(Tabular):
 
     def _resampled(self, least: float) -> Stability:
         known = [(m, self.values[m.name]) for m in self._with_values]
-        resampler = Resampler(self._cumulative, self.table, known, [s.weights for s in self.samples], least)
-        return resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
+        resampler = Resampler(self._cumulative, self.table, known, self.samples, least)
+        return resampler.run(replicas=replicas_of(self.replicas, seed=self.seed), folds=self._parts)
 
     def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
         """Thresholds around the best that are not worse by more than one standard deviation of the difference."""

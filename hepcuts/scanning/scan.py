@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hepcuts._core import checks
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
+from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.closed_forms import Punzi
 from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
@@ -41,8 +43,8 @@ def scan(
     punzi_a: float = 5.0,
     min_background: float = FEW_EVENTS,
     replicas: int = 100,
-    folds: int = 5,
-    seed: int = 0,
+    folds: FoldsLike = 5,
+    seed: int | np.random.Generator = 0,
     refinement: Refinement = DEFAULT_REFINEMENT,
 ) -> ScanResult:
     """Evaluate figures of merit at every threshold of one cut, hard and exact.
@@ -63,8 +65,9 @@ def scan(
             of merit that divides by the background: with fewer, it would be where the simulation ends. All values are
             there nonetheless; 0 to switch it off.
         replicas: number of bootstrap replicas for the uncertainties of the optima, or 0.
-        folds: number of parts for the values on events that did not choose the optimum, or 0.
-        seed: of replicas and parts.
+        folds: number of parts for the values on events that did not choose the optimum, or 0. Or a splitter with
+            scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every event once.
+        seed: of replicas and parts, or a generator that it is drawn from.
         refinement: at how many thresholds a figure of merit of the likelihood is evaluated.
 
     Returns:
@@ -90,8 +93,10 @@ def scan(
         raise InputError(
             f"A scan takes one hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}; hepcuts.optimize takes more."
         )
-    replicas, folds, seed = checks.replicas(replicas), checks.folds(folds), checks.count("seed", seed)
     min_background = checks.min_background(min_background)
+    seed = as_seed(seed)
+    replicas = checks.replicas(replicas)
+    parts = folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")
     for sample in samples:
         require_columns(sample, Selection([cut]), axis)
@@ -125,8 +130,9 @@ def scan(
         cumulative,
         min_background=min_background,
         replicas=replicas,
-        folds=folds,
+        folds=0 if parts is None else parts.size,
         seed=seed,
+        _parts=parts,
     )
 
 

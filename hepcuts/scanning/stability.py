@@ -2,16 +2,19 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.counters import Bits
 from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.resampling import AbstractFolds, PoissonReplicas
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit
+from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.resampled import Counts, Places
 from hepcuts.templates.templates import Yields
@@ -21,6 +24,8 @@ from .table import Table
 
 _ROWS, _NEAR = 400, 80
 """Rows all over the scan at which replicas are evaluated, and as many more near the optimum of each metric."""
+_DRAWN = 200_000
+"""Events of several replicas that are drawn at once; chosen by hand."""
 _NUMBERS = 4_000_000
 """Yields of replicas that are held at once."""
 _SMALL = 100
@@ -76,40 +81,50 @@ class Resampler:
         cumulative: the sorted events.
         table: of the scan.
         metrics: with their values in the scan, shape (row,); those without any are left out.
-        weights: of each sample's events.
+        samples: the events.
         min_background: least effective number of simulated background events of an optimum.
     """
 
     cumulative: Cumulative
     table: Table
     metrics: Sequence[tuple[AbstractFigureOfMerit, FloatArray]]
-    weights: Sequence[FloatArray]
+    samples: Sequence[Sample]
     min_background: float
 
-    def run(self, *, replicas: int, folds: int, seed: int) -> Stability:
+    def run(self, *, replicas: PoissonReplicas | None, folds: AbstractFolds | None) -> Stability:
         """Evaluate replicas and folds.
 
         Args:
-            replicas: number of bootstrap replicas, each event with a Poisson distribution of mean 1: as in a staterror,
-                the number of simulated events is random.
-            folds: number of parts, or 0 for none.
-            seed: of the random numbers.
+            replicas: of the events, or None.
+            folds: of the events, or None.
         """
         rows = self._rows()
         places = Places(self.cumulative, self.table.thresholds[rows])
-        random = np.random.default_rng(seed)
-        slow = replicas * (sum(map(len, self.weights)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
-        numbers = tqdm.tqdm(range(replicas), desc="replicas", disable=not slow, leave=False)
-        drawn = ([random.poisson(1.0, len(w)).astype(np.float64) for w in self.weights] for _ in numbers)
+        number = 0 if replicas is None else replicas.size
+        slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
+        drawn = tqdm.tqdm(self._counts(replicas), total=number, desc="replicas", disable=not slow, leave=False)
         values, best = self._evaluate(rows, places, ((c, c) for c in drawn), self.min_background)
         for metric, of_scan in self._soft:
             values[metric.name], best[metric.name] = self._resample(
-                metric, of_scan, rows, lambda _, origin: random.poisson(1.0, (replicas, len(origin)))
+                metric, of_scan, rows, self._factors(lambda identity: _block(replicas, identity, range(number)))
             )
-        parts = [random.permutation(len(w)) % max(folds, 1) for w in self.weights]
-        held_out, significance = self._held_out(rows, places, parts, folds)
+        held_out, significance = self._held_out(rows, places, folds)
         chosen = {name: rows[at[at >= 0]] for name, at in best.items()}
         return Stability(rows, values, chosen, held_out, significance)
+
+    def _counts(self, replicas: PoissonReplicas | None) -> Iterator[Counts]:
+        """How often events count, replica by replica; of few events several replicas are drawn at once."""
+        size = 0 if replicas is None else replicas.size
+        step = max(1, _DRAWN // sum(map(len, self.samples)))
+        for some in (range(first, min(first + step, size)) for first in range(0, size, step)):
+            drawn = [_block(replicas, sample.identity, some) for sample in self.samples]
+            yield from ([of_sample[row] for of_sample in drawn] for row in range(len(some)))
+
+    def _factors(self, of_identity: Callable[[Bits], FloatArray]) -> Any:
+        """By how much weights are multiplied, as a function of the numbers of samples and of events within them."""
+        first = np.cumsum([0, *map(len, self.samples)])
+        identity = np.concatenate([sample.identity for sample in self.samples])
+        return lambda sample, origin: of_identity(identity[first[sample] + origin])
 
     @property
     def _cells(self) -> int:
@@ -207,7 +222,7 @@ class Resampler:
 
     def _totals(self, counts: Counts) -> tuple[float, float]:
         """Expected signal and background before the cut."""
-        totals = [float(np.sum(w * c)) for w, c in zip(self.weights, counts, strict=True)]
+        totals = [float(np.sum(s.weights * c)) for s, c in zip(self.samples, counts, strict=True)]
         signal = sum(t for t, c in zip(totals, self.table.structure.components, strict=True) if c.signal)
         return signal, sum(totals) - signal
 
@@ -225,31 +240,31 @@ class Resampler:
         )
 
     def _held_out(
-        self, rows: NDArray[np.int64], places: Places, parts: Sequence[NDArray[np.int64]], folds: int
+        self, rows: NDArray[np.int64], places: Places, folds: AbstractFolds | None
     ) -> tuple[dict[str, float], dict[str, float]]:
-        """Each metric, and the profile likelihood, on the events of each part behind the cut of the other parts."""
+        """Each metric, and the profile likelihood, on the events of each part after the cut of the other parts."""
         names = [metric.name for metric, _ in self.metrics]
         nothing = dict.fromkeys(names, np.nan)
-        if folds < 2:
+        if folds is None:
             return nothing, nothing
-        scale = folds / (folds - 1)
-        training = [[np.where(part == fold, 0.0, scale) for part in parts] for fold in range(folds)]
-        _, best = self._evaluate(rows, places, ((c, [x**2 for x in c]) for c in training), self.min_background / scale)
+        training = ([folds.training(fold, s.identity) for s in self.samples] for fold in range(folds.size))
+        least = self.min_background / folds.scale
+        _, best = self._evaluate(rows, places, ((c, [x**2 for x in c]) for c in training), least)
         of_metric: dict[str, float] = {}
         for metric, of_scan in self._soft:
-            best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, of_scan, rows, parts, folds)
+            best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, of_scan, rows, folds)
         usable = [name for name in names if np.all(best[name] >= 0)]
         total: dict[str, Yields] = {}
-        for fold in range(folds):
-            counts = [(part == fold).astype(np.float64) for part in parts]
-            behind = places.yields(counts, counts)
+        for fold in range(folds.size):
+            counts = [folds.test(fold, s.identity) for s in self.samples]
+            passed = places.yields(counts, counts)
             for name in usable:
                 at = slice(best[name][fold], best[name][fold] + 1)
-                mine = Yields(np.asarray(behind.values)[at], np.asarray(behind.variances)[at])
+                mine = Yields(np.asarray(passed.values)[at], np.asarray(passed.variances)[at])
                 total[name] = total[name] + mine if name in total else mine
         if not usable:
             return nothing, nothing
-        whole = self._totals([np.ones(len(part)) for part in parts])
+        whole = self._totals([np.ones(len(sample)) for sample in self.samples])
         table = self._stacked([(total[name], whole) for name in usable])
         for m, _ in self._tabular:
             if m.name in usable:
@@ -260,30 +275,26 @@ class Resampler:
         return nothing | of_metric, nothing | significance
 
     def _soft_held_out(
-        self,
-        metric: AbstractFigureOfMerit,
-        of_scan: FloatArray,
-        rows: NDArray[np.int64],
-        parts: Sequence[NDArray[np.int64]],
-        folds: int,
+        self, metric: AbstractFigureOfMerit, of_scan: FloatArray, rows: NDArray[np.int64], folds: AbstractFolds
     ) -> tuple[NDArray[np.int64], float]:
         """Best points of the other parts, and the loss of all parts there."""
-        numbers = np.arange(folds)[:, None]
-        start = np.cumsum([0, *map(len, parts)])
-        part_of = np.concatenate(parts)
-
-        def others(sample: Any, origin: Any) -> Any:
-            return (part_of[start[sample] + origin] != numbers).astype(np.float64)
-
+        numbers = np.arange(folds.size)[:, None]
+        others = self._factors(lambda identity: (folds.part(identity) != numbers).astype(np.float64))
+        mine = self._factors(lambda identity: (folds.part(identity) == numbers).astype(np.float64))
         _, best = self._resample(metric, of_scan, rows, others)
-        losses = np.diagonal(
-            self._curve(metric).resampled(self.table.thresholds[rows[best]], lambda s, o: 1.0 - others(s, o))
-        )
-        weights = np.concatenate(self.weights)
-        of_part = np.array([np.sum(weights[part_of == number]) for number in range(folds)])
-        # Of more parts than events some are empty and have no loss; if the others are, nothing chose a threshold.
+        losses = np.diagonal(self._curve(metric).resampled(self.table.thresholds[rows[best]], mine))
+        weights = [np.bincount(folds.part(s.identity), s.weights, minlength=folds.size) for s in self.samples]
+        of_part = np.sum(weights, axis=0)
+        # Some parts of few events are empty and have no loss; if all others are, nothing chose a threshold.
         known = float(fraction(np.nansum(losses * of_part), np.sum(of_part)))
         return best, known if np.all(best >= 0) else np.nan
+
+
+def _block(replicas: PoissonReplicas | None, identity: Bits, some: range) -> FloatArray:
+    """How often events count in some replicas, shape (replica, event); there may be none."""
+    if replicas is None:
+        return np.zeros((0, len(identity)))
+    return replicas.block(some, identity).astype(np.float64)
 
 
 def _choose(

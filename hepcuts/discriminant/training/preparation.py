@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core import checks
+from hepcuts._core.counters import VALIDATION
 from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection
 from hepcuts.discriminant import Discriminant
+from hepcuts.evaluation.resampling import HeldOut
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.losses import AbstractEventFigure, BinaryCrossEntropy
 from hepcuts.merit.registry import figure_of_merit
@@ -78,21 +80,20 @@ def check_scores(samples: Sequence[Sample], name: str) -> None:
         )
 
 
-def masks(samples: Sequence[Sample], validation: float, generator: np.random.Generator) -> list[NDArray[np.bool_]]:
+def masks(samples: Sequence[Sample], validation: float, seed: int) -> list[NDArray[np.bool_]]:
     """For each sample which of its events train, each of shape (event,)."""
     validation = checks.fraction("validation", validation, zero=True)
-    masks = []
-    for sample in samples:
-        mask = np.ones(len(sample), dtype=bool)
-        others = round(validation * len(sample))
-        mask[generator.permutation(len(sample))[:others]] = False
-        if validation and not 0 < others < len(sample):
+    if validation == 0:
+        return [np.ones(len(sample), dtype=bool) for sample in samples]
+    parts = HeldOut(validation, seed, VALIDATION)
+    found = [~parts.held_out(sample.identity) for sample in samples]
+    for sample, mask in zip(samples, found, strict=True):
+        if np.all(mask) or not np.any(mask):
             raise InputError(
                 f"A fraction of {validation} of the {len(sample)} events of sample {sample.name!r} leaves none to "
-                "train or none to validate; choose another, or validation=0."
+                "train or none to validate; choose another fraction or seed, or validation=0."
             )
-        masks.append(mask)
-    return masks
+    return found
 
 
 def goals(given: Any, cut_objective: Any) -> tuple[AbstractFigureOfMerit, AbstractFigureOfMerit]:

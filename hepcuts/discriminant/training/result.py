@@ -43,7 +43,7 @@ class TrainingResult(Tabular):
         history: all steps. Values of different stages are of different widths and not comparable.
         success: whether no stage of the training failed and the cuts were found.
         message: why the training stopped.
-        seed: of the splits, or None if a generator was given.
+        seed: of the splits, drawn from a generator if one was given.
     """
 
     discriminant: Discriminant
@@ -54,7 +54,7 @@ class TrainingResult(Tabular):
     history: Sequence[Row]
     success: bool
     message: str
-    seed: int | None
+    seed: int
 
     @property
     def selection(self) -> Selection:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._core import checks
+from hepcuts._core.counters import as_seed
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.evaluation.resampling import hold_out
 from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
 from hepcuts.merit.losses import BinaryCrossEntropy
 from hepcuts.merit.registry import Given
@@ -18,7 +19,7 @@ from hepcuts.optimization.optimize import optimize
 from hepcuts.optimization.options import STAGES
 from hepcuts.optimization.solvers import LBFGS, AbstractSolver
 from hepcuts.optimization.stages import AbstractDescent, descend, progress
-from hepcuts.samples.sample import Sample, check_samples, hold_out
+from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import quietly
 
 from . import preparation as prepare
@@ -96,12 +97,12 @@ def train(
     """
     prepare.check_options(options)
     chosen = prepare.checked_selection(selection, discriminant)
-    generator = np.random.default_rng(checks.seed(seed))
-    training, held_out = hold_out(check_samples(samples), holdout, seed=generator)
+    seed = as_seed(seed)
+    training, held_out = hold_out(check_samples(samples), holdout, seed=seed)
     prepared = discriminant.standardized(training)
     goal, cut_goal = prepare.goals(objective, cut_objective)
     how = prepare.plan(solver, anneal, pretraining, patience, weight_decay)
-    masks = prepare.masks(training, validation, generator)
+    masks = prepare.masks(training, validation, seed)
     scored = prepared.samples(training)
     prepare.check_scores(scored, discriminant.name)
     asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateFigure) else cut_goal, options)
@@ -124,7 +125,7 @@ def train(
         history=tuple(trained.course.rows),
         success=trained.course.success and found.success,
         message=trained.course.messages[-1],
-        seed=None if isinstance(seed, np.random.Generator) else int(seed),
+        seed=seed,
     )
 
 

@@ -31,7 +31,7 @@ class WorkingPoints(Tabular):
         success: whether the search converged.
         message: why it stopped.
         num_steps: number of steps.
-        seed: seed of the split, or None if a generator was given.
+        seed: seed of the split, drawn from a generator if one was given.
         cuts: turns positions into hard selections.
     """
 
@@ -46,7 +46,7 @@ class WorkingPoints(Tabular):
     success: bool
     message: str
     num_steps: int
-    seed: int | None
+    seed: int
     cuts: HardCuts
 
     def __len__(self) -> int:
