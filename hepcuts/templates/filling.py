@@ -27,7 +27,9 @@ from hepcuts.cuts.steps import step as find_step
 from hepcuts.samples.modifiers import HistoSys
 from hepcuts.samples.sample import Sample, check_samples
 
-from .templates import Component, Structure, Templates, Yields, empty_histogram
+from .events import CHUNK, blocks_of
+from .hard_sums import hard_sums
+from .templates import Component, Structure, Templates, Yields
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,17 +71,6 @@ def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Struc
     return Structure(channel, axis, components)
 
 
-def blocks(samples: Sequence[Sample], structure: Structure) -> Iterable[tuple[int, int, Any, FloatArray, Sample]]:
-    """Variation, sample, columns and weights of everything that has events of its own."""
-    for s, sample in enumerate(samples):
-        yield 0, s, sample.columns, sample.weights, sample
-        for modifier in sample.modifiers:
-            if isinstance(modifier, HistoSys):
-                for side, variation in modifier.sides.items():
-                    columns, weights = sample.varied(variation)
-                    yield structure.position(modifier.name, side), s, columns, weights, sample
-
-
 def fill(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut | None,
@@ -101,10 +92,13 @@ def fill(
     Raises:
         SampleError: no samples, equal names, no signal or no background, or an unknown column.
         InputError: a threshold is not set, or the axis has no name.
-        EmptySelectionError: no event of any sample passes, or none that passes lies on the axis.
+        EmptySelectionError: no event of any sample passes.
 
     Warns:
         OutsideAxisWarning: selected events lie outside the axis and are not counted.
+
+    Templates of chunks of the events add to those of all, with what is outside the axis. So a chunk whose events all
+    lie outside has templates of zeros; one of which no event passes raises, and has nothing to add.
 
     Example:
         >>> import hepcuts as hc
@@ -116,26 +110,25 @@ def fill(
     samples = check_samples(samples)
     chosen = as_selection(selection)
     structure = structure_of(samples, axis=axis, channel=channel)
-    histogram: Any = empty_histogram(structure)
-    outside = np.zeros(len(samples))
-    num_passed, num_filled = 0, 0
-    for variation, s, columns, weights, sample in blocks(samples, structure):
-        require_columns(sample, chosen, axis)
-        passed = np.ones(len(weights), bool) if chosen is None else chosen.mask(columns, missing=sample.missing)
-        _, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
-        observable = _observable(structure, columns, len(weights))[passed & inside]
-        histogram.fill(sample.name, structure.variations[variation], observable, weight=weights[passed & inside])
-        if variation == 0:
-            num_passed += int(passed.sum())
-            num_filled += len(observable)
-            outside[s] = np.sum(weights[passed & ~inside])
-    if num_filled == 0:
-        what = f"lies on the axis {axis.name!r}; widen it" if num_passed else "passes; loosen the cuts"
-        raise EmptySelectionError(f"Selection {chosen or '(all events)'}: no event of any sample {what}.")
-    warn_outside(outside, structure)
-    view: Any = histogram.view(flow=False)
-    yields = structure.complete(np.moveaxis(view["value"], 1, 0), np.moveaxis(view["variance"], 1, 0))
-    return Templates(structure, yields, outside)
+    columns = () if chosen is None else chosen.columns
+    sums = hard_sums(blocks_of(samples, structure, columns, chunk=CHUNK), chosen, structure)
+    if sums.passed == 0:
+        raise EmptySelectionError(
+            f"Selection {chosen or '(all events)'}: no event of any sample passes; loosen the cuts."
+        )
+    warn_outside(sums.outside, structure)
+    return Templates(structure, structure.complete(sums.values, sums.variances), sums.outside)
+
+
+def blocks(samples: Sequence[Sample], structure: Structure) -> Iterable[tuple[int, int, Any, FloatArray, Sample]]:
+    """Variation, sample, columns and weights of everything that has events of its own."""
+    for s, sample in enumerate(samples):
+        yield 0, s, sample.columns, sample.weights, sample
+        for modifier in sample.modifiers:
+            if isinstance(modifier, HistoSys):
+                for side, variation in modifier.sides.items():
+                    columns, weights = sample.varied(variation)
+                    yield structure.position(modifier.name, side), s, columns, weights, sample
 
 
 def _observable(structure: Structure, columns: Columns, size: int) -> NDArray[Any]:
@@ -236,25 +229,22 @@ class EventTable(eqx.Module):
         if chosen is None:
             raise InputError("Soft templates need a selection; got None. Use hepcuts.fill to take all events.")
         structure = structure_of(samples, axis=axis, channel=channel)
-        values, missing, weights, cells, origins, nominal = [], [], [], [], [], 0
-        for variation, s, columns, w, sample in sorted(blocks(samples, structure), key=lambda block: block[0]):
-            require_columns(sample, chosen, axis)
-            v, m = chosen.events(columns, missing=sample.missing)
-            bins, inside = bins_of(structure, columns, len(w), missing=sample.missing)
-            values.append(v[:, inside])
-            missing.append(m[:, inside])
-            weights.append(w[inside])
-            cells.append((variation * len(samples) + s) * structure.num_bins + bins[inside])
-            origins.append(np.flatnonzero(inside))
-            nominal += int(inside.sum()) if variation == 0 else 0
+        laid = sorted(blocks_of(samples, structure, chosen.columns), key=lambda block: block.variation)
+        parts, nominal = [], 0
+        for block in laid:
+            v, m = chosen.events(block.columns, missing=block.missing)
+            rows = np.flatnonzero(block.inside)
+            parts.append((v[:, rows], m[:, rows], block.weights[rows], block.cells(rows), block.origin[rows]))
+            nominal += len(rows) if block.variation == 0 else 0
         if nominal == 0:
             raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
+        values, missing, weights, cells, origins = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         return cls(
-            np.concatenate(values, axis=1),
-            np.concatenate(missing, axis=1),
-            np.concatenate(weights),
-            np.concatenate(cells).astype(np.int32),
-            np.concatenate(origins).astype(np.int32),
+            values,
+            missing,
+            weights,
+            cells.astype(np.int32),
+            origins.astype(np.int32),
             nominal,
             chosen,
             structure,
