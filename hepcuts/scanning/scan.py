@@ -1,6 +1,5 @@
 """Scanning one cut: every metric at every threshold, hard and exact."""
 
-import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,9 +10,8 @@ from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.cumulative import Cumulative
+from hepcuts.templates.cumulative import Cumulative, YieldsAfter
 from hepcuts.templates.filling import bins_of, require_columns, structure_of, warn_outside
-from hepcuts.templates.templates import Yields
 
 from .metrics import AbstractMetric, ClosedForm, Table, closed_forms, metric
 from .optima import FEW_EVENTS, Choice, Optimum
@@ -92,16 +90,15 @@ def scan(
         on_axis = [bins_of(structure, s.columns, len(s), missing=s.missing)[1] for s in samples]
         warn_outside(np.array([s.weights[~on].sum() for s, on in zip(samples, on_axis, strict=True)]), structure)
 
-    def tabulate(points: FloatArray) -> Table:
-        yields_at = functools.partial(_yields_at, cumulative, points)
-        return Table.of(points, structure, yields_at, (totals[0], totals[1]), punzi_a=punzi_a)
+    def tabulate(points: FloatArray | YieldsAfter) -> Table:
+        yields = points if isinstance(points, YieldsAfter) else cumulative.at(points)
+        return Table.of(yields.thresholds, structure, yields, (totals[0], totals[1]), punzi_a=punzi_a)
 
     given = None if thresholds is None else _checked_thresholds(thresholds, cut)
     if isinstance(cut, Window):
-        points = windows_of(cumulative, tabulate, chosen, given, min_background)
-    else:
-        points = cumulative.distinct() if given is None else given
-    table = tabulate(points)
+        given = windows_of(cumulative, tabulate, chosen, given, min_background)
+    table = tabulate(cumulative.distinct() if given is None else given)
+    points = table.thresholds
     if not table.totals.any():
         raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(points)} thresholds.")
     values, evaluated = _evaluated(chosen, table, min_background)
@@ -119,10 +116,6 @@ def scan(
         folds=folds,
         seed=seed,
     )
-
-
-def _yields_at(cumulative: Cumulative, thresholds: FloatArray, rows: Any) -> Yields:
-    return cumulative.yields(thresholds, rows)
 
 
 def _evaluated(

@@ -41,7 +41,7 @@ def windows_of(
     """
     if given is not None and given.ndim == 2:
         return given
-    edges = cumulative.distinct() if given is None else given
+    edges = cumulative.distinct().thresholds if given is None else given
     if len(edges) < 2:
         raise InputError(f"There is only one edge, {edges[0]:g}; a window needs at least two.")
     if given is not None or len(edges) <= _EDGES:
