@@ -334,3 +334,23 @@ def test_pass_weights_in_32_bits_are_within_what_bounds_allow_for(width: float) 
     assert some.sum() > 100
     error = np.abs(np.log(found[some]) - truth[some]).max()
     assert error < np.sum(_ROUNDING + _OF_DISTANCES / widths)
+
+
+@pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
+def test_events_that_count_several_times_are_as_many_events(axis: Any) -> None:
+    selection = Selection([Cut("x", ">"), Cut("y", "<")])
+
+    def times(sample: int, origin: np.ndarray) -> np.ndarray:
+        return ((origin * 7919 + sample) % 3).astype(float)
+
+    copies = [
+        s.take(np.repeat(np.arange(len(s)), times(n, np.arange(len(s))).astype(int))) for n, s in enumerate(SAMPLES)
+    ]
+    drawn = SoftEvents.of(SAMPLES, selection, linear(selection), axis=axis, multiplicity=times)
+    at, widths = np.array([0.1, 0.3]), np.array([0.2, 0.4])
+    for found, expected in zip(
+        drawn.sums(at, widths, find_step("sigmoid")),
+        laid_out(selection, axis, copies).sums(at, widths, find_step("sigmoid")),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)

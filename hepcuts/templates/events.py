@@ -91,12 +91,17 @@ class Block:
         """Which events are in a bin, shape (event,)."""
         if self.structure.axis is None:
             return np.ones(len(self), dtype=bool)
-        return self.bins >= 0
+        return np.asarray(self.bins >= 0)
+
+    @property
+    def filled(self) -> Any:
+        """Numbers of the events that are in a bin, or a slice of all."""
+        return slice(None) if self.inside.all() else np.flatnonzero(self.inside)
 
     def cells(self, rows: Any = slice(None)) -> NDArray[np.int64]:
         """Position of events in the flattened (variation, sample, bin), shape (event,); only of those in a bin."""
         position = self.variation * len(self.structure.components) + self.sample
-        return position * self.structure.num_bins + self.bins[rows]
+        return np.asarray(self.bins[rows] + position * self.structure.num_bins, dtype=np.int64)
 
     def absent(self, column: str) -> NDArray[np.bool_]:
         """Where a column has no value, shape (event,)."""

@@ -233,9 +233,9 @@ class EventTable(eqx.Module):
         parts, nominal = [], 0
         for block in laid:
             v, m = chosen.events(block.columns, missing=block.missing)
-            rows = np.flatnonzero(block.inside)
+            rows = block.filled
             parts.append((v[:, rows], m[:, rows], block.weights[rows], block.cells(rows), block.origin[rows]))
-            nominal += len(rows) if block.variation == 0 else 0
+            nominal += int(np.count_nonzero(block.inside)) if block.variation == 0 else 0
         if nominal == 0:
             raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
         values, missing, weights, cells, origins = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))

@@ -20,7 +20,8 @@ from hepcuts.cuts.steps import AbstractStep
 from hepcuts.samples.sample import Sample
 
 from .coordinates import AbstractCoordinate, Linear
-from .filling import EventTable, bins_of, blocks, require_columns, structure_of
+from .events import Multiplicity, blocks_of
+from .filling import EventTable, structure_of
 from .soft_layouts import Layout, layout_of, loosest_is_low, rows_of
 from .soft_sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pass_weight, pieces_of
 from .templates import Structure
@@ -70,6 +71,7 @@ class SoftEvents:
         axis: Any = None,
         channel: str = "signal_region",
         index: Sequence[int] | None = None,
+        multiplicity: Multiplicity | None = None,
     ) -> "SoftEvents":
         """Lay out the events of checked samples.
 
@@ -80,6 +82,7 @@ class SoftEvents:
             axis: as in `hepcuts.fill`; events outside of it are left out.
             channel: as in `hepcuts.fill`.
             index: positions of the selection's thresholds among those of the search, or None for their own order.
+            multiplicity: how often each event counts, or None for once.
 
         Raises:
             SampleError: a column is missing.
@@ -88,31 +91,27 @@ class SoftEvents:
         structure = structure_of(samples, axis=axis, channel=channel)
         layout = layout_of(selection)
         exact = any(isinstance(c, Linear) for c in coordinates)
-        parts: list[tuple[NDArray[Any], FloatArray, NDArray[Any], NDArray[Any]]] = []
-        for variation, s, columns, weights, sample in blocks(samples, structure):
-            require_columns(sample, selection, axis)
-            bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
-            rows = rows_of(selection, coordinates, columns, sample.missing, np.float64 if exact else np.float32)
-            cell = (variation * len(samples) + s) * structure.num_bins + bins[inside]
-            there = np.flatnonzero(inside)
-            parts.append((rows if inside.all() else np.take(rows, there, axis=1), weights[there], cell, there))
-        cells = np.concatenate([p[2] for p in parts])
+        dtype, parts = np.float64 if exact else np.float32, []
+        for block in blocks_of(samples, structure, selection.columns):
+            rows, there = rows_of(selection, coordinates, block, dtype), block.filled
+            rows = rows if isinstance(there, slice) else np.take(rows, there, axis=1)
+            weights, times = block.weights[there], block.times(multiplicity, there)
+            parts.append((rows, weights * times, weights**2 * times, block.cells(there), block.origin[there]))
+        values, weights, squares, cells, origin = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         if not np.any(cells < len(samples) * structure.num_bins):
             raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
         filled = len(np.unique(cells))
-        block = next((size for size in (BLOCK, BLOCK // 4) if len(cells) >= size * filled), BLOCK // 16)
-        values = np.concatenate([p[0] for p in parts], axis=1)
-        weights, origin = (np.concatenate([p[part] for p in parts]) for part in (1, 3))
+        size = next((size for size in (BLOCK, BLOCK // 4) if len(cells) >= size * filled), BLOCK // 16)
         order = np.argsort(cells, kind="stable") if np.any(np.diff(cells) < 0) else slice(None)
         return cls(
             np.ascontiguousarray(values[:, order]),
             weights[order],
-            weights[order] ** 2,
+            squares[order],
             cells[order].astype(np.int32),
             origin[order].astype(np.int32),
             layout,
             structure,
-            block,
+            size,
             np.arange(len(selection.names)) if index is None else np.asarray(index),
         )
 

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.executors import in_threads
-from hepcuts._core.types import Columns
 from hepcuts.cuts import AbstractCut, Selection, SlidingCut
 
 from .coordinates import AbstractCoordinate
+from .events import Block
 
 _NEVER = 1e30
 """Coordinate of what fails on one side: far beyond the reach of any step."""
@@ -85,25 +84,16 @@ def layout_of(selection: Selection) -> Layout:
     return Layout(tuple(edges), tuple(cut.inverted for cut in selection.cuts), passes)
 
 
-def rows_of(
-    selection: Selection,
-    coordinates: Sequence[AbstractCoordinate],
-    columns: Columns,
-    missing: float | None,
-    dtype: Any,
-) -> NDArray[Any]:
+def rows_of(selection: Selection, coordinates: Sequence[AbstractCoordinate], block: Block, dtype: Any) -> NDArray[Any]:
     """Coordinates of the cut's variables, shape (row, event), with what is missing where it passes or fails."""
 
     def of_cut(one: tuple[AbstractCut, AbstractCoordinate]) -> list[NDArray[Any]]:
         inner, coordinate = one[0].plain, one[1]
-        values = columns[inner.variable]
-        absent = is_missing(values, missing)
-        if isinstance(inner, SlidingCut):
-            absent = absent | is_missing(columns[inner.along], missing)
-        scores = coordinate.scores(np.where(absent, 0.0, values))
+        absent = functools.reduce(np.logical_or, [block.absent(column) for column in inner.columns])
+        scores = coordinate.scores(np.where(absent, 0.0, block.columns[inner.variable]))
         found = [np.where(absent, _absent(inner), scores).astype(dtype)]
         if isinstance(inner, SlidingCut):
-            found.append(np.where(absent, inner.knots[0], columns[inner.along]).astype(dtype))
+            found.append(np.where(absent, inner.knots[0], block.columns[inner.along]).astype(dtype))
         return found
 
     of_cuts = in_threads(of_cut, zip(selection.cuts, coordinates, strict=True))
