@@ -16,7 +16,7 @@ from hepcuts._core.errors import InputError, OutsideAxisWarning, SampleError
 from hepcuts.binning.categories import _plan
 from hepcuts.binning.edges import parts_of
 from hepcuts.binning.fine import Guard
-from hepcuts.binning.laying import lay_out
+from hepcuts.binning.fine_lattice import fine_lattice
 from hepcuts.binning.soft_edges import HardEdges, SoftEdges
 from hepcuts.binning.solving import Solver
 from hepcuts.binning.starts import even
@@ -52,7 +52,7 @@ def samples_of(size: int = 1500, seed: int = 0) -> list[hc.Sample]:
 
 def lattice_of(samples: Any, names: Any, fine_bins: int, folds: int = 0, **options: Any) -> Lattice:
     selection, kind, axis = options.get("selection"), options.get("kind", "grid"), options.get("axis")
-    return lay_out(samples, _plan(samples, names, kind, selection, (axis, fine_bins)), parts_of(samples, folds, 0))
+    return fine_lattice(samples, _plan(samples, names, kind, selection, (axis, fine_bins)), parts_of(samples, folds, 0))
 
 
 def solver_of(lattice: Lattice, goal: str, guard: Guard | None = None) -> Solver:

@@ -250,7 +250,7 @@ def test_sums_add_whatever_made_them() -> None:
 def test_blocks_keep_columns_of_32_bits() -> None:
     structure = structure_of([S, B], axis=None, channel="c")
     narrow = {"x": np.array([0.1, 0.2, 0.3], dtype=np.float32)}
-    block = Block(0, 1, narrow, np.ones(3), None, structure, first=5)
+    block = Block(0, 1, narrow, np.ones(3), None, structure, range(5, 8))
     assert block.columns["x"].dtype == np.float32
     assert block.origin.tolist() == [5, 6, 7]
     # The threshold is compared in 64 bits: as a number of 32 bits 0.1 is above 0.1.

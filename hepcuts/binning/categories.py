@@ -20,8 +20,8 @@ from .categories_result import Categories
 from .choice import choose
 from .edges import parts_of
 from .fine import Guard
+from .fine_lattice import Kind, LatticePlan, divide, fine_lattice
 from .growing import grown, standard_errors
-from .laying import Kind, Plan, divide, lay_out
 from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, uncertainty, with_cuts
 from .solving import START, Shape, Solver, Tried
 
@@ -106,7 +106,7 @@ def categorize(
     guard = Guard(float(min_background), float(min_expected))
     shape = _shape(num_bins, plan)
     _check(plan, guard, folds, max_categories, choice=shape is None)
-    lattice = lay_out(samples, plan, parts_of(samples, folds, seed))
+    lattice = fine_lattice(samples, plan, parts_of(samples, folds, seed))
     warn_outside(lattice.outside, lattice.structure)
     solver = Solver(lattice, goal, guard)
     smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
@@ -127,7 +127,7 @@ def _plan(
     kind: Kind,
     selection: Selection | None,
     options: tuple[Any, int | None],
-) -> Plan:
+) -> LatticePlan:
     names = (discriminants,) if isinstance(discriminants, str) else tuple(discriminants)
     if kind not in ("grid", "argmax"):
         raise InputError(f"kind is {kind!r}; expected 'grid' or 'argmax'.")
@@ -138,10 +138,10 @@ def _plan(
     if count > _MOST_AXES:
         raise InputError(f"{count} variables were given, with those of cuts to be found; at most {_MOST_AXES} can be.")
     fine_bins = _FINE.get(count, _FINE_OF_MANY) if options[1] is None else options[1]
-    return Plan(names, kind, fixed, free, options[0], fine_bins)
+    return LatticePlan(names, kind, fixed, free, options[0], fine_bins)
 
 
-def _shape(num_bins: int | Sequence[int] | None, plan: Plan) -> Shape | None:
+def _shape(num_bins: int | Sequence[int] | None, plan: LatticePlan) -> Shape | None:
     """Number of bins along each axis, cuts included; None to choose."""
     if num_bins is None:
         return None
@@ -155,11 +155,11 @@ def _shape(num_bins: int | Sequence[int] | None, plan: Plan) -> Shape | None:
     return (*(int(number) for number in bins), *_of_cuts(plan))
 
 
-def _of_cuts(plan: Plan) -> Shape:
+def _of_cuts(plan: LatticePlan) -> Shape:
     return tuple(1 + len(cut.thresholds) for cut in plan.free)
 
 
-def _check(plan: Plan, guard: Guard, folds: int, most: int, *, choice: bool) -> None:
+def _check(plan: LatticePlan, guard: Guard, folds: int, most: int, *, choice: bool) -> None:
     if not 2 <= plan.fine_bins <= 2000:
         raise InputError(f"fine_bins is {plan.fine_bins}; expected 2 to 2000.")
     if folds < 0 or folds == 1 or (folds == 0 and choice):
@@ -176,7 +176,7 @@ def _check(plan: Plan, guard: Guard, folds: int, most: int, *, choice: bool) -> 
 
 def _result(
     solver: Solver,
-    plan: Plan,
+    plan: LatticePlan,
     best: Tried,
     tried: tuple[Sequence[Tried], FloatArray],
     *,

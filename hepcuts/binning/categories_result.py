@@ -20,7 +20,7 @@ from hepcuts.templates.filling import fill, quietly
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
-from .laying import Kind, largest
+from .fine_lattice import Kind, largest
 
 COLUMN = "category"
 """Column of the number of the category."""

@@ -48,7 +48,7 @@ class Block:
         weights: shape (event,).
         missing: the number that stands for a missing value, or None.
         structure: samples, variations and bins.
-        first: number of the first event within its sample.
+        numbers: of the events within their sample, a range or an array of shape (event,).
     """
 
     variation: int
@@ -57,7 +57,7 @@ class Block:
     weights: FloatArray
     missing: float | None
     structure: Structure
-    first: int = 0
+    numbers: range | NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -65,7 +65,9 @@ class Block:
     @functools.cached_property
     def origin(self) -> NDArray[np.int64]:
         """Number of each event within its sample, shape (event,)."""
-        return np.arange(self.first, self.first + len(self))
+        if isinstance(self.numbers, range):
+            return np.arange(self.numbers.start, self.numbers.stop)
+        return self.numbers
 
     @functools.cached_property
     def squares(self) -> FloatArray:
@@ -103,6 +105,11 @@ class Block:
         position = self.variation * len(self.structure.components) + self.sample
         return np.asarray(self.bins[rows] + position * self.structure.num_bins, dtype=np.int64)
 
+    def take(self, rows: NDArray[Any]) -> "Block":
+        """Some of the events: their positions in the block, shape (row,)."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return dataclasses.replace(self, columns=columns, weights=self.weights[rows], numbers=self.origin[rows])
+
     def absent(self, column: str) -> NDArray[np.bool_]:
         """Where a column has no value, shape (event,)."""
         return is_missing(self.columns[column], self.missing)
@@ -139,9 +146,10 @@ def blocks_of(
         for variation, table, weights in _variations(sample, structure, nominal=nominal):
             size = len(weights)
             for first in range(0, size, chunk or size):
-                rows = slice(first, min(first + (chunk or size), size))
+                numbers = range(first, min(first + (chunk or size), size))
+                rows = slice(numbers.start, numbers.stop)
                 some = {name: table[name][rows] for name in names}
-                yield Block(variation, number, some, weights[rows], sample.missing, structure, first)
+                yield Block(variation, number, some, weights[rows], sample.missing, structure, numbers)
 
 
 def _variations(sample: Sample, structure: Structure, *, nominal: bool) -> Iterator[tuple[int, Columns, FloatArray]]:
