@@ -13,7 +13,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 
-from .hard import Efficiencies, HardCuts
+from .hard import Efficiencies, HardSelections
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class WorkingPoints:
     message: str
     num_steps: int
     seed: int | None
-    cuts: HardCuts
+    cuts: HardSelections
 
     def __len__(self) -> int:
         return len(self.efficiencies)
