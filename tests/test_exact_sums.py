@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hepcuts as hc
-from hepcuts import Cut, HistoSys, Sample, Window
+from hepcuts import Cut, HistoSys, Sample, Selection, Window
 from hepcuts._core.errors import EmptySelectionError
+from hepcuts._core.histograms import weighted_histogram
+from hepcuts.optimization.working_points import efficiencies_of
+from hepcuts.plotting.explorer.spectra import spectra
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.filling import structure_of
 from hepcuts.templates.ranges import range_sums, segment_sums
@@ -167,3 +170,34 @@ def test_events_that_count_several_times_are_as_many_events(cut: Any, axis: Any)
     )
     np.testing.assert_allclose(found.values, expected.values, rtol=1e-12)
     np.testing.assert_allclose(found.variances, expected.variances, rtol=1e-12)
+
+
+def test_the_uncertainty_of_an_efficiency_knows_small_weights_that_fail() -> None:
+    s = Sample("s", {"x": [1.0] + [0.0] * 20}, weights=[1e9] + [1.0] * 20, signal=True)
+    found = efficiencies_of([s, HEAVY], [Selection([Cut("x", ">", 0.5)])])
+    total = 1e9 + 20.0
+    expected = math.sqrt((20.0 / total) ** 2 * 1e18 + (1e9 / total) ** 2 * 20.0) / total
+    assert found.signal_uncertainty[0] == pytest.approx(expected, rel=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(events=EVENTS)
+def test_bins_of_a_histogram_are_summed_for_themselves(events: list[Any]) -> None:
+    x, decade, *_ = (np.array(column, dtype=float) for column in zip(*events, strict=True))
+    edges = np.array([1.0, 2.0, 3.5, 9.0])
+    weights = 10.0**decade
+    found = weighted_histogram(x, edges, weights)
+    for number, (low, high) in enumerate(itertools.pairwise(edges)):
+        here = (x >= low) & ((x < high) | ((x == high) & (high == 9.0)))
+        assert found[number] == pytest.approx(math.fsum(weights[here]), rel=1e-14)
+    np.testing.assert_allclose(weighted_histogram(x, edges, np.ones(len(x))), np.histogram(x, edges)[0])
+
+
+def test_the_spectra_of_the_explorer_keep_small_weights_beside_large_ones() -> None:
+    b = Sample("b", {"x": [0.1] * 20 + [0.9] * 20}, weights=[1e9] * 20 + [1.0] * 20)
+    s = Sample("s", {"x": [0.1, 0.9]}, signal=True)
+    result = hc.scan([s, b], Cut("x", ">"), metrics=("s_over_sqrt_b",), thresholds=[0.0, 1.0], replicas=0, folds=0)
+    drawn = spectra(result)
+    bin_of = int(np.searchsorted(drawn["edges"], 0.9, side="right")) - 1
+    assert drawn["samples"][1]["values"][bin_of] == 20.0
+    assert drawn["uncertainty"][bin_of] == pytest.approx(math.sqrt(20.0), rel=1e-14)

@@ -19,7 +19,8 @@ from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import bins_of, blocks, require_columns, structure_of
+from hepcuts.templates.events import blocks_of
+from hepcuts.templates.filling import structure_of
 from hepcuts.templates.templates import Structure, Yields
 
 _NUMBERS = 4_000_000
@@ -42,6 +43,11 @@ class HardCuts:
         for selection in self.selections:
             if None in selection.thresholds:
                 raise InputError(f"A threshold of {selection} is not set; a bootstrap wants cuts with all of them.")
+
+    def columns(self, region: Region | None = None) -> set[str]:
+        """The columns that they read."""
+        selections = self.selections if region is None else [region.selection(s) for s in self.selections]
+        return {column for selection in selections for column in selection.columns}
 
     def passes(
         self, sample: int, columns: Columns, *, missing: float | None, region: Region | None = None
@@ -104,15 +110,15 @@ def replicated_yields(
     structures = [structure_of(samples, axis=along, channel=name) for name, along, _ in channels]
     sums = [[np.zeros((2, *_shape(structure), 1 + replicas)) for structure in structures] for _ in cuts]
     pieces: list[list[_Piece]] = [[] for _ in samples]
-    for number, (structure, (_, along, region)) in enumerate(zip(structures, channels, strict=True)):
-        for variation, s, columns, weights, sample in blocks(samples, structure):
-            require_columns(sample, cuts[0].selections[0], along)
-            bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
+    for number, (structure, (_, _, region)) in enumerate(zip(structures, channels, strict=True)):
+        names = set().union(*(hard.columns(region) for hard in cuts))
+        for block in blocks_of(samples, structure, names):
             for of_cuts, hard in zip(sums, cuts, strict=True):
-                passed = hard.passes(s, columns, missing=sample.missing, region=region) & inside
-                piece = _Piece(of_cuts[number][:, variation, s], np.where(passed, bins, -1), weights)
+                passed = hard.passes(block.sample, block.columns, missing=block.missing, region=region)
+                bins = np.where(passed & block.inside, block.bins, -1)
+                piece = _Piece(of_cuts[number][:, block.variation, block.sample], bins, block.weights)
                 if replicas:
-                    pieces[s].append(piece)
+                    pieces[block.sample].append(piece)
                 else:
                     piece.fill()
     for mine, stream in zip(pieces, generator.spawn(len(samples)), strict=True):

@@ -8,10 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
-from hepcuts.cuts import AbstractCut, Cut, Selection, Window
+from hepcuts.cuts import AbstractCut, Cut, Window
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.cumulative import Cumulative, YieldsAfter
-from hepcuts.templates.filling import bins_of, require_columns, structure_of, warn_outside
+from hepcuts.templates.events import blocks_of
+from hepcuts.templates.filling import structure_of, warn_outside
+from hepcuts.templates.hard_sums import hard_sums
 
 from .metrics import AbstractMetric, ClosedForm, Table, closed_forms, metric
 from .optima import FEW_EVENTS, Choice, Optimum
@@ -81,14 +83,11 @@ def scan(
         )
     _check_numbers(min_background, replicas, folds)
     structure = structure_of(samples, axis=axis, channel="signal_region")
-    for sample in samples:
-        require_columns(sample, Selection([cut]), axis)
     chosen = _checked_metrics(metrics, samples, cut)
     cumulative = Cumulative(samples, cut, structure)
     totals = [sum(float(np.sum(s.weights)) for s in samples if s.signal == signal) for signal in (True, False)]
     if axis is not None:
-        on_axis = [bins_of(structure, s.columns, len(s), missing=s.missing)[1] for s in samples]
-        warn_outside(np.array([s.weights[~on].sum() for s, on in zip(samples, on_axis, strict=True)]), structure)
+        warn_outside(hard_sums(blocks_of(samples, structure, nominal=True), None, structure).outside, structure)
 
     def tabulate(points: FloatArray | YieldsAfter) -> Table:
         yields = points if isinstance(points, YieldsAfter) else cumulative.at(points)

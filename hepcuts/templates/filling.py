@@ -15,16 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning
 from hepcuts._core.precision import float64_scope, to_numpy
-from hepcuts._core.types import AnyArray, Columns, FloatArray
+from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.samples.modifiers import HistoSys
 from hepcuts.samples.sample import Sample, check_samples
 
 from .events import CHUNK, blocks_of
@@ -118,65 +115,6 @@ def fill(
         )
     warn_outside(sums.outside, structure)
     return Templates(structure, structure.complete(sums.values, sums.variances), sums.outside)
-
-
-def blocks(samples: Sequence[Sample], structure: Structure) -> Iterable[tuple[int, int, Any, FloatArray, Sample]]:
-    """Variation, sample, columns and weights of everything that has events of its own."""
-    for s, sample in enumerate(samples):
-        yield 0, s, sample.columns, sample.weights, sample
-        for modifier in sample.modifiers:
-            if isinstance(modifier, HistoSys):
-                for side, variation in modifier.sides.items():
-                    columns, weights = sample.varied(variation)
-                    yield structure.position(modifier.name, side), s, columns, weights, sample
-
-
-def _observable(structure: Structure, columns: Columns, size: int) -> NDArray[Any]:
-    """What is filled along the axis of the observable, shape (event,); zeros for counting."""
-    if structure.axis is None:
-        return np.zeros(size, dtype=np.int64)
-    values = columns[structure.axis.name]
-    if structure.axis.traits.continuous:
-        return values
-    # Axes of integers take nothing but integers, of 32 bits.
-    limits = np.iinfo(np.int32)
-    return np.floor(np.clip(np.nan_to_num(values, nan=limits.min), limits.min, limits.max)).astype(np.int64)
-
-
-def _index(axis: Any, observable: NDArray[Any]) -> NDArray[np.int64]:
-    """Bin of each of the events, shape (event,); out of range where there is none."""
-    if not isinstance(axis, hist.axis.IntCategory):
-        return np.asarray(axis.index(observable), dtype=np.int64)
-    # Of categories hist wants to be asked for none but those it has.
-    bins = np.full(observable.shape, -1, dtype=np.int64)
-    for number in range(len(axis)):
-        bins[observable == axis.bin(number)] = number
-    return bins
-
-
-def bins_of(
-    structure: Structure, columns: Columns, size: int, *, missing: float | None
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Bin of each of the events, and whether it is on the axis at all, both of shape (event,).
-
-    An event whose observable is missing is on no axis, whatever number stands for it.
-    """
-    observable = _observable(structure, columns, size)
-    if structure.axis is None:
-        return observable, np.ones(size, dtype=bool)
-    bins = _index(structure.axis, observable)
-    present = ~is_missing(columns[structure.axis.name], missing)
-    return bins, present & (bins >= 0) & (bins < structure.num_bins)
-
-
-def require_columns(sample: Sample, selection: Selection | None, axis: Any) -> None:
-    """Raise if a sample lacks a column that is cut on or filled.
-
-    Raises:
-        SampleError: it does.
-    """
-    for variable in (*(selection.columns if selection else ()), *(() if axis is None else (axis.name,))):
-        sample.column(variable)
 
 
 def warn_outside(outside: FloatArray, structure: Structure) -> None:
