@@ -75,8 +75,25 @@ def second_model(session: Session) -> Result:
     return Result(_title(second_model), rows, tuple(targets))
 
 
+def blas_threads(session: Session) -> Result:
+    """One Z of many parameters with BLAS's threads as they are by default, over that with one thread, in turn."""
+    works = {f"{n} parameters": Work.of("blas_tasks", "interleaved", parameters=n) for n in (64, 128, 161, 300)}
+    rows = session.take_turns(works)
+    targets = tuple(
+        Target(
+            f"default over one thread, {name}",
+            row.remarks.get("ratio", NAN),
+            1.2,
+            at_least=False,
+            fastest=row.remarks.get("of_fastest", NAN),
+        )
+        for name, row in rows.items()
+    )
+    return Result(_title(blas_threads), rows, targets)
+
+
 CASES: dict[str, Callable[[Session], Result]] = {
-    case.__name__: case for case in (one_bin, two_channels, atlas, first_gradient, second_model)
+    case.__name__: case for case in (one_bin, two_channels, atlas, first_gradient, second_model, blas_threads)
 }
 
 

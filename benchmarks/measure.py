@@ -118,7 +118,9 @@ def in_fresh_process(module: str, function: str, **arguments: Any) -> Measuremen
     """
     worker = Path(__file__).with_name("worker.py")
     command = [sys.executable, str(worker), module, function, json.dumps(arguments)]
-    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    # As users have it, of whom hardly one sets the number of threads.
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    environment = kept | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     try:
         done = subprocess.run(  # noqa: S603
             command, stdout=subprocess.PIPE, text=True, env=environment, check=False, timeout=_TOO_LONG_S

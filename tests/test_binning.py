@@ -532,7 +532,7 @@ def test_representations():
         assert part in text
     page = result._repr_html_()
     assert page.startswith("<table><caption>2 bins of x</caption>")
-    assert page.count("<tr>") == len(result.rows())
+    assert page.count("<tr>") == len(result.summary().rows)
     frame = result.to_dataframe()
     assert list(frame["num_bins"]) == [2]
     assert frame["significance"][0] == result.start.significance

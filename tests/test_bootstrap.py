@@ -331,7 +331,7 @@ def test_without_replicas_or_folds_there_is_neither():
     bare = hc.optimize(samples, hc.Cut("x0", ">"), objective="asimov", folds=0, anneal=(1.0,), replicas=0)
     assert bare.bootstrap is None
     assert bare.optimism is None
-    assert "+-" not in dict(bare.rows())["significance"]
+    assert "+-" not in dict(bare.summary().rows)["significance"]
     with pytest.raises(InputError, match="replicas is 1"):
         hc.optimize(samples, hc.Cut("x0", ">"), replicas=1)
 

@@ -3,6 +3,7 @@
 Degenerate, empty and extreme models, and fits that fail, are in test_fit_extremes.py.
 """
 
+import re
 import warnings
 
 import numpy as np
@@ -219,7 +220,7 @@ def test_parameters_at_a_bound_are_named():
     result = fixed_poi_fit(likelihood, data_of(likelihood, 70.0), poi=0.0)
     assert result.at_bound == ("a",)
     assert value_of(result, "a") == 0.1
-    assert "a                               0.1 +-" in repr(result)
+    assert re.search(r"\n  a +0\.1 \+- ", repr(result))
     assert "(at a bound)" in repr(result)
     assert fixed_poi_fit(likelihood, data_of(likelihood, 50.0), poi=0.0).at_bound == ()
 

@@ -168,7 +168,7 @@ def test_uncertainty_and_interval_are_those_of_independent_simulations() -> None
         best.append(result.optimum("asimov").threshold)
     for seed in range(20):
         result = scan(samples(seed), Cut("x", ">"), metrics=["asimov"], thresholds=points, folds=0)
-        found = result._stability(10.0)
+        found = result.stability
         widths.append((found.uncertainty("asimov", at), np.subtract(*result.optimum("asimov").interval[::-1]) / 2))
     uncertainty, half_interval = np.mean(widths, axis=0)
     # 150 simulations know a standard deviation to 6 %.

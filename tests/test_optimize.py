@@ -9,7 +9,7 @@ from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.merit.objectives import objective
 from hepcuts.optimization.landscape import landscape
-from hepcuts.optimization.optimize import compare_with_single_cuts
+from hepcuts.optimization.single_cuts import compare_with_single_cuts
 from hepcuts.optimization.solvers import Adam, GradientDescent
 
 NO_STAT = {"staterror": False}

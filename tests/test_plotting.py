@@ -3,6 +3,7 @@
 import dataclasses
 import subprocess
 import sys
+import types
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -15,7 +16,6 @@ from hepcuts._core.errors import EmptySelectionError, InputError, SampleError
 from hepcuts.merit.objectives import objective
 from hepcuts.optimization.landscape import Landscape, landscape
 from hepcuts.optimization.walk import History
-from hepcuts.plotting import interactive
 from hepcuts.plotting.curves import normalized
 
 EDGES = np.linspace(0.0, 10.0, 6)
@@ -82,6 +82,12 @@ def _with_history(found):
     return dataclasses.replace(found, history=history, objective="my_function", label="my_function", training=training)
 
 
+def _slid(samples, cut, **options):
+    """A scan to move a cut through."""
+    defaults = {"metrics": ("bce", "asimov"), "thresholds": range(0, 10, 2), "replicas": 0, "folds": 0}
+    return hc.scan(samples, cut, **(defaults | options))
+
+
 def _landscape():
     thresholds = np.linspace(0.0, 4.0, 9)
     values = (thresholds - 3.0) ** 2
@@ -104,10 +110,7 @@ def calls(samples, result, found, valley):
         "loss_and_gradient": (lambda ax: plotting.loss_and_gradient(valley, axes=ax), 2),
         "history": (lambda ax: plotting.history(found, ax=ax), 1),
         "before_after": (lambda ax: plotting.before_after(samples, cut, "x", axes=ax), 2),
-        "slider": (
-            lambda ax: plotting.slider(samples, cut, metrics=("bce", "asimov"), thresholds=range(0, 10, 2), ax=ax),
-            3,
-        ),
+        "slider": (lambda ax: plotting.slider(_slid(samples, cut), ax=ax), 3),
     }
 
 
@@ -371,7 +374,7 @@ class TestLossAndGradient:
         assert list(plotting.loss_and_gradient(found).optimum.get_xdata()) == [3.0]
 
     def test_errors(self, valley):
-        with pytest.raises(InputError, match=r"result of hepcuts\.landscape"):
+        with pytest.raises(InputError, match=r"result of hepcuts\.optimization\.landscape\.landscape"):
             plotting.loss_and_gradient(valley.values)
         with pytest.raises(InputError, match="no value at any of 9"):
             plotting.loss_and_gradient(dataclasses.replace(valley, values=np.full(9, np.nan)))
@@ -453,7 +456,7 @@ class TestBeforeAfter:
 class TestSlider:
     @pytest.fixture
     def drawn(self, samples):
-        return plotting.slider(samples, hc.Cut("x", ">", 4.2), metrics=("bce", "asimov"), thresholds=range(0, 10, 2))
+        return _slid(samples, hc.Cut("x", ">", 4.2)).slider()
 
     @staticmethod
     def check(drawn, position):
@@ -490,57 +493,210 @@ class TestSlider:
             np.testing.assert_array_equal(drawn.result.values[name], result.values[name])
 
     def test_distributions_may_be_logarithmic(self, samples):
-        drawn = plotting.slider(samples, hc.Cut("x", ">"), metrics=("bce",), thresholds=range(0, 10, 2), log=True)
+        drawn = _slid(samples, hc.Cut("x", ">"), metrics=("bce",)).slider(log=True)
         assert drawn.distributions.ax.get_yscale() == "log"
 
-    def test_scans_once(self, samples, monkeypatch):
-        scans = []
-
-        def counted(*args, **options):
-            scans.append(args)
-            return hc.scan(*args, **options)
-
-        monkeypatch.setattr(interactive, "scan_metrics", counted)
-        drawn = plotting.slider(samples, hc.Cut("x", ">"), metrics=("asimov",), thresholds=range(0, 10, 2))
+    def test_shows_the_numbers_of_the_scan_and_evaluates_none(self, result):
+        drawn = plotting.slider(result)
+        assert drawn.result is result
+        known = vars(result).copy()
         drawn.set(2.0)
         drawn.set(6.0)
-        assert len(scans) == 1
+        assert vars(result) == known
+
+    def test_starts_where_it_is_told_to(self, result):
+        assert plotting.slider(result, threshold=5.1).threshold == 6.0
 
     def test_starts_at_the_optimum_of_the_last_metric(self, samples, result):
-        drawn = plotting.slider(samples, hc.Cut("x", ">"), metrics=("bce", "asimov"), thresholds=range(0, 10, 2))
+        drawn = _slid(samples, hc.Cut("x", ">")).slider()
         # The guard of a scan holds here, too.
         assert drawn.threshold == result.optimum("asimov", min_background=10).threshold
         assert drawn.threshold != result.optimum("asimov").threshold
 
     def test_says_why_there_is_no_value(self, samples):
         few = (*samples[:1], hc.Sample("b", {"x": [1.0, 2.0, 3.0]}))
-        drawn = plotting.slider(few, hc.Cut("x", ">", 6.0), metrics=("bce", "asimov"), thresholds=range(0, 10, 2))
+        drawn = _slid(few, hc.Cut("x", ">", 6.0)).slider()
         assert "no background is left" in drawn.text.get_text()
         assert r"$Z_A$: no value" in drawn.text.get_text()
 
     @pytest.mark.parametrize(
-        ("cut", "limits"),
-        [(hc.Cut("x", ">"), (1.0, 9.0)), (hc.Cut("x", "<", bounds=(2, 8)), (2.0, 8.0))],
-        ids=["range of the events", "bounds"],
-    )
-    def test_default_positions(self, samples, cut, limits):
-        drawn = plotting.slider(samples, cut, metrics=("asimov",))
-        thresholds = drawn.result.thresholds
-        assert (len(thresholds), thresholds[0], thresholds[-1]) == (201, *limits)
-
-    @pytest.mark.parametrize(
         ("match", "cut", "options"),
         [
-            (r"one hepcuts\.Cut, got Window", hc.Window("x", 1.0, 2.0), {}),
-            ("has no column 'z'", hc.Cut("z", ">"), {}),
-            ("no metric 'acc'", hc.Cut("x", ">"), {"metrics": ("acc",)}),
+            (r"moves one threshold, and 1 < x < 2 has two", hc.Window("x", 1.0, 2.0), {"metrics": ("bce",)}),
             ("at least two thresholds", hc.Cut("x", ">"), {"thresholds": [4.0], "metrics": ("bce",)}),
         ],
     )
     def test_errors_leave_no_figure(self, samples, match, cut, options):
         with pytest.raises(InputError, match=match):
-            plotting.slider(samples, cut, **options)
+            _slid(samples, cut, **options).slider()
+        with pytest.raises(InputError, match=r"result of hepcuts\.scan"):
+            plotting.slider(samples)
         assert plt.get_fignums() == []
+
+
+@dataclasses.dataclass(frozen=True)
+class ForeignOptimum:
+    """Written down by hand."""
+
+    threshold: float
+    value: float
+    effective_background: float = 100.0
+    interval: tuple[float, float] = (np.nan, np.nan)
+    message: str = "somebody else's"
+
+
+@dataclasses.dataclass(frozen=True)
+class ForeignMerit:
+    name: str
+    label: str
+    sign: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class ForeignScan:
+    """Somebody else's scan, which knows nothing of hepcuts.scan."""
+
+    samples: tuple[hc.Sample, ...]
+    cut: hc.Cut = dataclasses.field(default_factory=lambda: hc.Cut("x", ">"))
+    thresholds: np.ndarray = dataclasses.field(default_factory=lambda: np.array([2.0, 4.0, 6.0]))
+    min_background: float = 0.0
+
+    @property
+    def metrics(self):
+        return {"mine": ForeignMerit("mine", "$Q$")}
+
+    @property
+    def values(self):
+        return {"mine": np.array([1.0, 4.0, 2.0])}
+
+    @property
+    def evaluated(self):
+        return {"mine": np.ones(3, dtype=bool)}
+
+    @property
+    def table(self):
+        numbers = np.array([3.0, 2.0, 1.0])
+        return types.SimpleNamespace(
+            signal=numbers, background=numbers, sigma_background=numbers, effective_background=100.0 * numbers
+        )
+
+    signal_efficiency = background_efficiency = purity = np.array([0.5, 0.4, 0.3])
+
+    def optimum(self, name):
+        return ForeignOptimum(4.0, self.values[name][1])
+
+    def reason(self, name, position):
+        return "" if np.isfinite(self.values[name][position]) else "no reason"
+
+
+def _foreign_points():
+    """Working points of somebody else's."""
+    half = np.array([0.5, 0.25])
+    efficiencies = types.SimpleNamespace(
+        signal=half, background=half, background_uncertainty=0.1 * half, rejection=1 / half, rejection_uncertainty=half
+    )
+    return types.SimpleNamespace(
+        names=("x",),
+        efficiencies=half,
+        positions=half[:, None],
+        idle=np.zeros((2, 1), dtype=bool),
+        training=efficiencies,
+        held_out=None,
+    )
+
+
+def _foreign_optimization():
+    steps = types.SimpleNamespace(
+        names=("x",), thresholds=np.array([[1.0], [2.0]]), values=np.array([3.0, 4.0]), stages=np.array([0, 0])
+    )
+    return types.SimpleNamespace(history=steps, label="$Q$", hard_value=3.5)
+
+
+def _foreign_bins(samples):
+    tried = types.SimpleNamespace(
+        num_bins=2, value=1.0, held_out_value=0.8, significance=1.1, held_out_significance=0.9
+    )
+    return types.SimpleNamespace(
+        samples=samples,
+        selection=None,
+        variable="x",
+        label="$Q$",
+        edges=np.array([0.0, 5.0, 10.0]),
+        num_bins=2,
+        value=1.0,
+        bin_values=np.array([0.6, 0.8]),
+        candidates=(tried,),
+    )
+
+
+def _foreign_categories(samples):
+    tried = types.SimpleNamespace(num_categories=2, value=1.0, held_out_value=0.9)
+    return types.SimpleNamespace(
+        samples=samples,
+        selection=None,
+        edges={"x": np.array([0.0, 5.0, 10.0])},
+        kind="grid",
+        label="$Q$",
+        num_categories=2,
+        value=1.0,
+        held_out_value=0.9,
+        signal=np.array([1.0, 2.0]),
+        background=np.array([3.0, 1.0]),
+        candidates=(tried,),
+        numbers=lambda columns, *, missing=None: np.where(np.asarray(columns["x"]) == missing, -1, 0),
+    )
+
+
+class TestForeignResults:
+    """A figure asks for attributes, not for a class."""
+
+    def test_scan(self, samples):
+        drawn = plotting.scan(ForeignScan(samples))
+        assert list(drawn.optima["mine"].get_xdata()) == [4.0]
+        assert list(drawn.curves["mine"].get_ydata()) == [0.25, 1.0, 0.5]
+
+    def test_slider_and_page(self, samples):
+        drawn = plotting.slider(ForeignScan(samples))
+        drawn.set(6.0)
+        assert "$Q$: 2" in drawn.text.get_text()
+        assert "somebody else" in hc.explorer.page(ForeignScan(samples))
+
+    def test_searches(self):
+        assert list(plotting.history(_foreign_optimization()).final.get_ydata()) == [3.5]
+        valley = types.SimpleNamespace(
+            cut=hc.Cut("x", ">"),
+            objective=ForeignMerit("mine", "$Q$"),
+            width=1.0,
+            thresholds=np.array([1.0, 2.0, 3.0]),
+            values=np.array([0.0, 1.0, 0.5]),
+            gradients=np.array([1.0, 0.0, -1.0]),
+        )
+        assert list(plotting.loss_and_gradient(valley).optimum.get_xdata()) == [2.0]
+
+    def test_working_points(self):
+        drawn = plotting.roc(_foreign_points())
+        assert list(drawn.curves["training"].get_ydata()) == [2.0, 4.0]
+        assert list(plotting.threshold_curves(_foreign_points()).curves) == ["x"]
+
+    def test_bins_and_categories(self, samples):
+        assert plotting.binning(_foreign_bins(samples)).axes[1].get_ylabel() == "$Q$ of the bin"
+        assert len(plotting.categories(_foreign_categories(samples)).bars[0]) == 2
+
+    def test_what_is_missing_is_named(self, samples):
+        bins = _foreign_bins(samples)
+        del bins.label, bins.edges
+        with pytest.raises(InputError, match=r"SimpleNamespace; .* hepcuts\.bin_edges\. It has no label, edges\.$"):
+            plotting.binning(bins)
+        assert plt.get_fignums() == []
+
+    def test_no_attribute_is_evaluated_to_find_out(self):
+        class Slow:
+            @property
+            def history(self):
+                raise AssertionError
+
+        with pytest.raises(InputError, match=r"It has no label, hard_value\.$"):
+            plotting.history(Slow())
 
 
 def _bare(figure):
@@ -587,6 +743,6 @@ class TestImages:
 
     @image
     def test_image_slider(self, samples):
-        drawn = plotting.slider(samples, hc.Cut("x", ">"), metrics=("bce", "asimov"), thresholds=range(0, 10, 2))
+        drawn = _slid(samples, hc.Cut("x", ">")).slider()
         drawn.set(2.0)
         return _bare(drawn.figure)

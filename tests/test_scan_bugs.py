@@ -29,7 +29,7 @@ def test_replicas_and_parts_of_single_events_have_no_warnings(folds: int) -> Non
     assert found["s_over_sqrt_b"].value == 1.0
     assert found["s_over_sqrt_b"].threshold == 1.5
     # A replica without signal has no balanced loss, one with has.
-    balanced = result._stability(10.0).replicas["bce_balanced"]
+    balanced = result.stability.replicas["bce_balanced"]
     assert 0 < np.isnan(balanced).all(axis=1).sum() < 20
 
 

@@ -305,7 +305,8 @@ def test_a_result_shows_its_thresholds_with_their_plateaus():
     assert found.names == ("x", "y")
     assert found.thresholds.tolist() == [result.thresholds["x"], result.thresholds["y"]]
     assert found.value == pytest.approx(result.hard_value, rel=1e-3)
-    rows = dict(result.rows())
+    assert "threshold x" not in dict(result.overview().rows)
+    rows = dict(result.summary().rows)
     assert rows["threshold x"] == found.described()["x"]
     frame = found.to_dataframe()
     assert list(frame.index) == ["x", "y"]

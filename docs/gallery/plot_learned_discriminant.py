@@ -60,7 +60,7 @@ results = {
     )
     for name, objective in {"BCE": "bce_balanced", "likelihood": "profile"}.items()
 }
-print(results["likelihood"])
+print(results["likelihood"].summary())
 
 # %%
 # On the held-out events, and on 18 times as many new ones, which leave less uncertainty of the simulation:

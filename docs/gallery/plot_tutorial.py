@@ -81,7 +81,7 @@ scan = hc.scan(
     metrics=("bce", "s_over_sqrt_b", "asimov", "profile"),
     thresholds=np.linspace(-4, 8, 241),
 )
-print(scan)
+print(scan.summary())
 scan.plot()
 
 # %%
@@ -96,7 +96,7 @@ scan.plot()
 # needs no differentiation of that fit (see :doc:`/statistics`), and the optimization stays as it was:
 
 result = hc.optimize(samples, cut, objective="profile", step="erf")
-print(result)
+print(result.summary())
 
 # %%
 # By default the soft cut starts wide and is narrowed in stages. Each stage has its own curve; thin lines part

@@ -1,17 +1,16 @@
 """Categories that were found, and how far they can be trusted."""
 
 import dataclasses
-import html
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import hist
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection, Window
 from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
@@ -45,8 +44,8 @@ class Candidate:
     held_out_uncertainty: float
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Categories:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Categories(Tabular):
     """The best categories along one or more discriminants.
 
     Attributes:
@@ -202,7 +201,7 @@ class Categories:
         """
         return workspace(self.templates)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> DataFrame:
         """One row for each category: its edges along each discriminant (NaN: none), and yields."""
         rows = []
         for number in range(self.num_categories):
@@ -211,7 +210,7 @@ class Categories:
                 row |= {f"{name}:low": low, f"{name}:high": high}
             rows.append(row)
         yields = {name: getattr(self, name) for name in ("signal", "background", "effective_background")}
-        return pd.DataFrame(rows).assign(**yields)
+        return data_frame(rows).assign(**yields)
 
     def bounds(self, number: int) -> dict[str, tuple[float, float]]:
         """Edges of a category along the discriminants that divide it; of ``"argmax"`` along the largest."""
@@ -230,8 +229,8 @@ class Categories:
 
         return plotting.categories(self, axes=axes)
 
-    def rows(self) -> list[tuple[str, str]]:
-        """The summary as pairs of label and text."""
+    def overview(self) -> SummaryTable:
+        """What was found, and how."""
         rows = [(f"edges of {name}", ", ".join(f"{e:.5g}" for e in edges)) for name, edges in self.edges.items()]
         if self.selection is not None:
             rows.append(("cuts", str(self.selection)))
@@ -243,18 +242,8 @@ class Categories:
             ("guard", self.guard),
             ("choice", self.message),
         ]
-        return rows
+        return SummaryTable(self._title(), rows)
 
     def _title(self) -> str:
         how = {"grid": " and ", "argmax": " or "}[self.kind].join(self.discriminants)
         return f"{self.num_categories} categor{'y' if self.num_categories == 1 else 'ies'} of {how}"
-
-    def __repr__(self) -> str:
-        width = max(len(label) for label, _ in self.rows())
-        return "\n".join([self._title(), *(f"  {label:<{width}s}  {text}" for label, text in self.rows())])
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>" for label, text in self.rows()
-        )
-        return f"<table><caption>{html.escape(self._title())}</caption>{cells}</table>"

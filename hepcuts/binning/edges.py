@@ -13,6 +13,7 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.merit.gains import Gain
 from hepcuts.merit.gains import gain as find_gain
 from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.scanning.metrics import metric as figure_of_merit
 from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
 from hepcuts.templates.partitions import Partition
@@ -114,6 +115,7 @@ def bin_edges(
     return BinningResult(
         variable=variable,
         metric=metric,
+        label=figure_of_merit(metric).label,
         best=best,
         start=judged[chosen],
         candidates=judged,

@@ -1,13 +1,12 @@
 """What the search for the best bins found, and how far it can be trusted."""
 
 import dataclasses
-import html
 from typing import Any
 
 import hist
 import numpy as np
-import pandas as pd
 
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.samples.sample import Sample
@@ -41,13 +40,14 @@ class Binning:
     held_out_significance: float
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class BinningResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class BinningResult(Tabular):
     """The best bin edges of one variable.
 
     Attributes:
         variable: the column.
         metric: name of the metric that was summed over bins.
+        label: its label for figures, in mathtext.
         best: the bins.
         start: the bins before their edges were moved to increase the profile likelihood's significance: the global
             optimum of the sum over bins. The same as `best` if that was not done, or was no gain.
@@ -65,6 +65,7 @@ class BinningResult:
 
     variable: str
     metric: str
+    label: str
     best: Binning
     start: Binning
     candidates: tuple[Binning, ...]
@@ -117,14 +118,14 @@ class BinningResult:
         """
         return workspace(self.templates)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> DataFrame:
         """One row for each number of bins: values on the events that chose and on others."""
         fields = [f.name for f in dataclasses.fields(Binning) if f.name != "edges"]
-        return pd.DataFrame([{name: getattr(one, name) for name in fields} for one in self.candidates])
+        return data_frame({name: [getattr(one, name) for one in self.candidates] for name in fields})
 
-    def bins(self) -> pd.DataFrame:
+    def bins(self) -> DataFrame:
         """One row for each bin: edges, yields, metric, effective simulated background events."""
-        return pd.DataFrame(
+        return data_frame(
             {
                 "low": self.edges[:-1],
                 "high": self.edges[1:],
@@ -141,8 +142,8 @@ class BinningResult:
 
         return plotting.binning(self, axes=axes)
 
-    def rows(self) -> list[tuple[str, str]]:
-        """The summary as pairs of label and text."""
+    def overview(self) -> SummaryTable:
+        """What was found, and how."""
         found = self.best
         rows = [
             ("edges", ", ".join(f"{edge:.5g}" for edge in self.edges)),
@@ -155,17 +156,7 @@ class BinningResult:
         if np.isfinite(found.held_out_value):
             rows[1] = rows[1][0], f"{rows[1][1]}; held out {found.held_out_significance:.4f}"
             rows[2] = rows[2][0], f"{rows[2][1]}; held out {found.held_out_value:.4f}"
-        return rows
+        return SummaryTable(self._title(), rows)
 
     def _title(self) -> str:
         return f"{self.num_bins} bin{'' if self.num_bins == 1 else 's'} of {self.variable}"
-
-    def __repr__(self) -> str:
-        width = max(len(label) for label, _ in self.rows())
-        return "\n".join([self._title(), *(f"  {label:<{width}s}  {text}" for label, text in self.rows())])
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>" for label, text in self.rows()
-        )
-        return f"<table><caption>{html.escape(self._title())}</caption>{cells}</table>"

@@ -1,7 +1,9 @@
 """The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``."""
 
+import contextlib
 import dataclasses
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +18,14 @@ from hepcuts._core import files
 from hepcuts._core.errors import HepcutsError, InputError
 from hepcuts._core.version import __version__
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
-from hepcuts.optimization.optimize import compare_with_single_cuts, optimize
+from hepcuts.optimization.optimize import optimize
 from hepcuts.optimization.result import OptimizationResult
+from hepcuts.optimization.single_cuts import comparisons
 from hepcuts.plotting.saving import save
 from hepcuts.scanning.scan import scan
 
 from . import configuration
+from .afterwards import Afterwards
 
 
 class _Group(click.Group):
@@ -55,11 +59,30 @@ def main() -> None:
 @click.option("--quick", is_flag=True, help="Coarse grids and few simulations: a first look.")
 def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quick: bool) -> None:
     """Where does each metric cut, and what is it worth? A report on scenarios and grids; needs no data."""
+    _check_folder(output)
     cases = study_module.run(scenarios or None, seed=seed)
-    grids = study_module.run_grids(scenarios or None, seed=seed, quick=quick) if grid else None
-    written = study_module.write(cases, output, seed=seed, grids=grids)
+    study_module.write_numbers(cases, output, seed=seed)
     click.echo(study_module.summary(cases))
-    click.echo(f"\nWrote {len(written)} files to {output}; read {output / 'report.html'}")
+    afterwards, grids = Afterwards(), None
+    if grid:
+        with afterwards.step("the grids"):
+            grids = study_module.run_grids(scenarios or None, seed=seed, quick=quick)
+    with afterwards.step("the report"):
+        written = study_module.write(cases, output, seed=seed, grids=grids)
+        click.echo(f"\nWrote {len(written)} files to {output}; read {output / 'report.html'}")
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise before any work if nothing can be written there.
+
+    Raises:
+        InputError: it is a file, or may not be written to.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise InputError(f"{there} is a file; expected a folder to write to.")
+    if not os.access(there, os.W_OK):
+        raise InputError(f"The folder {there} may not be written to; choose another with --output.")
 
 
 @main.command("scan")
@@ -67,14 +90,17 @@ def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quic
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
 def scan_command(config: Path, output: Path) -> None:
     """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied."""
-    given = configuration.load(config)
+    given, afterwards = configuration.load(config), Afterwards()
+    _check_folder(output)
     for cut in given.selection.cuts:
         result = scan(given.samples, cut, **given.scan)
-        save(plotting.scan(result), output / f"{cut.variable}.png")
-        result.explorer(output / f"{cut.variable}.html")
         with files.atomic_path(output / f"{cut.variable}.csv") as temporary:
             result.to_dataframe().to_csv(temporary, index=False)
-        click.echo(repr(result))
+        click.echo(result.summary().text())
+        with afterwards.step(f"the figure of {cut.variable}"):
+            save(plotting.scan(result), output / f"{cut.variable}.png")
+        with afterwards.step(f"the page of {cut.variable}"):
+            result.explorer(output / f"{cut.variable}.html")
     click.echo(f"Wrote to {output}")
 
 
@@ -83,24 +109,37 @@ def scan_command(config: Path, output: Path) -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-optimize"), show_default=True)
 @click.option("--compare/--no-compare", default=True, show_default=True, help="Also the best single cut and no cut.")
 def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
-    """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures."""
+    """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures.
+
+    Summary and workspace are written first. What fails afterwards (a figure, the comparison) is a remark in the
+    summary; Ctrl-C keeps what there is, and ends with status 130.
+    """
     given = configuration.load(config)
+    _check_folder(output)
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
-    click.echo(repr(result))
-    comparison: dict[str, float] = {}
+    summary = _summary(result)
+    afterwards = Afterwards(lambda remarks: _write_json(summary | {"remarks": remarks}, output / "result.json"))
+    _write_json(summary | {"remarks": []}, output / "result.json")
+    _write_json(result.workspace, output / "workspace.json")
+    click.echo(f"Wrote the result to {output}")
+    with afterwards.step("the printed summary"):
+        click.echo(result.summary().text())
+    _draw_optimization(result, given, output, afterwards)
+    if result.interrupted:
+        afterwards.stop("the search was interrupted")
     if compare:
-        comparison = compare_with_single_cuts(given.samples, given.selection, **given.optimize)
         click.echo("For comparison, the significance on the same events of")
-        for name, value in comparison.items():
-            click.echo(f"  {name:<40s} {value:.4f}")
-    _write_optimization(result, given, comparison, output)
+        for what, step in comparisons(given.samples, given.selection, **given.optimize).items():
+            with afterwards.step(f"the comparison with {what}"):
+                name, value = step()
+                summary["comparison"][name] = value
+                _write_json(summary | {"remarks": afterwards.remarks}, output / "result.json")
+                click.echo(f"  {name:<40s} {value:.4f}")
     click.echo(f"Wrote to {output}")
 
 
-def _write_optimization(
-    result: OptimizationResult, given: configuration.Configuration, comparison: dict[str, float], output: Path
-) -> None:
-    summary = {
+def _summary(result: OptimizationResult) -> dict[str, Any]:
+    return {
         "hepcuts": __version__,
         "thresholds": result.thresholds,
         "objective": result.objective,
@@ -117,13 +156,23 @@ def _write_optimization(
         "success": result.success,
         "message": result.message,
         "num_steps": result.num_steps,
-        "comparison": comparison,
+        "comparison": {},
     }
-    files.write_text(output / "result.json", json.dumps(_without_nan(summary), indent=1) + "\n")
-    files.write_text(output / "workspace.json", json.dumps(result.workspace, indent=1) + "\n")
-    save(plotting.history(result), output / "history.png")
+
+
+def _write_json(document: Any, path: Path) -> None:
+    files.write_text(path, json.dumps(_without_nan(document), indent=1) + "\n")
+
+
+def _draw_optimization(
+    result: OptimizationResult, given: configuration.Configuration, output: Path, afterwards: Afterwards
+) -> None:
+    with afterwards.step("the figure of the history"):
+        save(plotting.history(result), output / "history.png")
     for cut in result.selection.cuts:
-        save(plotting.before_after(given.samples, result, cut.variable), output / f"before-after-{cut.variable}.png")
+        with afterwards.step(f"the figure of {cut.variable}"):
+            drawing = plotting.before_after(given.samples, result, cut.variable)
+            save(drawing, output / f"before-after-{cut.variable}.png")
 
 
 def _without_nan(value: Any) -> Any:
@@ -163,21 +212,23 @@ def significance(
         "expected_postfit": discovery_test(likelihood, fitted_to=data),
         "observed": discovery_test(likelihood, data),
     }
-    toys = None
-    if num_toys is not None:
-        at = tests["observed"].background_only
-        toys = discovery_toys(likelihood, parameters=at, num_toys=num_toys).p_value(tests["observed"].q0)
-    if as_json:
-        rows: dict[str, Any] = {kind: _test_as_dict(test) for kind, test in tests.items()}
-        if toys is not None:
-            rows["observed"]["p0_toys"] = dict(zip(("value", "low", "high"), toys, strict=True))
-        click.echo(json.dumps(_without_nan(rows), indent=1))
-        return
-    for test in tests.values():
-        click.echo(repr(test))
-    if toys is not None:
-        click.echo("  p-value of {} toys: {:.4g} (68 % interval {:.4g} to {:.4g})".format(num_toys, *toys))
-    if pulls:
+    rows: dict[str, Any] = {kind: _test_as_dict(test) for kind, test in tests.items()}
+    if not as_json:
+        for test in tests.values():
+            click.echo(repr(test))
+    afterwards = Afterwards()
+    with contextlib.ExitStack() as last:
+        if as_json:
+            # Also if the toys are interrupted.
+            last.callback(lambda: click.echo(json.dumps(_without_nan(rows), indent=1)))
+        if num_toys is not None:
+            with afterwards.step("the toys"):
+                at = tests["observed"].background_only
+                toys = discovery_toys(likelihood, parameters=at, num_toys=num_toys).p_value(tests["observed"].q0)
+                rows["observed"]["p0_toys"] = dict(zip(("value", "low", "high"), toys, strict=True))
+                if not as_json:
+                    click.echo("  p-value of {} toys: {:.4g} (68 % interval {:.4g} to {:.4g})".format(num_toys, *toys))
+    if pulls and not as_json:
         click.echo("\nUnconditional fit to the data")
         click.echo(repr(tests["observed"].unconditional_fit.nuisance_parameters))
 

@@ -11,9 +11,9 @@ between 0 and 1, differentiable in the thresholds, the way to find them. Which c
 A new kind of cut is a new class derived from `AbstractCut`.
 """
 
-from .abstract import AbstractCut as AbstractCut
-from .abstract import Not as Not
 from .kinds import Cut as Cut
 from .kinds import Window as Window
+from .selection import AbstractCut as AbstractCut
+from .selection import Not as Not
 from .selection import Selection as Selection
 from .sliding import SlidingCut as SlidingCut

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray, FloatLike
 
-from .abstract import COMPARE, AbstractCut, maybe_float, pair, shown
+from .checks import COMPARE, check_cut, maybe_float, pair, shown
+from .selection import AbstractCut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Cut(AbstractCut):
         object.__setattr__(self, "missing", missing)
         if direction not in (">", "<", "auto"):
             raise InputError(f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto'.")
-        self._check()
+        check_cut(self)
 
     @property
     def thresholds(self) -> tuple[float | None, ...]:
@@ -128,7 +129,7 @@ class Window(AbstractCut):
         object.__setattr__(self, "bounds", pair(bounds, variable))
         object.__setattr__(self, "width", maybe_float(width, f"Cut on {variable!r}: width"))
         object.__setattr__(self, "missing", missing)
-        self._check()
+        check_cut(self)
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise InputError(f"Window on {variable!r}: low {self.low} is not below high {self.high}.")
 

@@ -1,24 +1,212 @@
-"""Several cuts that an event has to pass all."""
+"""Cuts and selections: what all cuts have in common, the inversion of any of them, and several that an event passes.
 
+They stand in one module since each is made of the other: ``cut & cut`` is a selection, a selection consists of cuts.
+"""
+
+import abc
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
+from hepcuts._core.columns import Numbers, is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
-from .abstract import AbstractCut
-from .steps import AbstractStep
+from .soft_reading import SoftReading
 
 
 @dataclasses.dataclass(frozen=True)
-class Selection:
+class AbstractCut(abc.ABC):
+    """A requirement on one variable.
+
+    Attributes:
+        variable: the column that is cut on.
+        bounds: range in which an optimizer or a scan may move the thresholds, or None for the range of the events.
+        width: width of the soft cut in the units of the variable, or None to derive it from the events' spread.
+        missing: what happens to an event whose value is missing: ``"fail"`` (default) or ``"pass"``.
+    """
+
+    variable: str
+    bounds: tuple[float, float] | None
+    width: float | None
+    missing: Literal["fail", "pass"]
+
+    @property
+    @abc.abstractmethod
+    def thresholds(self) -> tuple[float | None, ...]:
+        """The thresholds, None where one is still to be found."""
+
+    @abc.abstractmethod
+    def at(self, thresholds: Sequence[float]) -> "AbstractCut":
+        """The same cut at other thresholds."""
+
+    @property
+    @abc.abstractmethod
+    def signs(self) -> tuple[int, ...]:
+        """For each threshold +1 if values above it pass, -1 if values below it pass."""
+
+    @abc.abstractmethod
+    def value(self, thresholds: Sequence[float]) -> Any:
+        """Thresholds as a user reads them: a number, a pair for a window, one for each knot of a sliding cut."""
+
+    @abc.abstractmethod
+    def compare(self, thresholds: Sequence[float], *values: FloatArray) -> NDArray[np.bool_]:
+        """Which values pass, none of them being missing.
+
+        Args:
+            thresholds: all of them.
+            values: for each of `columns`, shape (event,).
+        """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads, the variable first."""
+        return (self.variable,)
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """For each threshold what tells it from the others of this cut."""
+        return {1: ("",), 2: (":low", ":high")}[len(self.thresholds)]
+
+    @property
+    def plain(self) -> "AbstractCut":
+        """The cut itself, or the one that it inverts."""
+        return self
+
+    @property
+    def inverted(self) -> bool:
+        """Whether it keeps what fails `plain`."""
+        return self.plain is not self
+
+    def passes(self, columns: Columns, *, missing: float | None = None) -> NDArray[np.bool_]:
+        """Hard reading of events by their columns: which pass, shape (event,).
+
+        Args:
+            columns: variable to values, each of shape (event,).
+            missing: the number that stands for a missing value, or None.
+
+        Raises:
+            InputError: a threshold is not set.
+        """
+        thresholds = [threshold for threshold in self.thresholds if threshold is not None]
+        if len(thresholds) < len(self.thresholds):
+            raise InputError(
+                f"The threshold of {self} is not set, and a hard selection needs one; give it, as in "
+                f"hepcuts.Cut({self.variable!r}, '>', 40.0), or find it with hepcuts.scan or hepcuts.optimize."
+            )
+        values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
+        absent = np.any([is_missing(column, missing) for column in values], axis=0)
+        return np.where(absent, self.missing == "pass", self.compare(thresholds, *values))
+
+    def mask(self, values: Numbers, *, missing: float | None = None) -> NDArray[np.bool_]:
+        """Hard reading of a cut on one column: which events pass.
+
+        Args:
+            values: the variable, shape (event,).
+            missing: the number that stands for a missing value, or None.
+
+        Raises:
+            InputError: a threshold is not set, or depends on another column.
+        """
+        if len(self.columns) > 1:
+            raise InputError(
+                f"{self}: the threshold depends on {self.columns[1]!r}; use passes({{{self.columns[0]!r}: ..., "
+                f"{self.columns[1]!r}: ...}}), or a hepcuts.Selection's mask of all columns."
+            )
+        return self.passes({self.variable: np.asarray(values, dtype=np.float64)}, missing=missing)
+
+    def __and__(self, other: "AbstractCut | Selection") -> "Selection":
+        return Selection([self]) & other
+
+    def __invert__(self) -> "AbstractCut":
+        return Not(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Not(AbstractCut):
+    """Keep events that fail a cut; made with ``~cut``, as for a control region.
+
+    Every event passes either the cut or its inversion: one that stands on the threshold passes here, and one whose
+    value is missing passes here if it fails the cut, so that `missing` is the opposite of the cut's.
+
+    Args:
+        cut: the cut to fail.
+
+    Raises:
+        InputError: not a cut, or one that is an inversion itself.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> print(~hc.Cut("mt", ">", 100))
+        not (mt > 100)
+        >>> (~hc.Window("mass", 105, 140)).mask([90.0, 120.0, 150.0])
+        array([ True, False,  True])
+    """
+
+    variable: str = dataclasses.field(init=False)
+    bounds: tuple[float, float] | None = dataclasses.field(init=False)
+    width: float | None = dataclasses.field(init=False)
+    missing: Literal["fail", "pass"] = dataclasses.field(init=False)
+    cut: AbstractCut
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.cut, AbstractCut):
+            raise InputError(f"Only a cut can be inverted, got {type(self.cut).__name__}; invert the cuts one by one.")
+        if self.cut.inverted:
+            raise InputError(f"The cut {self.cut} is inverted already; take its cut, or write ~cut, which does.")
+        for field in ("variable", "bounds", "width"):
+            object.__setattr__(self, field, getattr(self.cut, field))
+        object.__setattr__(self, "missing", "fail" if self.cut.missing == "pass" else "pass")
+
+    @property
+    def thresholds(self) -> tuple[float | None, ...]:
+        """See `AbstractCut.thresholds`."""
+        return self.cut.thresholds
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """See `AbstractCut.signs`: the opposite of the cut's."""
+        return tuple(-sign for sign in self.cut.signs)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See `AbstractCut.columns`."""
+        return self.cut.columns
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """See `AbstractCut.suffixes`."""
+        return self.cut.suffixes
+
+    @property
+    def plain(self) -> AbstractCut:
+        """See `AbstractCut.plain`."""
+        return self.cut
+
+    def at(self, thresholds: Sequence[float]) -> "Not":
+        """See `AbstractCut.at`."""
+        return Not(self.cut.at(thresholds))
+
+    def value(self, thresholds: Sequence[float]) -> Any:
+        """See `AbstractCut.value`."""
+        return self.cut.value(thresholds)
+
+    def compare(self, thresholds: Sequence[float], *values: FloatArray) -> NDArray[np.bool_]:
+        """See `AbstractCut.compare`."""
+        return ~self.cut.compare(thresholds, *values)
+
+    def __invert__(self) -> AbstractCut:
+        return self.cut
+
+    def __str__(self) -> str:
+        return f"not ({self.cut})"
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection(SoftReading):
     """Several cuts that an event has to pass all; combine with ``&``.
 
     The thresholds of all cuts, one after the other (a window has two), form the vector that scans and optimizers
@@ -65,36 +253,6 @@ class Selection:
     def __str__(self) -> str:
         return " & ".join(str(cut) for cut in self.cuts)
 
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """The variables, one for each cut."""
-        return tuple(cut.variable for cut in self.cuts)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """A name for each threshold: the variable, with ``:low`` and ``:high`` for a window, ``:pt=20`` for a knot."""
-        return tuple(cut.variable + suffix for cut in self.cuts for suffix in cut.suffixes)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns that the cuts read, each once."""
-        return tuple(dict.fromkeys(column for cut in self.cuts for column in cut.columns))
-
-    @property
-    def thresholds(self) -> tuple[float | None, ...]:
-        """All thresholds, shape (threshold,); None where one is still to be found."""
-        return tuple(threshold for cut in self.cuts for threshold in cut.thresholds)
-
-    @property
-    def signs(self) -> tuple[int, ...]:
-        """For each threshold +1 if values above it pass, -1 if values below it pass, shape (threshold,)."""
-        return tuple(sign for cut in self.cuts for sign in cut.signs)
-
-    @property
-    def cut_of_threshold(self) -> tuple[int, ...]:
-        """For each threshold the position of its cut, shape (threshold,)."""
-        return tuple(position for position, cut in enumerate(self.cuts) for _ in cut.thresholds)
-
     def _numbers(self, thresholds: Sequence[float] | FloatArray) -> Iterator[float]:
         if len(thresholds) != len(self.names):
             raise InputError(
@@ -133,57 +291,3 @@ class Selection:
                     raise InputError(f"{cut}: there is no column {column!r}; there are {', '.join(columns)}.")
             passed = passed & cut.passes(columns, missing=missing)
         return np.asarray(passed)
-
-    def events(self, columns: Columns, *, missing: float | None = None) -> tuple[FloatArray, NDArray[np.int8]]:
-        """What the soft reading needs of the events.
-
-        Returns:
-            The variables, shape (cut, event), with missing values replaced by zero; and a code of the same shape:
-            0 where the value decides, +1 where it is missing and passes, -1 where it is missing and fails.
-
-        Raises:
-            InputError: a cut that is no product of steps along its variable: inverted, or sliding.
-        """
-        others = [str(cut) for cut in self.cuts if cut.inverted or len(cut.columns) > 1]
-        if others:
-            raise InputError(
-                f"Soft templates and losses of single events take Cut and Window only, not {', '.join(others)}; "
-                "hepcuts.optimize takes all cuts for objectives of the templates, such as 'profile'."
-            )
-        values = np.stack([np.asarray(columns[variable], dtype=np.float64) for variable in self.variables])
-        absent = np.stack([is_missing(row, missing) for row in values])
-        code = np.array([[1 if cut.missing == "pass" else -1] for cut in self.cuts], dtype=np.int8)
-        return np.where(absent, 0.0, values), np.where(absent, code, np.int8(0)).astype(np.int8)
-
-    def log_pass_weights(self, values: Any, missing: Any, thresholds: Any, widths: Any, step: AbstractStep) -> Array:
-        """Logarithms of the soft pass weights; see `pass_weights`."""
-        return sum(
-            (
-                jnp.where(code == 0, step.log_pass_weight(distance, width), jnp.where(code > 0, 0.0, -700.0))
-                for distance, width, code in self._distances(values, missing, thresholds, widths)
-            ),
-            start=jnp.zeros(values.shape[-1]),
-        )
-
-    def pass_weights(self, values: Any, missing: Any, thresholds: Any, widths: Any, step: AbstractStep) -> Array:
-        """Soft reading: pass weights in [0, 1], the product over all thresholds; differentiable. Pure JAX.
-
-        Args:
-            values: from `events`, shape (cut, event).
-            missing: from `events`, shape (cut, event).
-            thresholds: shape (threshold,).
-            widths: shape (threshold,).
-            step: the step function.
-
-        Returns:
-            Shape (event,).
-        """
-        weights = jnp.ones(values.shape[-1])
-        for distance, width, code in self._distances(values, missing, thresholds, widths):
-            weights *= jnp.where(code == 0, step.pass_weight(distance, width), jnp.where(code > 0, 1.0, 0.0))
-        return weights
-
-    def _distances(self, values: Any, missing: Any, thresholds: Any, widths: Any) -> Iterable[tuple[Any, Any, Any]]:
-        """For each threshold: signed distances, shape (event,), its width, and the code of missing values."""
-        for number, (position, sign) in enumerate(zip(self.cut_of_threshold, self.signs, strict=True)):
-            yield sign * (values[position] - thresholds[number]), widths[number], missing[position]

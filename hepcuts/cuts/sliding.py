@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray, FloatLike
 
-from .abstract import COMPARE, AbstractCut, maybe_float, pair, shown
+from .checks import COMPARE, check_cut, maybe_float, pair, shown
+from .selection import AbstractCut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +72,7 @@ class SlidingCut(AbstractCut):
             raise InputError(f"{where}: expected the name of another column for the threshold to depend on.")
         if len(self.thresholds) != len(self.knots):
             raise InputError(f"{where}: {len(self.thresholds)} thresholds came for {len(self.knots)} knots.")
-        self._check()
+        check_cut(self)
 
     @property
     def signs(self) -> tuple[int, ...]:

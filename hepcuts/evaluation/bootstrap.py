@@ -8,15 +8,14 @@ fluctuations they share, so that the difference is known better than either.
 """
 
 import dataclasses
-import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.merit.objectives import AbstractObjective
@@ -28,8 +27,8 @@ from .replicas import HardCuts
 from .replicated import Replicated, Task
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Bootstrap:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Bootstrap(Tabular):
     """Objective and significance of hard cuts in replicas of the events.
 
     Attributes:
@@ -40,26 +39,17 @@ class Bootstrap:
     objective: Replicated
     significance: Replicated
 
-    def to_dataframe(self) -> Any:
-        """A pandas data frame with one row for each replica."""
+    def to_dataframe(self) -> DataFrame:
+        """A data frame with one row for each replica."""
         both = {self.objective.name: self.objective.replicas, "significance": self.significance.replicas}
-        return pd.DataFrame(both)
+        return data_frame(both)
 
-    def rows(self) -> list[tuple[str, str]]:
-        """The summary as pairs of label and text."""
+    def overview(self) -> SummaryTable:
+        """Both with their uncertainties."""
         rows = [("significance", str(self.significance))]
         if not np.array_equal(self.objective.replicas, self.significance.replicas, equal_nan=True):
             rows.append((f"objective {self.objective.name}", str(self.objective)))
-        return rows
-
-    def __repr__(self) -> str:
-        return "\n".join(["Bootstrap at fixed cuts", *(f"  {label:<24s} {text}" for label, text in self.rows())])
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>" for label, text in self.rows()
-        )
-        return f"<table><caption>Bootstrap at fixed cuts</caption>{cells}</table>"
+        return SummaryTable("Bootstrap at fixed cuts", rows)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

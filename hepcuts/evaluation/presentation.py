@@ -5,7 +5,6 @@ thresholds. Their profile likelihoods are fitted side by side.
 """
 
 import dataclasses
-import html
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
@@ -55,8 +55,8 @@ class WithoutCut:
         return bool(self.loss > 2.0 * self.uncertainty)
 
 
-@dataclasses.dataclass(frozen=True)
-class DropOneTable:
+@dataclasses.dataclass(frozen=True, repr=False)
+class DropOneTable(Tabular):
     """The N-1 table of a selection.
 
     Attributes:
@@ -69,8 +69,9 @@ class DropOneTable:
     significance: float
     rows: tuple[WithoutCut, ...]
 
-    def _cells(self) -> list[tuple[str, ...]]:
-        return [
+    def overview(self) -> SummaryTable:
+        """What is lost without each cut."""
+        cells = [
             (
                 str(row.cut),
                 f"{row.significance:.4g}",
@@ -82,19 +83,8 @@ class DropOneTable:
             for row in self.rows
         ]
 
-    def __repr__(self) -> str:
-        table = [_HEAD, *self._cells()]
-        widths = [max(len(row[i]) for row in table) for i in range(len(_HEAD))]
-        lines = ["  ".join(["", row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table]
-        return "\n".join([f"Z = {self.significance:.4g} with all cuts", *(line.rstrip() for line in lines)])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{cell}</th>" for cell in _HEAD)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._cells())
-        return f"<table><caption>Z = {self.significance:.4g} with all cuts</caption><tr>{head}</tr>{body}</table>"
-
-
-_HEAD = ("without", "Z", "loss", "signal", "background", "")
+        head = ("without", "Z", "loss", "signal", "background", "")
+        return SummaryTable(f"Z = {self.significance:.4g} with all cuts", cells, head)
 
 
 @dataclasses.dataclass(frozen=True)

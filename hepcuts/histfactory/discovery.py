@@ -27,6 +27,7 @@ import scipy.special
 
 from hepcuts._core.errors import FitError, InputError
 from hepcuts._core.precision import float64_scope, is_traced
+from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.minima import Minima
 
@@ -38,8 +39,8 @@ from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
 from .structure import LikelihoodTemplates, Structure
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class SignificanceResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class SignificanceResult(Tabular):
     """A test of the background-only hypothesis.
 
     Attributes:
@@ -109,20 +110,22 @@ class SignificanceResult:
             return {}
         return {n: max(0.0, self.significance + n) for n in (-2, -1, 0, 1, 2)}
 
-    def __repr__(self) -> str:
-        lines = [
-            f"Discovery test, {self.dataset} data{' (mu = 1)' if self.expected else ''}",
-            f"  significance  Z  = {self.significance:.4f} standard deviations",
-            f"  p-value       p0 = {self.p0:.4g}",
-            f"  statistic     q0 = {self.q0:.6g}",
-            f"  signal strength  = {self.mu_hat:.4g} +- {self.mu_uncertainty:.3g}",
+    def overview(self) -> SummaryTable:
+        """Significance, p-value and signal strength."""
+        rows = [
+            ("significance", f"Z = {self.significance:.4f} standard deviations"),
+            ("p-value", f"p0 = {self.p0:.4g}"),
+            ("statistic", f"q0 = {self.q0:.6g}"),
+            ("signal strength", f"{self.mu_hat:.4g} +- {self.mu_uncertainty:.3g}"),
         ]
+        foot = [f"fits: {self.message} ({self.num_steps} steps)"]
         if self.expected:
             low2, low1, _, high1, high2 = self.bands.values()
-            lines.append(
-                f"  68 % of experiments find Z in {low1:.2f} to {high1:.2f}, 95 % in {low2:.2f} to {high2:.2f}"
-            )
-        return "\n".join([*lines, f"  fits: {self.message} ({self.num_steps} steps)"])
+            spread = f"68 % of experiments find Z in {low1:.2f} to {high1:.2f}, 95 % in {low2:.2f} to {high2:.2f}"
+            foot = [spread, *foot]
+        return SummaryTable(
+            f"Discovery test, {self.dataset} data{' (mu = 1)' if self.expected else ''}", rows, foot=foot
+        )
 
 
 def discovery_significance(

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
@@ -36,8 +38,8 @@ _NO_PART = 1e-8
 """Squared component along such a direction that rounding may give to a parameter that is determined."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class FitResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class FitResult(Tabular):
     """A maximum-likelihood fit.
 
     Attributes:
@@ -71,12 +73,14 @@ class FitResult:
     minima: FloatArray
     nuisance_parameters: NuisanceParameters
 
-    def __repr__(self) -> str:
+    def overview(self) -> SummaryTable:
+        """All parameters with their uncertainties."""
         rows = [
-            f"  {n:<30s} {p: .5g} +- {u:.3g}{'  (at a bound)' if n in self.at_bound else ''}"
-            for n, p, u in zip(self.names, self.parameters, self.uncertainties, strict=True)
+            (name, f"{value:.5g} +- {spread:.3g}", "(at a bound)" if name in self.at_bound else "")
+            for name, value, spread in zip(self.names, self.parameters, self.uncertainties, strict=True)
         ]
-        return "\n".join([f"Fit: {self.message} ({self.num_steps} steps, deviance {self.deviance:.6g})", *rows])
+        title = f"Fit: {self.message} ({self.num_steps} steps, deviance {self.deviance:.6g})"
+        return SummaryTable(title, rows)
 
 
 def fit(likelihood: HistFactory, data: Any, *, init: Any = None, num_starts: int = 1, throw: bool = True) -> FitResult:
@@ -167,7 +171,7 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     parameters = found.parameters[:, 0]
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     batch = _batch(likelihood, data)
-    with np.errstate(all="ignore"):
+    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         batched = Likelihood(layout, structure, batch.templates, batch.data, parameters)
         moved = ~batched.void[layout.free, 0]
         covariance = np.zeros((len(parameters), len(parameters)))

@@ -21,6 +21,7 @@ import scipy.stats
 
 from hepcuts._core.errors import FitError, InputError
 from hepcuts._core.precision import float64_scope, is_traced
+from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.newton import CONVERGED
 
@@ -38,8 +39,8 @@ _CLOSE = 1e-10
 """Relative change of mu at which the search for a limit stops."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class UpperLimitResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class UpperLimitResult(Tabular):
     """Upper limits on the signal strength.
 
     Attributes:
@@ -54,18 +55,14 @@ class UpperLimitResult:
     expected: dict[int, float]
     dataset: str
 
-    def __repr__(self) -> str:
+    def overview(self) -> SummaryTable:
+        """The limits."""
         low2, low1, median, high1, high2 = (self.expected[n] for n in BANDS)
-        lines = [f"Upper limit on the signal strength, CLs at {100 * self.confidence_level:g} %"]
-        if np.isfinite(self.observed):
-            lines.append(f"  observed  mu < {self.observed:.4g}")
-        return "\n".join(
-            [
-                *lines,
-                f"  expected  mu < {median:.4g}  ({self.dataset} data without signal)",
-                f"  68 % of experiments without signal find {low1:.4g} to {high1:.4g}, 95 % {low2:.4g} to {high2:.4g}",
-            ]
-        )
+        observed = [("observed", f"mu < {self.observed:.4g}")] if np.isfinite(self.observed) else []
+        expected = ("expected", f"mu < {median:.4g}  ({self.dataset} data without signal)")
+        spread = f"68 % of experiments without signal find {low1:.4g} to {high1:.4g}, 95 % {low2:.4g} to {high2:.4g}"
+        title = f"Upper limit on the signal strength, CLs at {100 * self.confidence_level:g} %"
+        return SummaryTable(title, [*observed, expected], foot=[spread])
 
 
 def _target(confidence_level: float, band: float) -> float:

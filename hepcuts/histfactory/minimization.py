@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import InputError
 from hepcuts._core.precision import is_traced
 from hepcuts._core.types import FloatArray
@@ -69,10 +70,11 @@ def slope_of_poi(structure: Structure, batch: Batch, parameters: FloatArray) -> 
     free = np.zeros(len(structure.init), dtype=bool)
     free[structure.poi] = True
     nominal = nominal_parameters(structure, batch.asimov_mu)
-    parts = [
-        likelihood.expand(parameters[:, lanes]).gradient[0]
-        for lanes, likelihood in likelihoods(structure, layout_of(structure, free), batch, nominal)
-    ]
+    with one_blas_thread(len(free)):
+        parts = [
+            likelihood.expand(parameters[:, lanes]).gradient[0]
+            for lanes, likelihood in likelihoods(structure, layout_of(structure, free), batch, nominal)
+        ]
     return np.concatenate(parts)
 
 

@@ -4,16 +4,16 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 
 from .likelihood import HistFactory
 from .minimization import numbers_of
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class NuisanceParameters:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class NuisanceParameters(Tabular):
     """The constrained nuisance parameters of a fit, in pyhf's order.
 
     Attributes:
@@ -69,16 +69,16 @@ class NuisanceParameters:
         """Fitted over prior uncertainty: 1 if the data say nothing, shape (nuisance,)."""
         return self.uncertainties / self.prior_uncertainties
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> DataFrame:
         """A table, one row for each nuisance parameter."""
         columns = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "names"}
-        index = pd.Index(self.names, name="parameter")
-        return pd.DataFrame({**columns, "pull": self.pulls, "constraint": self.constraints}, index=index)
+        columns |= {"pull": self.pulls, "constraint": self.constraints}
+        return data_frame(columns, index=self.names, name="parameter")
 
-    def __repr__(self) -> str:
-        width = max([len(name) for name in self.names], default=0) + 2
+    def overview(self) -> SummaryTable:
+        """Pull and constraint of each."""
         rows = [
-            f"{name:<{max(width, 20)}s}{pull:>8.2f}{constraint:>12.2f}"
+            (name, f"{pull:.2f}", f"{constraint:.2f}")
             for name, pull, constraint in zip(self.names, self.pulls, self.constraints, strict=True)
         ]
-        return "\n".join([f"{'nuisance parameter':<{max(width, 20)}s}    pull  constraint", *rows])
+        return SummaryTable("", rows, ("nuisance parameter", "pull", "constraint"))

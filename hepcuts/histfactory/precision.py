@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import FitError
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import Scalar
@@ -91,7 +92,7 @@ def _on_host(structure: Structure, templates: LikelihoodTemplates, mu: float) ->
     at = np.array(structure.init, dtype=np.float64)
     at[poi] = mu
     batch = Batch.of(templates, None)
-    with np.errstate(all="ignore"):
+    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         likelihood = Likelihood(layout, structure, batch.templates, None, at)
         information = 0.5 * likelihood.expand(at[:, None]).information()[:, :, 0]
     moved = ~likelihood.void[layout.free, 0]
@@ -100,7 +101,8 @@ def _on_host(structure: Structure, templates: LikelihoodTemplates, mu: float) ->
     root = np.where(root > 0, root, 1.0)
     unit = (layout.free[moved] == poi).astype(np.float64)
     try:
-        solved = np.linalg.solve(information / np.outer(root, root), unit)
+        with one_blas_thread(len(unit)):
+            solved = np.linalg.solve(information / np.outer(root, root), unit)
     except np.linalg.LinAlgError:
         return np.float64(np.nan)
     variance = solved @ unit

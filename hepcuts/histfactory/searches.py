@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
@@ -59,7 +60,7 @@ def single_search(
     nominal = nominal_parameters(structure, batch.asimov_mu)
     init = np.asarray(structure.init, dtype=np.float64)[:, None]
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with np.errstate(all="ignore"):
+    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         parts = []
         for lanes, likelihood in likelihoods(structure, layout, batch, nominal):
             # What the templates leave without content is fixed at its nominal value, wherever a fit starts.
@@ -173,7 +174,7 @@ def _along_walls(structure: Structure, batch: Batch, result: Minima, lanes: Any,
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     nominal = nominal_parameters(structure, batch.asimov_mu)
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with np.errstate(all="ignore"):
+    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         for lane in lanes:
             part = batch.take(np.array([lane]))
             likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)

@@ -1,28 +1,23 @@
 """The course of an optimization: all stages, their validation, the polish; interrupted, resumed."""
 
 import dataclasses
-import hashlib
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tqdm
 from numpy.typing import NDArray
 
-from hepcuts._core import files
-from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
+from hepcuts.optimization.solvers import Ending
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import quietly
 
+from .checkpoint import Checkpoint
 from .feasibility import enforce
 from .jumps import go_on
 from .polish import Polish, polish
-from .solvers import Ending
 from .validation import Validation, Validator
 from .walk import Walk
 
@@ -65,7 +60,7 @@ def run(
     schedule: tuple[float, ...],
     *,
     members: Sequence[NDArray[Any]] | None,
-    checkpoint: str | Path | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Go through the stages, choose one, polish.
 
@@ -77,7 +72,7 @@ def run(
         samples: these events.
         schedule: widths of the stages in units of the search's own.
         members: fold of each event, sample by sample, or None for no cross-validation.
-        checkpoint: file that is written after each stage, and that a later run of the same problem goes on from.
+        checkpoint: written after each stage, and what a later run of the same problem goes on from.
 
     Raises:
         InputError: the checkpoint is that of another problem.
@@ -91,13 +86,12 @@ def run(
         validator = None
         if choose and members is not None:
             validator = Validator(search, samples, schedule, members=members, report=bar.update)
-        keeper = _Keeper(checkpoint, search, schedule, members)
-        keeper.restore(walk, validator)
+        _restore(checkpoint, walk, validator)
         interrupted = False
         try:
             for stage in _stages(walk, validator, schedule):
                 bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
-                keeper.write(walk, validator)
+                _keep(checkpoint, walk, validator)
         except KeyboardInterrupt:
             if walk.num_stages == 0:
                 raise
@@ -149,54 +143,14 @@ def _conclude(
     return Outcome(walk, ending, done.position, chosen, validation, done, polished, gain, interrupted, folds)
 
 
-class _Keeper:
-    """Writes and reads the checkpoint, if there is one."""
+def _keep(checkpoint: Checkpoint | None, walk: Walk, validator: Validator | None) -> None:
+    if checkpoint is not None:
+        checkpoint.write({"walk": walk.state, "validator": None if validator is None else validator.state})
 
-    def __init__(
-        self,
-        path: str | Path | None,
-        search: Search,
-        schedule: Sequence[float],
-        members: Sequence[NDArray[Any]] | None,
-    ) -> None:
-        self._path = None if path is None else Path(path)
-        self._problem = "" if path is None else _fingerprint(search, schedule, members)
 
-    def write(self, walk: Walk, validator: Validator | None) -> None:
-        if self._path is not None:
-            state = {"walk": walk.state, "validator": None if validator is None else validator.state}
-            files.write_text(self._path, json.dumps({"problem": self._problem} | state) + "\n")
-
-    def restore(self, walk: Walk, validator: Validator | None) -> None:
-        if self._path is None or not self._path.exists():
-            return
-        try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
-            same = found["problem"] == self._problem
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"The checkpoint {self._path} cannot be read ({error}); delete it to start anew."
-            ) from error
-        if not same:
-            raise InputError(
-                f"The checkpoint {self._path} is that of another problem (other events, cuts, objective, stages or "
-                "seed); delete it, or name another file."
-            )
-        walk.restore(found["walk"])
+def _restore(checkpoint: Checkpoint | None, walk: Walk, validator: Validator | None) -> None:
+    state = None if checkpoint is None else checkpoint.read()
+    if state is not None:
+        walk.restore(state["walk"])
         if validator is not None:
-            validator.restore(found["validator"])
-
-
-def _fingerprint(search: Search, schedule: Sequence[float], members: Sequence[NDArray[Any]] | None) -> str:
-    """What has to be the same for a run to go on where another ended."""
-    digest = hashlib.sha256()
-    problem = search.problem
-    words = (problem.selection, problem.goal.name, problem.walker, problem.relaxation, problem.regions)
-    more = (problem.min_background, problem.constraints, problem.fixed, problem.tied, tuple(schedule))
-    digest.update(repr((*words, *more)).encode())
-    for region in search.regions:
-        for array in (region.values, region.weights, region.cell):
-            digest.update(np.ascontiguousarray(array).tobytes())
-    for member in members or ():
-        digest.update(np.ascontiguousarray(member).tobytes())
-    return digest.hexdigest()
+            validator.restore(state["validator"])

@@ -7,6 +7,7 @@ value, the significance of the profile likelihood, pyhf's own confirmation, and,
 all of it on events that did not choose the cuts.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,22 +17,22 @@ import numpy as np
 
 from hepcuts._core import files
 from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, check_replicas
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.histfactory import HistFactory, discovery_significance
 from hepcuts.merit.objectives import AbstractObjective
 from hepcuts.merit.objectives import objective as find_objective
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples, hold_out
-from hepcuts.templates.filling import fill, quietly
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.filling import quietly
 
+from .checkpoint import Checkpoint
 from .course import Outcome, run
 from .honesty import judged
 from .result import OptimizationResult
@@ -98,8 +99,9 @@ def optimize(
         fixed: names of thresholds (see `Selection.names`) that stay as they are given.
         tied: groups of names of thresholds that shall be equal, as in ``[("lepton1_pt", "lepton2_pt")]``.
         log: file for the log of cuts, one line for each step.
-        checkpoint: file that is written after each stage; if it exists, the optimization goes on from there. An
-            interrupt (Ctrl-C) ends the search with the best of the stages so far.
+        checkpoint: file that is written after each stage; if it exists, the optimization goes on from there, if it
+            is that of the same problem: events, modifiers, cuts, objective (a function counts by its code), options
+            and version of hepcuts. An interrupt (Ctrl-C) ends the search with the best of the stages so far.
         replicas: number of bootstrap replicas of the events for the uncertainties of what is quoted and of its
             optimism; 0 for none.
         throw: whether to raise if the search fails; otherwise ``success`` and ``message`` tell.
@@ -110,7 +112,8 @@ def optimize(
     Raises:
         OptimizationError: the objective has no finite value at the start, or the search failed and `throw` is set.
         SampleError: as `hepcuts.fill`.
-        InputError: an unknown name, an empty schedule, or a fraction that is not between 0 and 1.
+        InputError: an unknown name, an empty schedule, a fraction that is not between 0 and 1, a checkpoint of another
+            problem, or a checkpoint for an objective that cannot be told from others.
 
     Example:
         >>> import hepcuts as hc
@@ -122,6 +125,7 @@ def optimize(
     samples = check_samples(samples)
     chosen = Selection([selection]) if isinstance(selection, AbstractCut) else selection
     generator = np.random.default_rng(seed)
+    unused = copy.deepcopy(generator)
     training, held_out = hold_out(samples, holdout, seed=generator)
     goal, walker, replicas = find_objective(objective), find_solver(solver), check_replicas(replicas)
     problem = Problem(
@@ -139,7 +143,10 @@ def optimize(
     )
     search = quietly(Search)(training, problem)
     members = fold_members(training, folds, generator) if folds else None
-    outcome = run(search, training, _schedule(anneal, problem), members=members, checkpoint=checkpoint)
+    schedule = _schedule(anneal, problem)
+    options = {"stages": schedule, "holdout": holdout, "folds": folds, "seed": unused}
+    keeper = None if checkpoint is None else Checkpoint(Path(checkpoint), _identity(samples, problem, options))
+    outcome = run(search, training, schedule, members=members, checkpoint=keeper)
     history = outcome.walk.history()
     if log is not None:
         files.write_text(log, "\n".join(history.lines()) + "\n")
@@ -168,8 +175,13 @@ def _result(
         hard = problem.selection.at(thresholds)
     except InputError as error:
         raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
-    sign, validation = problem.goal.sign, outcome.validation
-    spread, optimism = judge(hard, outcome.folds)
+    sign, validation, interrupted = problem.goal.sign, outcome.validation, outcome.interrupted
+    spread: Bootstrap | None = None
+    optimism: Optimism | None = None
+    try:
+        spread, optimism = judge(hard, outcome.folds)
+    except KeyboardInterrupt:
+        interrupted = True  # the cuts are found; only their uncertainties are not
     widths = search.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.goal, "axis": problem.axis, "regions": problem.regions}
     return OptimizationResult(
@@ -183,8 +195,9 @@ def _result(
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.thresholds(search.start),
         history=history,
-        success=ending.success and not outcome.interrupted,
-        message=f"interrupted; until then: {ending.message}" if outcome.interrupted else ending.message,
+        success=ending.success and not interrupted,
+        interrupted=interrupted,
+        message=f"interrupted; until then: {ending.message}" if interrupted else ending.message,
         num_steps=len(history),
         anneal=outcome.schedule,
         validation=None if validation is None else tuple(validation.values.tolist()),
@@ -200,6 +213,24 @@ def _result(
     )
 
 
+def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of all that the way of a search depends on."""
+    return identify(
+        samples=samples,
+        selection=problem.selection,
+        objective=problem.goal,
+        axis=problem.axis,
+        regions=problem.regions,
+        constraints=problem.constraints,
+        fixed=problem.fixed,
+        tied=problem.tied,
+        min_background=problem.min_background,
+        solver=problem.walker,
+        step=problem.relaxation,
+        **options,
+    )
+
+
 def _schedule(anneal: Sequence[float] | None, problem: Problem) -> tuple[float, ...]:
     if anneal is None:
         given = any(cut.width is not None for cut in problem.selection.cuts) or problem.linear
@@ -207,30 +238,3 @@ def _schedule(anneal: Sequence[float] | None, problem: Problem) -> tuple[float, 
     if len(anneal) == 0 or not np.all(np.asarray(anneal) > 0):
         raise InputError(f"anneal is {anneal}; expected at least one positive factor, such as (5, 2, 1).")
     return tuple(float(factor) for factor in anneal)
-
-
-def compare_with_single_cuts(
-    samples: Iterable[Sample], selection: Selection, *, axis: Any = None, **options: Any
-) -> dict[str, float]:
-    """Significance without any cut and with each cut of a selection alone, optimized in the same way.
-
-    Args:
-        samples: as in `optimize`.
-        selection: as in `optimize`.
-        axis: as in `optimize`.
-        options: further arguments of `optimize`; with the same seed the same events are held out. What is said of
-            several cuts together (control regions, constraints, what is fixed or tied) and files are left out.
-
-    Returns:
-        Description to significance of the profile likelihood, on held-out events if ``holdout`` is given.
-    """
-    samples = check_samples(samples)
-    training, held_out = hold_out(samples, options.get("holdout"), seed=options.get("seed", 0))
-    everything = fill(training if held_out is None else held_out, None, axis=axis)
-    found = {"no cut": float(discovery_significance(HistFactory.from_workspace(workspace(everything))))}
-    of_all = {"regions", "constraints", "fixed", "tied", "log", "checkpoint"}
-    alone = {name: value for name, value in options.items() if name not in of_all}
-    for cut in selection.cuts:
-        result = optimize(samples, cut, axis=axis, **alone)
-        found[str(result.selection)] = result.significance
-    return found

@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hepcuts._core import files
 from hepcuts._core.errors import YieldError
+from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
@@ -26,8 +26,8 @@ def _found(sensitivity: Sensitivity) -> Sensitivity:
     return sensitivity
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class OptimizationResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class OptimizationResult(Tabular):
     """Optimized cuts and what they are worth.
 
     Attributes:
@@ -43,6 +43,7 @@ class OptimizationResult:
         start: thresholds before the optimization, shape (threshold,).
         history: the way.
         success: whether the last stage converged (or did all its steps).
+        interrupted: whether the user did (Ctrl-C); then this is the best until then.
         message: why it stopped.
         num_steps: number of steps in all stages.
         anneal: the stages of widths that were gone through.
@@ -71,6 +72,7 @@ class OptimizationResult:
     start: FloatArray
     history: History
     success: bool
+    interrupted: bool
     message: str
     num_steps: int
     anneal: tuple[float, ...]
@@ -154,8 +156,19 @@ class OptimizationResult:
         """Write the log of cuts, one line for each step, and return its path."""
         return files.write_text(path, "\n".join(self.history.lines()) + "\n")
 
-    def rows(self) -> list[tuple[str, str]]:
-        """The summary as pairs of label and text."""
+    def overview(self) -> SummaryTable:
+        """What the search knows; how much each threshold matters is in `summary`."""
+        return SummaryTable(_TITLE, self._rows(), foot=["how much each threshold matters: summary()"])
+
+    def summary(self) -> SummaryTable:
+        """The same with what is known of each threshold; evaluates `sensitivity`."""
+        *rows, search = self._rows()
+        found = self.sensitivity
+        rows += [(f"threshold {name}", text) for name, text in found.described().items()]
+        return SummaryTable(_TITLE, [*rows, *(("undetermined", words) for words in found.undetermined), search])
+
+    def _rows(self) -> list[tuple[str, str]]:
+        """Pairs of label and text."""
         where = "held-out events" if self.held_out else "the events that chose the cuts (none were held out)"
         verdict = self.quoted.pyhf
         spread = "" if self.bootstrap is None else f" +- {self.bootstrap.significance.uncertainty:.2g}"
@@ -173,16 +186,8 @@ class OptimizationResult:
             taken = "" if self.polish.moves else ", left out"
             gained = f"{self.polish.gain:.2g} on training events, {self.polish_validated:.2g} cross-validated{taken}"
             rows.append(("gained by the polish", gained))
-        rows += [(f"threshold {name}", text) for name, text in self.sensitivity.described().items()]
-        rows += [("undetermined", words) for words in self.sensitivity.undetermined]
         rows.append(("search", f"{self.message} ({self.num_steps} steps)"))
         return rows
 
-    def __repr__(self) -> str:
-        return "\n".join(["Optimized cuts", *(f"  {label:<24s} {text}" for label, text in self.rows())])
 
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>" for label, text in self.rows()
-        )
-        return f"<table><caption>Optimized cuts</caption>{cells}</table>"
+_TITLE = "Optimized cuts"

@@ -8,14 +8,12 @@ which they leave free, as where one of two correlated variables could be cut on 
 """
 
 import dataclasses
-import html
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.lines import Line
 from hepcuts.optimization.soft.search import Search
@@ -33,8 +31,8 @@ _FREE = 0.5
 """How far, in the coordinates, a direction goes at little loss if it is undetermined: half a standard deviation."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Sensitivity:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Sensitivity(Tabular):
     """How much each threshold matters.
 
     Attributes:
@@ -95,8 +93,8 @@ class Sensitivity:
             for name, threshold, plateau, same, given_up in self._cells()
         }
 
-    def to_dataframe(self) -> Any:
-        """A pandas data frame with one row for each threshold."""
+    def to_dataframe(self) -> DataFrame:
+        """A data frame with one row for each threshold."""
         columns = {
             "threshold": self.thresholds,
             "plateau_low": self.plateau[:, 0],
@@ -106,7 +104,7 @@ class Sensitivity:
             "curvature": np.diagonal(self.hessian),
             "given_up": self.given_up,
         }
-        return pd.DataFrame(columns, index=pd.Index(self.names, name="name"))
+        return data_frame(columns, index=self.names, name="name")
 
     def _cells(self) -> list[tuple[str, ...]]:
         return [
@@ -116,9 +114,10 @@ class Sensitivity:
             )
         ]
 
-    @property
-    def _head(self) -> tuple[str, ...]:
-        return "", "threshold", f"within {self.fraction:.0%}", "statistically the same", ""
+    def overview(self) -> SummaryTable:
+        """What is known of each threshold, and of their combinations."""
+        head = "", "threshold", f"within {self.fraction:.0%}", "statistically the same", ""
+        return SummaryTable("Sensitivity to each threshold", self._cells(), head, [self._foot], "lllll")
 
     @property
     def _foot(self) -> str:
@@ -128,18 +127,6 @@ class Sensitivity:
         if free:
             return f"undetermined: {'; '.join(free)}"
         return f"least determined: {self._in_words(0)}, {self.fraction:.0%} within {self.reach[0]:.2g} of normal scores"
-
-    def __repr__(self) -> str:
-        table = [self._head, *self._cells()]
-        widths = [max(len(row[i]) for row in table) for i in range(len(self._head))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-        return "\n".join(["Sensitivity to each threshold", *(f"  {x.rstrip()}" for x in lines), f"  {self._foot}"])
-
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{cell}</th>" for cell in self._head)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self._cells())
-        caption = f"Sensitivity to each threshold; {html.escape(self._foot)}"
-        return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
 
 
 def _range(ends: Sequence[float] | FloatArray) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import optax
 import scipy.optimize
 
+from hepcuts._core.blas import one_blas_thread, outside
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 
@@ -73,6 +74,13 @@ class LBFGS(AbstractSolver):
         self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
     ) -> Ending:
         """See `AbstractSolver.minimize`."""
+        # Its systems are of the number of thresholds, but its LAPACK takes all threads whatever the size.
+        with one_blas_thread():
+            return self._minimize(outside(function), start, bounds, outside(report))
+
+    def _minimize(
+        self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
+    ) -> Ending:
         last: dict[bytes, tuple[float, FloatArray]] = {}
 
         def remembered(x: FloatArray) -> tuple[float, FloatArray]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hepcuts._core.errors import OptimizationError
+from hepcuts._core.tables import DataFrame, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.evaluators import Evaluation
 from hepcuts.optimization.soft.search import Search
@@ -49,11 +49,11 @@ class History:
         """Thresholds at the end of a stage, shape (threshold,)."""
         return np.asarray(self.thresholds[np.flatnonzero(self.stages == stage)[-1]])
 
-    def to_dataframe(self) -> Any:
-        """A pandas data frame with one row for each step."""
+    def to_dataframe(self) -> DataFrame:
+        """A data frame with one row for each step."""
         table = {"stage": self.stages, "value": self.values}
         columns = {name: self.thresholds[:, i] for i, name in enumerate(self.names)}
-        return pd.DataFrame(table | columns)
+        return data_frame(table | columns)
 
     def lines(self) -> list[str]:
         """The log of cuts: one line for each step."""

@@ -9,12 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 
-from hepcuts.binning import BinningResult
-from hepcuts.scanning.metrics import metric
-
 from ._stack import Distributions
 from ._style import CURVES, INK, AnyFigure, legend_on_top, own_or_new_axes, style
 from .histograms import distributions
+from .views import BinsView, require
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,7 +37,7 @@ class BinFigure:
     chosen: Line2D
 
 
-def binning(result: BinningResult, *, axes: Any = None) -> BinFigure:
+def binning(result: BinsView, *, axes: Any = None) -> BinFigure:
     """Draw the samples in the best bins, what each bin adds, and how the number of bins was chosen.
 
     Args:
@@ -50,7 +48,7 @@ def binning(result: BinningResult, *, axes: Any = None) -> BinFigure:
         The artists.
 
     Raises:
-        InputError: not three axes.
+        InputError: not the result of `hepcuts.bin_edges`, or not three axes.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -61,6 +59,7 @@ def binning(result: BinningResult, *, axes: Any = None) -> BinFigure:
         (4, 4)
         >>> plt.close(drawn.figure)
     """
+    require(result, BinsView, "the result of hepcuts.bin_edges")
     with style():
         stack, bars, choice = own_or_new_axes(axes, 3, ncols=3, figsize=(19.0, 5.5))
         drawn = distributions(
@@ -69,21 +68,20 @@ def binning(result: BinningResult, *, axes: Any = None) -> BinFigure:
         for edge in result.edges[1:-1]:
             stack.axvline(edge, color=INK, linewidth=0.6, linestyle=":", zorder=4)
         stack.set_title("Events in the bins", loc="left")
-        label = metric(result.metric).label
         values = bars.stairs(result.bin_values, result.edges, fill=True, color=CURVES[0])
         bars.set(xlim=stack.get_xlim(), ylim=(0.0, 1.1 * max(result.bin_values.max(), 1e-12)))
-        bars.set(xlabel=result.variable, ylabel=f"{label} of the bin")
+        bars.set(xlabel=result.variable, ylabel=f"{result.label} of the bin")
         bars.set_title(f"In quadrature {result.value:.3f}", loc="left")
-        curves, line = _draw_choice(choice, result, label)
+        curves, line = _draw_choice(choice, result)
     return BinFigure(stack.figure, (stack, bars, choice), drawn, values, curves, line)
 
 
-def _draw_choice(ax: Axes, result: BinningResult, label: str) -> tuple[tuple[Line2D, ...], Line2D]:
+def _draw_choice(ax: Axes, result: BinsView) -> tuple[tuple[Line2D, ...], Line2D]:
     """Values against the number of bins."""
     numbers = [one.num_bins for one in result.candidates]
     shown = {
-        f"{label}, all events": ("value", CURVES[0], "-", "o"),
-        f"{label}, held out": ("held_out_value", CURVES[0], "--", "s"),
+        f"{result.label}, all events": ("value", CURVES[0], "-", "o"),
+        f"{result.label}, held out": ("held_out_value", CURVES[0], "--", "s"),
         "shape fit, all events": ("significance", CURVES[1], "-", "D"),
         "shape fit, held out": ("held_out_significance", CURVES[1], "--", "^"),
     }

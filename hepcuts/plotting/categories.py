@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from hepcuts._core.histograms import weighted_histogram
-from hepcuts.binning import Categories
 
 from ._style import BACKGROUNDS, CURVES, INK, SIGNALS, AnyFigure, legend_on_top, own_or_new_axes, style
+from .views import CategoriesView, require
 
 _POINTS = 3000
 """Events drawn of each sample, at most."""
@@ -38,7 +38,7 @@ class CategoryFigure:
     curves: tuple[Line2D, ...]
 
 
-def categories(result: Categories, *, axes: Any = None) -> CategoryFigure:
+def categories(result: CategoriesView, *, axes: Any = None) -> CategoryFigure:
     """Draw where the categories lie, what is in them, and how their number was chosen.
 
     Args:
@@ -49,7 +49,7 @@ def categories(result: Categories, *, axes: Any = None) -> CategoryFigure:
         The artists.
 
     Raises:
-        InputError: not three axes.
+        InputError: not the result of `hepcuts.categorize`, or not three axes.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -60,6 +60,7 @@ def categories(result: Categories, *, axes: Any = None) -> CategoryFigure:
         4
         >>> plt.close(drawn.figure)
     """
+    require(result, CategoriesView, "the result of hepcuts.categorize")
     with style():
         where, inside, choice = own_or_new_axes(axes, 3, ncols=3, figsize=(19.0, 5.5))
         lines = _draw_plane(where, result) if len(result.edges) > 1 else _draw_line(where, result)
@@ -69,7 +70,7 @@ def categories(result: Categories, *, axes: Any = None) -> CategoryFigure:
     return CategoryFigure(where.figure, (where, inside, choice), lines, bars, curves)
 
 
-def _drawn_events(result: Categories, names: tuple[str, ...]) -> list[tuple[bool, list[Any]]]:
+def _drawn_events(result: CategoriesView, names: tuple[str, ...]) -> list[tuple[bool, list[Any]]]:
     """For signal and background: some events that pass, with values of the discriminants."""
     found = []
     for sample in result.samples:
@@ -82,7 +83,7 @@ def _drawn_events(result: Categories, names: tuple[str, ...]) -> list[tuple[bool
     return found
 
 
-def _draw_plane(ax: Axes, result: Categories) -> LineCollection:
+def _draw_plane(ax: Axes, result: CategoriesView) -> LineCollection:
     """Events and edges in the plane of the first two discriminants; samples beneath each other, the signal on top."""
     (x, first), (y, second) = list(result.edges.items())[:2]
     for signal, (xs, ys, _) in sorted(_drawn_events(result, (x, y)), key=lambda one: one[0]):
@@ -104,7 +105,7 @@ def _draw_plane(ax: Axes, result: Categories) -> LineCollection:
     return lines
 
 
-def _draw_line(ax: Axes, result: Categories) -> LineCollection:
+def _draw_line(ax: Axes, result: CategoriesView) -> LineCollection:
     """Shares of signal and background along the only discriminant."""
     ((x, edges),) = result.edges.items()
     grid = np.linspace(edges[0], edges[-1], 61)
@@ -121,7 +122,7 @@ def _draw_line(ax: Axes, result: Categories) -> LineCollection:
     return lines
 
 
-def _draw_yields(ax: Axes, result: Categories) -> tuple[BarContainer, BarContainer]:
+def _draw_yields(ax: Axes, result: CategoriesView) -> tuple[BarContainer, BarContainer]:
     number = np.arange(result.num_categories)
     background = ax.bar(number, result.background, width=0.8, color=BACKGROUNDS[0], label="background")
     signal = ax.bar(number, result.signal, width=0.4, color=SIGNALS[0], label="signal")
@@ -136,7 +137,7 @@ def _draw_yields(ax: Axes, result: Categories) -> tuple[BarContainer, BarContain
     return signal, background
 
 
-def _draw_choice(ax: Axes, result: Categories) -> tuple[Line2D, ...]:
+def _draw_choice(ax: Axes, result: CategoriesView) -> tuple[Line2D, ...]:
     """The objective against the number of categories: those that were tried, and what was taken."""
     numbers = [one.num_categories for one in result.candidates]
     shown = (("value", "-", "o", "all events"), ("held_out_value", "--", "s", "held out"))

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
-from hepcuts.scanning.scan import ScanResult
 
 from ._style import CURVES, DASHES, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
+from .views import OptimumView, ScanView, require
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class _Curve:
     label: str
 
 
-def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = None) -> ScanCurves | WindowCurves:
+def scan(result: ScanView, *, metrics: Sequence[str] | None = None, ax: Any = None) -> ScanCurves | WindowCurves:
     """Draw all metrics of a scan against the threshold, each relative to its best value.
 
     A gain is divided by its best value; of a loss the best value is divided by it (see `normalized`). Where a metric
@@ -86,7 +86,7 @@ def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = 
     thresholds of replicas of the events lie (central 68 %).
 
     Args:
-        result: from `hepcuts.scan`.
+        result: from `hepcuts.scan`, or anything else that is a `hepcuts.plotting.views.ScanView`.
         metrics: names of the metrics to draw, or None for all.
         ax: axes to draw into (two of them for a window), or None for a new figure.
 
@@ -94,7 +94,7 @@ def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = 
         The artists.
 
     Raises:
-        InputError: a metric was not scanned, or has no value at any threshold.
+        InputError: not the result of a scan, or a metric was not scanned or has no value at any threshold.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -106,8 +106,7 @@ def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = 
         array([3.])
         >>> plt.close(drawn.figure)
     """
-    if not isinstance(result, ScanResult):
-        raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.scan.")
+    require(result, ScanView, "the result of hepcuts.scan")
     names = tuple(result.metrics) if metrics is None else tuple(metrics)
     if not names:
         raise InputError(f"No metrics to draw; choose among {', '.join(result.metrics)}, or leave the argument out.")
@@ -128,7 +127,7 @@ def scan(result: ScanResult, *, metrics: Sequence[str] | None = None, ax: Any = 
     return WindowCurves(panels[0].figure, drawn[0], drawn[1])
 
 
-def _curve(result: ScanResult, name: str, edge: int | None) -> _Curve:
+def _curve(result: ScanView, name: str, edge: int | None) -> _Curve:
     """The metric against the threshold, or against one edge of a window with the other where it is best."""
     optimum = result.optimum(name)
     m, thresholds = result.metrics[name], result.thresholds
@@ -145,7 +144,7 @@ def _curve(result: ScanResult, name: str, edge: int | None) -> _Curve:
     return _Curve(thresholds[rows], values, trusted, best, interval, f"{m.label}, best at {best:.4g}")
 
 
-def _least(optimum: Any) -> float:
+def _least(optimum: OptimumView) -> float:
     """If nothing has as many events as the guard asks for, the optimum itself is the measure."""
     return float(optimum.effective_background)
 

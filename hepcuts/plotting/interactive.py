@@ -1,31 +1,22 @@
 """A cut to be moved by hand, with what every metric says about it."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.widgets import Slider
-from numpy.typing import ArrayLike
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
-from hepcuts._core.types import FloatArray
-from hepcuts.cuts import Cut
-from hepcuts.samples.sample import Sample
-from hepcuts.scanning.scan import ScanResult
-from hepcuts.scanning.scan import scan as scan_metrics
 
 from ._stack import Distributions
 from ._style import INK, AnyFigure, own_or_new_axes, style
 from .curves import ScanCurves, scan
 from .histograms import distributions
+from .views import ScanView, require
 
-_NUM_POSITIONS = 201
-"""Positions of the slider, if none are given."""
 _NUM_BINS = 50
 """Bins of the distributions, over the range of the thresholds."""
 
@@ -48,7 +39,7 @@ class CutSlider:
 
     figure: AnyFigure
     axes: tuple[Axes, Axes, Axes]
-    result: ScanResult
+    result: ScanView
     slider: Slider
     distributions: Distributions
     curves: ScanCurves
@@ -80,63 +71,45 @@ class CutSlider:
         self.slider.valtext.set_text(f"{threshold:.5g}")
 
 
-def slider(
-    samples: Iterable[Sample],
-    cut: Cut,
-    *,
-    metrics: Sequence[str] = ("bce", "asimov", "profile"),
-    thresholds: ArrayLike | None = None,
-    log: bool = False,
-    ax: Any = None,
-) -> CutSlider:
-    """Draw the samples with a cut to be moved by hand; a second panel shows where that is on every metric's curve.
+def slider(result: ScanView, *, threshold: float | None = None, log: bool = False, ax: Any = None) -> CutSlider:
+    """Draw the samples of a scan with a cut to be moved by hand; a second panel shows where that is on every curve.
 
-    Everything is scanned once, here; moving the cut looks the numbers up. In a notebook use ``%matplotlib widget``
-    (the package ipympl), or call `CutSlider.set`.
+    The positions of the slider are the thresholds of the scan; moving the cut looks its numbers up. In a notebook use
+    ``%matplotlib widget`` (the package ipympl), or call `CutSlider.set`.
 
     Args:
-        samples: at least one signal and one background.
-        cut: variable and direction. The slider starts at its threshold, or, if it has none, at the optimum of the
-            last metric.
-        metrics: names of the metrics, see `hepcuts.scan`.
-        thresholds: positions of the slider, at least two, or None for 201 over the cut's bounds or the range of the
-            events. All panels show the range of the thresholds; triangles tell of events outside of it.
+        result: from `hepcuts.scan`, of one threshold, or anything else that is a `hepcuts.plotting.views.ScanView`.
+            All panels show the range of its thresholds; triangles tell of events outside of it.
+        threshold: where the slider starts, or None for the threshold of the cut, or, if it has none, the optimum of
+            the last metric.
         log: whether the y axis of the distributions is logarithmic.
         ax: three axes (distributions, metrics, slider), or None for a new figure.
 
     Returns:
-        The artists, the widget and the scan.
+        The artists and the widget.
 
     Raises:
-        InputError: not a `Cut`, less than two thresholds, or as `hepcuts.scan`.
+        InputError: not the result of a scan, or one of a window or of a single threshold.
 
     Example:
         >>> import matplotlib.pyplot as plt
         >>> import hepcuts as hc
-        >>> drawn = slider(hc.datasets.tutorial(seed=1), hc.Cut("x", ">", 3.0), metrics=("bce", "asimov"),
-        ...                thresholds=range(-4, 8))
+        >>> samples, cut = hc.datasets.tutorial(seed=1), hc.Cut("x", ">", 3.0)
+        >>> drawn = slider(hc.scan(samples, cut, metrics=("bce", "asimov"), thresholds=range(-4, 8)))
         >>> drawn.set(5.2)
         >>> drawn.threshold
         5.0
         >>> plt.close(drawn.figure)
     """
-    samples = tuple(samples)
-    if not isinstance(cut, Cut):
-        raise InputError(f"A slider moves one hepcuts.Cut, got {type(cut).__name__}.")
-    points = _positions(samples, cut) if thresholds is None else thresholds
-    result = scan_metrics(samples, cut, metrics=metrics, thresholds=points, replicas=0, folds=0)
-    if len(result.thresholds) < 2:
-        raise InputError(f"The slider has one position, {result.thresholds[0]:g}; expected at least two thresholds.")
-    wanted = result.optimum(metrics[-1]).threshold if cut.threshold is None else cut.threshold
-    start = float(result.thresholds[np.argmin(np.abs(result.thresholds - wanted))])
+    require(result, ScanView, "the result of hepcuts.scan")
+    start = _start(result, threshold)
     with style():
         axes = own_or_new_axes(ax, 3, nrows=3, figsize=(8.5, 9.0), height_ratios=(12, 10, 1))
         # All panels have the x axis of the scan, so that knob and lines are above each other.
         bins = np.linspace(result.thresholds[0], result.thresholds[-1], _NUM_BINS + 1)
-        upper = distributions(samples, cut.variable, cut=cut.at([start]), bins=bins, log=log, ax=axes[0])
-        lower = scan(result, ax=axes[1])
-        if not isinstance(lower, ScanCurves):
-            raise InputError(f"A slider moves one threshold, and {cut} has two.")
+        cut = result.cut.at([start])
+        upper = distributions(result.samples, cut.variable, cut=cut, bins=bins, log=log, ax=axes[0])
+        lower = cast(ScanCurves, scan(result, ax=axes[1]))
         widget = _widget(axes[2], result, start)
         drawn = CutSlider(
             figure=upper.figure,
@@ -154,16 +127,20 @@ def slider(
     return drawn
 
 
-def _positions(samples: Sequence[Sample], cut: Cut) -> FloatArray:
-    """Evenly over the bounds of the cut, or the range of the values that exist."""
-    if cut.bounds is not None:
-        return np.linspace(*cut.bounds, _NUM_POSITIONS)
-    values = np.concatenate([s.column(cut.variable) for s in samples])
-    absent = np.concatenate([is_missing(s.column(cut.variable), s.missing) for s in samples])
-    return np.linspace(values[~absent].min(), values[~absent].max(), _NUM_POSITIONS)
+def _start(result: ScanView, threshold: float | None) -> float:
+    """The scanned threshold where the slider starts."""
+    if result.thresholds.ndim > 1:
+        raise InputError(f"A slider moves one threshold, and {result.cut} has two; scan a hepcuts.Cut.")
+    if len(result.thresholds) < 2:
+        raise InputError(f"The slider has one position, {result.thresholds[0]:g}; expected at least two thresholds.")
+    (own,) = result.cut.thresholds
+    wanted = own if threshold is None else threshold
+    if wanted is None:
+        wanted = result.optimum([*result.metrics][-1]).threshold
+    return float(result.thresholds[np.argmin(np.abs(result.thresholds - wanted))])
 
 
-def _widget(ax: Axes, result: ScanResult, start: float) -> Slider:
+def _widget(ax: Axes, result: ScanView, start: float) -> Slider:
     at = result.thresholds
     widget = Slider(ax, result.cut.variable, at[0], at[-1], valinit=start, valstep=at, color=INK)
     # matplotlib's mark of the first value looks like one more threshold.
@@ -180,7 +157,7 @@ def _points(curves: ScanCurves, threshold: float) -> tuple[list[float], list[flo
     return [threshold] * len(found), found
 
 
-def _text(result: ScanResult, position: int) -> str:
+def _text(result: ScanView, position: int) -> str:
     """Cut, expected events and metrics at a threshold; two metrics a line."""
     table, cut = result.table, result.cut.at([float(result.thresholds[position])])
     reason = next(filter(None, (result.reason(name, position) for name in result.values)), "")

@@ -11,12 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepcuts._core.errors import InputError
-from hepcuts.optimization.landscape import Landscape
-from hepcuts.optimization.result import OptimizationResult
-from hepcuts.optimization.walk import History
 
 from ._style import CURVES, DASHES, INK, AnyFigure, legend_on_top, own_or_new_axes, style
 from .curves import threshold_label
+from .views import HistoryView, LandscapeView, OptimizationView, require
 
 _MANY = 100
 """From so many steps on they are not marked one by one."""
@@ -66,7 +64,7 @@ class HistoryCurves:
     final: Line2D
 
 
-def loss_and_gradient(landscape: Landscape, *, axes: Any = None) -> LossAndGradient:
+def loss_and_gradient(landscape: LandscapeView, *, axes: Any = None) -> LossAndGradient:
     """Draw a soft objective along one threshold, and below it its gradient.
 
     Args:
@@ -90,10 +88,7 @@ def loss_and_gradient(landscape: Landscape, *, axes: Any = None) -> LossAndGradi
         array([3.])
         >>> plt.close(drawn.figure)
     """
-    if not isinstance(landscape, Landscape):
-        raise InputError(
-            f"Got a {type(landscape).__name__}; expected the result of hepcuts.optimization.landscape.landscape."
-        )
+    require(landscape, LandscapeView, "the result of hepcuts.optimization.landscape.landscape")
     if not np.any(np.isfinite(landscape.values)):
         raise InputError(
             f"{landscape.objective.name!r} has no value at any of {len(landscape.thresholds)} thresholds; nothing to "
@@ -123,7 +118,7 @@ def loss_and_gradient(landscape: Landscape, *, axes: Any = None) -> LossAndGradi
     return LossAndGradient(lower.figure, (upper, lower), value, gradient, zero, optimum)
 
 
-def history(result: OptimizationResult, *, ax: Any = None) -> HistoryCurves:
+def history(result: OptimizationView, *, ax: Any = None) -> HistoryCurves:
     """Draw the way of an optimization: the soft objective (left axis) and the thresholds (right axis) at each step.
 
     The objective is one curve for each stage, since values of different widths are not comparable; thin lines part
@@ -150,8 +145,7 @@ def history(result: OptimizationResult, *, ax: Any = None) -> HistoryCurves:
         ('Step', ['x'])
         >>> plt.close(drawn.figure)
     """
-    if not isinstance(result, OptimizationResult):
-        raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.optimize.")
+    require(result, OptimizationView, "the result of hepcuts.optimize")
     way = result.history
     label = result.label
     with style():
@@ -159,8 +153,8 @@ def history(result: OptimizationResult, *, ax: Any = None) -> HistoryCurves:
         right = left.twinx()
         values = _draw_stages(left, way)
         thresholds = _draw_thresholds(right, way)
-        (final,) = left.plot([len(way) - 1], [result.hard_value], "*", color=INK, markersize=13, zorder=4)
-        _fit_limits(left, right, len(way))
+        (final,) = left.plot([len(way.values) - 1], [result.hard_value], "*", color=INK, markersize=13, zorder=4)
+        _fit_limits(left, right, len(way.values))
         ways = [
             f"{name}: {line[0]:.4g} to {line[-1]:.4g}" for name, line in zip(way.names, way.thresholds.T, strict=True)
         ]
@@ -189,23 +183,23 @@ def _fit_limits(left: Axes, right: Axes, num_steps: int) -> None:
         panel.set_ylim(panel.get_ylim())
 
 
-def _draw_stages(ax: Axes, way: History) -> tuple[Line2D, ...]:
-    steps = np.arange(len(way))
+def _draw_stages(ax: Axes, way: HistoryView) -> tuple[Line2D, ...]:
+    steps = np.arange(len(way.values))
     curves: list[Line2D] = []
-    marker = "o-" if len(way) < _MANY else "-"
+    marker = "o-" if len(way.values) < _MANY else "-"
     for stage in np.unique(way.stages):
         here = way.stages == stage
         curves += ax.plot(steps[here], way.values[here], marker, color=CURVES[0], markersize=4)
     return tuple(curves)
 
 
-def _draw_thresholds(ax: Axes, way: History) -> dict[str, Line2D]:
+def _draw_thresholds(ax: Axes, way: HistoryView) -> dict[str, Line2D]:
     curves = {}
     single = len(way.names) == 1
     for number, (name, line) in enumerate(zip(way.names, way.thresholds.T, strict=True)):
         shown = line if single else (line - line[0]) / (np.ptp(line) or 1.0)
         color, dash = CURVES[1 + number % (len(CURVES) - 1)], DASHES[1 + number % (len(DASHES) - 1)]
-        (curves[name],) = ax.plot(np.arange(len(way)), shown, color=color, linestyle=dash)
+        (curves[name],) = ax.plot(np.arange(len(way.values)), shown, color=color, linestyle=dash)
     if single:
         ax.set_ylabel(f"Threshold of {way.names[0]}", color=CURVES[1])
     else:

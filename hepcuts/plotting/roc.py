@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
-from hepcuts.optimization.working_points import Efficiencies, WorkingPoints
 
 from ._style import CURVES, DASHES, INK, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
+from .views import EfficienciesView, WorkingPointsView, require
 
 _LABELS = {"rejection": "Background rejection", "efficiency": "Background efficiency"}
 _NAMES = {"training": "events that chose the cuts", "held_out": "held-out events"}
@@ -60,7 +60,7 @@ class ThresholdCurves:
 
 
 def roc(
-    result: WorkingPoints,
+    result: WorkingPointsView,
     *,
     quantity: Literal["rejection", "efficiency"] = "rejection",
     others: Mapping[str, Any] = MappingProxyType({}),
@@ -82,7 +82,8 @@ def roc(
         The artists.
 
     Raises:
-        InputError: another quantity, or a curve that is not made of two arrays of one shape.
+        InputError: not a result of `hepcuts.working_points`, another quantity, or a curve that is not made of two
+            arrays of one shape.
 
     Example:
         >>> import matplotlib.pyplot as plt
@@ -94,8 +95,7 @@ def roc(
         array([0.5, 0.8])
         >>> plt.close(drawn.figure)
     """
-    if not isinstance(result, WorkingPoints):
-        raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.working_points.")
+    require(result, WorkingPointsView, "the result of hepcuts.working_points")
     if quantity not in _LABELS:
         raise InputError(f"quantity is {quantity!r}; expected 'rejection' or 'efficiency'.")
     beside = {name: _other(name, curve) for name, curve in others.items()}
@@ -134,7 +134,7 @@ def _other(name: str, curve: Any) -> tuple[FloatArray, FloatArray]:
     return signal, background
 
 
-def _draw(ax: Axes, found: Efficiencies, quantity: str, number: int) -> tuple[Line2D, PolyCollection]:
+def _draw(ax: Axes, found: EfficienciesView, quantity: str, number: int) -> tuple[Line2D, PolyCollection]:
     some = found.background > 0
     values, sigma = found.background[some], found.background_uncertainty[some]
     if quantity == "rejection":
@@ -157,7 +157,7 @@ def _draw_other(ax: Axes, curve: tuple[FloatArray, FloatArray], quantity: str, n
     return line
 
 
-def threshold_curves(result: WorkingPoints, *, ax: Any = None) -> ThresholdCurves:
+def threshold_curves(result: WorkingPointsView, *, ax: Any = None) -> ThresholdCurves:
     """Draw the thresholds against the signal efficiency, each in its normal scores.
 
     Normal scores are ranks among half signal, half background events, as standard deviations of a normal
@@ -183,8 +183,7 @@ def threshold_curves(result: WorkingPoints, *, ax: Any = None) -> ThresholdCurve
         array([0.5, 0.8])
         >>> plt.close(drawn.figure)
     """
-    if not isinstance(result, WorkingPoints):
-        raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.working_points.")
+    require(result, WorkingPointsView, "the result of hepcuts.working_points")
     with style():
         (axes,) = own_or_new_axes(ax, figsize=(8.0, 6.0))
         heights = np.where(result.idle, np.nan, result.positions)

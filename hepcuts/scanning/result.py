@@ -1,15 +1,15 @@
 """What a scan found: all metrics at all thresholds, their optima, and how far these can be trusted."""
 
 import dataclasses
-import html
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
@@ -21,8 +21,8 @@ from .profiling import PROFILE
 from .stability import Resampler, Stability
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class ScanResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class ScanResult(Tabular):
     """All metrics at all thresholds of one cut.
 
     Attributes:
@@ -51,7 +51,6 @@ class ScanResult:
     replicas: int = 100
     folds: int = 5
     seed: int = 0
-    _known_stability: dict[float, Stability] = dataclasses.field(default_factory=dict, init=False)
 
     @property
     def metrics(self) -> dict[str, AbstractMetric]:
@@ -78,11 +77,17 @@ class ScanResult:
             raise InputError(f"Metric {name!r} was not scanned; the scan has {', '.join(self.metrics)}.")
         return self.metrics[name]
 
+    @functools.cached_property
+    def stability(self) -> Stability:
+        """All metrics in replicas and in parts of the events; evaluated when first asked for."""
+        return self._resampled(self.min_background)
+
     def optimum(self, name: str, *, min_background: float | None = None) -> Optimum:
         """The best threshold of a metric, and what that rests on.
 
         It was chosen by the events that it is evaluated on, and is therefore on average too good: see its `held_out`.
-        The first call evaluates replicas and folds for all metrics; a scan with ``replicas=0, folds=0`` does without.
+        Replicas and parts of the events (`stability`) are evaluated for all metrics when one of them is first asked
+        for, and each time if another `min_background` is; a scan with ``replicas=0, folds=0`` does without.
 
         Args:
             name: of the metric.
@@ -97,14 +102,26 @@ class ScanResult:
         if not np.any(np.isfinite(values)):
             raise no_value(name, len(values), self.reason(name, 0))
         least = self.min_background if min_background is None else float(min_background)
+        stability = self.stability if least == self.min_background else self._resampled(least)
+        found, row, allowed = self._found(m, least)
+        return dataclasses.replace(
+            found,
+            uncertainty=stability.uncertainty(name, row),
+            held_out=stability.held_out[name],
+            statistical_plateau=self._statistical_plateau(m, row, (stability, allowed)),
+            interval=self._interval(name, stability),
+        )
+
+    def _found(self, m: AbstractMetric, least: float) -> tuple[Optimum, int, Any]:
+        """The optimum as far as the scan itself tells, its row, and which rows are allowed."""
+        values = self.values[m.name]
         best, excluded, message = self._best(m, least)
-        stability = self._stability(least)
         allowed = guarded(m, self.table, least)
         allowed = allowed if allowed[best] else np.ones(len(values), dtype=bool)
         good = allowed & (m.sign * values >= m.sign * values[best] - 0.01 * abs(values[best]))
-        seen = np.flatnonzero(self.evaluated[name])
-        return Optimum(
-            name,
+        seen = np.flatnonzero(self.evaluated[m.name])
+        found = Optimum(
+            m.name,
             plain(self.thresholds[best]),
             float(values[best]),
             ranges(self.thresholds[seen], int(np.searchsorted(seen, best)), good[seen]),
@@ -112,12 +129,9 @@ class ScanResult:
             float(self.table.background[best]),
             float(self.table.effective_background[best]),
             message,
-            stability.uncertainty(name, best),
-            stability.held_out[name],
-            self._statistical_plateau(m, best, (stability, allowed)),
-            self._interval(name, stability),
-            excluded,
+            excluded=excluded,
         )
+        return found, best, allowed
 
     def _best(self, m: AbstractMetric, least: float) -> tuple[int, str, str]:
         """Row of the best threshold, what the guard excluded, and what to keep in mind."""
@@ -138,13 +152,15 @@ class ScanResult:
             notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])
 
-    def _stability(self, least: float) -> Stability:
-        """Replicas and folds, evaluated once."""
-        if least not in self._known_stability:
-            known = [(m, self.values[m.name]) for m in self._metrics if np.any(np.isfinite(self.values[m.name]))]
-            resampler = Resampler(self._cumulative, self.table, known, [s.weights for s in self.samples], least)
-            self._known_stability[least] = resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
-        return self._known_stability[least]
+    @property
+    def _with_values(self) -> list[AbstractMetric]:
+        """Metrics that have a value at any threshold."""
+        return [m for m in self._metrics if np.any(np.isfinite(self.values[m.name]))]
+
+    def _resampled(self, least: float) -> Stability:
+        known = [(m, self.values[m.name]) for m in self._with_values]
+        resampler = Resampler(self._cumulative, self.table, known, [s.weights for s in self.samples], least)
+        return resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
 
     def _statistical_plateau(self, m: AbstractMetric, best: int, context: tuple[Stability, Any]) -> Any:
         """Thresholds around the best that are not worse by more than one standard deviation of the difference."""
@@ -173,12 +189,8 @@ class ScanResult:
             InputError: the scan does not have the metric ``"profile"``, or it has no value anywhere.
         """
         best = self.optimum(PROFILE.name)
-        stability = self._stability(self.min_background)
         found = []
-        for m in self._metrics:
-            values = self.values[m.name]
-            if not np.any(np.isfinite(values)):
-                continue
+        for m in self._with_values:
             row, _, _ = self._best(m, self.min_background)
             z = float(self.values[PROFILE.name][row])
             if not self.evaluated[PROFILE.name][row]:
@@ -193,7 +205,7 @@ class ScanResult:
                     z,
                     best.value - z,
                     z / best.value if best.value else np.nan,
-                    stability.held_out_significance[m.name],
+                    self.stability.held_out_significance[m.name],
                     chosen.effective_background,
                 )
             )
@@ -208,7 +220,7 @@ class ScanResult:
             return "not evaluated: of many thresholds the profile likelihood is evaluated only around its optimum"
         return self.table.reason(position)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> DataFrame:
         """One row for each threshold: yields, efficiencies, purity and all metrics."""
         edges = {"threshold": self.thresholds}
         if self.thresholds.ndim > 1:
@@ -221,7 +233,7 @@ class ScanResult:
             "purity": self.purity,
             "effective_background": self.table.effective_background,
         }
-        return pd.DataFrame(edges | table | dict(self.values))
+        return data_frame(edges | table | dict(self.values))
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the normalized metrics (`hepcuts.plotting.scan`) and return the artists."""
@@ -229,44 +241,60 @@ class ScanResult:
 
         return plotting.scan(self, ax=ax)
 
+    def slider(self, *, threshold: float | None = None, log: bool = False, ax: Any = None) -> Any:
+        """Draw a cut to be moved by hand (`hepcuts.plotting.slider`) and return the artists.
+
+        Args:
+            threshold: where it starts, or None for that of the cut, or else the optimum of the last metric.
+            log: whether the y axis of the distributions is logarithmic.
+            ax: three axes to draw into, or None for a new figure.
+        """
+        from hepcuts import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+
+        return plotting.slider(self, threshold=threshold, log=log, ax=ax)
+
     def explorer(self, path: str | Path, *, title: str | None = None) -> Path:
         """Write a self-contained HTML page with a cut to drag (`hepcuts.plotting.explorer`) and return its path."""
         from hepcuts.plotting import explorer  # noqa: PLC0415 (only needed when a page is written)
 
         return explorer.write(self, path, title=title)
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """The optima as text, see the columns of the printed scan."""
-        found = [self.optimum(name) for name in self.metrics if np.any(np.isfinite(self.values[name]))]
-        return [
-            (
-                o.metric,
-                shown(o.threshold),
-                _between(o.plateau),
-                _between(o.interval),
-                f"{o.value:.5g}" + (f" +- {o.uncertainty:.2g}" if np.isfinite(o.uncertainty) else ""),
-                f"{o.held_out:.5g}" if np.isfinite(o.held_out) else "",
-                f"{o.signal:.5g}",
-                f"{o.background:.5g}",
-                f"{o.effective_background:.4g}" + (" !" if o.effective_background < FEW_EVENTS else ""),
-            )
-            for o in found
-        ]
+    def overview(self) -> SummaryTable:
+        """The optima, without what takes replicas and parts of the events: that is in `summary`."""
+        optima = [self._found(m, self.min_background)[0] for m in self._with_values]
+        more = [f"{self.replicas} replicas"] * (self.replicas > 0) + [f"{self.folds} folds"] * (self.folds > 0)
+        foot = [f"uncertainties and held-out values, from {' and '.join(more)}: summary()"] if more else []
+        chosen = [number for number, name in enumerate(_HEAD) if name not in _RESAMPLED]
+        rows = [tuple(row[number] for number in chosen) for row in map(_row, optima)]
+        return SummaryTable(self._title, rows, [_HEAD[number] for number in chosen], foot)
 
-    def __repr__(self) -> str:
-        size = f"{len(self.thresholds)} threshold{'s' if len(self.thresholds) != 1 else ''}"
-        table = [_HEAD, *self.rows()]
-        widths = [max(len(row[i]) for row in table) for i in range(len(_HEAD))]
-        lines = ["  ".join(["", row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in table]
-        return "\n".join([f"Scan of {self.cut} at {size}", *lines])
+    def summary(self) -> SummaryTable:
+        """The optima with uncertainties, intervals and held-out values; evaluates `stability`."""
+        return SummaryTable(self._title, [_row(self.optimum(m.name)) for m in self._with_values], _HEAD)
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th>{c}</th>" for c in _HEAD)
-        body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in self.rows())
-        return f"<table><caption>Scan of {html.escape(str(self.cut))}</caption><tr>{head}</tr>{body}</table>"
+    @property
+    def _title(self) -> str:
+        return f"Scan of {self.cut} at {len(self.thresholds)} threshold{'s' if len(self.thresholds) != 1 else ''}"
 
 
 _HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
+_RESAMPLED = ("68 % of replicas", "held out")
+"""Columns that take replicas and parts of the events."""
+
+
+def _row(o: Optimum) -> tuple[str, ...]:
+    """An optimum as text, one cell for each column."""
+    return (
+        o.metric,
+        shown(o.threshold),
+        _between(o.plateau),
+        _between(o.interval),
+        f"{o.value:.5g}" + (f" +- {o.uncertainty:.2g}" if np.isfinite(o.uncertainty) else ""),
+        f"{o.held_out:.5g}" if np.isfinite(o.held_out) else "",
+        f"{o.signal:.5g}",
+        f"{o.background:.5g}",
+        f"{o.effective_background:.4g}" + (" !" if o.effective_background < FEW_EVENTS else ""),
+    )
 
 
 def _between(found: Any) -> str:

@@ -20,6 +20,7 @@ from .grids import phase_diagram as phase_diagram
 from .overview import Grids as Grids
 from .overview import run_grids as run_grids
 from .report import write as write
+from .report import write_numbers as write_numbers
 from .scenarios import CUTS as CUTS
 from .scenarios import METRICS as METRICS
 from .scenarios import Case as Case
@@ -53,4 +54,5 @@ __all__ = [
     "summary",
     "to_json",
     "write",
+    "write_numbers",
 ]

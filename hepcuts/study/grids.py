@@ -12,10 +12,10 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import DataFrame, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.counting import asimov_significance
 
@@ -81,7 +81,7 @@ class PhaseDiagram:
     best_significance: FloatArray
     comparisons: Mapping[str, Comparison]
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> DataFrame:
         """One row for each point of the grid."""
         x, y = np.meshgrid(self.x[1], self.y[1])
         columns = {self.x[0]: x.ravel(), self.y[0]: y.ravel()} | {k: np.full(x.size, v) for k, v in self.fixed.items()}
@@ -89,7 +89,7 @@ class PhaseDiagram:
         for name, comparison in self.comparisons.items():
             for field in dataclasses.fields(comparison):
                 columns[f"{name}_{field.name}"] = getattr(comparison, field.name).ravel()
-        return pd.DataFrame(columns)
+        return data_frame(columns)
 
 
 def phase_diagram(

@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from hepcuts._core.tables import SummaryTable, in_markdown
+
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #ffffff; --faint: #5a6068; --line: #d4d8dd;
   --wash: #f4f6f8; }
@@ -64,7 +66,7 @@ class Heading(AbstractBlock):
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
-        return f"{'#' * self.level} {_in_markdown(self.text)}"
+        return f"{'#' * self.level} {in_markdown(self.text)}"
 
     def html(self, folder: Path) -> str:  # noqa: ARG002 (the interface's)
         """See `AbstractBlock.html`."""
@@ -79,7 +81,7 @@ class Paragraph(AbstractBlock):
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
-        return _in_markdown(self.text)
+        return in_markdown(self.text)
 
     def html(self, folder: Path) -> str:  # noqa: ARG002
         """See `AbstractBlock.html`."""
@@ -94,7 +96,7 @@ class Bullets(AbstractBlock):
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
-        return "\n".join(f"- {_in_markdown(item)}" for item in self.items)
+        return "\n".join(f"- {in_markdown(item)}" for item in self.items)
 
     def html(self, folder: Path) -> str:  # noqa: ARG002
         """See `AbstractBlock.html`."""
@@ -102,27 +104,18 @@ class Bullets(AbstractBlock):
 
 
 @dataclasses.dataclass(frozen=True)
-class Table(AbstractBlock):
-    """A table: a head, rows of text, and what is to be known about it."""
+class TableBlock(AbstractBlock):
+    """A table, with what is to be known about it as its title."""
 
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    caption: str
+    table: SummaryTable
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
-        lines = [self.head, ("---", *(["---:"] * (len(self.head) - 1))), *self.rows]
-        escaped = [line if i == 1 else tuple(map(_in_markdown, line)) for i, line in enumerate(lines)]
-        return "\n".join(["| " + " | ".join(line) + " |" for line in escaped] + ["", _in_markdown(self.caption)])
+        return self.table.markdown()
 
     def html(self, folder: Path) -> str:  # noqa: ARG002
         """See `AbstractBlock.html`."""
-        head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in self.head)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n" for row in self.rows
-        )
-        caption = f"<caption>{html.escape(self.caption)}</caption>"
-        return f'<div class="table"><table>{caption}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
+        return f'<div class="table">{self.table.html()}</div>'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +128,7 @@ class Figure(AbstractBlock):
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
         name = Path(self.path).stem
-        return f"![{_in_markdown(name)}](<{self.path}>)\n\n{_in_markdown(self.caption)}"
+        return f"![{in_markdown(name)}](<{self.path}>)\n\n{in_markdown(self.caption)}"
 
     def html(self, folder: Path) -> str:
         """See `AbstractBlock.html`."""
@@ -151,7 +144,7 @@ def to_markdown(blocks: Sequence[AbstractBlock]) -> str:
     r"""A page in Markdown.
 
     Example:
-        >>> print(to_markdown([Heading("a_b"), Table(("x", "y"), (("1", "2"),), "Two numbers.")]))
+        >>> print(to_markdown([Heading("a_b"), TableBlock(SummaryTable("Two numbers.", [("1", "2")], ("x", "y")))]))
         ## a\_b
         <BLANKLINE>
         | x | y |
@@ -197,8 +190,3 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
 def percent(fraction: float, digits: int = 0) -> str:
     """A fraction as text, such as "12 %"."""
     return f"{100.0 * fraction:.{digits}f} %"
-
-
-def _in_markdown(text: str) -> str:
-    """Text whose characters mean themselves."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", text)

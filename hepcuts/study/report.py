@@ -19,7 +19,8 @@ def write(cases: Sequence[Case], folder: str | Path, *, seed: int, grids: Grids 
     """Write the report and return the paths of its files.
 
     These are ``figures/`` (each as PNG and PDF), ``tables/`` (CSV), ``study.json``, ``study.txt``, ``report.md`` and
-    ``report.html``; the last needs no other file and no network. Each file is whole or not there.
+    ``report.html``; the last needs no other file and no network. Each file is whole or not there; the numbers come
+    before the figures.
 
     Args:
         cases: from `run`.
@@ -37,8 +38,7 @@ def write(cases: Sequence[Case], folder: str | Path, *, seed: int, grids: Grids 
         study.txt study.json report.md report.html
     """
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; expected a folder to write to.")
+    numbers = write_numbers(cases, folder, seed=seed, grids=grids)
     written: list[Path] = []
     blocks: list[AbstractBlock] = [*texts.opening(cases, grids)]
     for part in (_scenarios(cases), () if grids is None else _grids(grids)):
@@ -50,15 +50,27 @@ def write(cases: Sequence[Case], folder: str | Path, *, seed: int, grids: Grids 
                 written += _save(drawing, folder / "figures" / name)
                 blocks.append(Figure(f"figures/{name}.png", caption))
     blocks += texts.closing(seed, grids)
-    written += [] if grids is None else _tables(grids, folder / "tables")
+    pages = {"report.md": to_markdown(blocks), "report.html": to_html(blocks, folder)}
+    written += numbers
+    return written + [files.write_text(folder / name, text) for name, text in pages.items()]
+
+
+def write_numbers(cases: Sequence[Case], folder: str | Path, *, seed: int, grids: Grids | None = None) -> list[Path]:
+    """Write the numbers of the report, before anything is drawn; arguments and exception are those of `write`.
+
+    Returns:
+        Paths of ``tables/``, ``study.txt`` and ``study.json``.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; expected a folder to write to.")
+    tables = [] if grids is None else _tables(grids, folder / "tables")
     document = to_json(cases, seed=seed) | ({} if grids is None else grids_to_json(grids))
     texts_by_name = {
         "study.txt": summary(cases) + "\n",
         "study.json": json.dumps(document, indent=1, allow_nan=False) + "\n",
-        "report.md": to_markdown(blocks),
-        "report.html": to_html(blocks, folder),
     }
-    return written + [files.write_text(folder / name, text) for name, text in texts_by_name.items()]
+    return tables + [files.write_text(folder / name, text) for name, text in texts_by_name.items()]
 
 
 _Item = AbstractBlock | tuple[str, Any, str]

@@ -14,6 +14,7 @@ import numpy as np
 import tqdm
 
 from hepcuts import plotting
+from hepcuts._core.tables import SummaryTable
 from hepcuts._core.version import __version__
 from hepcuts.cuts import Cut
 from hepcuts.samples.datasets import SCENARIOS, scenario
@@ -154,11 +155,8 @@ def _number(value: float) -> str:
 def summary(cases: Sequence[Case]) -> str:
     """The scenarios as readable text."""
     lines = ["Where would each metric cut, and what is that cut worth?", *textwrap.wrap(NOTES, 118)]
-    widths = (22, 6, 12, 16, 9, 9, 10, 12)
     for case in cases:
         signal, background = (f"{sample.total:g}" for sample in case.samples)
-        lines += ["", f"{case.name}: {signal} signal and {background} background events"]
-        for row in (HEAD, *rows(case)):
-            first, *others = (f"{cell:{'<' if i == 0 else '>'}{widths[i]}s}" for i, cell in enumerate(row))
-            lines.append("  " + "".join([first, *others]))
+        title = f"{case.name}: {signal} signal and {background} background events"
+        lines += ["", SummaryTable(title, rows(case), HEAD).text()]
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from hepcuts._core.tables import SummaryTable
 from hepcuts._core.types import FloatArray
 from hepcuts._core.version import __version__
 from hepcuts.merit.theory import agreement
@@ -12,7 +13,7 @@ from hepcuts.merit.theory import agreement
 from .families import FAMILIES
 from .grids import DECISIONS, PhaseDiagram
 from .overview import NOTHING, Grids, share
-from .pages import AbstractBlock, Bullets, Heading, Paragraph, Table, percent
+from .pages import AbstractBlock, Bullets, Heading, Paragraph, TableBlock, percent
 from .scenarios import HEAD, NOTES, Case, rows
 from .simulation import SimulationSize, interval
 
@@ -126,7 +127,7 @@ def of_scenario(case: Case) -> list[AbstractBlock]:
     signal, background = (f"{sample.total:g}" for sample in case.samples)
     return [
         Heading(case.name, 3),
-        Table(HEAD, rows(case), f"{signal} signal and {background} background events expected."),
+        TableBlock(SummaryTable(f"{signal} signal and {background} background events expected.", rows(case), HEAD)),
     ]
 
 
@@ -154,14 +155,20 @@ def about_phases(grids: Grids) -> list[AbstractBlock]:
             "depend on the signal fraction. It rarely accepts nothing; the line on which it agrees with the best cut "
             "is another one."
         ),
-        Table(
-            ("diagram", "loss", "median ratio", "worst", "at least 95 %", "below 50 %", "too hard", "accepts nothing"),
-            tuple(_shares(diagram, loss) for diagram in grids.phases for loss in DECISIONS),
-            "Ratio: Z at the cut of the loss over the best Z. Shares are of the points of the diagram, evenly spaced "
-            "in the logarithm of signal over background before the cut, and in separation. Too hard: the cut is above "
-            f"the best one. Accepts nothing: less than {percent(NOTHING, 1)} of the signal.",
+        TableBlock(
+            SummaryTable(
+                "Ratio: Z at the cut of the loss over the best Z. Shares are of the points of the diagram, evenly "
+                "spaced in the logarithm of signal over background before the cut, and in separation. Too hard: the "
+                f"cut is above the best one. Accepts nothing: less than {percent(NOTHING, 1)} of the signal.",
+                tuple(_shares(diagram, loss) for diagram in grids.phases for loss in DECISIONS),
+                _SHARES,
+            )
         ),
     ]
+
+
+_SHARES = ("diagram", "loss", "median ratio", "worst", "at least 95 %", "below 50 %", "too hard", "accepts nothing")
+"""Columns that `_shares` fills."""
 
 
 def _shares(diagram: PhaseDiagram, loss: str) -> tuple[str, ...]:
@@ -230,7 +237,7 @@ def of_simulation(found: SimulationSize) -> list[AbstractBlock]:
     shown = [i for i, size in enumerate(found.sizes) if np.isclose(np.log10(size) % 1.0, 0.0)]
     head = ("rule", *(f"{found.sizes[i]:.0f}" for i in shown))
 
-    def table(values: FloatArray, number: str, caption: str) -> Table:
+    def table(values: FloatArray, number: str, caption: str) -> TableBlock:
         low, middle, high = interval(values)
         body = [
             (
@@ -240,7 +247,8 @@ def of_simulation(found: SimulationSize) -> list[AbstractBlock]:
             for r, rule in enumerate(found.rules)
             if np.isfinite(middle[r]).any()
         ]
-        return Table(head, tuple(body), f"{caption} Median (central 68 %) over the simulations of each size.")
+        title = f"{caption} Median (central 68 %) over the simulations of each size."
+        return TableBlock(SummaryTable(title, body, head))
 
     return [
         Heading(f"Size of the simulation of {found.scenario}", 3),

@@ -1,13 +1,12 @@
 """What a training found, how it went, and what the discriminant with its cuts is worth."""
 
 import dataclasses
-import html
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import HardEvaluation
@@ -30,8 +29,8 @@ class Row:
     validation: float
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TrainingResult:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class TrainingResult(Tabular):
     """A trained discriminant with the cuts on it and beside it.
 
     Attributes:
@@ -86,26 +85,26 @@ class TrainingResult:
         """Samples with the score as one more column; see `Discriminant.samples`."""
         return self.discriminant.samples(samples)
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> DataFrame:
         """The history with one row for each step."""
-        return pd.DataFrame([dataclasses.asdict(row) for row in self.history])
+        return data_frame([dataclasses.asdict(row) for row in self.history])
 
-    def rows(self) -> list[tuple[str, str]]:
-        """The summary as pairs of label and text."""
+    def overview(self) -> SummaryTable:
+        """The training, and what the search for the cuts knows."""
+        return self._below(self.optimization.overview())
+
+    def summary(self) -> SummaryTable:
+        """The training, and the summary of the search for the cuts."""
+        return self._below(self.optimization.summary())
+
+    def _below(self, cuts: SummaryTable) -> SummaryTable:
+        """Rows of the training above those of the cuts."""
         kept = f"{self.validated:.6g} (of the warm start: {self.warm_start:.6g})"
         trained = [] if np.isnan(self.validated) else [("validated", kept)]
-        return [
+        rows = [
             ("discriminant", repr(self.discriminant)),
             (f"trained on {self.objective}", f"{self.message} ({self.num_steps} steps)"),
             *trained,
-            *self.optimization.rows(),
+            *cuts.rows,
         ]
-
-    def __repr__(self) -> str:
-        return "\n".join(["Trained discriminant", *(f"  {label:<24s} {text}" for label, text in self.rows())])
-
-    def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><th>{html.escape(label)}</th><td>{html.escape(text)}</td></tr>" for label, text in self.rows()
-        )
-        return f"<table><caption>Trained discriminant</caption>{cells}</table>"
+        return SummaryTable("Trained discriminant", rows, foot=cuts.foot)

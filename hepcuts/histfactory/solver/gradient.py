@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core.blas import one_blas_thread
+
 from .deviance import slope_and_inverse
 from .expansion import Likelihood, Values
 from .rates import Lanes, combined
@@ -28,7 +30,7 @@ def gradient(likelihood: Likelihood, parameters: Values, asimov_at: Values | Non
     """
     layout = likelihood.layout
     lanes = parameters.shape[1]
-    with np.errstate(all="ignore"):
+    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         main = likelihood.rates(parameters).main
         pulls = (likelihood.normal_data - parameters[layout.normal.parameter]) / likelihood.sigma
         at = parameters[layout.poisson.parameter]

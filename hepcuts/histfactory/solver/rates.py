@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts.histfactory.structure import Structure
 
 from .interpolation import ADDITIVE, Multiplicative
@@ -134,7 +135,8 @@ class Expectation:
     def expected_data(self, parameters: Values) -> Values:
         """Expected main and auxiliary data at parameters of shape (parameter, lane): (data, lane)."""
         layout = self.layout
-        main = self.rates(parameters).main
+        with one_blas_thread(len(layout.free)):
+            main = self.rates(parameters).main
         lanes = max(main.shape[1], self.factor.shape[1], self.sigma.shape[1], parameters.shape[1])
         result = np.zeros((self.layout.bins + self._auxiliary, lanes))
         result[: self.layout.bins] = main

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
@@ -54,8 +55,8 @@ def _direction(samples: Sequence[Sample], variable: str) -> Literal[">", "<"]:
     return ">" if difference.max() >= -difference.min() else "<"
 
 
-def _joined(samples: Sequence[Sample], variable: str) -> tuple[FloatArray, FloatArray, FloatArray]:
-    parts: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+def _joined(samples: Sequence[Sample], variable: str) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+    parts: list[tuple[FloatArray, FloatArray, NDArray[np.bool_]]] = []
     for sample in samples:
         values = sample.column(variable)
         there = ~is_missing(values, sample.missing)

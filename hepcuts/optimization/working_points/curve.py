@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.special
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import OptimizationError
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
@@ -202,7 +203,8 @@ class Curve:
             gradient = self.shares[:, None] * now.background_slopes + self._pull(positions)
             room = np.maximum(box[0] - positions, -_LARGEST_STEP), np.minimum(box[1] - positions, _LARGEST_STEP)
             constraints = now.excess, now.signal_slopes
-            step, multipliers = quadratic_step((hessians, self.bent), gradient, constraints, room, multipliers)
+            with one_blas_thread(positions.size):
+                step, multipliers = quadratic_step((hessians, self.bent), gradient, constraints, room, multipliers)
             price = np.maximum(price, 1.5 * np.abs(multipliers))
             # What bounds leave of the excess is no reason to go on.
             nearer = np.abs(now.excess) - np.abs(now.excess + np.sum(now.signal_slopes * step, axis=1))

@@ -1,23 +1,22 @@
 """Working points, what they are worth on which events, and the cuts between them."""
 
 import dataclasses
-import html
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import scipy.special
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 
 from .hard import Efficiencies, HardSelections
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class WorkingPoints:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class WorkingPoints(Tabular):
     """Cuts for several signal efficiencies.
 
     Attributes:
@@ -86,7 +85,7 @@ class WorkingPoints:
         shifted = [self.cuts.shifted(position, float(efficiency)) for position in tried]
         return self.cuts.at(min(shifted, key=self.cuts.background))
 
-    def to_dataframe(self) -> pd.DataFrame:
+    def to_dataframe(self) -> DataFrame:
         """One row for each point: efficiency asked for, thresholds, efficiencies with uncertainties, rejection."""
         table: dict[str, Any] = {"efficiency": self.efficiencies}
         table |= {name: self.thresholds[:, number] for number, name in enumerate(self.names)}
@@ -95,7 +94,7 @@ class WorkingPoints:
                 columns = [field.name for field in dataclasses.fields(Efficiencies)]
                 for column in (*columns, "rejection", "rejection_uncertainty"):
                     table[f"{prefix}_{column}"] = getattr(found, column)
-        return pd.DataFrame(table)
+        return data_frame(table)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw rejection against efficiency (`hepcuts.plotting.roc`) and return the artists."""
@@ -109,29 +108,15 @@ class WorkingPoints:
 
         return plotting.threshold_curves(self, ax=ax)
 
-    def _rows(self) -> list[list[str]]:
-        """Header, and one row for each point."""
-        found = self.quoted
-        rows = [["efficiency", "measured", "background efficiency", "rejection", "cuts"]]
+    def overview(self) -> SummaryTable:
+        """What each point is worth, and its cuts."""
+        where = "held-out events" if self.held_out is not None else "the events that chose the cuts (none held out)"
+        found, rows = self.quoted, []
         for number, selection in enumerate(self.selections):
             signal = f"{found.signal[number]:.4f} +- {found.signal_uncertainty[number]:.4f}"
             background = f"{found.background[number]:.4g} +- {found.background_uncertainty[number]:.2g}"
             rejection = f"{found.rejection[number]:.4g}"
-            rows.append([f"{self.efficiencies[number]:g}", signal, background, rejection, str(selection)])
-        return rows
-
-    def _title(self) -> str:
-        where = "held-out events" if self.held_out is not None else "the events that chose the cuts (none held out)"
-        return f"{len(self)} working points, measured on {where}"
-
-    def __repr__(self) -> str:
-        rows = self._rows()
-        sizes = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = ["  ".join(text.ljust(size) for text, size in zip(row, sizes, strict=True)).rstrip() for row in rows]
-        return "\n".join([self._title(), *(f"  {line}" for line in lines), f"  search: {self.message}"])
-
-    def _repr_html_(self) -> str:
-        header, *rows = ([html.escape(text) for text in row] for row in self._rows())
-        head = "<tr>" + "".join(f"<th>{text}</th>" for text in header) + "</tr>"
-        body = "".join("<tr>" + "".join(f"<td>{text}</td>" for text in row) + "</tr>" for row in rows)
-        return f"<table><caption>{html.escape(self._title())}</caption>{head}{body}</table>"
+            rows.append((f"{self.efficiencies[number]:g}", signal, background, rejection, str(selection)))
+        title = f"{len(self)} working points, measured on {where}"
+        head = "efficiency", "measured", "background efficiency", "rejection", "cuts"
+        return SummaryTable(title, rows, head, [f"search: {self.message}"], "lllll")

@@ -8,8 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from hepcuts._core import files
-from hepcuts._core.errors import InputError
-from hepcuts.scanning.scan import ScanResult
+from hepcuts.plotting.views import ScanView, require
 
 from .payload import as_json, payload
 
@@ -17,7 +16,7 @@ _SCRIPTS = ("numbers.js", "model.js", "figure.js", "panel.js", "main.js")
 """Parts of the script, in their order."""
 
 
-def write(result: ScanResult, path: str | Path, *, title: str | None = None) -> Path:
+def write(result: ScanView, path: str | Path, *, title: str | None = None) -> Path:
     """Write a scan as a page to explore in a browser.
 
     Args:
@@ -43,7 +42,7 @@ def write(result: ScanResult, path: str | Path, *, title: str | None = None) -> 
     return files.write_text(path, page(result, title=title))
 
 
-def page(result: ScanResult, *, title: str | None = None) -> str:
+def page(result: ScanView, *, title: str | None = None) -> str:
     """The page as text.
 
     The page shows the samples' distributions, each metric relative to its best value, and every number of the result
@@ -68,8 +67,7 @@ def page(result: ScanResult, *, title: str | None = None) -> str:
         >>> page(result, title="Signal & background").splitlines()[5]
         '<title>Signal &amp; background</title>'
     """
-    if not isinstance(result, ScanResult):
-        raise InputError(f"Got a {type(result).__name__}; expected the result of hepcuts.scan.")
+    require(result, ScanView, "the result of hepcuts.scan")
     heading = f"Scan of {result.cut.variable}" if title is None else title
     style = _part("page.css")
     script = "(() => {\n'use strict';\n" + "\n".join(map(_part, _SCRIPTS)) + "})();\n"

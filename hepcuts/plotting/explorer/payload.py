@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.types import FloatArray
-from hepcuts.scanning.optima import Optimum
-from hepcuts.scanning.scan import ScanResult
+from hepcuts.plotting.views import OptimumView, ScanView
 
 from .labels import plain, tree
 from .shown import Positions, of_cut, of_windows
@@ -26,7 +25,7 @@ _RANGES = ("plateau", "statistical_plateau", "interval")
 """Fields of an optimum that are ranges of the threshold; a result may have only some of them."""
 
 
-def payload(result: ScanResult) -> dict[str, Any]:
+def payload(result: ScanView) -> dict[str, Any]:
     """Everything that a page shows, made of what JSON knows; None stands for a number that does not exist.
 
     Args:
@@ -70,7 +69,7 @@ def numbers(values: FloatArray) -> list[float | None]:
     return [value if math.isfinite(value) else None for value in np.asarray(values, dtype=np.float64).tolist()]
 
 
-def _shown(result: ScanResult, thresholds: FloatArray, optima: list[dict[str, Any]]) -> Positions:
+def _shown(result: ScanView, thresholds: FloatArray, optima: list[dict[str, Any]]) -> Positions:
     """Positions of the thresholds to show; they contain the optima and the ends of their ranges."""
     edges = thresholds.shape[1]
     most = _MOST_NUMBERS // (edges + len(_COLUMNS) + len(_FRACTIONS) + len(result.metrics))
@@ -92,7 +91,7 @@ def _ends(optima: list[dict[str, Any]]) -> FloatArray:
 
 
 def _metric(
-    result: ScanResult, name: str, at: Positions, context: tuple[dict[str, Any] | None, dict[tuple[str, bool], int]]
+    result: ScanView, name: str, at: Positions, context: tuple[dict[str, Any] | None, dict[tuple[str, bool], int]]
 ) -> dict[str, Any]:
     """A metric at the thresholds shown, with its optimum; reasons are collected over all metrics."""
     optimum, reasons = context
@@ -115,7 +114,7 @@ def _metric(
     }
 
 
-def _optimum(result: ScanResult, name: str) -> dict[str, Any] | None:
+def _optimum(result: ScanView, name: str) -> dict[str, Any] | None:
     """The optimum of a metric, or None if it has no value anywhere."""
     if not np.any(np.isfinite(result.values[name])):
         return None
@@ -130,7 +129,7 @@ def _optimum(result: ScanResult, name: str) -> dict[str, Any] | None:
     }
 
 
-def _ranges(found: Optimum, field: str, edges: int) -> list[list[float]] | None:
+def _ranges(found: OptimumView, field: str, edges: int) -> list[list[float]] | None:
     """A pair (low, high) for each edge, or None if the optimum has no such range."""
     given = getattr(found, field, None)
     if given is None:

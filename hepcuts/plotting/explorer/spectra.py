@@ -7,13 +7,13 @@ import numpy as np
 from hepcuts._core.columns import is_missing
 from hepcuts._core.histograms import weighted_histogram
 from hepcuts._core.types import FloatArray
-from hepcuts.scanning.scan import ScanResult
+from hepcuts.plotting.views import ScanView
 
 _NUM_BINS = 80
 _MOST_BINS = 100
 
 
-def spectra(result: ScanResult) -> dict[str, Any]:
+def spectra(result: ScanView) -> dict[str, Any]:
     """Distributions of all samples in the variable of the cut, in the same bins.
 
     Args:

@@ -1,0 +1,288 @@
+"""The main result of a command is on disk before anything secondary begins, and stays there."""
+
+import dataclasses
+import json
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import hepcuts as hc
+from hepcuts import plotting
+from hepcuts import study as study_module
+from hepcuts._core.errors import InputError
+from hepcuts.cli import commands as cli
+from hepcuts.cli.commands import main
+from hepcuts.optimization import single_cuts
+from hepcuts.optimization.single_cuts import compare_with_single_cuts, comparisons
+
+CONFIG = """
+[[sample]]
+name = "signal"
+file = "signal.csv"
+weight = "w"
+signal = true
+
+[[sample]]
+name = "background"
+file = "background.csv"
+weight = "w"
+
+  [[sample.systematic]]
+  type = "normfactor"
+  name = "b_norm"
+
+[[cut]]
+variable = "x"
+direction = ">"
+threshold = 0.5
+
+[[cut]]
+variable = "y"
+direction = ">"
+threshold = -1.0
+
+[[cut]]
+variable = "z"
+direction = "<"
+threshold = 1.0
+
+[[region]]
+name = "control"
+inverted = ["x"]
+without = ["z"]
+
+[optimize]
+folds = 0
+anneal = [1.0]
+solver = "lbfgs"
+objective = "profile"
+
+[scan]
+metrics = ["asimov"]
+"""
+FILES = {"result.json", "workspace.json"}
+
+
+def events(size=300):
+    r = np.random.default_rng(3)
+    for name, at, weight in (("signal", 1.0, 0.1), ("background", 0.0, 2.0)):
+        yield name, {"x": r.normal(at, 1, size), "y": r.normal(at, 1, size), "z": r.normal(-at, 1, size)}, weight
+
+
+def samples():
+    return [
+        hc.Sample(
+            name,
+            columns,
+            weights=np.full(300, weight),
+            signal=name == "signal",
+            modifiers=() if name == "signal" else hc.NormFactor("b_norm"),
+        )
+        for name, columns, weight in events()
+    ]
+
+
+@pytest.fixture
+def config(tmp_path):
+    for name, columns, weight in events():
+        table = np.column_stack([*columns.values(), np.full(300, weight)])
+        np.savetxt(tmp_path / f"{name}.csv", table, delimiter=",", header="x,y,z,w", comments="")
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def found():
+    """What the command finds with this configuration."""
+    regions = hc.Region("control", inverted=["x"], without=["z"])
+    return hc.optimize(samples(), CUTS, regions=regions, folds=0, anneal=(1.0,), replicas=0)
+
+
+@pytest.fixture
+def found_before(found, monkeypatch):
+    monkeypatch.setattr(cli, "optimize", lambda *_, **__: found)
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def failing(error):
+    def raise_it(*_, **__):
+        raise error
+
+    return raise_it
+
+
+def read(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_a_free_normalization_is_compared_with_its_control_region(config, tmp_path):
+    without_z = CONFIG.replace('[[cut]]\nvariable = "z"\ndirection = "<"\nthreshold = 1.0\n', "")
+    config.write_text(without_z.replace('without = ["z"]', ""))
+    result = invoke("optimize", config, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    written = read(tmp_path / "out")
+    assert written["remarks"] == []
+    ((name, value),) = written["comparison"].items()
+    assert name.startswith("x > ")
+    assert 0.0 < value < written["significance"] + 0.05
+    assert f"{value:.4f}" in result.output
+
+
+ERRORS = {
+    "own": (InputError("no such thing"), "no such thing"),
+    "bug": (ZeroDivisionError("oh"), "ZeroDivisionError: oh"),
+}
+
+
+@pytest.mark.usefixtures("found_before")
+@pytest.mark.parametrize(("error", "message"), ERRORS.values(), ids=ERRORS)
+def test_a_comparison_that_fails_is_a_remark(config, tmp_path, monkeypatch, error, message):
+    steps = {"x": lambda: ("x > 1", 1.0), "x & y": failing(error), "x & z": lambda: ("x > 1 & z < 1", 2.0)}
+    monkeypatch.setattr(cli, "comparisons", lambda *_, **__: steps)
+    result = invoke("optimize", config, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    written = read(tmp_path / "out")
+    assert written["remarks"] == [f"the comparison with x & y: {message}"]
+    assert written["comparison"] == {"x > 1": 1.0, "x > 1 & z < 1": 2.0}
+    assert f"Warning: the comparison with x & y: {message}" in result.stderr
+    assert ("Traceback" in result.stderr) == (message != "no such thing")
+
+
+@pytest.mark.usefixtures("found_before")
+def test_an_interrupted_comparison_keeps_the_result(config, tmp_path, monkeypatch):
+    seen = []
+
+    def interrupted(*_, **__):
+        seen.extend(path.name for path in (tmp_path / "out").iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(single_cuts, "optimize", interrupted)
+    result = invoke("optimize", config, "-o", tmp_path / "out")
+    assert result.exit_code == 130
+    assert set(seen) >= FILES
+    written = read(tmp_path / "out")
+    assert written["success"]
+    assert written["comparison"] == {}
+    assert written["remarks"] == [
+        "the comparison with x: interrupted; what comes afterwards was left out, the result is kept"
+    ]
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith(".")]
+
+
+def test_a_search_of_the_comparison_that_was_interrupted_is_not_quoted(found, monkeypatch):
+    cut_short = dataclasses.replace(found, interrupted=True, success=False)
+    monkeypatch.setattr(single_cuts, "optimize", lambda *_, **__: cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        comparisons(samples(), CUTS)["x"]()
+
+
+@pytest.mark.usefixtures("found_before")
+def test_a_figure_that_fails_is_a_remark(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(plotting, "history", failing(RuntimeError("no ink")))
+    result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert read(tmp_path / "out")["remarks"] == ["the figure of the history: RuntimeError: no ink"]
+    figures = {f"before-after-{variable}.png" for variable in "xyz"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | figures
+
+
+def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, found, monkeypatch):
+    cut_short = dataclasses.replace(found, interrupted=True, success=False, message="interrupted; until then: fine")
+    monkeypatch.setattr(cli, "optimize", lambda *_, **__: cut_short)
+    result = invoke("optimize", config, "-o", tmp_path / "out")
+    assert result.exit_code == 130
+    written = read(tmp_path / "out")
+    assert written["message"].startswith("interrupted")
+    assert written["comparison"] == {}
+    assert (tmp_path / "out" / "history.png").exists()
+
+
+def test_interrupted_uncertainties_leave_the_cuts(monkeypatch):
+    monkeypatch.setattr(sys.modules["hepcuts.optimization.optimize"], "judged", failing(KeyboardInterrupt()))
+    result = hc.optimize(samples(), hc.Cut("x", ">", 0.5), objective="asimov", folds=0, anneal=(1.0,))
+    assert result.interrupted
+    assert not result.success
+    assert result.bootstrap is None
+    assert np.isfinite(result.significance)
+
+
+def test_what_cannot_be_written_is_found_before_the_work(config, tmp_path, monkeypatch):
+    for module, name in ((cli, "optimize"), (cli, "scan"), (study_module, "run")):
+        monkeypatch.setattr(module, name, failing(AssertionError("worked")))
+    (tmp_path / "file").write_text("")
+    for command in (("optimize", config), ("scan", config), ("study",)):
+        result = invoke(*command, "-o", tmp_path / "file" / "out")
+        assert result.exit_code == 1
+        assert "is a file; expected a folder" in result.output
+
+
+def test_the_table_of_a_scan_comes_before_its_figure(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(plotting, "scan", failing(RuntimeError("no ink")))
+    result = invoke("scan", config, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    names = {f"{variable}.{kind}" for variable in "xyz" for kind in ("csv", "html")}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    assert "Warning: the figure of y: RuntimeError: no ink" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(RuntimeError("no"), 0), (KeyboardInterrupt(), 130)], ids=["bug", "stop"]
+)
+def test_a_study_without_its_report_has_its_numbers(tmp_path, monkeypatch, error, status):
+    monkeypatch.setattr(study_module, "write", failing(error))
+    result = invoke("study", "--no-grid", "--scenario", "exp10-exp100", "-o", tmp_path / "out")
+    assert result.exit_code == status, result.output
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"study.json", "study.txt"}
+
+
+@pytest.mark.parametrize("kind", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize(("error", "status"), [(InputError("no"), 0), (KeyboardInterrupt(), 130)], ids=["own", "stop"])
+def test_toys_that_fail_leave_the_tests(tmp_path, monkeypatch, kind, error, status):
+    spec = hc.workspace(hc.fill(samples(), hc.Cut("x", ">", 0.5)), observations={"signal_region": [200.0]})
+    path = tmp_path / "workspace.json"
+    path.write_text(json.dumps(spec))
+    monkeypatch.setattr(cli, "discovery_toys", failing(error))
+    result = invoke("significance", path, "--toys", "10", *kind)
+    assert result.exit_code == status, result.output
+    assert "Warning: the toys: " in result.stderr
+    if kind:
+        assert set(json.loads(result.stdout)) == {"expected", "expected_postfit", "observed"}
+    else:
+        assert "standard deviations" in result.stdout
+
+
+# --- comparison with single cuts -------------------------------------------------------------------------------------
+
+CUTS = hc.Selection([hc.Cut("x", ">", 0.5), hc.Cut("y", ">", -1.0), hc.Cut("z", "<", 1.0)])
+REGIONS = {
+    "none": ((), ["no cut", "x", "y", "z"]),
+    "inverted": (hc.Region("c", inverted=["x"]), ["x", "x & y", "x & z"]),
+    "two": ([hc.Region("c", inverted=["x"]), hc.Region("d", inverted=["y"], without=["x"])], ["x & y"]),
+    "left out": (hc.Region("c", without=["z"]), ["x & z", "y & z"]),
+    "all": (hc.Region("c", inverted=["x", "y", "z"]), []),
+}
+
+
+@pytest.mark.parametrize(("regions", "names"), REGIONS.values(), ids=REGIONS)
+def test_cuts_that_define_the_regions_stay_in_the_comparison(regions, names):
+    assert list(comparisons(samples(), CUTS, regions=regions)) == names
+
+
+def test_a_region_of_an_unknown_variable_is_refused():
+    with pytest.raises(InputError, match="m is not cut on"):
+        comparisons(samples(), CUTS, regions=hc.Region("c", inverted=["m"]))
+
+
+def test_the_comparison_holds_out_what_an_equal_generator_does():
+    given = {"objective": "asimov", "folds": 0, "anneal": (1.0,), "holdout": 0.5, "replicas": 0}
+    whole = [hc.Sample(s.name, s.columns, weights=s.weights, signal=s.signal) for s in samples()]
+    alone = hc.optimize(whole, hc.Cut("y", ">", -1.0), seed=np.random.default_rng(2), **given)
+    found = compare_with_single_cuts(whole, CUTS, seed=np.random.default_rng(2), **given)
+    assert found[str(alone.selection)] == alone.significance
+    assert found == compare_with_single_cuts(whole, CUTS, seed=2, **given)
