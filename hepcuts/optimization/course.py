@@ -12,7 +12,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import Ending
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import quietly
+from hepcuts.templates.filling import without_outside_warnings
 
 from .checkpoint import Checkpoint
 from .feasibility import enforce
@@ -110,10 +110,10 @@ def _stages(walk: Walk, validator: Validator | None, schedule: tuple[float, ...]
             break
         go_on(walk, schedule[stage])
         if validator is not None and validator.wants(stage):
-            quietly(validator.advance)(stage, walk.position)
+            without_outside_warnings(validator.advance)(stage, walk.position)
         yield stage
     while validator is not None and (wider := validator.wider) is not None:
-        quietly(validator.advance)(wider, walk.end_of(wider))
+        without_outside_warnings(validator.advance)(wider, walk.end_of(wider))
 
 
 def _conclude(
@@ -134,7 +134,7 @@ def _conclude(
     done = polish(search, walk.position, search.widths * chosen[-1])
     if done.moves == 0:
         return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)
-    polished = quietly(validator.polished)(validation.chosen)
+    polished = without_outside_warnings(validator.polished)(validation.chosen)
     if polished < value:
         kept = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
         loss = polished - value

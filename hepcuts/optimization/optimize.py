@@ -30,7 +30,7 @@ from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples, hold_out
-from hepcuts.templates.filling import quietly
+from hepcuts.templates.filling import without_outside_warnings
 
 from .checkpoint import Checkpoint
 from .course import Outcome, run
@@ -141,7 +141,7 @@ def optimize(
         tuple(tuple(group) for group in tied),
         walker.unit == "variable",
     )
-    search = quietly(Search)(training, problem)
+    search = without_outside_warnings(Search)(training, problem)
     members = fold_members(training, folds, generator) if folds else None
     schedule = _schedule(anneal, problem)
     options = {"stages": schedule, "holdout": holdout, "folds": folds, "seed": unused}
@@ -191,7 +191,7 @@ def _result(
         label=problem.goal.label,
         soft_value=float(history.values[-1]),
         training=evaluate(training, hard, **options),
-        held_out=None if held_out is None else quietly(evaluate)(held_out, hard, **options),
+        held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.thresholds(search.start),
         history=history,

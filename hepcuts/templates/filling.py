@@ -275,13 +275,13 @@ def soft_fill(
     return Templates(table.structure, to_numpy(yields), np.zeros(len(table.structure.components)))
 
 
-def quietly(function: Callable[P, R]) -> Callable[P, R]:
+def without_outside_warnings(function: Callable[P, R]) -> Callable[P, R]:
     """The function without its warnings of events outside the axis, for what was warned of already."""
 
     @functools.wraps(function)
-    def quiet(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OutsideAxisWarning)
             return function(*args, **kwargs)
 
-    return quiet
+    return wrapped

@@ -22,7 +22,8 @@ from hepcuts.samples.sample import Sample
 from .coordinates import AbstractCoordinate, Linear
 from .events import Multiplicity, blocks_of
 from .filling import EventTable, structure_of
-from .soft_layouts import Layout, layout_of, loosest_is_low, rows_of
+from .soft_layouts import Layout, hard_mask, layout_of, loosest_is_low, rows_of
+from .soft_sampling import sampled
 from .soft_sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pass_weight, pieces_of
 from .templates import Structure
 
@@ -254,25 +255,7 @@ class SoftEvents:
 
     def hard_mask(self, thresholds: FloatArray) -> NDArray[np.bool_]:
         """Which events pass hard cuts at thresholds in the coordinates, shape (event,)."""
-        passed = np.ones(len(self), dtype=bool)
-        for cut, inverted in enumerate(self.layout.inverted):
-            of_cut = None
-            for edge, first in zip(self.layout.edges, self.layout.first, strict=True):
-                if edge.cut != cut:
-                    continue
-                at: Any = thresholds[first]
-                if edge.along is not None:
-                    at = np.interp(self.values[edge.along], edge.knots, thresholds[first : first + len(edge.knots)])
-                values = self.values[edge.row]
-                if edge.along is None:
-                    at = _as_narrow(at, edge.sign, values.dtype)
-                of_edge = (values > at) if edge.sign > 0 else (values < at)
-                if self.layout.missing_passes:
-                    of_edge |= np.isnan(values)
-                of_cut = of_edge if of_cut is None else of_cut & of_edge
-            if of_cut is not None:
-                passed &= ~of_cut if inverted else of_cut
-        return passed
+        return hard_mask(self.layout, self.values, thresholds)
 
     def hard_sums(self, thresholds: FloatArray) -> FloatArray:
         """Sums of w and w^2 of the events that pass hard cuts, shape (cell, 2)."""
@@ -346,22 +329,4 @@ class SoftEvents:
         return self._sampled(self.pass_weights(thresholds, widths, step, but_one=True), number)
 
     def _sampled(self, bound: NDArray[Any], number: int) -> "SoftEvents":
-        chosen, factors = [], []
-        for begin, end in zip(self._starts, np.append(self._starts, len(self))[1:], strict=True):
-            share = bound[begin:end].astype(np.float64)
-            share *= number / max(float(share.sum()), 1e-300)
-            steps = np.cumsum(np.minimum(share, 1.0, out=share))
-            of_cell = np.searchsorted(steps, np.arange(0.5, steps[-1]))
-            # Where events are certain to be taken, rounding may hit one twice.
-            of_cell = of_cell[np.diff(of_cell, prepend=-1) > 0]
-            chosen.append(begin + of_cell)
-            factors.append(1.0 / share[of_cell])
-        return self.standing_for_all(np.concatenate(chosen), np.concatenate(factors))
-
-
-def _as_narrow(threshold: float, sign: int, dtype: Any) -> Any:
-    """The threshold in the precision of the events, on the side on which it selects the same of them: much faster."""
-    with np.errstate(over="ignore"):
-        narrow = np.asarray(threshold).astype(dtype)[()]
-    beyond = float(narrow) > threshold if sign > 0 else float(narrow) < threshold
-    return np.nextafter(narrow, -np.inf * sign, dtype=dtype) if beyond else narrow
+        return self.standing_for_all(*sampled(bound, np.append(self._starts, len(self)), number))

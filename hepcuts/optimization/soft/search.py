@@ -14,7 +14,7 @@ from hepcuts.merit.objectives import AbstractEventObjective, AbstractTemplateObj
 from hepcuts.optimization.solvers import LBFGS
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate
-from hepcuts.templates.filling import EventTable, fill, quietly
+from hepcuts.templates.filling import EventTable, fill, without_outside_warnings
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import loosest_is_low
 from hepcuts.templates.spreads import columns_of
@@ -45,7 +45,7 @@ class Search:
         self.problem, self.selection = problem, problem.selection
         self.names = self.selection.names
         self.unknowns = unknowns_of(self.selection, problem.fixed, problem.tied)
-        everything = quietly(fill)(samples, None, axis=problem.axis)
+        everything = without_outside_warnings(fill)(samples, None, axis=problem.axis)
         self.constraints = read_constraints(problem.constraints, everything.structure, everything)
         self.guards: tuple[AtLeast, ...] = self.constraints
         if problem.min_background > 0:
