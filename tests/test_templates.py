@@ -14,7 +14,7 @@ from hist import axis as ax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, Selection, ShapeSys, Window, fill
+from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, Selection, ShapeSys, Window, fill, workspace
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
 from hepcuts.cuts.steps import step
 from hepcuts.samples.modifiers import Variation
@@ -197,6 +197,9 @@ def test_a_chunk_off_the_axis_tells_what_is_outside() -> None:
     assert not np.any(templates.yields.values)
     assert not np.any(templates.yields.variances)
     assert templates.outside.tolist() == [2.0, 6.0]
+    # A chunk may be empty, a channel of a likelihood not.
+    with pytest.raises(EmptySelectionError, match=r"'signal_region' has no event of any sample; .* widen the axis 'x'"):
+        workspace(templates)
 
 
 def test_a_chunk_of_which_only_varied_events_pass_is_not_lost() -> None:
