@@ -16,8 +16,7 @@ from measure import Measurement, PeakMemory, repeated, start_jax, timed
 import hepcuts as hc
 from hepcuts.binning.fine import FineBins, Guard
 from hepcuts.cuts.steps import Sigmoid
-from hepcuts.merit.gains import GAINS
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import solver
@@ -101,7 +100,7 @@ def bin_edges(num_fine: int, num_bins: int) -> Measurement:
     fine = FineBins.of(samples, "x", selection=None, bounds=None, fine_bins=num_fine, parts=parts)
 
     def search() -> Any:
-        return best_partitions(fine.gains(GAINS["asimov"], Guard(10.0, 1.0)), num_bins)
+        return best_partitions(fine.gains(figure_of_merit("asimov").gain, Guard(10.0, 1.0)), num_bins)
 
     first_s, _ = timed(search)
     return Measurement(first_s, *repeated(search, most=15))
@@ -110,7 +109,7 @@ def bin_edges(num_fine: int, num_bins: int) -> Measurement:
 def _soft_significance(samples: list[hc.Sample]) -> tuple[Any, Any]:
     """One evaluation as the search makes it, near the best cuts: with all events, and with those within reach."""
     cuts = hc.Selection([hc.Cut(name, ">") for name in samples[0].columns])
-    goal, walker = objective("asimov_uncertainty"), solver("lbfgs")
+    goal, walker = figure_of_merit("asimov_uncertainty"), solver("lbfgs")
     search = Search(samples, Problem(cuts, goal, walker, Sigmoid(), min_background=10.0))
     at = np.where(np.arange(len(cuts.cuts)) % 2 == 0, 0.9, -0.1)
     position = np.array([c.score(float(t)) for c, t in zip(search.coordinates, at, strict=True)])

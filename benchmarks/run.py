@@ -17,12 +17,13 @@ import warnings
 from pathlib import Path
 
 import events
+import imports
 import likelihood
 import optimizers
 from report import Result, environment, show
 from session import Session
 
-CASES = likelihood.CASES | events.CASES | optimizers.CASES
+CASES = likelihood.CASES | events.CASES | optimizers.CASES | imports.CASES
 
 
 def main() -> None:

@@ -12,7 +12,6 @@ import hepcuts as hc
 from hepcuts import plotting
 from hepcuts import study as study_module
 from hepcuts._core.errors import InputError
-from hepcuts.cli import commands as cli
 from hepcuts.cli.commands import main
 from hepcuts.optimization import single_cuts
 from hepcuts.optimization.single_cuts import compare_with_single_cuts, comparisons
@@ -103,7 +102,7 @@ def found():
 
 @pytest.fixture
 def found_before(found, monkeypatch):
-    monkeypatch.setattr(cli, "optimize", lambda *_, **__: found)
+    monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: found)
 
 
 def invoke(*arguments):
@@ -144,7 +143,7 @@ ERRORS = {
 @pytest.mark.parametrize(("error", "message"), ERRORS.values(), ids=ERRORS)
 def test_a_comparison_that_fails_is_a_remark(config, tmp_path, monkeypatch, error, message):
     steps = {"x": lambda: ("x > 1", 1.0), "x & y": failing(error), "x & z": lambda: ("x > 1 & z < 1", 2.0)}
-    monkeypatch.setattr(cli, "comparisons", lambda *_, **__: steps)
+    monkeypatch.setattr(single_cuts, "comparisons", lambda *_, **__: steps)
     result = invoke("optimize", config, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     written = read(tmp_path / "out")
@@ -194,7 +193,7 @@ def test_a_figure_that_fails_is_a_remark(config, tmp_path, monkeypatch):
 
 def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, found, monkeypatch):
     cut_short = dataclasses.replace(found, interrupted=True, success=False, message="interrupted; until then: fine")
-    monkeypatch.setattr(cli, "optimize", lambda *_, **__: cut_short)
+    monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: cut_short)
     result = invoke("optimize", config, "-o", tmp_path / "out")
     assert result.exit_code == 130
     written = read(tmp_path / "out")
@@ -213,8 +212,8 @@ def test_interrupted_uncertainties_leave_the_cuts(monkeypatch):
 
 
 def test_what_cannot_be_written_is_found_before_the_work(config, tmp_path, monkeypatch):
-    for module, name in ((cli, "optimize"), (cli, "scan"), (study_module, "run")):
-        monkeypatch.setattr(module, name, failing(AssertionError("worked")))
+    for name in ("optimization.optimize.optimize", "scanning.scan.scan", "study.run"):
+        monkeypatch.setattr(f"hepcuts.{name}", failing(AssertionError("worked")))
     (tmp_path / "file").write_text("")
     for command in (("optimize", config), ("scan", config), ("study",)):
         result = invoke(*command, "-o", tmp_path / "file" / "out")
@@ -247,7 +246,7 @@ def test_toys_that_fail_leave_the_tests(tmp_path, monkeypatch, kind, error, stat
     spec = hc.workspace(hc.fill(samples(), hc.Cut("x", ">", 0.5)), observations={"signal_region": [200.0]})
     path = tmp_path / "workspace.json"
     path.write_text(json.dumps(spec))
-    monkeypatch.setattr(cli, "discovery_toys", failing(error))
+    monkeypatch.setattr("hepcuts.histfactory.discovery_toys", failing(error))
     result = invoke("significance", path, "--toys", "10", *kind)
     assert result.exit_code == status, result.output
     assert "Warning: the toys: " in result.stderr

@@ -19,7 +19,7 @@ from hepcuts.binning import BinningResult, bin_edges
 from hepcuts.binning.choice import candidates, choose, standard_errors
 from hepcuts.binning.fine import FineBins, Guard
 from hepcuts.binning.fits import Fits, Task, polish
-from hepcuts.merit.gains import GAINS, gain
+from hepcuts.merit.registry import FIGURES
 from hepcuts.templates.partitions import best_partitions
 
 OFF = -999.0
@@ -94,7 +94,7 @@ class Counted:
         return squared(self.total(i, j, signal=True), self.total(i, j, signal=False), sigma, name)
 
 
-@pytest.mark.parametrize("name", list(GAINS))
+@pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if figure.gain is not None])
 @pytest.mark.parametrize("guards", [(0.0, 0.0), (5.0, 1.5)], ids=["free", "guarded"])
 @pytest.mark.parametrize("seed", range(3))
 def test_dynamic_programming_finds_what_enumeration_finds(name, guards, seed):
@@ -107,7 +107,7 @@ def test_dynamic_programming_finds_what_enumeration_finds(name, guards, seed):
     fine = laid(samples, 12)
     assert fine.size == 12
     counted = Counted(samples, fine.edges)
-    found = best_partitions(fine.gains(gain(name), Guard(*guards)), 4)
+    found = best_partitions(fine.gains(FIGURES[name].gain, Guard(*guards)), 4)
     compared = 0
     for k in range(1, 5):
         best = -math.inf
@@ -131,7 +131,9 @@ def test_dynamic_programming_finds_what_enumeration_finds(name, guards, seed):
 def test_the_guards_matter_in_the_enumeration():
     """Of the cases above, at least one has a better binning that a guard excludes."""
     fine = laid(gaussians(60, signal=6.0, background=20.0), 12)
-    free, guarded = (best_partitions(fine.gains(GAINS["asimov"], Guard(*g)), 4) for g in ((0.0, 0.0), (8.0, 2.0)))
+    free, guarded = (
+        best_partitions(fine.gains(FIGURES["asimov"].gain, Guard(*g)), 4) for g in ((0.0, 0.0), (8.0, 2.0))
+    )
     assert guarded[3][1] < free[3][1]
 
 
@@ -144,7 +146,7 @@ def test_negative_weights_and_bins_without_background():
     ]
     fine = laid(samples, 12)
     counted = Counted(samples, fine.edges)
-    gains = fine.gains(GAINS["asimov"], Guard(0.0, 0.0))
+    gains = fine.gains(FIGURES["asimov"].gain, Guard(0.0, 0.0))
     for i, j in itertools.combinations(range(13), 2):
         s, b = (counted.total(i, j, signal=kind) for kind in (True, False))
         if b > 1e-12 and s + b >= 0:
@@ -271,7 +273,7 @@ def test_many_bins_approach_the_continuum(signal):
         squared(s, b, 0.0, "asimov") + squared(signal - s, background - b, 0.0, "asimov")
         for s, b in zip(s2, b2, strict=True)
     )
-    found = best_partitions(laid(samples, 1000).gains(GAINS["asimov"], Guard(0.0, 0.0)), 15)
+    found = best_partitions(laid(samples, 1000).gains(FIGURES["asimov"].gain, Guard(0.0, 0.0)), 15)
     values = np.array([value for _, value in found])
     assert values[0] == pytest.approx(squared(signal, background, 0.0, "asimov"), rel=1e-12)
     assert values[1] == pytest.approx(two, rel=2e-4)
@@ -294,7 +296,7 @@ def test_of_pure_noise_one_bin_is_best(metric):
             hc.Sample("b", {"x": rng.normal(size=1500)}, weights=np.full(1500, 1.0)),
         ]
         fine = laid(samples, 50, folds=5)
-        found = candidates(fine, gain(metric), Guard(10.0, 1.0), 8)
+        found = candidates(fine, FIGURES[metric].gain, Guard(10.0, 1.0), 8)
         values = np.array([one.value for one in found])
         assert np.all(np.diff(values) > 0)
         training.append(values / values[0])
@@ -314,7 +316,7 @@ def test_the_held_out_value_is_that_of_infinitely_many_events():
     for seed in range(40):
         samples = gaussians(1500, seed=seed)
         fine = laid(samples, 60, folds=2)
-        one = candidates(fine, GAINS["asimov"], Guard(10.0, 1.0), 6)[-1]
+        one = candidates(fine, FIGURES["asimov"].gain, Guard(10.0, 1.0), 6)[-1]
         expected = 0.0
         for fold, partition in enumerate(one.of_folds):
             edges = fine.edges[partition].copy()
@@ -339,7 +341,7 @@ def test_the_standard_error_is_the_spread_of_the_difference():
     """Held-out parts drawn anew for one choice of bins."""
     samples = gaussians(2000, seed=5)
     fine = laid(samples, 40, folds=2)
-    found = candidates(fine, GAINS["asimov"], Guard(10.0, 1.0), 6)
+    found = candidates(fine, FIGURES["asimov"].gain, Guard(10.0, 1.0), 6)
     best = max(found, key=lambda one: one.held_out)
     estimated = standard_errors(fine, found)
     assert estimated[found.index(best)] == 0.0
@@ -353,11 +355,11 @@ def test_the_standard_error_is_the_spread_of_the_difference():
     np.testing.assert_allclose(estimated, expected, rtol=0.08)  # 5 standard errors of a spread of 2000
 
 
-@pytest.mark.parametrize("name", list(GAINS))
+@pytest.mark.parametrize("name", [name for name, figure in FIGURES.items() if figure.gain is not None])
 def test_tangents_are_derivatives_and_lie_below(name):
     rng = np.random.default_rng(0)
     s, b, v = (np.exp(rng.normal(0, 1.5, 200)) for _ in range(3))
-    formula, relative = GAINS[name], v / b
+    formula, relative = FIGURES[name].gain, v / b
     slope, per_background = formula.tangent(s, b, relative)
     np.testing.assert_allclose(s * slope + b * per_background, formula(s, b, v), rtol=1e-9)
     h = 1e-5 * s
@@ -371,7 +373,7 @@ def test_tangents_are_derivatives_and_lie_below(name):
 def test_systematics_enter_the_metric_with_uncertainty():
     samples = with_systematics()
     fine = laid(samples, 10)
-    gains = fine.gains(GAINS["asimov_uncertainty"], Guard(0.0, 0.0))
+    gains = fine.gains(FIGURES["asimov_uncertainty"].gain, Guard(0.0, 0.0))
     counted = Counted(samples, fine.edges)
     tt, w = samples[1], samples[2]
     for i, j in [(0, 10), (0, 3), (4, 8)]:
@@ -423,7 +425,7 @@ def test_moved_edges_are_better_and_none_of_their_neighbors_is():
     samples = with_systematics()
     fine = laid(samples, 30)
     guard = Guard(10.0, 1.0)
-    gains = fine.gains(GAINS["asimov"], guard)
+    gains = fine.gains(FIGURES["asimov"].gain, guard)
     start = best_partitions(gains, 3)[-1][0]
     (moved,) = polish(Fits.of(fine, 3), [Task(fine, np.isfinite(gains), start)])
     best = significance_of(samples, fine.edges[moved])
@@ -553,7 +555,8 @@ def test_a_sample_of_negative_yield_has_no_shape_fit():
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"metric": "profit"}, "There is no metric 'profit' for bins; choose among asimov, asimov_uncertainty"),
+        ({"metric": "profit"}, "There is no figure of merit 'profit'"),
+        ({"metric": "profile"}, "'profile' is no root of a sum of squares over bins; choose among asimov, asimov_unc"),
         ({"num_bins": 0}, "0 bins were asked for"),
         ({"num_bins": 300}, "300 bins were asked for among 200 fine bins"),
         ({"max_bins": 0}, "0 bins were asked for"),

@@ -151,9 +151,9 @@ def test_significances_of_replicas_are_those_of_pyhf():
 
 @pytest.mark.parametrize("name", ["mu_uncertainty", "upper_limit"])
 def test_other_statistics_of_the_likelihood_are_those_of_each_replicas_model(name):
-    from hepcuts.merit.objectives import objective
+    from hepcuts.merit.registry import figure_of_merit
 
-    samples, goal = make_samples(), objective(name)
+    samples, goal = make_samples(), figure_of_merit(name)
     found = bootstrap(samples, CUTS, objective=name, replicas=3, seed=6).objective
     (structure,), ((yields,),) = replicated_yields(
         samples, [HardCuts((CUTS,))], axis=None, regions=(), replicas=3, generator=np.random.default_rng(6)

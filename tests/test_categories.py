@@ -21,7 +21,7 @@ from hepcuts.binning.soft_edges import HardEdges, SoftEdges
 from hepcuts.binning.solving import Solver
 from hepcuts.binning.starts import even
 from hepcuts.cuts.steps import Sigmoid
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.templates.lattice import Lattice
 
 MASS = hist.axis.Regular(3, 0.0, 1.0, name="mass")
@@ -56,7 +56,15 @@ def lattice_of(samples: Any, names: Any, fine_bins: int, folds: int = 0, **optio
 
 
 def solver_of(lattice: Lattice, goal: str, guard: Guard | None = None) -> Solver:
-    return Solver(lattice, objective(goal), Guard(5.0, 0.5) if guard is None else guard)
+    totals = totals_of_lattice(lattice)
+    return Solver(lattice, figure_of_merit(goal), Guard(5.0, 0.5) if guard is None else guard, totals)
+
+
+def totals_of_lattice(lattice: Lattice) -> tuple[float, float]:
+    """Expected signal and background of the events that are laid out."""
+    signal = np.array([component.signal for component in lattice.structure.components])
+    nominal = np.asarray(lattice.merged(tuple(np.array([0, axis.size]) for axis in lattice.axes)).nominal).sum(axis=1)
+    return float(nominal[signal].sum()), float(nominal[~signal].sum())
 
 
 CUTS = hc.Selection([hc.Cut("q", ">")])
@@ -223,7 +231,7 @@ def test_the_held_out_value_is_that_of_bin_edges():
     other = hc.bin_edges(samples, "x", polish_edges=False, **options)
     result = hc.categorize(samples, "x", objective="asimov", **options)
     assert result.held_out_value == pytest.approx(other.best.held_out_value, rel=1e-9)
-    solver = Solver(lattice_of(samples, "x", 60, folds=5), objective("profile"), Guard(10.0, 1.0))
+    solver = Solver(lattice_of(samples, "x", 60, folds=5), figure_of_merit("profile"), Guard(10.0, 1.0), (1.0, 1.0))
     starts = [solver.start(lattice, (3,)) for lattice in solver.training]
     # The same folds as those of seed 0.
     reference = hc.bin_edges(samples, "x", polish_edges=False, **(options | {"seed": 0}))

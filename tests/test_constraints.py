@@ -9,7 +9,7 @@ import pytest
 import hepcuts as hc
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.cuts.steps import step
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.feasibility import enforce, short_of
 from hepcuts.optimization.soft.constraints import QUANTITIES, read_constraints, violated
 from hepcuts.optimization.soft.problem import Problem
@@ -51,7 +51,9 @@ def quantity(name: str, passed: list[np.ndarray]) -> float:
 
 
 def search_of(selection: hc.Selection, constraints: dict[str, float], **options: Any) -> Search:
-    problem = Problem(selection, objective("asimov"), LBFGS(), step("sigmoid"), constraints=constraints, **options)
+    problem = Problem(
+        selection, figure_of_merit("asimov"), LBFGS(), step("sigmoid"), constraints=constraints, **options
+    )
     return Search(SAMPLES, problem)
 
 
@@ -182,7 +184,11 @@ def test_negative_weights_do_not_hide_what_there_is_at_tighter_cuts() -> None:
     w = np.where(x < 40, -1.0, 1.0)
     samples = [hc.Sample("s", {"x": x}, weights=w, signal=True), hc.Sample("b", {"x": x})]
     problem = Problem(
-        hc.Selection(hc.Cut("x", ">", 90.0)), objective("asimov"), LBFGS(), step("sigmoid"), constraints={"b": 50.0}
+        hc.Selection(hc.Cut("x", ">", 90.0)),
+        figure_of_merit("asimov"),
+        LBFGS(),
+        step("sigmoid"),
+        constraints={"b": 50.0},
     )
     search = Search(samples, problem)
     search.constraints = read_constraints(

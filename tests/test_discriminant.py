@@ -384,7 +384,7 @@ def _logarithm(parameters, features):
         (hc.Cut("d", ">", width=1.0), {}, "without threshold"),
         (hc.Window("d"), {}, "expected hepcuts.Cut"),
         (hc.Cut("d", ">"), {"objective": "squared_error"}, "cannot be trained on 'squared_error'"),
-        (hc.Cut("d", ">"), {"objective": "auc"}, "no objective 'auc'"),
+        (hc.Cut("d", ">"), {"objective": "auc"}, "no figure of merit 'auc'"),
         (hc.Cut("d", ">"), {"holdout": 1.0}, "between 0 and 1"),
         (hc.Cut("d", ">"), {"validation": 1.0}, "less than 1"),
         (hc.Cut("d", ">"), {"validation": 0.001}, "leaves none"),

@@ -15,12 +15,12 @@ import pytest
 import hepcuts as hc
 from hepcuts import explorer
 from hepcuts._core.errors import InputError
+from hepcuts.merit.registry import FIGURES
 from hepcuts.plotting import _style
 from hepcuts.plotting.explorer.labels import plain, tree
 from hepcuts.plotting.explorer.payload import payload
 from hepcuts.plotting.explorer.shown import of_cut, of_windows
 from hepcuts.plotting.explorer.spectra import bin_edges
-from hepcuts.scanning.metrics import METRICS
 
 OFF = -999.0
 NASTY = "<b>bold</b> & </script><img src=x onerror='window.harmed=1'> \"→\""
@@ -301,7 +301,7 @@ def test_labels_are_read_or_left_as_they_are(label, text, pieces):
     assert pieces is None or tree(label) == pieces
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", FIGURES.values(), ids=lambda metric: metric.name)
 def test_labels_of_all_metrics_are_read(metric):
     assert not set("\\${}") & set(plain(metric.label))
 

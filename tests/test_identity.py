@@ -20,7 +20,7 @@ from hepcuts._core import identity
 from hepcuts._core.errors import InputError
 from hepcuts._core.identity import differing, digest, identify
 from hepcuts.cuts.steps import step
-from hepcuts.merit.objectives import AbstractTemplateObjective
+from hepcuts.merit.figures import AbstractYieldFigure
 from hepcuts.optimization.solvers import LBFGS, Adam
 
 FACTOR = 2.0
@@ -70,12 +70,9 @@ def with_default(factor):
 
 
 def own_class(factor):
-    class Own(AbstractTemplateObjective):
-        def of_yields(self, references):  # noqa: ARG002
-            return lambda yields: yields[0].nominal.sum()
-
-        def hard(self, samples, templates, selection):  # noqa: ARG002
-            return factor
+    class Own(AbstractYieldFigure):
+        def value(self, yields, structure, totals):  # noqa: ARG002
+            return factor * yields.nominal.sum((-2, -1))
 
     return Own("own", "own")
 
@@ -232,7 +229,7 @@ SCRIPT = """
 import hist, jax.numpy as jnp, numpy as np
 import hepcuts as hc
 from hepcuts._core.identity import identify
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 names = {"signal", "background", "control", "other"}
 power = 0.5
 def own(yields, structure):
@@ -241,9 +238,9 @@ class Goal:
     def __init__(self): self.names, self.own = names, own
     def __call__(self, yields, structure): return self.own(yields, structure)
 samples = hc.datasets.scenario("exp10-gauss30x1", seed=1)
-parts = identify(samples=samples, selection=hc.Cut("x", ">") & hc.Window("m"), own=objective(own),
-    goal=objective(Goal()),
-    profile=objective("profile"), asimov=objective("asimov"), axis=hist.axis.Regular(3, 0, 1, name="x"),
+parts = identify(samples=samples, selection=hc.Cut("x", ">") & hc.Window("m"), own=figure_of_merit(own),
+    goal=figure_of_merit(Goal()),
+    profile=figure_of_merit("profile"), asimov=figure_of_merit("asimov"), axis=hist.axis.Regular(3, 0, 1, name="x"),
     seed=np.random.default_rng(3), names=names)
 print(parts)
 """

@@ -10,7 +10,7 @@ import hepcuts as hc
 from hepcuts import counting
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.cuts.steps import step
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization import course
 from hepcuts.optimization.polish import polish
 from hepcuts.optimization.soft.problem import Problem
@@ -173,7 +173,7 @@ def test_constraints_hold_for_the_hard_cuts():
 
 def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
     samples = hc.datasets.scenario("exp10-gauss50x10", seed=1)
-    problem = Problem(hc.Selection([hc.Cut("x", ">")]), objective("asimov"), solver("lbfgs"), step("sigmoid"))
+    problem = Problem(hc.Selection([hc.Cut("x", ">")]), figure_of_merit("asimov"), solver("lbfgs"), step("sigmoid"))
     search = Search(samples, problem)
 
     def hard(position):

@@ -7,7 +7,7 @@ import hepcuts as hc
 from hepcuts import counting
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.landscape import landscape
 from hepcuts.optimization.single_cuts import compare_with_single_cuts
 from hepcuts.optimization.solvers import Adam, GradientDescent
@@ -42,7 +42,9 @@ def test_the_tutorials_gradient_descent_ends_where_it_ended():
     assert result.thresholds["x"] == pytest.approx(3.3, abs=0.05)
     assert len(result.history) == 51
     assert result.history.thresholds[0, 0] == 0.0
-    assert np.all(np.diff(result.history.values) <= 0)
+    # Downhill, until steps are below the rounding of the values.
+    values = result.history.values
+    assert np.all(np.diff(values) <= 4 * np.spacing(values[:-1]))
 
 
 def test_the_tutorials_optima_of_s_over_sqrt_b():
@@ -331,4 +333,4 @@ def test_a_constant_variable_is_refused():
 
 def test_every_objective_has_a_label_for_figures():
     for name in ("profile", "asimov", "bce", "squared_error", "s_over_sqrt_b"):
-        assert objective(name).label
+        assert figure_of_merit(name).label

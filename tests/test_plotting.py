@@ -13,7 +13,7 @@ import pytest
 import hepcuts as hc
 from hepcuts import plotting
 from hepcuts._core.errors import EmptySelectionError, InputError, SampleError
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.landscape import Landscape, landscape
 from hepcuts.optimization.walk import History
 from hepcuts.plotting.curves import normalized
@@ -92,7 +92,7 @@ def _landscape():
     thresholds = np.linspace(0.0, 4.0, 9)
     values = (thresholds - 3.0) ** 2
     gradients = 2.0 * (thresholds - 3.0)
-    return Landscape(hc.Cut("x", ">"), objective("squared_error"), 0.5, thresholds, values, gradients)
+    return Landscape(hc.Cut("x", ">"), figure_of_merit("squared_error"), 0.5, thresholds, values, gradients)
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +364,7 @@ class TestLossAndGradient:
         assert _labels(upper) == ["Squared error, width 0.5", "best at 3"]
 
     def test_a_gain_is_best_where_it_is_largest(self, valley):
-        gain = dataclasses.replace(valley, objective=objective("asimov"))
+        gain = dataclasses.replace(valley, objective=figure_of_merit("asimov"))
         assert list(plotting.loss_and_gradient(gain).optimum.get_xdata()) == [0.0]
 
     def test_of_a_real_landscape(self):

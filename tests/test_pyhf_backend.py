@@ -1,6 +1,8 @@
 """pyhf as the referee: what is switched is switched back, and the verdict is pyhf's."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -8,8 +10,9 @@ import numpy as np
 import pyhf
 import pytest
 
-from hepcuts import HistFactory, NormSys, Sample, discovery_significance, fill, workspace
+from hepcuts import Cut, HistFactory, NormSys, Sample, Selection, discovery_significance, fill, workspace
 from hepcuts._core.errors import FitError
+from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.histfactory import referee
 
 USERS = {
@@ -65,6 +68,48 @@ def test_the_users_backend_is_restored_after_an_exception(users: tuple[Any, Any]
             fail()
         assert pyhf.get_backend() == fails
     assert pyhf.get_backend()[0] is users[0]
+
+
+@pytest.mark.parametrize("users", [USERS["jax"]], ids=["jax"], indirect=True)
+def test_threads_switch_one_after_the_other(users: tuple[Any, Any]) -> None:
+    def switch(number: int) -> None:
+        with referee.backend(optimizer=("scipy", "minuit")[number % 2]):
+            inside = pyhf.get_backend()
+            for _ in range(20):
+                time.sleep(1e-5)
+                assert pyhf.get_backend() == inside
+            if number % 3 == 0:
+                raise RuntimeError("inside")
+
+    with ThreadPoolExecutor(6) as pool:
+        failures = list(pool.map(lambda number: _failure(switch, number), range(120)))
+    assert failures == ["inside" if number % 3 == 0 else "" for number in range(120)]
+    assert pyhf.get_backend()[0] is users[0]
+    assert pyhf.get_backend()[1] is users[1]
+
+
+def _failure(function: Any, *arguments: Any) -> str:
+    try:
+        function(*arguments)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is compared to what was expected
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("users", [USERS["jax"]], ids=["jax"], indirect=True)
+def test_selections_are_evaluated_in_threads(users: tuple[Any, Any]) -> None:
+    samples = [
+        Sample("s", {"x": [1.0, 2.0, 3.0]}, weights=[2.0, 3.0, 4.0], signal=True),
+        Sample("b", {"x": [1.0, 2.0, 3.0]}, weights=[9.0, 8.0, 7.0]),
+    ]
+    selections = [Selection([Cut("x", ">", threshold)]) for threshold in (0.5, 1.5, 2.5)]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda selection: evaluate(samples, selection), selections * 2))
+    assert pyhf.get_backend()[0] is users[0]
+    assert pyhf.get_backend()[1] is users[1]
+    for one in found:
+        assert one.pyhf is not None
+        assert one.pyhf.significance == pytest.approx(one.significance, abs=1e-3)
 
 
 def spec(signal: float = 10.0, background: float = 50.0, **options: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hepcuts._core.errors import InputError
 from hepcuts.cuts.regions import Region, positions
 from hepcuts.cuts.steps import step
 from hepcuts.histfactory import referee
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import LBFGS
@@ -159,7 +159,7 @@ CUTS = {
 def search_of(selection: hc.Selection, **options: Any) -> Search:
     problem = Problem(
         selection,
-        objective("profile"),
+        figure_of_merit("profile"),
         LBFGS(),
         step("sigmoid"),
         axis=hist.axis.Regular(3, -4, 4, name="m"),
@@ -271,7 +271,7 @@ def test_results_are_of_64_bits_in_a_process_of_32() -> None:
     import jax
 
     assert not jax.config.jax_enable_x64
-    search = Search(plain(), Problem(CUTS["cuts"], objective("asimov"), LBFGS(), step("sigmoid")))
+    search = Search(plain(), Problem(CUTS["cuts"], figure_of_merit("asimov"), LBFGS(), step("sigmoid")))
     found = search.evaluate(search.start, search.widths)
     assert found.gradient.dtype == np.float64
     with jax.enable_x64(True):

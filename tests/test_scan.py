@@ -30,12 +30,21 @@ from hepcuts import (
 )
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError, YieldError
 from hepcuts.histfactory import referee
-from hepcuts.scanning import profiling
-from hepcuts.scanning.metrics import METRICS
+from hepcuts.scanning.table import Refinement
 from hepcuts.templates.cumulative import distinct_thresholds
 from tests.unchecked import unchecked  # noqa: F401
 
-CLOSED = tuple(m.name for m in METRICS)
+CLOSED = (
+    "bce",
+    "bce_balanced",
+    "s_over_sqrt_b",
+    "s_over_sqrt_s_plus_b",
+    "s_over_sqrt_b_plus_variance",
+    "asimov",
+    "asimov_uncertainty",
+    "binomial",
+    "punzi",
+)
 OFF = -999.0
 
 
@@ -247,16 +256,13 @@ def test_profile_equals_the_significance_of_a_workspace_at_each_threshold(
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("name", ["gauss40x10-gauss50x10", "exp10-gauss30x1"])
-def test_refinement_finds_what_exhaustive_evaluation_finds(
-    name: str, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refinement_finds_what_exhaustive_evaluation_finds(name: str, seed: int) -> None:
     s, b = (sample.take(np.arange(0, len(sample), 3)) for sample in datasets.scenario(name, seed=seed))
     b = b.take(np.arange(len(b)), scale=1.5)
     samples = [s, Sample("b", b.columns, weights=b.weights, modifiers=NormSys("norm", 1.05, 0.95))]
     refined = scan(samples, Cut("x", ">"), metrics=["profile"])
     assert len(refined.thresholds) > 2048
-    monkeypatch.setattr(profiling, "_EVERYWHERE", 10**9)
-    exhaustive = scan(samples, Cut("x", ">"), metrics=["profile"])
+    exhaustive = scan(samples, Cut("x", ">"), metrics=["profile"], refinement=Refinement(everywhere=10**9))
     evaluated = np.isfinite(refined.values["profile"])
     assert evaluated.sum() < 0.5 * np.isfinite(exhaustive.values["profile"]).sum()
     np.testing.assert_array_equal(refined.values["profile"][evaluated], exhaustive.values["profile"][evaluated])
@@ -358,7 +364,11 @@ def test_text_forms_name_the_optima() -> None:
 S, B = Sample("s", {"x": [1.0, 2.0]}, signal=True), Sample("b", {"x": [1.0, 2.0]})
 
 BAD: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "metric": (lambda: scan([S, B], Cut("x", ">"), metrics=["auc"]), InputError, "no metric 'auc'; choose among bce"),
+    "metric": (
+        lambda: scan([S, B], Cut("x", ">"), metrics=["auc"]),
+        InputError,
+        "no figure of merit 'auc'; choose one of profile",
+    ),
     "no-metric": (lambda: scan([S, B], Cut("x", ">"), metrics=[]), InputError, "No metrics were named"),
     "one-string": (lambda: scan([S, B], Cut("x", ">"), metrics="bce"), InputError, "metrics are 'bce'; expected"),
     "selection": (lambda: scan([S, B], Selection([Cut("x", ">")])), InputError, "hepcuts.Window, got Selection"),

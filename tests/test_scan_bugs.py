@@ -8,15 +8,25 @@ import pytest
 
 from hepcuts import Cut, HistoSys, NormSys, Sample, Window, datasets, scan
 from hepcuts._core.errors import InputError
+from hepcuts.merit import rows
+from hepcuts.merit.losses import SoftCrossEntropy
 from hepcuts.samples.modifiers import Variation
-from hepcuts.scanning import metrics, profiling
-from hepcuts.scanning.metrics import METRICS
-from hepcuts.scanning.soft_loss import SOFT
+from hepcuts.scanning.table import Refinement, Table
 from hepcuts.templates.filling import structure_of
 from hepcuts.templates.templates import Yields
 from tests.unchecked import unchecked  # noqa: F401
 
-CLOSED = tuple(m.name for m in METRICS)
+CLOSED = (
+    "bce",
+    "bce_balanced",
+    "s_over_sqrt_b",
+    "s_over_sqrt_s_plus_b",
+    "s_over_sqrt_b_plus_variance",
+    "asimov",
+    "asimov_uncertainty",
+    "binomial",
+    "punzi",
+)
 
 
 @pytest.mark.parametrize("folds", [2, 5, 50])
@@ -57,14 +67,13 @@ def test_choices_without_any_signal_left() -> None:
 
 
 @pytest.mark.parametrize("direction", [">", "<"], ids=["above", "below"])
-def test_guarded_optimum_of_many_thresholds_is_that_of_all(direction: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guarded_optimum_of_many_thresholds_is_that_of_all(direction: Any) -> None:
     signal, background = (s.take(np.arange(0, len(s), 4)) for s in datasets.scenario("exp10-exp100", seed=2))
     samples = [signal, Sample("b", background.columns, modifiers=NormSys("norm", 1.02, 0.98))]
     options: dict[str, Any] = {"metrics": ["profile"], "replicas": 0, "folds": 0}
     refined = scan(samples, Cut("x", direction), **options)
     assert not np.all(refined.evaluated["profile"])
-    monkeypatch.setattr(profiling, "_EVERYWHERE", 10**9)
-    exhaustive = scan(samples, Cut("x", direction), **options)
+    exhaustive = scan(samples, Cut("x", direction), refinement=Refinement(everywhere=10**9), **options)
     for least in (0.0, 10.0):
         one, other = (r.optimum("profile", min_background=least) for r in (refined, exhaustive))
         assert (one.threshold, one.value) == (other.threshold, other.value)
@@ -125,11 +134,11 @@ def test_soft_cross_entropy_with_one_event_far_out(width: float, direction: Any)
 def test_one_event_far_out_does_not_make_the_soft_cross_entropy_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.append(np.random.default_rng(1).normal(0.0, 1.0, 5000), 1e9)
     samples = [Sample("s", {"x": x[:2000]}, signal=True), Sample("b", {"x": x[2000:]})]
-    events = SOFT.of(samples, Cut("x", ">", width=0.5)).events
+    events = SoftCrossEntropy().curve(samples, Cut("x", ">", width=0.5))
     calls = []
     at = type(events)._at
     monkeypatch.setattr(type(events), "_at", lambda self, node: calls.append(node) or at(self, node))
-    events.loss(np.sort(x))
+    events.values(np.sort(x))
     # A range of eight in steps of 0.1, and two nodes at the end.
     assert len(calls) < 100
 
@@ -146,9 +155,9 @@ def test_a_table_keeps_no_yields_of_the_variations(monkeypatch: pytest.MonkeyPat
         values = np.moveaxis(np.ones((*shape, size)), -1, 0)
         return Yields(values, values.copy())
 
-    monkeypatch.setattr(metrics, "_NUMBERS", 100 * 81 * 2)
+    monkeypatch.setattr(rows, "_NUMBERS", 100 * 81 * 2)
     tracemalloc.start()
-    table = metrics.Table.of(np.arange(4000.0), structure, yields_at, (2.0, 2.0))
+    table = Table.of(np.arange(4000.0), structure, yields_at, (2.0, 2.0))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     np.testing.assert_array_equal(table.signal, np.ones(4000))

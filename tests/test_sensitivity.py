@@ -8,7 +8,7 @@ from hepcuts import counting
 from hepcuts.cuts import SlidingCut
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import step
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.sensitivity import sensitivity
 from hepcuts.optimization.soft.lines import Line, hard_sums_along
 from hepcuts.optimization.soft.problem import Problem
@@ -19,7 +19,7 @@ OFF = -999.0
 
 
 def make_search(samples, selection, objective="asimov", **options) -> Search:
-    problem = Problem(selection, find_objective(objective), solver("lbfgs"), step("sigmoid"), **options)
+    problem = Problem(selection, figure_of_merit(objective), solver("lbfgs"), step("sigmoid"), **options)
     return Search(samples, problem)
 
 

@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
+import pyhf
 import pytest
 from hypothesis import given
 
-from hepcuts.histfactory import interpolation as automatic
+from hepcuts.histfactory import interpolation
 from hepcuts.histfactory.solver import deviance, linear
-from hepcuts.histfactory.solver import interpolation as written_out
 from hepcuts.histfactory.solver.segments import Segments
 
 
@@ -77,7 +77,14 @@ def derivatives(function, alpha: np.ndarray) -> list[np.ndarray]:
 
 
 def of_pairs(code: str, alpha: np.ndarray, down: float, nominal: float, up: float) -> list[np.ndarray]:
-    return [pair.up * (up - nominal) + pair.down * (nominal - down) for pair in written_out.ADDITIVE[code](alpha)]
+    return [pair.up * (up - nominal) + pair.down * (nominal - down) for pair in interpolation.ADDITIVE[code](alpha)]
+
+
+def by_pyhf(code: str, alpha: np.ndarray, down: float, nominal: float, up: float) -> np.ndarray:
+    """Shift or factor as pyhf interpolates it."""
+    name = code.removeprefix("code")
+    interpolate = pyhf.interpolators.get(int(name) if name.isdigit() else name)(np.array([[[[down], [nominal], [up]]]]))
+    return np.asarray(interpolate(alpha[None, :]))[0, 0, :, 0]
 
 
 VARIATIONS = {
@@ -90,20 +97,22 @@ VARIATIONS = {
 of_all_variations = pytest.mark.parametrize("variation", VARIATIONS.values(), ids=VARIATIONS)
 
 
-@pytest.mark.parametrize("code", automatic.ADDITIVE)
+@pytest.mark.parametrize("code", interpolation.ADDITIVE)
 @of_all_variations
 def test_additive_codes_against_automatic_differentiation(code, variation, x64):
-    function = lambda alpha: automatic.ADDITIVE[code](alpha, *map(jnp.asarray, variation))  # noqa: E731
+    function = lambda alpha: of_pairs(code, alpha, *variation)[0]  # noqa: E731
     found = of_pairs(code, SMOOTH, *variation)
     for ours, theirs in zip(found, derivatives(function, SMOOTH), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-12)
 
 
-@pytest.mark.parametrize("code", automatic.ADDITIVE)
+@pytest.mark.parametrize("code", interpolation.ADDITIVE)
 @of_all_variations
-def test_additive_codes_take_the_same_branch_at_its_limits(code, variation, x64):
-    theirs = automatic.ADDITIVE[code](jnp.asarray(LIMITS), *map(jnp.asarray, variation))
-    np.testing.assert_allclose(of_pairs(code, LIMITS, *variation)[0], theirs, rtol=1e-14, atol=1e-13)
+def test_additive_codes_are_those_of_pyhf_at_the_limits_of_branches_too(code, variation, x64):
+    alpha = np.concatenate([SMOOTH, LIMITS])
+    theirs = by_pyhf(code, alpha, *variation)
+    for ours in (of_pairs(code, alpha, *variation)[0], of_pairs(code, jnp.asarray(alpha), *variation)[0]):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-12)
 
 
 FACTORS = {
@@ -117,33 +126,44 @@ FACTORS = {
 of_all_factors = pytest.mark.parametrize("factors", FACTORS.values(), ids=FACTORS)
 
 
-@pytest.mark.parametrize("code", automatic.MULTIPLICATIVE)
+@pytest.mark.parametrize("code", interpolation.MULTIPLICATIVE)
 @of_all_factors
 def test_multiplicative_codes_against_automatic_differentiation(code, factors, x64):
-    function = lambda alpha: automatic.MULTIPLICATIVE[code](alpha, *map(jnp.asarray, factors))  # noqa: E731
+    function = interpolation.Multiplicative(code, *map(jnp.asarray, factors)).value
     value, first, second = derivatives(function, SMOOTH)
     down, up = factors
-    found = written_out.Multiplicative(code, np.array([[down]]), np.array([[up]]))(SMOOTH[None, :])
+    found = interpolation.Multiplicative(code, np.array([[down]]), np.array([[up]]))(SMOOTH[None, :])
     np.testing.assert_allclose(found.value[0], value, rtol=1e-13)
     np.testing.assert_allclose(found.slope[0] * value, first, rtol=1e-11, atol=1e-15)
     np.testing.assert_allclose(found.curvature[0] * value, second, rtol=1e-10, atol=1e-13)
 
 
-@pytest.mark.parametrize("code", automatic.MULTIPLICATIVE)
+@pytest.mark.parametrize("code", interpolation.MULTIPLICATIVE)
+@of_all_factors
+def test_multiplicative_codes_are_those_of_pyhf(code, factors, x64):
+    down, up = factors
+    alpha = np.concatenate([SMOOTH, LIMITS])
+    theirs = by_pyhf(code, alpha, down, 1.0, up)
+    for kind in (np.asarray, jnp.asarray):
+        ours = interpolation.Multiplicative(code, kind(down), kind(up)).value(kind(alpha))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("code", interpolation.MULTIPLICATIVE)
 @of_all_factors
 def test_multiplicative_codes_meet_both_variations(code, factors):
     down, up = factors
-    found = written_out.Multiplicative(code, np.array([[down]]), np.array([[up]]))(LIMITS[None, :])
+    found = interpolation.Multiplicative(code, np.array([[down]]), np.array([[up]]))(LIMITS[None, :])
     np.testing.assert_allclose(found.value[0], [down, 1.0, up], rtol=1e-14)
 
 
 @pytest.mark.parametrize("widths", [(3, 3), (1, 1), (3, 1), (1, 3)], ids=["both", "neither", "down", "up"])
-@pytest.mark.parametrize("code", automatic.MULTIPLICATIVE)
+@pytest.mark.parametrize("code", interpolation.MULTIPLICATIVE)
 def test_factors_of_some_lanes_are_those_of_all(code, widths):
     """Whichever of the two variations has lanes of its own."""
     down, up = np.array([[0.8, 0.9, 0.95]])[:, : widths[0]], np.array([[1.1, 1.2, 1.3]])[:, : widths[1]]
     lanes, alpha = np.array([True, False, True]), np.array([[0.3, -0.2, 1.5]])
-    every = written_out.Multiplicative(code, down, up)
+    every = interpolation.Multiplicative(code, down, up)
     some = every.take(lanes)(alpha[:, lanes])
     for part, whole in zip(some, every(alpha), strict=True):
         np.testing.assert_array_equal(part, np.broadcast_to(whole, (1, 3))[:, lanes])

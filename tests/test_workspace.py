@@ -1,5 +1,6 @@
 """The workspace: exact content, pyhf's verdict on it, and that other programs fit it as it is."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import pyhf
 import pyhf.cli
 import pytest
 
-from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, ShapeSys, fill, workspace
+from hepcuts import Cut, HistFactory, HistoSys, Lumi, NormFactor, NormSys, Sample, ShapeSys, fill, workspace
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts.histfactory import referee
 from hepcuts.templates.filling import soft_fill
 from hepcuts.templates.templates import Templates
+from hepcuts.templates.workspace import likelihood_of
 from tests.unchecked import unchecked  # noqa: F401
 
 AXIS = hist.axis.Variable([0, 1, 3], name="x")
@@ -294,3 +296,70 @@ def test_yields_that_are_no_numbers_are_refused() -> None:
     templates.yields.values[0, 1, 0] = np.nan
     with pytest.raises(YieldError, match="Yields of channel 'SR' are not finite"):
         workspace(templates)
+
+
+@pytest.fixture
+def built(monkeypatch) -> dict[str, int]:
+    """How often pyhf built a model, and compared one or its workspace with the schema."""
+    counts = {"models": 0, "validations": 0}
+    build, validate = pyhf.Model.__init__, pyhf.schema.validate
+
+    def counting_build(*arguments: Any, **options: Any) -> None:
+        counts["models"] += 1
+        build(*arguments, **options)
+
+    def counting_validate(document: Any, schema: str, **options: Any) -> None:
+        counts["validations"] += schema in {"workspace.json", "model.json"}
+        validate(document, schema, **options)
+
+    monkeypatch.setattr(pyhf.Model, "__init__", counting_build)
+    monkeypatch.setattr(pyhf.schema, "validate", counting_validate)
+    return counts
+
+
+def everything():
+    modifiers = [NormSys("norm", 1.1, 0.9), Lumi(0.02), ShapeSys("shape", 0.1), NormFactor("free")]
+    return filled(signal(modifiers=modifiers[:2]), background(modifiers=modifiers))
+
+
+def test_a_likelihood_takes_one_model_and_one_validation(built):
+    likelihood = likelihood_of(everything())
+    assert built == {"models": 1, "validations": 1}
+    other = HistFactory.from_workspace(workspace(everything()))
+    assert built == {"models": 2, "validations": 3}
+    data = other.observed_data
+    np.testing.assert_array_equal(likelihood.observed_data, data)
+    parameters = other.nominal_parameters()
+    assert likelihood.logpdf(parameters, data) == other.logpdf(parameters, data)
+
+
+def test_a_workspace_without_contradictions_takes_no_model(built):
+    workspace(everything())
+    assert built["models"] == 0
+    # Shape and normalization of one source share their parameter.
+    jes = HistoSys("jes", up={"x": [0.5, 2.0, 2.0]}, down=[1.5, 2.0, 10.0])
+    one(jes, NormSys("jes", 1.1, 0.9), other=NormSys("jes", 1.2, 0.8))
+    assert built["models"] == 0
+
+
+def test_pyhf_decides_about_a_type_of_modifier_that_is_not_ours(built):
+    @dataclasses.dataclass(frozen=True)
+    class ShapeFactor(NormFactor):
+        def specification(self, *_: Any) -> dict[str, Any]:
+            return {"name": self.name, "type": "shapefactor", "data": None}
+
+        def parameter(self) -> None:
+            return None
+
+    one(ShapeFactor("k"))
+    assert built["models"] == 1
+    with pytest.raises(InputError, match="Modifiers of one name do not fit together"):
+        one(ShapeFactor("k"), other=NormSys("k", 1.1, 0.9))
+
+
+def test_a_changed_workspace_that_contradicts_itself_is_an_input_error():
+    spec = one(NormFactor("k"))
+    modifier = {"name": "k", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}}
+    spec["channels"][0]["samples"][2]["modifiers"].append(modifier)
+    with pytest.raises(InputError, match="pyhf cannot build a model"):
+        HistFactory.from_workspace(spec)

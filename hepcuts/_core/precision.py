@@ -7,9 +7,11 @@ called: there the flag must be on, and a clear error says so if it is not.
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,6 +20,14 @@ from .errors import PrecisionError
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+
+def float64() -> AbstractContextManager[Any]:
+    """A block in which JAX works in 64 bits, whatever the caller's flag says."""
+    # Before jax 0.8 it was experimental.
+    enable = (jax if hasattr(jax, "enable_x64") else jax.experimental).enable_x64
+    scope: AbstractContextManager[Any] = enable(True)
+    return scope
 
 
 def is_traced(*trees: Any) -> bool:
@@ -35,7 +45,8 @@ def require_float64(*trees: Any) -> None:
         raise PrecisionError(
             "hepcuts was called inside a JAX transformation (jit, grad, vmap) that runs in 32 bits, and likelihood "
             "differences drown in 32 bits. Switch to 64 bits before the transformation starts: "
-            'jax.config.update("jax_enable_x64", True), or "with jax.enable_x64(True):" around the call.'
+            'jax.config.update("jax_enable_x64", True), or "with jax.enable_x64(True):" around the call '
+            "(jax.experimental.enable_x64 before jax 0.8)."
         )
 
 
@@ -49,7 +60,7 @@ def float64_scope(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def in_scope(*args: P.args, **kwargs: P.kwargs) -> R:
         require_float64(args, kwargs)
-        with jax.enable_x64(True):
+        with float64():
             return to_numpy(function(*args, **kwargs))
 
     return in_scope
@@ -93,7 +104,7 @@ def _array_function(function: Callable[P, Any], *, native: bool) -> Callable[P, 
                 return np.asarray(function(*args, **kwargs))[()]
         require_float64(args, kwargs)
         leaves = jax.tree_util.tree_leaves((args, kwargs))
-        with jax.enable_x64(True), np.errstate(all="ignore"):
+        with float64(), np.errstate(all="ignore"):
             result = function(*args, **kwargs)
         if any(isinstance(leaf, jax.Array) for leaf in leaves):
             return result

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from .lazy import pd
+
 DataFrame: TypeAlias = Any
 """A `pandas.DataFrame`. pandas is imported when one is made, and not for its name."""
 
@@ -156,8 +158,6 @@ def data_frame(
         >>> data_frame({"pull": [0.5]}, index=["lumi"], name="parameter").loc["lumi", "pull"].item()
         0.5
     """
-    import pandas as pd  # noqa: PLC0415 (takes long, and is not needed without a data frame)
-
     return pd.DataFrame(columns, index=None if index is None else pd.Index(index, name=name))
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.merit.objectives import AbstractObjective, AbstractTemplateObjective
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.counts import totals_of
+from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.scanning.optima import FEW_EVENTS
@@ -38,7 +39,7 @@ def categorize(
     *,
     num_bins: int | Sequence[int] | None = None,
     max_categories: int = 12,
-    objective: str | AbstractObjective = "profile",
+    objective: Given = "profile",
     kind: Kind = "grid",
     selection: Selection | AbstractCut | None = None,
     axis: Any = None,
@@ -65,7 +66,7 @@ def categorize(
             added one at a time, along the discriminant where they help most; the smallest number is taken whose
             held-out value is hardly worse than the best, by not more than one standard error or 1 %.
         max_categories: largest number to choose from.
-        objective: a name or object, see `hepcuts.merit.objectives`; no loss of single events.
+        objective: a name, an object or a function, see `hepcuts.merit.registry`; no loss of single events.
         kind: ``"grid"``, or ``"argmax"`` for discriminants that are scores of one kind each: an event belongs to the
             largest of its scores, along which it is binned.
         selection: which events, or None for all. Cuts with thresholds stay as they are, those of plain cuts and windows
@@ -99,16 +100,16 @@ def categorize(
         (4, True)
     """
     samples = check_samples(samples)
-    goal = find_objective(objective)
-    if not isinstance(goal, AbstractTemplateObjective):
-        raise InputError(f"The objective {goal.name!r} is a loss of single events; choose one of the templates.")
+    figure = figure_of_merit(objective)
+    if not isinstance(figure, AbstractTemplateFigure):
+        raise InputError(f"The objective {figure.name!r} is a loss of single events; choose one of the templates.")
     plan = _plan(samples, discriminants, kind, as_selection(selection), (axis, fine_bins))
     guard = Guard(float(min_background), float(min_expected))
     shape = _shape(num_bins, plan)
     _check(plan, guard, folds, max_categories, choice=shape is None)
     lattice = fine_lattice(samples, plan, parts_of(samples, folds, seed))
     warn_outside(lattice.outside, lattice.structure)
-    solver = Solver(lattice, goal, guard)
+    solver = Solver(lattice, figure, guard, totals_of(samples))
     smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
     tried = [] if shape is not None else grown(solver, smallest, len(plan.discriminants), max_categories)
     deviations = standard_errors(solver, tried)
@@ -185,13 +186,13 @@ def _result(
 ) -> Categories:
     lattice, judge = solver.everything, solver.judge(best.shape)
     partitions, value, message = kept(best, judge)
-    sign, count = judge.goal.sign, len(plan.discriminants)
+    sign, count = judge.figure.sign, len(plan.discriminants)
     return Categories(
         edges={a.variable: a.edges[p] for a, p in zip(lattice.axes[:count], partitions[:count], strict=True)},
         kind=plan.kind,
         selection=with_cuts(selection, plan.free, lattice.axes[count:], partitions[count:]),
-        objective=judge.goal.name,
-        label=judge.goal.label,
+        objective=judge.figure.name,
+        label=judge.figure.label,
         value=sign * value,
         start_value=sign * best.solution.values[START],
         held_out_value=judge.root(best.held_out),

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.gains import Gain
-from hepcuts.merit.gains import gain as find_gain
+from hepcuts.merit.registry import FIGURES, Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.scanning.metrics import metric as figure_of_merit
 from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
 from hepcuts.templates.partitions import Partition
@@ -34,7 +34,7 @@ def bin_edges(
     num_bins: int | None = None,
     max_bins: int = 20,
     fine_bins: int = 200,
-    metric: str = "asimov",
+    metric: Given = "asimov",
     selection: Selection | AbstractCut | None = None,
     min_background: float = FEW_EVENTS,
     min_expected: float = 1.0,
@@ -59,8 +59,9 @@ def bin_edges(
         max_bins: largest number to choose from.
         fine_bins: number of quantiles, of equal parts signal and background, between which edges may lie. So the bins
             do not depend on a monotone map of the variable. Equal values stay together.
-        metric: ``"asimov"``, ``"s_over_sqrt_b"``, or with the uncertainty of the background in each bin from finite
-            simulation and all systematics, taken as independent between bins, ``"asimov_uncertainty"`` or
+        metric: a figure of merit, name or object, whose square is a sum over bins (it has a `gain`): ``"asimov"``,
+            ``"s_over_sqrt_b"``, or with the uncertainty of the background in each bin from finite simulation and all
+            systematics, taken as independent between bins, ``"asimov_uncertainty"`` or
             ``"s_over_sqrt_b_plus_variance"``.
         selection: which events, or None for all.
         min_background: least effective number of simulated background events in a bin, (sum w)^2 / sum w^2. Its root
@@ -91,7 +92,8 @@ def bin_edges(
         [46.4 57.4] 9.9
     """
     samples = check_samples(samples)
-    gain, guard = find_gain(metric), Guard(float(min_background), float(min_expected))
+    figure, guard = figure_of_merit(metric), Guard(float(min_background), float(min_expected))
+    gain = _gain_of(figure)
     most = max_bins if num_bins is None else num_bins
     _check(most, fine_bins, folds, guard, choice=num_bins is None)
     chosen_events, limits = as_selection(selection), _checked_bounds(bounds)
@@ -114,8 +116,8 @@ def bin_edges(
         message += f"; {moved}"
     return BinningResult(
         variable=variable,
-        metric=metric,
-        label=figure_of_merit(metric).label,
+        metric=figure.name,
+        label=figure.label,
         best=best,
         start=judged[chosen],
         candidates=judged,
@@ -126,6 +128,15 @@ def bin_edges(
         samples=samples,
         selection=chosen_events,
     )
+
+
+def _gain_of(figure: AbstractFigureOfMerit) -> Gain:
+    if figure.gain is None:
+        known = ", ".join(name for name, one in FIGURES.items() if one.gain is not None)
+        raise InputError(
+            f"{figure.name!r} is no root of a sum of squares over bins; choose among {known}, or an object with a gain."
+        )
+    return figure.gain
 
 
 def _of_bins(fine: FineBins, gain: Gain, partition: Partition) -> dict[str, FloatArray]:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
-from hepcuts.histfactory import HistFactory, significances
+from hepcuts.histfactory import significances
 from hepcuts.merit.binding import TemplateMapper
 from hepcuts.templates.partitions import Partition
 from hepcuts.templates.templates import Templates, Yields
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import likelihood_of
 
 from .choice import training
 from .fine import FineBins
@@ -40,7 +40,7 @@ class Fits:
     """
 
     def __init__(self, reference: Templates) -> None:
-        self._likelihood = HistFactory.from_workspace(workspace(reference))
+        self._likelihood = likelihood_of(reference)
         self._mapper = TemplateMapper(self._likelihood, [reference.structure])
         self._signal = np.array([component.signal for component in reference.structure.components])
 

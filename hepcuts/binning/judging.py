@@ -1,36 +1,33 @@
-"""What categories are worth: an objective of their templates, on the events that chose them and on others."""
+"""What categories are worth: a figure of merit of their templates, on the events that chose them and on others."""
 
 import functools
 from collections.abc import Sequence
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
-from hepcuts.merit.objectives import AbstractTemplateObjective, LikelihoodObjective
+from hepcuts.merit.counts import Totals
+from hepcuts.merit.figures import AbstractTemplateFigure, OfRows
+from hepcuts.merit.rows import Rows
 from hepcuts.optimization.soft.constraints import AtLeast
 from hepcuts.optimization.soft.evaluators import TemplateEvaluator
 from hepcuts.templates.templates import Templates, Yields
 
 from .fine import Guard
-from .fits import Fits
 
-_LANES = 32
-"""Yields that a compiled objective takes side by side."""
+_FIELDS = ("values", "variances")
 
 _SAME = 1e-9
 """Relative; sums of weights in another order."""
 
 
 class Judge:
-    """An objective of the templates of some number of categories.
+    """A figure of merit of the templates of some number of categories.
 
     Args:
-        goal: the objective.
+        figure: the figure of merit.
         reference: templates of the structure, with events in every bin.
+        totals: expected signal and background before any selection.
         guard: what each category needs at least.
         observable: number of bins of the observable in each category.
 
@@ -39,23 +36,23 @@ class Judge:
     """
 
     def __init__(
-        self, goal: AbstractTemplateObjective, reference: Templates, guard: Guard, observable: int = 1
+        self,
+        figure: AbstractTemplateFigure,
+        reference: Templates,
+        totals: Totals,
+        guard: Guard,
+        *,
+        observable: int = 1,
     ) -> None:
-        self.goal, self._reference = goal, reference
+        self.figure, self._reference, self._totals = figure, reference, totals
         components = reference.structure.components
         self._background = tuple(i for i, component in enumerate(components) if not component.signal)
         self._guards = guards(reference, guard, observable)
-        # Z of the profile likelihood has a way of its own, without compilation and many at a time.
-        self._fits = Fits(reference) if goal.name == "profile" and isinstance(goal, LikelihoodObjective) else None
+        self._of_rows: OfRows = figure.prepared([reference])
 
     @functools.cached_property
     def _evaluator(self) -> TemplateEvaluator:
-        return TemplateEvaluator(self.goal, [self._reference], self._guards)
-
-    @functools.cached_property
-    def _side_by_side(self) -> Any:
-        of_yields = float64_scope(self.goal.of_yields)([self._reference])
-        return jax.jit(jax.vmap(lambda values, variances: of_yields([Yields(values, variances)])))
+        return TemplateEvaluator(self.figure, [self._reference], self._guards, self._totals)
 
     def deficit(self, yields: Yields) -> float:
         """By how much the guards are missed: sum of the logarithms of wanted over found; 0 if they are not."""
@@ -72,41 +69,32 @@ class Judge:
         return total + 700.0 * float(bad.sum())
 
     def __call__(self, binned: Sequence[Yields]) -> FloatArray:
-        """The objective of some yields, negated for a loss, shape (lane,); NaN where there is none."""
-        return self.goal.sign * (self._compiled(binned) if self._fits is None else self._fits(binned))
-
-    @float64_scope
-    def _compiled(self, binned: Sequence[Yields]) -> FloatArray:
-        found = []
-        for first in range(0, len(binned), _LANES):
-            some = list(binned[first : first + _LANES])
-            padded = some + [some[0]] * (_LANES - len(some))
-            tables = (jnp.asarray(np.stack([getattr(one, name) for one in padded])) for name in ("values", "variances"))
-            found.append(np.asarray(self._side_by_side(*tables))[: len(some)])
-        return np.concatenate(found)
+        """The figure of merit of some yields, negated for a loss, shape (lane,); NaN where there is none."""
+        yields = Yields(*(np.stack([np.asarray(getattr(one, name)) for one in binned]) for name in _FIELDS))
+        return self.figure.sign * self._of_rows([Rows.of_yields(self._reference.structure, yields, self._totals)])
 
     def value_and_slopes(self, sums: FloatArray) -> tuple[float, FloatArray]:
-        """The guarded objective, negated for a loss, and its slopes to sums of shape (variation, sample, bin, 2)."""
+        """The guarded value, negated for a loss, and its slopes to sums of shape (variation, sample, bin, 2)."""
         value, (slopes,) = self._evaluator.of_sums([sums.reshape(-1, 2)])
-        return self.goal.sign * value, self.goal.sign * slopes.reshape(sums.shape)
+        return self.figure.sign * value, self.figure.sign * slopes.reshape(sums.shape)
 
     def tangent(self, chose: FloatArray, other: FloatArray) -> tuple[float, FloatArray]:
-        """The objective, continued along its tangent from the sums of the events that chose to those of others.
+        """The figure of merit, continued along its tangent from the sums of the events that chose to those of others.
 
-        Of an objective that is made large its square is continued: of a significance that is q0, or a sum over bins, of
+        Of one that is made large its square is continued: of a significance that is q0, or a sum over bins, of
         which `hepcuts.merit.gains` says what its tangent is worth.
 
         Returns:
             The square (a loss itself, negated) and its slopes, of the shape of the sums.
         """
         value, slopes = self.value_and_slopes(chose)
-        if self.goal.sign > 0:
+        if self.figure.sign > 0:
             value, slopes = value**2, 2.0 * value * slopes
         return value + float(np.sum(slopes * (other - chose))), slopes
 
     def root(self, continued: float) -> float:
-        """The objective from a mean of tangents, negative where a square is."""
-        return float(np.sign(continued) * np.sqrt(abs(continued))) if self.goal.sign > 0 else -continued
+        """The figure of merit from a mean of tangents, negative where a square is."""
+        return float(np.sign(continued) * np.sqrt(abs(continued))) if self.figure.sign > 0 else -continued
 
 
 def guards(reference: Templates, guard: Guard, observable: int) -> tuple[AtLeast, ...]:

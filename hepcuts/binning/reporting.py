@@ -23,14 +23,14 @@ from .starts import even
 
 def kept(best: Tried, judge: Judge) -> tuple[Partitions, float, str]:
     """Categories, their value, and in words how they were found."""
-    solution, sign = best.solution, judge.goal.sign
+    solution, sign = best.solution, judge.figure.sign
     edges, value = solution.edges[best.way], solution.values[best.way]
     if edges is solution.edges[START]:
         edges, value = solution.edges[START], solution.values[START]
     others = [way for way in solution.edges if solution.edges[way] is not edges]
     text = f"; edges by {best.way}"
     if best.way != START:
-        text += f", {judge.goal.name} {sign * value:.4f}"
+        text += f", {judge.figure.name} {sign * value:.4f}"
     if others:
         text += " (" + ", ".join(f"{way}: {sign * solution.values[way]:.4f}" for way in others) + ")"
         text += ", the best held out" if np.isfinite(best.held_out) else ", not checked on held-out events"
@@ -54,7 +54,7 @@ def candidates(
     found = []
     for one, deviation in zip(tried, deviations, strict=True):
         judge = solver.judge(one.shape)
-        bins, value = one.shape[:discriminants], judge.goal.sign * one.solution.values[one.way]
+        bins, value = one.shape[:discriminants], judge.figure.sign * one.solution.values[one.way]
         found.append(Candidate(bins, one.categories, value, judge.root(one.held_out), float(deviation)))
     return tuple(found)
 

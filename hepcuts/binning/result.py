@@ -46,7 +46,7 @@ class BinningResult(Tabular):
 
     Attributes:
         variable: the column.
-        metric: name of the metric that was summed over bins.
+        metric: name of the figure of merit that was summed over bins.
         label: its label for figures, in mathtext.
         best: the bins.
         start: the bins before their edges were moved to increase the profile likelihood's significance: the global

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from hepcuts._core.types import FloatArray
-from hepcuts.merit.gains import GAINS, Gain
-from hepcuts.merit.objectives import AbstractTemplateObjective
+from hepcuts.merit.counts import Totals
+from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.merit.gains import ASIMOV, Gain
 from hepcuts.templates.lattice import Lattice, Partitions
 
 from .fine import Guard
@@ -19,10 +20,6 @@ from .starts import alternating, apart, even, shaken
 
 Shape = tuple[int, ...]
 """Number of bins along each axis of the lattice."""
-
-_EXACT = ("asimov", "s_over_sqrt_b")
-"""Objectives of which dynamic programming knows the global optimum."""
-
 
 START, MOVED, SOFT, BOTH = "dynamic programming", "hard edges moved", "soft edges", "soft edges, then hard ones moved"
 """Ways to edges: where every search begins, and what may be better."""
@@ -72,22 +69,25 @@ class Solver:
 
     Args:
         lattice: with a part for each fold, or one part.
-        goal: the objective.
+        figure: the figure of merit.
         guard: what each category needs at least.
+        totals: expected signal and background before any selection.
     """
 
-    def __init__(self, lattice: Lattice, goal: AbstractTemplateObjective, guard: Guard) -> None:
-        self.lattice, self.goal, self.guard = lattice, goal, guard
+    def __init__(self, lattice: Lattice, figure: AbstractTemplateFigure, guard: Guard, totals: Totals) -> None:
+        self.lattice, self.figure, self.guard, self._totals = lattice, figure, guard, totals
         parts = range(lattice.num_parts)
         self.everything = lattice.chosen(parts)
         folds = parts if lattice.num_parts > 1 else range(0)
         self.training = [lattice.chosen(part for part in parts if part != fold) for fold in folds]
         self.others = [lattice.chosen([fold]) for fold in folds]
-        self.gain: Gain = GAINS[goal.name if goal.name in _EXACT else "asimov"]
+        # Where no sum over bins is known, that of the Asimov significance is a good start.
+        self.gain: Gain = figure.gain or ASIMOV
         self.judge = functools.cache(self._judge)
 
     def _judge(self, shape: Shape) -> Judge:
-        return Judge(self.goal, self.everything.reference(shape), self.guard, self.lattice.lead[2])
+        reference, observable = self.everything.reference(shape), self.lattice.lead[2]
+        return Judge(self.figure, reference, self._totals, self.guard, observable=observable)
 
     def start(self, lattice: Lattice, shape: Shape) -> Partitions | None:
         """Edges of dynamic programming that satisfy the guard; None if none are found."""
@@ -136,8 +136,9 @@ class Solver:
         )
 
     def _known_best(self, shape: Shape) -> bool:
+        """Whether dynamic programming along one axis has found the best of all."""
         alone = sum(bins > 1 for bins in shape) <= 1 and len(self.lattice.blocks) == 1
-        return alone and self.goal.name in _EXACT
+        return alone and self.figure.gain is not None
 
     def attempt(self, shape: Shape, *, soft: bool) -> Tried | None:
         """Solve for all events, and for each fold's training events; None if the guard allows none."""

@@ -1,31 +1,31 @@
-"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``."""
+"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``.
+
+What a command needs is imported when it runs, so that ``--help`` and mistyped arguments are answered at once.
+"""
 
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from hepcuts import plotting
-from hepcuts import study as study_module
 from hepcuts._core import files
 from hepcuts._core.errors import HepcutsError, InputError
 from hepcuts._core.version import __version__
-from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test, discovery_toys
-from hepcuts.optimization.optimize import optimize
-from hepcuts.optimization.result import OptimizationResult
-from hepcuts.optimization.single_cuts import comparisons
-from hepcuts.plotting.saving import save
-from hepcuts.scanning.scan import scan
 
-from . import configuration
 from .afterwards import Afterwards
+
+if TYPE_CHECKING:
+    from hepcuts.histfactory import SignificanceResult
+    from hepcuts.optimization.result import OptimizationResult
+
+    from .configuration import Configuration
 
 
 class _Group(click.Group):
@@ -59,6 +59,8 @@ def main() -> None:
 @click.option("--quick", is_flag=True, help="Coarse grids and few simulations: a first look.")
 def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quick: bool) -> None:
     """Where does each metric cut, and what is it worth? A report on scenarios and grids; needs no data."""
+    from hepcuts import study as study_module
+
     _check_folder(output)
     cases = study_module.run(scenarios or None, seed=seed)
     study_module.write_numbers(cases, output, seed=seed)
@@ -90,6 +92,12 @@ def _check_folder(folder: Path) -> None:
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
 def scan_command(config: Path, output: Path) -> None:
     """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied."""
+    from hepcuts import plotting
+    from hepcuts.plotting.saving import save
+    from hepcuts.scanning.scan import scan
+
+    from . import configuration
+
     given, afterwards = configuration.load(config), Afterwards()
     _check_folder(output)
     for cut in given.selection.cuts:
@@ -114,6 +122,11 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
     Summary and workspace are written first. What fails afterwards (a figure, the comparison) is a remark in the
     summary; Ctrl-C keeps what there is, and ends with status 130.
     """
+    from hepcuts.optimization.optimize import optimize
+    from hepcuts.optimization.single_cuts import comparisons
+
+    from . import configuration
+
     given = configuration.load(config)
     _check_folder(output)
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
@@ -138,7 +151,7 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
     click.echo(f"Wrote to {output}")
 
 
-def _summary(result: OptimizationResult) -> dict[str, Any]:
+def _summary(result: "OptimizationResult") -> dict[str, Any]:
     return {
         "hepcuts": __version__,
         "thresholds": result.thresholds,
@@ -165,8 +178,11 @@ def _write_json(document: Any, path: Path) -> None:
 
 
 def _draw_optimization(
-    result: OptimizationResult, given: configuration.Configuration, output: Path, afterwards: Afterwards
+    result: "OptimizationResult", given: "Configuration", output: Path, afterwards: Afterwards
 ) -> None:
+    from hepcuts import plotting
+    from hepcuts.plotting.saving import save
+
     with afterwards.step("the figure of the history"):
         save(plotting.history(result), output / "history.png")
     for cut in result.selection.cuts:
@@ -181,7 +197,7 @@ def _without_nan(value: Any) -> Any:
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @main.command()
@@ -201,6 +217,8 @@ def significance(
     as_json: bool,
 ) -> None:
     """Expected and observed discovery significance of a pyhf WORKSPACE (JSON)."""
+    from hepcuts.histfactory import HistFactory, discovery_test, discovery_toys
+
     try:
         loaded = [json.loads(patch.read_text(encoding="utf-8")) for patch in patches]
     except ValueError as error:
@@ -233,7 +251,7 @@ def significance(
         click.echo(repr(tests["observed"].unconditional_fit.nuisance_parameters))
 
 
-def _test_as_dict(test: SignificanceResult) -> dict[str, Any]:
+def _test_as_dict(test: "SignificanceResult") -> dict[str, Any]:
     fields = ("dataset", "significance", "p0", "q0", "mu_hat", "mu_uncertainty", "success", "message")
     row = {field: getattr(test, field) for field in fields}
     row["bands"] = {str(n): z for n, z in test.bands.items()}

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from hepcuts._core.precision import float64_scope
+from hepcuts._core.precision import float64, float64_scope
 from hepcuts._core.types import FloatArray
 
 CHUNK = 65_536
@@ -38,7 +38,7 @@ class Scorer:
     start: FloatArray
 
     def __init__(self, function: Function, parameters: Any) -> None:
-        with jax.enable_x64(True):
+        with float64():
             flat, unravel = ravel_pytree(parameters)
             self.start = np.asarray(flat, dtype=np.float64)
         self._unravel = unravel
@@ -85,6 +85,6 @@ def chunks_of(features: FloatArray) -> Chunks:
         part = features[begin : begin + size]
         # Padded with what the function takes anyhow: zeros may not be in its domain.
         padding = np.broadcast_to(part[:1], (size - len(part), part.shape[1]))
-        with jax.enable_x64(True):
+        with float64():
             parts.append((jnp.asarray(np.concatenate([part, padding])), len(part)))
     return parts

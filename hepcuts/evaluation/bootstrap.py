@@ -18,8 +18,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
-from hepcuts.merit.objectives import AbstractObjective
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import as_selection
 
@@ -95,7 +94,7 @@ def bootstrap(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut,
     *,
-    objective: str | AbstractObjective | Any = "profile",
+    objective: Given = "profile",
     axis: Any = None,
     regions: Iterable[Region] = (),
     replicas: int = 100,
@@ -106,7 +105,7 @@ def bootstrap(
     Args:
         samples: at least one signal and one background.
         selection: cuts with their thresholds.
-        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.objectives`. A loss of
+        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.registry`. A loss of
             single events is taken to depend on an event by its truth, its weight and whether it passes.
         axis: as in `hepcuts.fill`.
         regions: control regions beside it.
@@ -128,7 +127,7 @@ def bootstrap(
     samples, chosen = check_samples(samples), as_selection(selection)
     if chosen is None:
         raise InputError("The selection is None; expected cuts with all of their thresholds.")
-    task = Task(samples, find_objective(objective), axis, tuple(regions), check_replicas(replicas, none=False))
+    task = Task(samples, figure_of_merit(objective), axis, tuple(regions), check_replicas(replicas, none=False))
     (both,) = task.evaluated_with_significance([HardCuts((chosen,))], seed)
     return Bootstrap(*both)
 
@@ -138,7 +137,7 @@ def optimism(
     selection: Selection,
     folds: tuple[Sequence[Selection], Sequence[NDArray[Any]]],
     *,
-    objective: str | AbstractObjective | Any = "profile",
+    objective: Given = "profile",
     axis: Any = None,
     regions: Iterable[Region] = (),
     replicas: int = 100,
@@ -170,7 +169,7 @@ def optimism(
         >>> found.value > 10 * found.uncertainty
         True
     """
-    samples, goal = check_samples(samples), find_objective(objective)
+    samples, goal = check_samples(samples), figure_of_merit(objective)
     selections, members = folds
     task = Task(samples, goal, axis, tuple(regions), check_replicas(replicas, none=False))
     of_folds = HardCuts(tuple(selections), tuple(members))

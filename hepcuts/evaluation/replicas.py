@@ -129,23 +129,30 @@ def replicated_yields(
 
 
 def replicated_decisions(
-    samples: Sequence[Sample], cuts: Sequence[HardCuts], *, replicas: int, generator: np.random.Generator
+    samples: Sequence[Sample], cuts: Sequence[HardCuts], *, axis: Any, replicas: int, generator: np.random.Generator
 ) -> list[FloatArray]:
     """Sums of the weights of events that fail and of those that pass, nominal and in the signal region.
+
+    An event that lies off the axis fails: it is not counted.
 
     Args:
         samples: as in `replicated_yields`.
         cuts: likewise.
+        axis: likewise.
         replicas: likewise.
         generator: likewise.
 
     Returns:
         For each of `cuts` shape (row, sample, 2), rows as in `replicated_yields`.
     """
+    structure = structure_of(samples, axis=axis, channel="signal_region")
     sums = [np.zeros((len(samples), 2, 2, 1 + replicas)) for _ in cuts]
-    for s, (sample, stream) in enumerate(zip(samples, generator.spawn(len(samples)), strict=True)):
-        passed = [hard.passes(s, sample.columns, missing=sample.missing) for hard in cuts]
-        pieces = [_Piece(found[s], p.astype(np.int64), sample.weights) for found, p in zip(sums, passed, strict=True)]
+    names = set().union(*(hard.columns() for hard in cuts))
+    blocks = blocks_of(samples, structure, names, nominal=True)
+    for block, stream in zip(blocks, generator.spawn(len(samples)), strict=True):
+        s = block.sample
+        passed = [hard.passes(s, block.columns, missing=block.missing) & block.inside for hard in cuts]
+        pieces = [_Piece(found[s], p.astype(np.int64), block.weights) for found, p in zip(sums, passed, strict=True)]
         _fill(pieces, replicas, stream)
     return [np.moveaxis(found[:, 0], -1, 0) for found in sums]
 

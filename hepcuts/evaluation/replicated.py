@@ -4,27 +4,18 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
 
-from hepcuts._core.errors import FitError, SampleError, YieldError
-from hepcuts._core.precision import float64_scope
+from hepcuts._core.errors import FitError, YieldError
 from hepcuts._core.types import FloatArray
-from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
-from hepcuts.histfactory import HistFactory, discovery_significance, significances
-from hepcuts.merit.binding import TemplateMapper
-from hepcuts.merit.objectives import (
-    AbstractObjective,
-    AbstractTemplateObjective,
-    LikelihoodObjective,
-    TemplateObjective,
-)
+from hepcuts.merit.counts import Counts, Totals, totals_of
+from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.losses import AbstractDecisionLoss, AbstractEventFigure
+from hepcuts.merit.registry import figure_of_merit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.templates import Structure, Templates, Yields
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.templates import Structure, Yields
 
 from .replicas import HardCuts, replicated_decisions, replicated_yields
 
@@ -96,7 +87,7 @@ class Task:
     """
 
     samples: tuple[Sample, ...]
-    goal: AbstractObjective
+    goal: AbstractFigureOfMerit
     axis: Any
     regions: tuple[Region, ...]
     replicas: int
@@ -122,7 +113,7 @@ class Task:
     @property
     def _is_fitted(self) -> bool:
         """Whether the objective is the significance itself."""
-        return isinstance(self.goal, LikelihoodObjective) and self.goal.statistic is discovery_significance
+        return self.goal.is_significance
 
     def _yields(
         self, cuts: Sequence[HardCuts], generator: np.random.Generator
@@ -140,81 +131,28 @@ class Task:
         generator: np.random.Generator,
     ) -> list[Replicated]:
         """The objective, of values that are known already or else found here."""
-        if values is None and isinstance(self.goal, AbstractTemplateObjective):
-            values = [_values(self.goal, structures, of_cuts) for of_cuts in yields]
-        elif values is None:
+        if values is None and isinstance(self.goal, AbstractEventFigure):
             values = self._losses(cuts, generator)
+        elif values is None:
+            totals = totals_of(self.samples)
+            values = [_values(self.goal, structures, of_cuts, totals) for of_cuts in yields]
         return [Replicated(self.goal.name, float(z[0]), z[1:]) for z in values]
 
     def _losses(self, cuts: Sequence[HardCuts], generator: np.random.Generator) -> list[FloatArray]:
-        """A loss of single events: those of one sample that pass, and those that fail, are one event each."""
-        sums = replicated_decisions(self.samples, cuts, replicas=self.replicas, generator=generator)
+        """A loss of decisions, from the weights of what fails and what passes; another loss has no replicas."""
+        if not isinstance(self.goal, AbstractDecisionLoss):
+            return [np.full(1 + self.replicas, np.nan) for _ in cuts]
+        sums = replicated_decisions(self.samples, cuts, axis=self.axis, replicas=self.replicas, generator=generator)
+        signal = np.array([sample.signal for sample in self.samples])
         found = []
-        for of_cuts, hard in zip(sums, cuts, strict=True):
-            selection = hard.selections[0]
-            merged = [_Merged.of(sample, selection) for sample in self.samples]
-            found.append(np.array([self._loss(row, merged, selection) for row in of_cuts]))
+        for of_cuts in sums:
+            passed, everything = of_cuts[..., 1], of_cuts.sum(axis=-1)
+            (s, all_s), (b, all_b) = (
+                [table[:, kind].sum(axis=1) for table in (passed, everything)] for kind in (signal, ~signal)
+            )
+            with np.errstate(all="ignore"):
+                found.append(self.goal.of_counts(Counts(s[:, None], b[:, None], all_s, all_b, lambda: np.zeros(1))))
         return found
-
-    def _loss(self, weights: FloatArray, merged: Sequence["_Merged"], selection: Selection) -> float:
-        try:
-            samples = [sample.weighing(row) for sample, row in zip(merged, weights, strict=True)]
-        except SampleError:
-            return np.nan  # nothing of a sample was drawn
-        return float(self.goal.hard(samples, (), selection))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Merged:
-    """A sample of one event that fails and one that passes, if there are such.
-
-    Attributes:
-        sample: these events.
-        decisions: which of the two there are, shape (event,).
-    """
-
-    sample: Sample
-    decisions: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, sample: Sample, selection: Selection) -> "_Merged":
-        """The first of each kind."""
-        decisions, first = np.unique(selection.mask(sample.columns, missing=sample.missing), return_index=True)
-        columns = {name: values[first] for name, values in sample.columns.items()}
-        return cls(
-            Sample(sample.name, columns, signal=sample.signal, missing=sample.missing), decisions.astype(np.int64)
-        )
-
-    def weighing(self, weights: FloatArray) -> Sample:
-        """With weights of shape (2,) of what fails and what passes."""
-        mine = self.sample
-        return Sample(
-            mine.name, mine.columns, weights=weights[self.decisions], signal=mine.signal, missing=mine.missing
-        )
-
-
-def _has_model(structures: Sequence[Structure], yields: Sequence[Yields]) -> NDArray[np.bool_]:
-    """Rows with a likelihood: no negative yields, and background wherever there is signal; shape (row,)."""
-    good = np.ones(len(np.asarray(yields[0].values)), dtype=bool)
-    for structure, found in zip(structures, yields, strict=True):
-        signal = np.array([component.signal for component in structure.components])
-        nominal = np.asarray(found.nominal)
-        s, b = nominal[:, signal].sum(axis=1), nominal[:, ~signal].sum(axis=1)
-        good &= np.all(nominal.sum(axis=2) >= 0, axis=1) & np.all(s + b >= 0, axis=1)
-        good &= np.all((b > 0) | ((b == 0) & (s == 0)), axis=1) & (b.sum(axis=1) > 0)
-    return good
-
-
-def _references(structures: Sequence[Structure], yields: Sequence[Yields], rows: NDArray[np.bool_]) -> list[Templates]:
-    """Templates of which every yield is positive that is in any row: pyhf builds the model of them."""
-    return [
-        Templates(
-            structure,
-            Yields(*(np.asarray(a)[rows].max(axis=0) for a in (found.values, found.variances))),
-            np.zeros(len(structure.components)),
-        )
-        for structure, found in zip(structures, yields, strict=True)
-    ]
 
 
 def fitted_significances(structures: Sequence[Structure], yields: Sequence[Yields]) -> FloatArray:
@@ -227,40 +165,16 @@ def fitted_significances(structures: Sequence[Structure], yields: Sequence[Yield
     Returns:
         Shape (row,); NaN where there is none.
     """
-    rows = _has_model(structures, yields)
-    found = np.full(len(rows), np.nan)
-    if rows.any():
-        try:
-            likelihood = HistFactory.from_workspace(workspace(_references(structures, yields, rows)))
-            taken = [Yields(np.asarray(y.values)[rows], np.asarray(y.variances)[rows]) for y in yields]
-            found[rows] = significances(likelihood, TemplateMapper(likelihood, structures)(taken))
-        except (FitError, YieldError):
-            pass
-    return found
+    return _values(figure_of_merit("profile"), structures, yields, (np.nan, np.nan))
 
 
-def _values(goal: AbstractTemplateObjective, structures: Sequence[Structure], yields: Sequence[Yields]) -> FloatArray:
-    """An objective of the templates, NaN where it has no value, shape (row,)."""
-    rows = _has_model(structures, yields)
-    if not isinstance(goal, LikelihoodObjective):
-        signal = np.array([component.signal for component in structures[0].components])
-        rows = np.asarray(yields[0].nominal)[:, ~signal].sum(axis=(1, 2)) > 0
-    if not rows.any():
-        return np.full(len(rows), np.nan)
-    if isinstance(goal, TemplateObjective) and goal.batched:
-        values = np.asarray(goal.of_rows(yields, _references(structures, yields, rows)), dtype=np.float64)
-        return np.where(rows & np.isfinite(values), values, np.nan)
-    stand_in = int(np.argmax(rows))
-    # All rows at once, in one shape for which JAX has compiled before; those without a value have that of another.
-    taken = [np.where(rows, np.arange(len(rows)), stand_in)] * len(yields)
-    batch = [Yields(np.asarray(y.values)[at], np.asarray(y.variances)[at]) for y, at in zip(yields, taken, strict=True)]
-
-    def evaluated(batch: Any) -> Any:
-        of_yields = goal.of_yields(_references(structures, yields, rows))
-        return jax.vmap(of_yields)(jax.tree.map(lambda a: jnp.asarray(a, dtype=float), batch))
-
+def _values(
+    figure: AbstractFigureOfMerit, structures: Sequence[Structure], yields: Sequence[Yields], totals: Totals
+) -> FloatArray:
+    """A figure of merit of the templates, NaN where it has no value, shape (row,)."""
+    regions = [Rows.of_yields(structure, found, totals) for structure, found in zip(structures, yields, strict=True)]
     try:
-        values = np.array(float64_scope(evaluated)(batch), dtype=np.float64)
+        values = figure.values(regions)
     except (FitError, YieldError):
-        return np.full(len(rows), np.nan)
-    return np.where(rows & np.isfinite(values), values, np.nan)
+        return np.full(len(regions[0]), np.nan)
+    return np.where(np.isfinite(values), values, np.nan)

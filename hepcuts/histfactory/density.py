@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.special import gammaln, xlogy
 from jaxtyping import Array, Bool, Float
 
-from .interpolation import ADDITIVE, MULTIPLICATIVE
+from .interpolation import ADDITIVE, Multiplicative
 from .structure import LikelihoodTemplates, Structure
 
 Parameters = Float[Any, " parameter"]
@@ -80,17 +80,17 @@ def sample_rates(structure: Structure, templates: LikelihoodTemplates, pars: Par
     pars = jnp.asarray(pars)
     nominal = jnp.asarray(templates.nominal)
     alpha = pars[structure.histosys][:, None, None]
-    add = ADDITIVE[structure.histosys_code]
+    shift, _, _ = ADDITIVE[structure.histosys_code](alpha)
     mask = jnp.asarray(structure.histosys_mask)
     # What a mask excludes is replaced before it is used, so that its gradient cannot be NaN.
     up, down = (jnp.where(mask, side, nominal) for side in (templates.histosys_up, templates.histosys_down))
-    rates = nominal + jnp.where(mask, add(alpha, down, nominal, up), 0.0).sum(axis=0)
+    shifts = shift.up * (up - nominal) + shift.down * (nominal - down)
+    rates = nominal + jnp.where(mask, shifts, 0.0).sum(axis=0)
 
     alpha = pars[structure.normsys][:, None, None]
-    multiply = MULTIPLICATIVE[structure.normsys_code]
     mask = jnp.asarray(structure.normsys_mask)
     up, down = (jnp.where(mask, side, 1.0) for side in (templates.normsys_up, templates.normsys_down))
-    factors = jnp.where(mask, multiply(alpha, down, up), 1.0).prod(axis=0)
+    factors = jnp.where(mask, Multiplicative(structure.normsys_code, down, up).value(alpha), 1.0).prod(axis=0)
     rates = rates * factors[:, structure.channel_of_bin]
 
     extended = jnp.concatenate([pars, jnp.ones(1, dtype=pars.dtype)])

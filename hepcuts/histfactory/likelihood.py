@@ -9,14 +9,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pyhf
 from jaxtyping import Array, Float
 
 from hepcuts._core.errors import InputError, UnsupportedModelError
+from hepcuts._core.lazy import pyhf
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import AnyArray, Scalar
 
-from . import density
+from . import density, referee
 from .minimization import numbers_of
 from .reading import read
 from .structure import LikelihoodTemplates, Structure
@@ -53,12 +53,12 @@ class HistFactory(eqx.Module):
         True
     """
 
-    model: pyhf.Model = eqx.field(static=True)
+    model: "pyhf.Model" = eqx.field(static=True)
     structure: Structure
     templates: LikelihoodTemplates
     observations: Any
 
-    def __init__(self, model: pyhf.Model, *, observations: Iterable[float] | None = None) -> None:
+    def __init__(self, model: "pyhf.Model", *, observations: Iterable[float] | None = None) -> None:
         if not isinstance(model, pyhf.Model):
             raise InputError(
                 f"HistFactory takes a pyhf.Model, got {type(model).__name__}; for a workspace use "
@@ -73,10 +73,11 @@ class HistFactory(eqx.Module):
     @classmethod
     def from_workspace(
         cls,
-        workspace: Mapping[str, Any] | pyhf.Workspace | str | Path,
+        workspace: "Mapping[str, Any] | pyhf.Workspace | str | Path",
         *,
         measurement: str | None = None,
         patches: Iterable[Any] = (),
+        validate: bool = True,
         **model_options: Any,
     ) -> "HistFactory":
         """Build the model of a workspace with pyhf and compile it.
@@ -85,6 +86,7 @@ class HistFactory(eqx.Module):
             workspace: a pyhf workspace, its dict, or the path of its JSON file.
             measurement: name of the measurement, or None for the first.
             patches: JSON patches to apply, such as the signals of a background-only workspace.
+            validate: whether pyhf compares it with its schema; not needed for what `hepcuts.workspace` returned.
             model_options: passed on to `pyhf.Workspace.model`, such as ``modifier_settings``.
 
         Returns:
@@ -96,17 +98,20 @@ class HistFactory(eqx.Module):
         try:
             if isinstance(workspace, (str, Path)):
                 workspace = json.loads(Path(workspace).read_text(encoding="utf-8"))
-            valid, changes = (
-                workspace if isinstance(workspace, pyhf.Workspace) else pyhf.Workspace(workspace),
-                list(patches),
-            )
-            if valid is not workspace and not changes:
-                # Validated just now: the schema of a workspace has that of its model in it.
-                model_options.setdefault("validate", False)
-            model = valid.model(measurement_name=measurement, patches=changes, **model_options)
+            valid, changes = workspace, list(patches)
+            if not isinstance(valid, pyhf.Workspace):
+                valid = pyhf.Workspace(valid, validate=validate)
+                # The schema of a workspace has that of its model in it: what was not patched is valid.
+                validate = validate and bool(changes)
+            options = {"measurement_name": measurement, "patches": changes, "validate": validate, **model_options}
+            model = referee.build(valid, **options)
         except (OSError, ValueError, KeyError, pyhf.exceptions.InvalidSpecification) as error:
             raise InputError(f"The workspace cannot be read or is not valid: {error}") from error
-        except (pyhf.exceptions.InvalidMeasurement, pyhf.exceptions.InvalidModel) as error:
+        except (
+            pyhf.exceptions.InvalidMeasurement,
+            pyhf.exceptions.InvalidModel,
+            pyhf.exceptions.InvalidNameReuse,
+        ) as error:
             raise InputError(f"pyhf cannot build a model of the workspace: {error}") from error
         return cls(model, observations=valid.data(model, include_auxdata=False))
 

@@ -17,9 +17,9 @@ import equinox as eqx
 import jax
 import numpy as np
 import scipy.optimize
-import scipy.stats
 
 from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.lazy import stats
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray, Scalar
@@ -69,7 +69,7 @@ def _target(confidence_level: float, band: float) -> float:
     """sqrt(q_mu) on the Asimov dataset at the limit."""
     if not 0.0 < confidence_level < 1.0:
         raise InputError(f"confidence_level is {confidence_level}; expected a number between 0 and 1, such as 0.95.")
-    return float(scipy.stats.norm.isf((1.0 - confidence_level) * scipy.stats.norm.cdf(band)) + band)
+    return float(stats.norm.isf((1.0 - confidence_level) * stats.norm.cdf(band)) + band)
 
 
 def _asimov_limits(
@@ -327,4 +327,4 @@ def cls_of(q: Any, q_asimov: Any) -> Any:
         beyond = (q - q_asimov) / (2.0 * root_asimov)
     shifted = np.where(root <= root_asimov, root - root_asimov, beyond)
     # By logarithms: both tails may be too small for a number of their own.
-    return np.exp(scipy.stats.norm.logsf(shifted + root_asimov) - scipy.stats.norm.logsf(shifted))
+    return np.exp(stats.norm.logsf(shifted + root_asimov) - stats.norm.logsf(shifted))

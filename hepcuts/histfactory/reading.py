@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pyhf
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import UnsupportedModelError
+from hepcuts._core.lazy import pyhf
 
 from .interpolation import ADDITIVE, MULTIPLICATIVE
 from .structure import LikelihoodTemplates, Structure
@@ -16,7 +16,7 @@ Entry = tuple[int, slice, Any]
 """Values in one sample's bins of one channel: sample, bins, values."""
 
 
-def read(model: pyhf.Model) -> tuple[Structure, LikelihoodTemplates]:
+def read(model: "pyhf.Model") -> tuple[Structure, LikelihoodTemplates]:
     """Read structure and nominal templates of a model.
 
     Raises:
@@ -47,7 +47,7 @@ def _packed(entries: Sequence[Entry], shape: tuple[int, int], empty: float, dtyp
     return np.array(layers, dtype=dtype).reshape(-1, *shape)
 
 
-def _interpolation_code(model: pyhf.Model, kind: str, known: Any, default: str) -> str:
+def _interpolation_code(model: "pyhf.Model", kind: str, known: Any, default: str) -> str:
     # `default` is what pyhf takes for a kind that the model's settings leave out.
     code = model.config.modifier_settings.get(kind, {}).get("interpcode", default)
     if code not in known:
@@ -58,7 +58,7 @@ def _interpolation_code(model: pyhf.Model, kind: str, known: Any, default: str) 
 class _Reader:
     """Walks a model's specification once and collects the tables."""
 
-    def __init__(self, model: pyhf.Model) -> None:
+    def __init__(self, model: "pyhf.Model") -> None:
         self.model, self.config = model, model.config
         self.samples, self.channels = list(self.config.samples), list(self.config.channels)
         sizes = [self.config.channel_nbins[channel] for channel in self.channels]

@@ -1,30 +1,53 @@
-"""pyhf as the referee: the only code that switches pyhf's backend, and its verdict on a significance."""
+"""pyhf as the referee: the only code that switches pyhf's backend, and its verdict on a significance.
+
+pyhf's backend belongs to the process, and so does the list of models that follow each switch. Threads that switch it,
+or build a model, take turns.
+"""
 
 import contextlib
 import dataclasses
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import pyhf
-import scipy.stats
 
 from hepcuts._core.errors import FitError
+from hepcuts._core.lazy import pyhf, stats
+
+_TURN = threading.RLock()
+"""Held by the thread whose turn it is; it may nest its own."""
 
 
 @contextlib.contextmanager
 def backend(name: str = "numpy", *, optimizer: str = "scipy") -> Iterator[None]:
     """Run the block with a backend and optimizer of pyhf in 64 bits, and restore the caller's afterwards.
 
-    pyhf's backend is process-wide; it is restored after an exception too.
+    It is restored after an exception, too, and other threads wait until it is.
     """
-    tensorlib, previous_optimizer = pyhf.get_backend()
-    pyhf.set_backend(name, custom_optimizer=optimizer, precision="64b")
-    try:
-        yield
-    finally:
-        pyhf.set_backend(tensorlib, custom_optimizer=previous_optimizer)
+    with _TURN:
+        tensorlib, previous_optimizer = pyhf.get_backend()
+        try:
+            pyhf.set_backend(name, custom_optimizer=optimizer, precision="64b")
+            yield
+        finally:
+            pyhf.set_backend(tensorlib, custom_optimizer=previous_optimizer)
+
+
+def build(workspace: "pyhf.Workspace", **options: Any) -> "pyhf.Model":
+    """Build a model of a workspace with the caller's backend, while no other thread switches it.
+
+    Args:
+        workspace: the workspace.
+        options: passed on to `pyhf.Workspace.model`.
+
+    Raises:
+        pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidMeasurement, pyhf.exceptions.InvalidModel,
+        pyhf.exceptions.InvalidNameReuse: as `pyhf.Workspace.model`.
+    """
+    with _TURN:
+        return workspace.model(**options)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +65,7 @@ class Verdict:
     optimizer: str
 
 
-def hypotest(model: pyhf.Model, data: Any = None, *, optimizer: str = "scipy") -> Verdict:
+def hypotest(model: "pyhf.Model", data: Any = None, *, optimizer: str = "scipy") -> Verdict:
     """Let pyhf test the background-only hypothesis.
 
     Args:
@@ -70,5 +93,5 @@ def hypotest(model: pyhf.Model, data: Any = None, *, optimizer: str = "scipy") -
             raise FitError(f"pyhf's own fit with {optimizer} did not converge: {error}") from error
     if not np.isfinite(p0):
         raise FitError(f"pyhf's own p-value with {optimizer} is {p0}; the model has a bin without expected events?")
-    significance = scipy.stats.norm.isf(p0) if q0 is None else np.sqrt(q0)
+    significance = stats.norm.isf(p0) if q0 is None else np.sqrt(q0)
     return Verdict(p0, float(significance), optimizer)

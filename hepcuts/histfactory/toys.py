@@ -4,10 +4,9 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import scipy.stats
-from tqdm import tqdm
 
 from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.lazy import stats, tqdm
 from hepcuts._core.types import FloatArray
 
 from .batch import Batch
@@ -43,13 +42,13 @@ class ToysResult:
         """Fraction of toys with at least this q0, with its 68 % interval (Clopper and Pearson)."""
         good = self.q0[~np.isnan(self.q0)]
         above = int(np.sum(good >= q0))
-        interval = scipy.stats.binomtest(above, len(good)).proportion_ci(0.6827)
+        interval = stats.binomtest(above, len(good)).proportion_ci(0.6827)
         return above / len(good), float(interval.low), float(interval.high)
 
     def significance(self, q0: float) -> tuple[float, float, float]:
         """Z of that p-value, with its 68 % interval; infinite where no toy reaches q0."""
         p, low, high = self.p_value(q0)
-        z, up, down = (float(scipy.stats.norm.isf(value)) for value in (p, low, high))
+        z, up, down = (float(stats.norm.isf(value)) for value in (p, low, high))
         return z, down, up
 
     def __repr__(self) -> str:
@@ -98,7 +97,7 @@ def discovery_toys(
     at[poi] = mu
     generator = np.random.default_rng(seed)
     values, strengths = [], []
-    for first in tqdm(range(0, num_toys, _CHUNK), unit_scale=_CHUNK, unit=" toys", disable=None, leave=False):
+    for first in tqdm.tqdm(range(0, num_toys, _CHUNK), unit_scale=_CHUNK, unit=" toys", disable=None, leave=False):
         data = _sample(likelihood, at, min(_CHUNK, num_toys - first), generator)
         unconditional, background_only = fits_of(likelihood.structure, Batch.of(likelihood.templates, data))
         values.append(signed(likelihood.structure, unconditional, background_only))

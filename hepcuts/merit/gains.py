@@ -16,12 +16,10 @@ likelihood ratio, log(1 + r) for each event and -r b, of the likelihood that was
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 import numpy as np
 
-from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 
 from .counting import asimov_significance
@@ -34,13 +32,11 @@ class Gain:
     """Squared significance of one bin.
 
     Attributes:
-        name: as the metric of a scan is named.
         uncertain: whether it takes the uncertainty of the background.
         per_background: ratios s/b and v/b -> f(s/b, 1, v/b).
         slope: ratios s/b and v/b -> df/ds.
     """
 
-    name: str
     uncertain: bool
     per_background: _Formula
     slope: _Formula
@@ -77,26 +73,34 @@ def _asimov_slope(ratio: FloatArray, relative: FloatArray) -> FloatArray:
     return slope
 
 
-GAINS: Mapping[str, Gain] = MappingProxyType(
-    {
-        gain.name: gain
-        for gain in (
-            Gain("asimov", False, lambda r, _: _asimov(r, np.zeros_like(r)), lambda r, _: 2.0 * np.log1p(r)),
-            Gain("asimov_uncertainty", True, _asimov, _asimov_slope),
-            Gain("s_over_sqrt_b", False, lambda r, _: r**2, lambda r, _: 2.0 * r),
-            Gain("s_over_sqrt_b_plus_variance", True, lambda r, v: r**2 / (1.0 + v), lambda r, v: 2.0 * r / (1.0 + v)),
-        )
-    }
-)
-"""By name, as in `hepcuts.scan`."""
+def _known_asimov(ratio: FloatArray, _: FloatArray) -> FloatArray:
+    return _asimov(ratio, np.zeros_like(ratio))
 
 
-def gain(name: str) -> Gain:
-    """The gain of a metric.
+def _known_asimov_slope(ratio: FloatArray, _: FloatArray) -> FloatArray:
+    slope: FloatArray = 2.0 * np.log1p(ratio)
+    return slope
 
-    Raises:
-        InputError: the name is unknown; the message lists the known ones.
-    """
-    if name not in GAINS:
-        raise InputError(f"There is no metric {name!r} for bins; choose among {', '.join(GAINS)}.")
-    return GAINS[name]
+
+def _ratio(ratio: FloatArray, _: FloatArray) -> FloatArray:
+    squared: FloatArray = ratio**2
+    return squared
+
+
+def _ratio_slope(ratio: FloatArray, _: FloatArray) -> FloatArray:
+    return 2.0 * ratio
+
+
+def _ratio_with_variance(ratio: FloatArray, relative: FloatArray) -> FloatArray:
+    squared: FloatArray = ratio**2 / (1.0 + relative)
+    return squared
+
+
+def _ratio_with_variance_slope(ratio: FloatArray, relative: FloatArray) -> FloatArray:
+    return 2.0 * ratio / (1.0 + relative)
+
+
+ASIMOV = Gain(False, _known_asimov, _known_asimov_slope)
+ASIMOV_UNCERTAINTY = Gain(True, _asimov, _asimov_slope)
+S_OVER_SQRT_B = Gain(False, _ratio, _ratio_slope)
+S_OVER_SQRT_B_PLUS_VARIANCE = Gain(True, _ratio_with_variance, _ratio_with_variance_slope)

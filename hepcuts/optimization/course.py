@@ -5,9 +5,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import tqdm
 from numpy.typing import NDArray
 
+from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import Ending

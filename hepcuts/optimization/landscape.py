@@ -12,8 +12,8 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Cut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.merit.objectives import AbstractObjective
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples
@@ -36,7 +36,7 @@ class Landscape:
     """
 
     cut: Cut
-    objective: AbstractObjective
+    objective: AbstractFigureOfMerit
     width: float
     thresholds: FloatArray
     values: FloatArray
@@ -54,7 +54,7 @@ def landscape(
     cut: Cut,
     *,
     thresholds: ArrayLike,
-    objective: str | AbstractObjective = "profile",
+    objective: Given = "profile",
     step: str | AbstractStep = "sigmoid",
     axis: Any = None,
 ) -> Landscape:
@@ -64,7 +64,7 @@ def landscape(
         samples: at least one signal and one background.
         cut: variable, direction and (optionally) the width of the soft cut.
         thresholds: where to evaluate, shape (threshold,).
-        objective: see `hepcuts.merit.objectives`.
+        objective: see `hepcuts.merit.registry`.
         step: the step function of the soft cut.
         axis: as in `hepcuts.fill`.
 
@@ -81,7 +81,7 @@ def landscape(
     points = np.asarray(thresholds, dtype=np.float64)
     if points.ndim != 1 or not np.all(np.isfinite(points)):
         raise InputError(f"landscape takes finite thresholds, shape (threshold,), got {thresholds!r}.")
-    goal = find_objective(objective)
+    goal = figure_of_merit(objective)
     events, selection = check_samples(samples), Selection([cut])
     search = Search(events, Problem(selection, goal, LBFGS(), find_step(step), axis, linear=True))
     widths = default_widths(events, selection) if cut.width is None else search.widths

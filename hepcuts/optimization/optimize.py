@@ -24,8 +24,7 @@ from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, check_replicas
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.merit.objectives import AbstractObjective
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
@@ -50,7 +49,7 @@ def optimize(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut,
     *,
-    objective: str | AbstractObjective | Callable[..., Any] = "profile",
+    objective: Given = "profile",
     solver: str | AbstractSolver = "lbfgs",
     step: str | AbstractStep = "sigmoid",
     anneal: Sequence[float] | None = None,
@@ -79,7 +78,7 @@ def optimize(
             of the signal pass. The direction ``"auto"`` is found from the events. A cut's ``bounds`` limit its
             thresholds. A cut's ``width`` is the width of its soft cut in the units of the variable, in which it is
             then searched, too; by default 0.2 standard deviations of its normal scores.
-        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.objectives`.
+        objective: a name, an object, or a function of yields and structure; see `hepcuts.merit.registry`.
         solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.optimization.solvers`.
         step: the step function of the soft cuts; see `hepcuts.cuts.steps`.
         anneal: the widths of the soft cuts, stage by stage, in units of each cut's own; decreasing. By default from
@@ -127,7 +126,7 @@ def optimize(
     generator = np.random.default_rng(seed)
     unused = copy.deepcopy(generator)
     training, held_out = hold_out(samples, holdout, seed=generator)
-    goal, walker, replicas = find_objective(objective), find_solver(solver), check_replicas(replicas)
+    goal, walker, replicas = figure_of_merit(objective), find_solver(solver), check_replicas(replicas)
     problem = Problem(
         find_directions(training, chosen),
         goal,

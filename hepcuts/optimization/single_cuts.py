@@ -7,11 +7,11 @@ from typing import Any
 
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
-from hepcuts.histfactory import HistFactory, discovery_significance
+from hepcuts.histfactory import discovery_significance
 from hepcuts.optimization.optimize import optimize
 from hepcuts.samples.sample import Sample, check_samples, hold_out
 from hepcuts.templates.filling import fill
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import likelihood_of
 
 
 def compare_with_single_cuts(
@@ -93,7 +93,7 @@ def _of_variables(region: Region, names: set[str]) -> Region:
 def _without_cuts(samples: Sequence[Sample], options: Mapping[str, Any]) -> tuple[str, float]:
     training, held_out = hold_out(samples, options.get("holdout"), seed=copy.deepcopy(options.get("seed", 0)))
     everything = fill(training if held_out is None else held_out, None, axis=options["axis"])
-    return "no cut", float(discovery_significance(HistFactory.from_workspace(workspace(everything))))
+    return "no cut", float(discovery_significance(likelihood_of(everything)))
 
 
 def _with_cuts(samples: Sequence[Sample], cuts: Selection, options: Mapping[str, Any]) -> tuple[str, float]:

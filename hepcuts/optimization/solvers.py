@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-import optax
 import scipy.optimize
 
 from hepcuts._core.blas import one_blas_thread, outside
@@ -22,6 +21,11 @@ from hepcuts._core.types import FloatArray
 
 ValueAndGradient = Callable[[FloatArray], tuple[float, FloatArray]]
 Report = Callable[[FloatArray, float, FloatArray], None]
+Rule = Callable[[FloatArray], FloatArray]
+"""Makes the next step of the next gradient; it may remember earlier ones."""
+
+_ROUNDING = 4.0 * float(np.finfo(np.float64).eps)
+"""Relative difference of two values that says nothing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,31 +118,29 @@ class LBFGS(AbstractSolver):
 
 
 class _FirstOrder(AbstractSolver):
-    """Steps of an optax transformation of the gradient."""
+    """A given number of steps, each made of the gradient by a rule."""
 
     steps: int
 
     @abc.abstractmethod
-    def transformation(self) -> optax.GradientTransformation:
-        """The rule that makes a step of a gradient."""
+    def rule(self) -> Rule:
+        """The rule, at the beginning of a walk."""
 
     def minimize(
         self, function: ValueAndGradient, start: FloatArray, bounds: tuple[FloatArray, FloatArray], report: Report
     ) -> Ending:
-        """See `AbstractSolver.minimize`. The best position seen is returned, not the last."""
-        rule = self.transformation()
-        position, state = start, rule.init(start)
+        """See `AbstractSolver.minimize`. Returns the best position seen, or the last if only rounding divides them."""
+        rule, position = self.rule(), start
         best, best_value = start, np.inf
         for _ in range(self.steps):
             value, gradient = function(position)
             report(position, value, gradient)
             if value < best_value:
                 best, best_value = position, value
-            updates, state = rule.update(gradient, state, position)
-            position = np.clip(np.asarray(optax.apply_updates(position, updates), dtype=np.float64), *bounds)
+            position = np.clip(position + rule(gradient), *bounds)
         value, gradient = function(position)
         report(position, value, gradient)
-        final = position if value <= best_value else best
+        final = position if value <= best_value + _ROUNDING * abs(best_value) else best
         return Ending(final, True, f"did all {self.steps} steps", self.steps)
 
 
@@ -149,15 +151,30 @@ class Adam(_FirstOrder):
     Attributes:
         learning_rate: size of the first steps.
         steps: number of steps.
+        decay: weight of the past in the running means of the gradient and of its square, as the paper recommends.
+        epsilon: added to the root of the mean square, as the paper recommends.
     """
 
     learning_rate: float = 0.05
     steps: int = 200
+    decay: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
     unit: Literal["scale", "variable"] = dataclasses.field(default="scale", init=False)
 
-    def transformation(self) -> optax.GradientTransformation:
-        """See `_FirstOrder.transformation`."""
-        return optax.adam(self.learning_rate)
+    def rule(self) -> Rule:
+        """See `_FirstOrder.rule`; algorithm 1 of the paper."""
+        decay = np.array(self.decay)[:, None]
+        means, remainder = np.zeros((2, 1)), np.ones((2, 1))
+
+        def step(gradient: FloatArray) -> FloatArray:
+            nonlocal means, remainder
+            means = decay * means + (1.0 - decay) * np.stack([gradient, gradient**2])
+            remainder = remainder * decay
+            mean, square = means / (1.0 - remainder)
+            moved: FloatArray = -self.learning_rate * mean / (np.sqrt(square) + self.epsilon)
+            return moved
+
+        return step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,9 +190,9 @@ class GradientDescent(_FirstOrder):
     steps: int = 50
     unit: Literal["scale", "variable"] = dataclasses.field(default="variable", init=False)
 
-    def transformation(self) -> optax.GradientTransformation:
-        """See `_FirstOrder.transformation`."""
-        return optax.sgd(self.learning_rate)
+    def rule(self) -> Rule:
+        """See `_FirstOrder.rule`."""
+        return lambda gradient: -self.learning_rate * gradient
 
 
 def solver(given: str | AbstractSolver) -> AbstractSolver:

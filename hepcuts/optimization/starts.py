@@ -10,9 +10,9 @@ events, and the search goes on from there if it is better with these, too.
 import contextlib
 
 import numpy as np
-import scipy.stats
 
 from hepcuts._core.errors import OptimizationError
+from hepcuts._core.lazy import stats
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 
@@ -85,6 +85,6 @@ def _places(search: Search) -> list[FloatArray]:
     number = search.num_unknowns
     tightest = max(_TIGHTEST, _TIGHTEST_TOGETHER ** (1.0 / number))
     of_level = np.array([search.at_efficiency(level) for level in np.linspace(_LOOSEST, tightest, _LEVELS)])
-    shares = scipy.stats.qmc.Sobol(number, scramble=False).random(_TRIED)
+    shares = stats.qmc.Sobol(number, scramble=False).random(_TRIED)
     levels = (shares * _LEVELS).astype(np.int64)[:, np.maximum(search.unknowns, 0)]
     return list(of_level[levels, np.arange(len(search.unknowns))])

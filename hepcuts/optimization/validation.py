@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.executors import in_threads
 from hepcuts._core.types import FloatArray
-from hepcuts.merit.objectives import Part
+from hepcuts.merit.figures import Part
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.soft_events import SoftEvents

@@ -78,7 +78,7 @@ class Distributions:
 
     figure: AnyFigure
     ax: Axes
-    histograms: tuple[hist.Hist[Any], ...]
+    histograms: "tuple[hist.Hist[Any], ...]"
     backgrounds: tuple[StepPatch, ...]
     signals: tuple[StepPatch, ...]
     band: StepPatch | None
@@ -86,7 +86,7 @@ class Distributions:
 
 
 def draw(
-    ax: Axes, samples: Sequence[Sample], histograms: tuple[hist.Hist[Any], ...], cut: AbstractCut | None, *, log: bool
+    ax: Axes, samples: Sequence[Sample], histograms: "tuple[hist.Hist[Any], ...]", cut: AbstractCut | None, *, log: bool
 ) -> Distributions:
     """Histograms, cut, limits and legend into given axes."""
     pairs = list(zip(samples, histograms, strict=True))
@@ -113,7 +113,7 @@ def draw(
 
 
 def _draw_backgrounds(
-    ax: Axes, backgrounds: Sequence[tuple[str, hist.Hist[Any]]]
+    ax: Axes, backgrounds: "Sequence[tuple[str, hist.Hist[Any]]]"
 ) -> tuple[tuple[StepPatch, ...], StepPatch]:
     """The stack, and the uncertainty of its sum."""
     stack = [h for _, h in backgrounds]
@@ -134,19 +134,19 @@ def _draw_backgrounds(
     return tuple(artists.stairs for artists in drawn)[::-1], band
 
 
-def _sigma(histogram: hist.Hist[Any]) -> FloatArray:
+def _sigma(histogram: "hist.Hist[Any]") -> FloatArray:
     """Statistical uncertainty from the sums of squared weights, shape (bin,)."""
     return np.sqrt(np.asarray(histogram.variances(), dtype=np.float64))
 
 
-def _draw_signal(ax: Axes, histogram: hist.Hist[Any], number: int) -> StepPatch:
+def _draw_signal(ax: Axes, histogram: "hist.Hist[Any]", number: int) -> StepPatch:
     color = SIGNALS[number % len(SIGNALS)]
     (drawn,) = mplhep.histplot(histogram, histtype="step", yerr=False, color=color, linewidth=2.0, ax=ax, flow="hint")
     artist: StepPatch = drawn.stairs
     return artist
 
 
-def _fit_limits(ax: Axes, backgrounds: Sequence[hist.Hist[Any]], signals: Sequence[hist.Hist[Any]]) -> None:
+def _fit_limits(ax: Axes, backgrounds: "Sequence[hist.Hist[Any]]", signals: "Sequence[hist.Hist[Any]]") -> None:
     """Limits of y, so that all is seen."""
     shown: list[Any] = [h.values() for h in signals]
     if backgrounds:

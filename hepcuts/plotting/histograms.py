@@ -203,7 +203,7 @@ def _edges(values: Sequence[FloatArray], bins: int | ArrayLike, variable: str) -
 
 def _histograms(
     values: Sequence[FloatArray], weights: Sequence[FloatArray], edges: FloatArray, variable: str
-) -> tuple[hist.Hist[Any], ...]:
+) -> "tuple[hist.Hist[Any], ...]":
     axis = hist.axis.Variable(edges, label=variable)
     return tuple(
         hist.Hist(axis, storage=hist.storage.Weight()).fill(v, weight=w) for v, w in zip(values, weights, strict=True)

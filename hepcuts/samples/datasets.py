@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import scipy.special
-import scipy.stats
 from numpy.typing import NDArray
 
 from hepcuts._core.columns import Numbers
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import stats
 from hepcuts._core.types import FloatArray
 
 from .modifiers import NormSys
@@ -46,7 +46,7 @@ class Distribution:
     def frozen(self) -> Any:
         """The scipy distribution, with its density, its survival function and its quantiles."""
         loc, scale = self.parameters
-        return getattr(scipy.stats, self.family)(loc=loc, scale=scale)
+        return getattr(stats, self.family)(loc=loc, scale=scale)
 
     def draw(self, generator: np.random.Generator) -> FloatArray:
         """Draw the events, shape (event,)."""
@@ -198,16 +198,14 @@ class ManyFeatures:
             20000.0
         """
         low, high = (np.broadcast_to(np.asarray(t, dtype=float), self.num_features) for t in (low, high))
-        exponential, normal = (
-            np.maximum(f.cdf(high) - f.cdf(low), 0.0) for f in (scipy.stats.expon(), scipy.stats.norm())
-        )
+        exponential, normal = (np.maximum(f.cdf(high) - f.cdf(low), 0.0) for f in (stats.expon(), stats.norm()))
         background = np.prod(np.where(self.exponential, exponential, normal))
         shared = np.linspace(-10.0, 10.0, 401)[:, None]
         center = self.means + self.sigma * np.sqrt(self.correlation) * shared
         spread = self.sigma * np.sqrt(1.0 - self.correlation)
         above, below = (scipy.special.ndtr((t - center) / spread) for t in (low, high))
         passed = np.prod(np.maximum(below - above, 0.0), axis=1)
-        signal = np.trapezoid(passed * scipy.stats.norm().pdf(shared[:, 0]), shared[:, 0])
+        signal = np.trapezoid(passed * stats.norm().pdf(shared[:, 0]), shared[:, 0])
         return self.signal * float(signal), self.background * float(background)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import pd
 from hepcuts._core.types import FloatArray
 
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.figures import AbstractFigureOfMerit
 
-from .metrics import AbstractMetric, Table
+from .table import Table
 
 Threshold = float | tuple[float, float]
 """Of a cut, or the two edges of a window."""
@@ -86,25 +87,25 @@ class Choice:
     effective_background: float
 
 
-def guarded(metric: AbstractMetric, table: Table, min_background: float) -> NDArray[np.bool_]:
+def guarded(metric: AbstractFigureOfMerit, table: Table, min_background: float) -> NDArray[np.bool_]:
     """Rows whose value of a metric may be trusted, shape (row,).
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
     Losses do not.
     """
-    if metric.sign < 0:
+    if not metric.needs_background:
         return np.ones(len(table.thresholds), dtype=bool)
     return table.effective_background >= min_background
 
 
-def best_row(metric: AbstractMetric, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
+def best_row(metric: AbstractFigureOfMerit, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
     """The row at which a metric is best among those allowed; -1 if there is none."""
     usable = np.where(allowed, metric.sign * values, np.nan)
     return int(np.nanargmax(usable)) if np.any(np.isfinite(usable)) else -1
 
 
 def exclusion(
-    metric: AbstractMetric, table: Table, values: FloatArray, best: int, min_background: float
+    metric: AbstractFigureOfMerit, table: Table, values: FloatArray, best: int, min_background: float
 ) -> tuple[str, bool]:
     """What the guard excluded, in words, and whether any of it would have been better."""
     out = ~guarded(metric, table, min_background) & np.isfinite(values)

@@ -12,13 +12,14 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
+from hepcuts.merit.closed_forms import fraction
+from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
 
-from .metrics import AbstractMetric, Table, fraction
 from .optima import FEW_EVENTS, Choice, Optimum, best_row, exclusion, guarded, no_value, plain, ranges, shown
-from .profiling import PROFILE
 from .stability import Resampler, Stability
+from .table import Table
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -44,7 +45,7 @@ class ScanResult(Tabular):
     values: Mapping[str, FloatArray]
     table: Table
     samples: tuple[Sample, ...]
-    _metrics: tuple[AbstractMetric, ...]
+    _metrics: tuple[AbstractFigureOfMerit, ...]
     evaluated: Mapping[str, Any]
     _cumulative: Cumulative
     min_background: float = FEW_EVENTS
@@ -53,26 +54,26 @@ class ScanResult(Tabular):
     seed: int = 0
 
     @property
-    def metrics(self) -> dict[str, AbstractMetric]:
+    def metrics(self) -> dict[str, AbstractFigureOfMerit]:
         """The metrics by name."""
         return {m.name: m for m in self._metrics}
 
     @property
     def signal_efficiency(self) -> FloatArray:
         """Fraction of the signal behind the cut, shape (threshold,)."""
-        return fraction(self.table.signal, self.table.all_signal)
+        return np.asarray(fraction(self.table.signal, self.table.all_signal), dtype=np.float64)
 
     @property
     def background_efficiency(self) -> FloatArray:
         """Fraction of the background behind the cut, shape (threshold,)."""
-        return fraction(self.table.background, self.table.all_background)
+        return np.asarray(fraction(self.table.background, self.table.all_background), dtype=np.float64)
 
     @property
     def purity(self) -> FloatArray:
         """S / (S + B) behind the cut, shape (threshold,); NaN where nothing is left."""
-        return fraction(self.table.signal, self.table.signal + self.table.background)
+        return np.asarray(fraction(self.table.signal, self.table.signal + self.table.background), dtype=np.float64)
 
-    def _known(self, name: str) -> AbstractMetric:
+    def _known(self, name: str) -> AbstractFigureOfMerit:
         if name not in self.metrics:
             raise InputError(f"Metric {name!r} was not scanned; the scan has {', '.join(self.metrics)}.")
         return self.metrics[name]
@@ -112,7 +113,7 @@ class ScanResult(Tabular):
             interval=self._interval(name, stability),
         )
 
-    def _found(self, m: AbstractMetric, least: float) -> tuple[Optimum, int, Any]:
+    def _found(self, m: AbstractFigureOfMerit, least: float) -> tuple[Optimum, int, Any]:
         """The optimum as far as the scan itself tells, its row, and which rows are allowed."""
         values = self.values[m.name]
         best, excluded, message = self._best(m, least)
@@ -133,7 +134,7 @@ class ScanResult(Tabular):
         )
         return found, best, allowed
 
-    def _best(self, m: AbstractMetric, least: float) -> tuple[int, str, str]:
+    def _best(self, m: AbstractFigureOfMerit, least: float) -> tuple[int, str, str]:
         """Row of the best threshold, what the guard excluded, and what to keep in mind."""
         values = self.values[m.name]
         best = best_row(m, values, guarded(m, self.table, least))
@@ -153,7 +154,7 @@ class ScanResult(Tabular):
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])
 
     @property
-    def _with_values(self) -> list[AbstractMetric]:
+    def _with_values(self) -> list[AbstractFigureOfMerit]:
         """Metrics that have a value at any threshold."""
         return [m for m in self._metrics if np.any(np.isfinite(self.values[m.name]))]
 
@@ -162,7 +163,7 @@ class ScanResult(Tabular):
         resampler = Resampler(self._cumulative, self.table, known, [s.weights for s in self.samples], least)
         return resampler.run(replicas=self.replicas, folds=self.folds, seed=self.seed)
 
-    def _statistical_plateau(self, m: AbstractMetric, best: int, context: tuple[Stability, Any]) -> Any:
+    def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
         """Thresholds around the best that are not worse by more than one standard deviation of the difference."""
         stability, allowed = context
         edges = (np.nan, np.nan)
@@ -188,13 +189,19 @@ class ScanResult(Tabular):
         Raises:
             InputError: the scan does not have the metric ``"profile"``, or it has no value anywhere.
         """
-        best = self.optimum(PROFILE.name)
+        judge = next((m for m in self._metrics if m.is_significance), None)
+        if judge is None:
+            raise InputError(
+                f"'profile' was not scanned, and no other discovery significance; the scan has "
+                f"{', '.join(self.metrics)}."
+            )
+        best = self.optimum(judge.name)
         found = []
         for m in self._with_values:
             row, _, _ = self._best(m, self.min_background)
-            z = float(self.values[PROFILE.name][row])
-            if not self.evaluated[PROFILE.name][row]:
-                z = float(PROFILE(self.table.take(np.array([row])))[0])
+            z = float(self.values[judge.name][row])
+            if not self.evaluated[judge.name][row]:
+                z = float(self.table.take(np.array([row])).values(judge)[0])
             chosen = self.optimum(m.name)
             found.append(
                 Choice(
@@ -213,12 +220,12 @@ class ScanResult(Tabular):
 
     def reason(self, name: str, position: int) -> str:
         """Why a metric is NaN at a threshold; an empty string where it is not."""
-        self._known(name)
+        figure = self._known(name)
         if np.isfinite(self.values[name][position]):
             return ""
         if not self.evaluated[name][position]:
-            return "not evaluated: of many thresholds the profile likelihood is evaluated only around its optimum"
-        return self.table.reason(position)
+            return "not evaluated: of many thresholds a likelihood is evaluated only around its optimum"
+        return figure.reason(self.table.rows, position)
 
     def to_dataframe(self) -> DataFrame:
         """One row for each threshold: yields, efficiencies, purity and all metrics."""

@@ -1,5 +1,6 @@
-"""Scanning one cut: every metric at every threshold, hard and exact."""
+"""Scanning one cut: every figure of merit at every threshold, hard and exact."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,27 +10,32 @@ from numpy.typing import ArrayLike, NDArray
 from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Window
+from hepcuts.merit.closed_forms import Punzi
+from hepcuts.merit.counts import totals_of
+from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.registry import Given, figures_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.cumulative import Cumulative, YieldsAfter
 from hepcuts.templates.events import blocks_of
 from hepcuts.templates.filling import structure_of, warn_outside
 from hepcuts.templates.hard_sums import hard_sums
 
-from .metrics import AbstractMetric, ClosedForm, Table, closed_forms, metric
-from .optima import FEW_EVENTS, Choice, Optimum
-from .profiling import PROFILE
+from .optima import FEW_EVENTS, Choice, Optimum, guarded
 from .result import ScanResult
-from .soft_loss import SOFT
+from .table import Refinement, Table
 from .windows import windows_of
 
-__all__ = ["Choice", "Optimum", "ScanResult", "scan"]
+__all__ = ["Choice", "Optimum", "Refinement", "ScanResult", "scan"]
+
+DEFAULT_REFINEMENT = Refinement()
+"""All of some thousands of thresholds, of more those around the optimum."""
 
 
 def scan(
     samples: Iterable[Sample],
     cut: AbstractCut,
     *,
-    metrics: Sequence[str] = ("bce", "s_over_sqrt_b", "asimov", "profile"),
+    metrics: Sequence[Given] = ("bce", "s_over_sqrt_b", "asimov", "profile"),
     thresholds: ArrayLike | None = None,
     axis: Any = None,
     punzi_a: float = 5.0,
@@ -37,33 +43,36 @@ def scan(
     replicas: int = 100,
     folds: int = 5,
     seed: int = 0,
+    refinement: Refinement = DEFAULT_REFINEMENT,
 ) -> ScanResult:
-    """Evaluate metrics at every threshold of one cut, hard and exact.
+    """Evaluate figures of merit at every threshold of one cut, hard and exact.
 
     Args:
         samples: at least one signal and one background.
-        cut: variable and direction, or a window; its own thresholds are not used.
-        metrics: names: ``"bce"`` (log loss of hard decisions), ``"bce_balanced"``, ``"bce_soft"`` (of a sigmoid of the
-            cut's width), ``"s_over_sqrt_b"``,
-            ``"s_over_sqrt_s_plus_b"``, ``"s_over_sqrt_b_plus_variance"``, ``"asimov"``, ``"asimov_uncertainty"``,
-            ``"binomial"``, ``"punzi"``, ``"profile"`` (the discovery significance with all systematics).
+        cut: variable and direction, or a window; its own thresholds are not used, its bounds are.
+        metrics: figures of merit: names, objects, or functions of yields and structure, see `hepcuts.merit.registry`.
+            Each has a name of its own, by which the result knows it.
         thresholds: thresholds to evaluate, or None for all that make a difference (halfway between neighboring
-            values). Of more than some thousands the profile likelihood is evaluated around its optimum only. Of a
-            window the edges, of which all pairs are evaluated, or pairs of shape (threshold, 2); None for a grid of
-            edges that is refined around each optimum down to neighboring values.
-        axis: an axis of `hist.axis` for the observable behind the cut, or None to count.
-        punzi_a: number of standard deviations in Punzi's figure of merit.
-        min_background: least effective number of simulated background events behind the optimum of a figure of merit:
-            with fewer, it would be where the simulation ends. All values are there nonetheless; 0 to switch it off.
+            values); in either case those within the bounds of the cut. Of more than some thousands a figure of merit
+            of the likelihood is evaluated around its optimum only. Of a window the edges, of which all pairs are
+            evaluated, or pairs of shape (threshold, 2); None for a grid of edges that is refined around each optimum
+            down to neighboring values.
+        axis: an axis of `hist.axis` for the observable after the cut, or None to count.
+        punzi_a: number of standard deviations of ``"punzi"``, if it is given by its name.
+        min_background: least effective number of simulated background events after the cut at the optimum of a figure
+            of merit that divides by the background: with fewer, it would be where the simulation ends. All values are
+            there nonetheless; 0 to switch it off.
         replicas: number of bootstrap replicas for the uncertainties of the optima, or 0.
         folds: number of parts for the values on events that did not choose the optimum, or 0.
         seed: of replicas and parts.
+        refinement: at how many thresholds a figure of merit of the likelihood is evaluated.
 
     Returns:
         Values, optima, a data frame, a figure.
 
     Raises:
-        InputError: an unknown metric, thresholds that are not finite, or not a cut.
+        InputError: an unknown figure of merit, two of one name, thresholds that are not finite or not within the
+            bounds, or not a cut.
         SampleError: as `hepcuts.fill`.
 
     Warns:
@@ -83,31 +92,33 @@ def scan(
         )
     _check_numbers(min_background, replicas, folds)
     structure = structure_of(samples, axis=axis, channel="signal_region")
-    chosen = _checked_metrics(metrics, samples, cut)
+    figures = _with_punzi(metrics, punzi_a)
+    found = {figure.name: figure.curve(samples, cut) for figure in figures}
+    curves = {name: curve for name, curve in found.items() if curve is not None}
     cumulative = Cumulative(samples, cut, structure)
-    totals = [sum(float(np.sum(s.weights)) for s in samples if s.signal == signal) for signal in (True, False)]
+    totals = totals_of(samples)
     if axis is not None:
         warn_outside(hard_sums(blocks_of(samples, structure, nominal=True), None, structure).outside, structure)
 
-    def tabulate(points: FloatArray | YieldsAfter) -> Table:
-        yields = points if isinstance(points, YieldsAfter) else cumulative.at(points)
-        return Table.of(yields.thresholds, structure, yields, (totals[0], totals[1]), punzi_a=punzi_a)
+    def tabulate(yields: YieldsAfter) -> Table:
+        return Table.of(yields.thresholds, structure, yields, totals, curves)
 
-    given = None if thresholds is None else _checked_thresholds(thresholds, cut)
+    yields = _yields(cumulative, thresholds)
     if isinstance(cut, Window):
-        given = windows_of(cumulative, tabulate, chosen, given, min_background)
-    table = tabulate(cumulative.distinct() if given is None else given)
-    points = table.thresholds
+        edges, all_pairs = yields.thresholds, thresholds is not None
+        windows = windows_of(edges, lambda p: tabulate(cumulative.at(p)), figures, min_background, all_pairs=all_pairs)
+        yields = cumulative.at(windows)
+    table = tabulate(yields)
     if not table.totals.any():
-        raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(points)} thresholds.")
-    values, evaluated = _evaluated(chosen, table, min_background)
+        raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(table.thresholds)} thresholds.")
+    values, evaluated = _evaluated(figures, table, min_background, refinement)
     return ScanResult(
         cut,
-        points,
+        table.thresholds,
         values,
         table,
         samples,
-        chosen,
+        figures,
         evaluated,
         cumulative,
         min_background=float(min_background),
@@ -118,29 +129,46 @@ def scan(
 
 
 def _evaluated(
-    metrics: Sequence[AbstractMetric], table: Table, min_background: float
+    figures: Sequence[AbstractFigureOfMerit], table: Table, min_background: float, refinement: Refinement
 ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.bool_]]]:
-    closed = [m for m in metrics if isinstance(m, ClosedForm)]
-    found = dict(zip([m.name for m in closed], closed_forms(closed, table), strict=True))
-    everywhere = np.ones(len(table.thresholds), dtype=bool)
-    evaluated = dict.fromkeys([m.name for m in metrics], everywhere)
-    for m in metrics:
-        if m is PROFILE:
-            found[m.name], evaluated[m.name] = PROFILE.around_optimum(table, min_background)
-        elif m not in closed:
-            found[m.name] = m(table)
-    return {m.name: found[m.name] for m in metrics}, evaluated
+    found = {}
+    for figure in figures:
+        if figure.expensive and figure.name not in table.curves:
+            allowed = guarded(figure, table, min_background)
+            found[figure.name] = table.around_optimum(figure, allowed, refinement)
+        else:
+            found[figure.name] = table.values(figure), np.ones(len(table.thresholds), dtype=bool)
+    return {name: values for name, (values, _) in found.items()}, {name: where for name, (_, where) in found.items()}
 
 
-def _checked_metrics(names: Sequence[str], samples: Sequence[Sample], cut: AbstractCut) -> tuple[AbstractMetric, ...]:
-    if isinstance(names, str):
-        raise InputError(f"metrics are {names!r}; expected a sequence of names, such as [{names!r}].")
-    if not names:
-        raise InputError("No metrics were named; choose for example ('bce', 'asimov', 'profile').")
-    found = tuple(metric(name, (PROFILE, SOFT)) for name in names)
-    if SOFT in found and not isinstance(cut, Cut):
-        raise InputError(f"Metric {SOFT.name!r} is that of one threshold, and {cut} has two; leave it out.")
-    return tuple(SOFT.of(samples, cut) if m is SOFT and isinstance(cut, Cut) else m for m in found)
+def _with_punzi(metrics: Sequence[Given], a: float) -> tuple[AbstractFigureOfMerit, ...]:
+    """The figures of merit, that of Punzi with the number of standard deviations if it was given by its name."""
+    figures = figures_of_merit(metrics)
+    named = {given for given in metrics if isinstance(given, str)}
+    return tuple(
+        dataclasses.replace(figure, a=a) if isinstance(figure, Punzi) and figure.name in named else figure
+        for figure in figures
+    )
+
+
+def _yields(cumulative: Cumulative, thresholds: ArrayLike | None) -> YieldsAfter:
+    """Yields at the thresholds within the bounds of the cut; of a window at its edges or, if given, at windows.
+
+    Raises:
+        InputError: none is within the bounds.
+    """
+    cut = cumulative.cut
+    yields = cumulative.distinct() if thresholds is None else cumulative.at(_checked_thresholds(thresholds, cut))
+    if cut.bounds is None:
+        return yields
+    points, (low, high) = yields.thresholds, cut.bounds
+    inside = ((points >= low) & (points <= high)).reshape(len(points), -1).all(axis=1)
+    if not inside.any():
+        raise InputError(
+            f"None of {len(points)} thresholds lies within the bounds {low:g} to {high:g} of {cut}; widen the bounds."
+        )
+    # The bounds themselves select what thresholds beyond them, up to the next value, would.
+    return cumulative.at(points[inside] if thresholds is not None else np.unique(np.clip(points, low, high)))
 
 
 def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:

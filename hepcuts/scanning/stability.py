@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import tqdm
 from numpy.typing import NDArray
 
+from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.closed_forms import fraction
+from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.resampled import Counts, Places
 from hepcuts.templates.templates import Yields
 
-from .metrics import AbstractMetric, Table, fraction
 from .optima import best_row, guarded
-from .profiling import PROFILE, ProfileSignificance
-from .soft_loss import SoftCrossEntropy
+from .table import Table
 
 _ROWS, _NEAR = 400, 80
 """Rows all over the scan at which replicas are evaluated, and as many more near the optimum of each metric."""
@@ -53,7 +53,7 @@ class Stability:
         found = found[np.isfinite(found)]
         return float(np.std(found, ddof=1)) if len(found) > 1 else np.nan
 
-    def not_worse(self, metric: AbstractMetric, values: FloatArray, row: int) -> NDArray[np.bool_]:
+    def not_worse(self, metric: AbstractFigureOfMerit, values: FloatArray, row: int) -> NDArray[np.bool_]:
         """Points at which a metric is within one standard deviation of its value at a row, shape (point,).
 
         Of the difference, since both move together from replica to replica. Points without replicas do not count.
@@ -82,7 +82,7 @@ class Resampler:
 
     cumulative: Cumulative
     table: Table
-    metrics: Sequence[tuple[AbstractMetric, FloatArray]]
+    metrics: Sequence[tuple[AbstractFigureOfMerit, FloatArray]]
     weights: Sequence[FloatArray]
     min_background: float
 
@@ -118,14 +118,17 @@ class Resampler:
         return len(structure.variations) * len(structure.components) * structure.num_bins
 
     @property
-    def _tabular(self) -> list[tuple[AbstractMetric, FloatArray]]:
+    def _tabular(self) -> list[tuple[AbstractFigureOfMerit, FloatArray]]:
         """Metrics of yields."""
-        return [(m, v) for m, v in self.metrics if not isinstance(m, SoftCrossEntropy)]
+        return [(m, v) for m, v in self.metrics if m.name not in self.table.curves]
 
     @property
-    def _soft(self) -> list[tuple[SoftCrossEntropy, FloatArray]]:
+    def _soft(self) -> list[tuple[AbstractFigureOfMerit, FloatArray]]:
         """Metrics of events."""
-        return [(m, v) for m, v in self.metrics if isinstance(m, SoftCrossEntropy)]
+        return [(m, v) for m, v in self.metrics if m.name in self.table.curves]
+
+    def _curve(self, metric: AbstractFigureOfMerit) -> AbstractCurve:
+        return self.table.curves[metric.name]
 
     def _rows(self) -> NDArray[np.int64]:
         """Some rows all over the scan, more of them near each optimum."""
@@ -139,11 +142,11 @@ class Resampler:
             chosen.append(np.array([self._best(metric, values)]))
         return np.unique(np.concatenate(chosen)).astype(np.int64)
 
-    def _best(self, metric: AbstractMetric, values: FloatArray) -> int:
+    def _best(self, metric: AbstractFigureOfMerit, values: FloatArray) -> int:
         best = best_row(metric, values, guarded(metric, self.table, self.min_background))
         return best if best >= 0 else best_row(metric, values, np.ones(len(values), dtype=bool))
 
-    def _near_optimum(self, metric: AbstractMetric, values: FloatArray, rows: Any, fraction: float) -> Any:
+    def _near_optimum(self, metric: AbstractFigureOfMerit, values: FloatArray, rows: Any, fraction: float) -> Any:
         """Those of some rows whose value is within a fraction of the best."""
         best = values[self._best(metric, values)]
         allowed = guarded(metric, self.table, self.min_background)
@@ -151,9 +154,9 @@ class Resampler:
         good = allowed & (metric.sign * (best - values) <= fraction * abs(best))
         return rows[good[rows]]
 
-    def _points(self, metric: AbstractMetric, values: FloatArray, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _points(self, metric: AbstractFigureOfMerit, values: FloatArray, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Points at which a metric is evaluated: those that take time only where they may be best."""
-        if not isinstance(metric, (ProfileSignificance, SoftCrossEntropy)):
+        if not metric.expensive:
             return np.arange(len(rows))
         near = self._near_optimum(metric, values, rows, 0.1)
         # Fits of large models take long: fewer points tell as much of the width.
@@ -192,11 +195,11 @@ class Resampler:
         return joined, {name: np.array(found, dtype=np.int64) for name, found in best.items()}
 
     def _resample(
-        self, metric: SoftCrossEntropy, of_scan: FloatArray, rows: NDArray[np.int64], factors: Any
+        self, metric: AbstractFigureOfMerit, of_scan: FloatArray, rows: NDArray[np.int64], factors: Any
     ) -> tuple[FloatArray, NDArray[np.int64]]:
         """As `_evaluate` for a metric of events."""
         points = self._points(metric, of_scan, rows)
-        found = metric.resampled(self.table.thresholds[rows[points]], factors)
+        found = self._curve(metric).resampled(self.table.thresholds[rows[points]], factors)
         values = np.full((len(found), len(rows)), np.nan)
         values[:, points] = found
         everywhere = np.ones(len(rows), dtype=bool)
@@ -219,7 +222,6 @@ class Resampler:
             self.table.structure,
             lambda at: Yields(values[at], variances[at]),
             (signal, background),
-            punzi_a=self.table.punzi_a,
         )
 
     def _held_out(
@@ -251,14 +253,15 @@ class Resampler:
         table = self._stacked([(total[name], whole) for name in usable])
         for m, _ in self._tabular:
             if m.name in usable:
-                of_metric[m.name] = float(m(table.take(np.array([usable.index(m.name)])))[0])
-        fitted = PROFILE(table).tolist() if PROFILE.name in names else [np.nan] * len(usable)
+                of_metric[m.name] = float(table.take(np.array([usable.index(m.name)])).values(m)[0])
+        judge = next((m for m, _ in self.metrics if m.is_significance), None)
+        fitted = table.values(judge).tolist() if judge is not None else [np.nan] * len(usable)
         significance = dict(zip(usable, fitted, strict=True))
         return nothing | of_metric, nothing | significance
 
     def _soft_held_out(
         self,
-        metric: SoftCrossEntropy,
+        metric: AbstractFigureOfMerit,
         of_scan: FloatArray,
         rows: NDArray[np.int64],
         parts: Sequence[NDArray[np.int64]],
@@ -273,7 +276,9 @@ class Resampler:
             return (part_of[start[sample] + origin] != numbers).astype(np.float64)
 
         _, best = self._resample(metric, of_scan, rows, others)
-        losses = np.diagonal(metric.resampled(self.table.thresholds[rows[best]], lambda s, o: 1.0 - others(s, o)))
+        losses = np.diagonal(
+            self._curve(metric).resampled(self.table.thresholds[rows[best]], lambda s, o: 1.0 - others(s, o))
+        )
         weights = np.concatenate(self.weights)
         of_part = np.array([np.sum(weights[part_of == number]) for number in range(folds)])
         # Of more parts than events some are empty and have no loss; if the others are, nothing chose a threshold.
@@ -282,13 +287,13 @@ class Resampler:
 
 
 def _choose(
-    metric: AbstractMetric, table: Table, points: NDArray[np.int64], size: int, min_background: float
+    metric: AbstractFigureOfMerit, table: Table, points: NDArray[np.int64], size: int, min_background: float
 ) -> tuple[FloatArray, list[int]]:
     """Values of replicas, NaN where they are not evaluated, shape (replica, point), and the best points or -1."""
     number = len(table.thresholds) // size
     every = (np.arange(number)[:, None] * size + points).ravel()
     values = np.full((number, size), np.nan)
-    values[:, points] = metric(table.take(every)).reshape(number, -1)
+    values[:, points] = table.take(every).values(metric).reshape(number, -1)
     allowed = guarded(metric, table, min_background).reshape(number, size)
     free = np.ones(size, dtype=bool)
     chosen = [

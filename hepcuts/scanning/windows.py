@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
-from hepcuts.templates.cumulative import Cumulative
+from hepcuts.merit.figures import AbstractFigureOfMerit
 
-from .metrics import AbstractMetric, Table
 from .optima import best_row, guarded
+from .table import Table
 
 _EDGES = 64
 """Edges of the coarse grid."""
@@ -19,41 +19,40 @@ _FINER = 4
 
 
 def windows_of(
-    cumulative: Cumulative,
+    edges: FloatArray,
     tabulate: Callable[[FloatArray], Table],
-    metrics: Sequence[AbstractMetric],
-    given: FloatArray | None,
+    figures: Sequence[AbstractFigureOfMerit],
     min_background: float,
+    *,
+    all_pairs: bool,
 ) -> FloatArray:
     """The windows to evaluate, shape (row, 2), sorted.
 
     Args:
-        cumulative: the events.
+        edges: shape (edge,); or windows, shape (row, 2), that are taken as they are.
         tabulate: makes the table of some windows.
-        metrics: around whose optima the grid is refined.
-        given: edges, shape (edge,), or windows, shape (row, 2), or None for all edges that make a difference: all
-            pairs of them if they are few, else of a grid of some that holds equally many values between neighbors,
-            refined around each metric's optimum down to neighboring edges.
+        figures: around whose optima the grid is refined.
         min_background: as in `hepcuts.scan`.
+        all_pairs: whether to take all pairs of edges; else, if they are not few, of a grid of some that holds equally
+            many values between neighbors, refined around each optimum down to neighboring edges.
 
     Raises:
         InputError: only one edge.
     """
-    if given is not None and given.ndim == 2:
-        return given
-    edges = cumulative.distinct().thresholds if given is None else given
+    if edges.ndim == 2:
+        return edges
     if len(edges) < 2:
         raise InputError(f"There is only one edge, {edges[0]:g}; a window needs at least two.")
-    if given is not None or len(edges) <= _EDGES:
+    if all_pairs or len(edges) <= _EDGES:
         every: FloatArray = edges[_pairs(np.arange(len(edges)))]
         return every
     spacing = len(edges) // _EDGES
     rows = _pairs(np.unique(np.append(np.arange(0, len(edges), spacing), len(edges) - 1)))
-    new, best = rows, {m.name: (-np.inf, rows[0]) for m in metrics}
+    new, best = rows, {m.name: (-np.inf, rows[0]) for m in figures}
     while True:
         table = tabulate(edges[new])
-        for m in metrics:
-            values = m(table)
+        for m in figures:
+            values = table.values(m)
             row = best_row(m, values, guarded(m, table, min_background))
             if row >= 0 and m.sign * values[row] > best[m.name][0]:
                 best[m.name] = (m.sign * values[row], new[row])

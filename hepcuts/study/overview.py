@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import tqdm
+
+from hepcuts._core.lazy import tqdm
 
 from .grids import PhaseDiagram, phase_diagram
 from .simulation import SimulationSize, interval, simulation_size

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import tqdm
 
 from hepcuts import plotting
+from hepcuts._core.lazy import tqdm
 from hepcuts._core.tables import SummaryTable
 from hepcuts._core.version import __version__
 from hepcuts.cuts import Cut

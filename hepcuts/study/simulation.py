@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import tqdm
 from numpy.typing import ArrayLike
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Cut
 from hepcuts.merit.theory import CutProblem

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.precision import float64_scope
+from hepcuts._core.precision import float64, float64_scope
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.steps import AbstractStep
 
@@ -141,7 +141,7 @@ def chunks_of(
             x[number, :, : end - begin] = values[:, begin:end]
             w[number, 0, : end - begin], w[number, 1, : end - begin] = (each[begin:end] for each in weights)
             cells[number] = cell[begin]
-        with jax.enable_x64(True):
+        with float64():
             chunks.append((jnp.asarray(x), jnp.asarray(w), jnp.asarray(cells), len(some)))
     return chunks
 

@@ -1,20 +1,25 @@
-"""Templates and modifiers as a pyhf workspace, and back from new yields to the likelihood's templates."""
+"""Templates and modifiers as a pyhf workspace, and as a likelihood."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyhf
 
 from hepcuts._core.columns import Numbers
 from hepcuts._core.errors import EmptySelectionError, InputError, YieldError
+from hepcuts._core.lazy import pyhf
 from hepcuts._core.types import FloatArray
+from hepcuts.histfactory import HistFactory, referee
 from hepcuts.samples.modifiers import ShapeSys
 
 from .templates import Component, Templates
 
 POI = "mu"
+_SHARED = {"histosys", "normsys"}
+"""Types of modifiers that may share a parameter with each other."""
+_KNOWN = {*_SHARED, "lumi", "normfactor", "shapesys", "staterror"}
+"""Types of our own modifiers; those of one type and name always fit together."""
 
 
 def workspace(
@@ -70,9 +75,34 @@ def workspace(
         "measurements": [{"name": measurement, "config": {"poi": POI, "parameters": _parameters(channels)}}],
         "version": "1.0.0",
     }
+    _check_with_pyhf(specification)
+    return specification
+
+
+def likelihood_of(
+    templates: Templates | Sequence[Templates],
+    *,
+    measurement: str = "discovery",
+    observations: Mapping[str, Numbers] | None = None,
+) -> HistFactory:
+    """The likelihood of templates: that of their `workspace`, validated once; arguments and errors are the same.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.scenario("exp10-gauss30x1", seed=1)
+        >>> likelihood_of(hc.fill(samples, hc.Cut("x", ">", 20.0)))
+        HistFactory(1 channels, 2 samples, 1 bins, 3 parameters, parameter of interest 'mu')
+    """
+    specification = workspace(templates, measurement=measurement, observations=observations)
+    return HistFactory.from_workspace(specification, validate=False)
+
+
+def _check_with_pyhf(specification: dict[str, Any]) -> None:
     try:
-        # The schema of a workspace has that of its model in it.
-        pyhf.Workspace(specification).model(validate=False)
+        valid = pyhf.Workspace(specification)
+        if _needs_a_model(specification):
+            # The schema of a workspace has that of its model in it.
+            referee.build(valid, validate=False)
     except (pyhf.exceptions.InvalidSpecification, pyhf.exceptions.InvalidModel) as error:
         raise InputError(f"pyhf rejects the workspace: {error}") from error
     except pyhf.exceptions.InvalidNameReuse as error:
@@ -80,7 +110,17 @@ def workspace(
             f"Modifiers of one name do not fit together: {error}. Modifiers of equal name share a parameter; give "
             "them different names if they are different uncertainties."
         ) from error
-    return specification
+
+
+def _needs_a_model(specification: Mapping[str, Any]) -> bool:
+    """Whether only pyhf's model can tell that names and parameters fit together: there is none to spare otherwise."""
+    types: dict[str, set[str]] = {}
+    for channel in specification["channels"]:
+        for sample in channel["samples"]:
+            for modifier in sample["modifiers"]:
+                types.setdefault(modifier["name"], set()).add(modifier["type"])
+    fit = all(found <= _SHARED or (len(found) == 1 and found <= _KNOWN) for found in types.values())
+    return POI not in types or not fit
 
 
 def _check_yields(templates: Templates) -> None:

@@ -10,8 +10,9 @@ from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection
 from hepcuts.cuts.steps import step as find_step
 from hepcuts.discriminant import Discriminant
-from hepcuts.merit.objectives import AbstractEventObjective, AbstractObjective, BinaryCrossEntropy
-from hepcuts.merit.objectives import objective as find_objective
+from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.losses import AbstractEventFigure, BinaryCrossEntropy
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.solvers import AbstractSolver
@@ -92,17 +93,17 @@ def masks(samples: Sequence[Sample], validation: float, generator: np.random.Gen
     return masks
 
 
-def goals(given: Any, cut_objective: Any) -> tuple[AbstractObjective, AbstractObjective]:
+def goals(given: Any, cut_objective: Any) -> tuple[AbstractFigureOfMerit, AbstractFigureOfMerit]:
     """Objectives of the training and of the hard cuts."""
-    goal = find_objective(given)
-    if isinstance(goal, AbstractEventObjective) and not isinstance(goal, BinaryCrossEntropy):
+    goal = figure_of_merit(given)
+    if isinstance(goal, AbstractEventFigure) and not isinstance(goal, BinaryCrossEntropy):
         raise InputError(
             f"A discriminant cannot be trained on {goal.name!r}; choose an objective of the templates, 'bce' or "
             "'bce_balanced'."
         )
     if cut_objective is not None:
-        return goal, find_objective(cut_objective)
-    return goal, find_objective("profile") if isinstance(goal, AbstractEventObjective) else goal
+        return goal, figure_of_merit(cut_objective)
+    return goal, figure_of_merit("profile") if isinstance(goal, AbstractEventFigure) else goal
 
 
 def plan(
@@ -125,7 +126,7 @@ def plan(
 
 
 def problem(
-    samples: Sequence[Sample], selection: Selection, goal: AbstractObjective, options: Mapping[str, Any]
+    samples: Sequence[Sample], selection: Selection, goal: AbstractFigureOfMerit, options: Mapping[str, Any]
 ) -> Problem:
     """What is asked of the training; `options` are those of `optimize`."""
     shared = {name: options[name] for name in _SHARED if name in options}

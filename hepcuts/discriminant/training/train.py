@@ -2,16 +2,18 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import tqdm
 
+from hepcuts._core.lazy import tqdm
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.merit.objectives import AbstractObjective, AbstractTemplateObjective, BinaryCrossEntropy
+from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
+from hepcuts.merit.losses import BinaryCrossEntropy
+from hepcuts.merit.registry import Given
 from hepcuts.optimization.optimize import STAGES, optimize
 from hepcuts.optimization.solvers import LBFGS, AbstractSolver
 from hepcuts.samples.sample import Sample, check_samples, hold_out
@@ -32,8 +34,8 @@ def train(
     selection: Selection | AbstractCut,
     discriminant: Discriminant,
     *,
-    objective: str | AbstractObjective | Callable[..., Any] = "profile",
-    cut_objective: str | AbstractObjective | Callable[..., Any] | None = None,
+    objective: Given = "profile",
+    cut_objective: Given | None = None,
     solver: str | AbstractSolver = "lbfgs",
     anneal: Sequence[float] = ANNEAL,
     pretraining: int = 100,
@@ -100,7 +102,7 @@ def train(
     masks = prepare.masks(training, validation, generator)
     scored = prepared.samples(training)
     prepare.check_scores(scored, discriminant.name)
-    asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateObjective) else cut_goal, options)
+    asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateFigure) else cut_goal, options)
     trained = without_outside_warnings(_run)(Laid(scored, prepared, masks, asked), goal, how)
     fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
     # The trained thresholds are a start that wide soft cuts would forget.
@@ -136,7 +138,7 @@ class _Trained:
     course: Course
 
 
-def _run(laid: Laid, goal: AbstractObjective, how: Plan) -> _Trained:
+def _run(laid: Laid, goal: AbstractFigureOfMerit, how: Plan) -> _Trained:
     """Through the course."""
     # Quiet when not on a terminal.
     quiet = not sys.stderr.isatty()

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts.histfactory.interpolation import Pair
 from hepcuts.histfactory.structure import Structure
 
 from .deviance import poisson_deviance, slope_and_inverse
-from .interpolation import Pair
 from .layout import Layout
 from .rates import TINY, Expectation, Lanes, spread, tiled
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.blas import one_blas_thread
+from hepcuts.histfactory.interpolation import ADDITIVE, Multiplicative
 from hepcuts.histfactory.structure import Structure
 
-from .interpolation import ADDITIVE, Multiplicative
 from .layout import Layout
 
 Values = NDArray[np.float64]

@@ -27,17 +27,14 @@ Example:
     of the best significance BCE's cut keeps 50%
 """
 
-from . import conditions as conditions
-from .conditions import agreement as agreement
-from .metrics import METRICS as METRICS
-from .metrics import AbstractTheoryMetric as AbstractTheoryMetric
-from .metrics import SoftCrossEntropy as SoftCrossEntropy
+from hepcuts.merit import conditions as conditions
+from hepcuts.merit.conditions import agreement as agreement
+from hepcuts.merit.losses import SoftCrossEntropy as SoftCrossEntropy
+
 from .problem import CutProblem as CutProblem
 from .problem import TheoryOptimum as TheoryOptimum
 
 __all__ = [
-    "METRICS",
-    "AbstractTheoryMetric",
     "CutProblem",
     "SoftCrossEntropy",
     "TheoryOptimum",

@@ -10,9 +10,11 @@ import scipy.optimize
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.registry import Given, figure_of_merit
+from hepcuts.merit.stationarity import AbstractStationarity
 from hepcuts.samples.datasets import SCENARIOS, Distribution
 
-from .metrics import AbstractTheoryMetric, theory_metric
 from .tails import AbstractTail, tail_of
 
 _GRID = 801
@@ -155,11 +157,11 @@ class CutProblem:
         k = relative + simulation
         return k, np.divide(relative, k, out=np.ones_like(k), where=k > 0)
 
-    def value(self, metric: str | AbstractTheoryMetric, c: Any) -> FloatArray:
+    def value(self, metric: Given, c: Any) -> FloatArray:
         """A metric at cuts.
 
         Args:
-            metric: a name of `METRICS`, or an object.
+            metric: a name, an object or a function, see `hepcuts.merit.registry`.
             c: cuts, any shape.
 
         Returns:
@@ -168,13 +170,13 @@ class CutProblem:
         Raises:
             InputError: the name is unknown.
         """
-        return theory_metric(metric).value(self, c)
+        return known_of(metric)[1].value(self, c)
 
-    def residual(self, metric: str | AbstractTheoryMetric, c: Any) -> FloatArray:
+    def residual(self, metric: Given, c: Any) -> FloatArray:
         """The condition of stationarity of a metric at cuts.
 
         Args:
-            metric: a name of `METRICS`, or an object.
+            metric: a name, an object or a function, see `hepcuts.merit.registry`.
             c: cuts, any shape.
 
         Returns:
@@ -183,26 +185,26 @@ class CutProblem:
         Raises:
             InputError: the name is unknown.
         """
-        return theory_metric(metric).residual(self, c)
+        return known_of(metric)[1].residual(self, c)
 
     @functools.cached_property
     def grid(self) -> FloatArray:
         """Cuts that see all of both distributions, ascending, shape (cut,)."""
         return np.unique(np.concatenate([tail.grid(_GRID) for tail in self.tails]))
 
-    def optimum(self, metric: str | AbstractTheoryMetric) -> TheoryOptimum:
+    def optimum(self, metric: Given) -> TheoryOptimum:
         """The best cut of all, from the condition of stationarity.
 
         All cuts where the residual changes sign upwards are local optima; the best of them is compared with no cut and
         with the highest cut that still sees one of the distributions.
 
         Args:
-            metric: a name of `METRICS`, or an object.
+            metric: a name, an object or a function, see `hepcuts.merit.registry`.
 
         Raises:
             InputError: the name is unknown.
         """
-        chosen = theory_metric(metric)
+        figure, chosen = known_of(metric)
         grid = chosen.grid(self)
         residual = chosen.residual(self, grid)
         grid, residual = grid[~np.isnan(residual)], residual[~np.isnan(residual)]
@@ -215,27 +217,28 @@ class CutProblem:
         valued = grid[np.isfinite(chosen.value(self, grid))]
         ends = {float(valued[0]): -math.inf, float(valued[-1]): math.inf}
         everywhere = np.array([*candidates, *ends])
-        best = float(everywhere[np.nanargmax(chosen.sign * chosen.value(self, everywhere))])
-        return self._at(chosen, ends.get(best, best))
+        best = float(everywhere[np.nanargmax(figure.sign * chosen.value(self, everywhere))])
+        return self._at(figure, ends.get(best, best))
 
-    def _at(self, metric: AbstractTheoryMetric, c: float) -> TheoryOptimum:
-        """The metric at an optimum, with everything that is known about it."""
+    def _at(self, figure: AbstractFigureOfMerit, c: float) -> TheoryOptimum:
+        """The figure of merit at an optimum, with everything that is known about it."""
+        known = known_of(figure)[1]
         s, b = (float(y) for y in self.yields(c))
         inside = math.isfinite(c)
         message = "stationary" if inside else "no cut is best" if c < 0 else "better the higher the cut, without end"
         return TheoryOptimum(
-            metric.name,
+            figure.name,
             c,
-            float(metric.value(self, c)),
+            float(known.value(self, c)),
             s,
             b,
             float(self.ratio(c)) if b > 0 else math.nan,
             float(np.exp(self.log_density_ratio(c))) if inside else math.nan,
-            float(metric.residual(self, c)) if inside else math.nan,
+            float(known.residual(self, c)) if inside else math.nan,
             message,
         )
 
-    def worth(self, metric: str | AbstractTheoryMetric, *, judge: str | AbstractTheoryMetric = "asimov") -> float:
+    def worth(self, metric: Given, *, judge: Given = "asimov") -> float:
         """What is left of the best value of one metric at the cut that another one chooses.
 
         Args:
@@ -248,18 +251,18 @@ class CutProblem:
         Raises:
             InputError: an unknown name, or the judge is a loss or grows without end.
         """
-        judged = theory_metric(judge)
-        best = self.optimum(judged)
+        judged, known = known_of(judge)
+        best = self.optimum(judge)
         if judged.sign < 0 or not math.isfinite(best.value):
             raise InputError(f"{judged.name!r} cannot judge here: it is a loss, or grows without end; take 'asimov'.")
         threshold = self.optimum(metric).threshold
-        return 0.0 if threshold == math.inf else float(judged.value(self, threshold)) / best.value
+        return 0.0 if threshold == math.inf else float(known.value(self, threshold)) / best.value
 
-    def plateau(self, metric: str | AbstractTheoryMetric, *, loss: float = 0.01) -> tuple[float, float]:
+    def plateau(self, metric: Given, *, loss: float = 0.01) -> tuple[float, float]:
         """The cuts around the best one at which a figure of merit loses no more than a fraction.
 
         Args:
-            metric: a name of `METRICS`, or an object.
+            metric: a name, an object or a function, see `hepcuts.merit.registry`.
             loss: fraction of the best value.
 
         Returns:
@@ -268,7 +271,7 @@ class CutProblem:
         Raises:
             InputError: an unknown name, a loss outside of 0 to 1, or a metric without a finite optimum.
         """
-        chosen, best = theory_metric(metric), self.optimum(metric)
+        (figure, chosen), best = known_of(metric), self.optimum(metric)
         if not 0 < loss < 1:
             raise InputError(f"The plateau was asked for at a loss of {loss:g}; expected a fraction between 0 and 1.")
         if not (math.isfinite(best.threshold) and math.isfinite(best.value)):
@@ -276,15 +279,31 @@ class CutProblem:
         allowed = abs(best.value) * loss
 
         def slack(c: float) -> float:
-            return chosen.sign * (float(chosen.value(self, c)) - best.value) + allowed
+            return figure.sign * (float(chosen.value(self, c)) - best.value) + allowed
 
         grid = self.grid
-        values = chosen.sign * (chosen.value(self, grid) - best.value) + allowed
+        values = figure.sign * (chosen.value(self, grid) - best.value) + allowed
         below = grid[(grid < best.threshold) & (values < 0)]
         above = grid[(grid > best.threshold) & (values < 0)]
         low = scipy.optimize.brentq(slack, below[-1], best.threshold, **_TIGHT) if len(below) else -math.inf
         high = scipy.optimize.brentq(slack, best.threshold, above[0], **_TIGHT) if len(above) else math.inf
         return low, high
+
+
+def known_of(given: Given) -> tuple[AbstractFigureOfMerit, AbstractStationarity]:
+    """A figure of merit, and what it is on known densities.
+
+    Raises:
+        InputError: an unknown name, or nothing is known of it.
+    """
+    figure = figure_of_merit(given)
+    known = figure.stationarity
+    if known is None:
+        raise InputError(
+            f"The theory does not know {figure.name!r}: it takes closed forms, functions of the yields, the losses "
+            "'bce', 'bce_balanced' and 'bce_steep', and a SoftCrossEntropy(width=...)."
+        )
+    return figure, known
 
 
 def _positive(what: str, value: float) -> None:

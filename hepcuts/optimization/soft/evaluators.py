@@ -1,11 +1,11 @@
-"""The objective with its gradient at soft cuts: sums over events first, then what never sees an event.
+"""The figure of merit with its gradient at soft cuts: sums over events first, then what never sees an event.
 
-`TemplateEvaluator` is for objectives of the templates: one pass over the events gives yields and their slopes, the
-likelihood (or a closed form) gives the objective and its gradient to the yields, and a product of the two is the
-gradient to the thresholds. `EventEvaluator` is for losses of single events, differentiated as a whole.
+`TemplateEvaluator` is for those of the templates: one pass over the events gives yields and their slopes, the
+likelihood (or a closed form) gives the value and its gradient to the yields, and a product of the two is the gradient
+to the thresholds. `EventEvaluator` is for losses of single events, differentiated as a whole.
 
-Both keep the search away from cuts that mean nothing. The objective, in units of its own size, loses the square of
-ln(wanted / found) (beyond one only in proportion to it) for each quantity that falls below what is wanted of it, and
+Both keep the search away from cuts that mean nothing. The figure of merit, in units of its own size, loses the square
+of ln(wanted / found) (beyond one only in proportion to it) for each quantity that falls below what is wanted of it, and
 the square of 1 - (high - low) / (sum of widths) for a window narrower than its soft edges: nothing elsewhere, smooth,
 and soon more than what a significance gains where events run out.
 """
@@ -22,13 +22,9 @@ from hepcuts._core.executors import ahead
 from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.steps import AbstractStep
-from hepcuts.merit.objectives import (
-    AbstractEventObjective,
-    AbstractObjective,
-    AbstractTemplateObjective,
-    LikelihoodObjective,
-    TemplateObjective,
-)
+from hepcuts.merit.counts import Totals
+from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.merit.losses import AbstractEventFigure
 from hepcuts.templates.filling import EventTable
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.templates import Structure, Templates, Yields
@@ -44,7 +40,7 @@ _FITS, _CLOSED_FORMS = 32, 8
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """An objective at soft cuts.
+    """A figure of merit at soft cuts.
 
     Attributes:
         guarded: with the penalties; what is searched along.
@@ -58,38 +54,44 @@ class Evaluation:
 
 
 class TemplateEvaluator:
-    """An objective of the templates.
+    """A figure of merit of the templates.
 
     Args:
-        goal: the objective.
-        references: templates of each region behind loose cuts.
-        guards: what is wanted behind the cuts of the first region.
+        figure: the figure of merit.
+        references: templates of each region after loose cuts.
+        guards: what is wanted after the cuts of the first region.
+        totals: expected signal and background before the cuts.
     """
 
     def __init__(
-        self, goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+        self,
+        figure: AbstractTemplateFigure,
+        references: Sequence[Templates],
+        guards: Sequence[AtLeast],
+        totals: Totals,
     ) -> None:
         self._of_many: Callable[..., Any]
-        if isinstance(goal, LikelihoodObjective):
-            both = _value_and_slopes(goal, references, guards)
+        self._totals = totals
+        if figure.expensive:
+            both = _value_and_slopes(figure, references, guards)
             # One fit does not wait for others.
             self._function: Callable[..., Any] = jax.jit(both)
-            self._of_many, self._together = jax.jit(jax.vmap(both)), _FITS
+            self._of_many, self._together = jax.jit(jax.vmap(both, in_axes=(0, 0, None))), _FITS
             return
         self._function, self._together = self._of_one, _CLOSED_FORMS
-        if is_known(goal):
-            compiled = _compiled_ahead(goal, references, guards)
+        if figure.reusable:
+            compiled = _compiled_ahead(figure, references, guards)
 
-            def of_many(sums: Sequence[Any], narrow: Any) -> Any:
-                return compiled()(sums, narrow)
+            def of_many(sums: Sequence[Any], narrow: Any, totals: Totals) -> Any:
+                return compiled()(sums, narrow, totals)
 
             self._of_many = of_many
         else:
-            self._of_many = _closed_form(goal, references, guards)
+            self._of_many = _closed_form(figure, references, guards)
 
-    def _of_one(self, sums: Sequence[Any], narrow: Any) -> Any:
+    def _of_one(self, sums: Sequence[Any], narrow: Any, totals: Totals) -> Any:
         many = [np.broadcast_to(raw, (self._together, *raw.shape)) for raw in sums]
-        return jax.tree.map(lambda a: np.asarray(a)[0], self._of_many(many, np.full(self._together, narrow)))
+        return jax.tree.map(lambda a: np.asarray(a)[0], self._of_many(many, np.full(self._together, narrow), totals))
 
     @float64_scope
     def __call__(
@@ -98,7 +100,7 @@ class TemplateEvaluator:
         """Evaluate at thresholds and widths in the coordinates, each of shape (threshold,)."""
         passes = [region.sums(thresholds[region.index], widths[region.index], step) for region in regions]
         narrow, narrow_slope = too_narrow(regions[0], thresholds, widths)
-        (guarded, plain), (slopes, of_narrow) = self._function([sums for sums, _ in passes], narrow)
+        (guarded, plain), (slopes, of_narrow) = self._function([sums for sums, _ in passes], narrow, self._totals)
         gradient = np.asarray(of_narrow) * narrow_slope
         for (_, jacobian), slope, region in zip(passes, slopes, regions, strict=True):
             gradient[region.index] += np.einsum("ck,ctk->t", np.asarray(slope), jacobian)
@@ -106,8 +108,8 @@ class TemplateEvaluator:
 
     @float64_scope
     def of_sums(self, sums: Sequence[FloatArray]) -> tuple[float, list[FloatArray]]:
-        """The guarded objective of sums of each region, of shape (cell, 2), and its slopes, of the same shapes."""
-        (guarded, _), (slopes, _) = self._function(list(sums), 0.0)
+        """The guarded figure of merit of sums of each region, shape (cell, 2), and its slopes, of the same shapes."""
+        (guarded, _), (slopes, _) = self._function(list(sums), 0.0, self._totals)
         return float(guarded), [np.asarray(slope) for slope in slopes]
 
     @float64_scope
@@ -118,7 +120,9 @@ class TemplateEvaluator:
         for first in range(0, number, self._together):
             # One shape, for which JAX compiles once.
             chosen = np.minimum(np.arange(first, first + self._together), number - 1)
-            (guarded, _), (of_sums, _) = self._of_many([raw[chosen] for raw in sums], np.zeros(self._together))
+            (guarded, _), (of_sums, _) = self._of_many(
+                [raw[chosen] for raw in sums], np.zeros(self._together), self._totals
+            )
             values.append(np.asarray(guarded))
             for parts, slope in zip(slopes, of_sums, strict=True):
                 parts.append(np.asarray(slope))
@@ -126,51 +130,47 @@ class TemplateEvaluator:
 
 
 def _value_and_slopes(
-    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+    figure: AbstractTemplateFigure, references: Sequence[Templates], guards: Sequence[AtLeast]
 ) -> Callable[..., Any]:
-    """Guarded and plain objective of sums and a penalty for narrow windows, and the slopes of the former to both."""
+    """Guarded and plain value of sums and a penalty for narrow windows, and the slopes of the former to both."""
     structures = [reference.structure for reference in references]
-    of_yields = float64_scope(goal.of_yields)(references)
+    of_yields = float64_scope(figure.of_yields)(references)
 
-    def function(sums: Sequence[Any], narrow: Any) -> tuple[Any, Any]:
+    def function(sums: Sequence[Any], narrow: Any, totals: Totals) -> tuple[Any, Any]:
         yields = [as_yields(raw, structure) for raw, structure in zip(sums, structures, strict=True)]
-        value = of_yields(yields)
+        value = of_yields(yields, totals)
         penalty = narrow + penalties(yields[0], structures[0], guards)
-        return value - goal.sign * jnp.abs(value) * penalty, value
+        return value - figure.sign * jnp.abs(value) * penalty, value
 
     return jax.value_and_grad(function, argnums=(0, 1), has_aux=True)
 
 
-def is_known(goal: AbstractObjective) -> bool:
-    """Whether an objective is one of our own closed forms: of its references only the structure matters."""
-    return isinstance(goal, TemplateObjective) and goal.batched
-
-
-def _closed_form(goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]) -> Any:
+def _closed_form(figure: AbstractTemplateFigure, references: Sequence[Templates], guards: Sequence[AtLeast]) -> Any:
     """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
-    both = jax.vmap(_value_and_slopes(goal, references, guards))
+    both = jax.vmap(_value_and_slopes(figure, references, guards), in_axes=(0, 0, None))
     return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
 
 
 _COMPILED: dict[Any, Callable[[], Callable[..., Any]]] = {}
-"""Closed forms of our own, by all that they depend on."""
+"""Closed forms, by all that they depend on."""
 _MOST_COMPILED = 64
 
 
 def _compiled_ahead(
-    goal: AbstractTemplateObjective, references: Sequence[Templates], guards: Sequence[AtLeast]
+    figure: AbstractTemplateFigure, references: Sequence[Templates], guards: Sequence[AtLeast]
 ) -> Callable[[], Callable[..., Any]]:
-    """A closed form of our own, compiled while others lay out the events: what is returned waits for it."""
+    """A closed form, compiled while others lay out the events: what is returned waits for it."""
     structures = [reference.structure for reference in references]
 
     @float64_scope
     def compiled() -> Callable[..., Any]:
         cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
         sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
-        made: Callable[..., Any] = _closed_form(goal, references, guards).lower(sums, np.zeros(_CLOSED_FORMS)).compile()
+        lowered = _closed_form(figure, references, guards).lower(sums, np.zeros(_CLOSED_FORMS), (1.0, 1.0))
+        made: Callable[..., Any] = lowered.compile()
         return made
 
-    key = (goal, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
+    key = (figure, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
     try:
         known = _COMPILED.get(key)
     except TypeError:
@@ -187,24 +187,24 @@ class EventEvaluator:
     """A loss of single events.
 
     Args:
-        goal: the loss.
+        figure: the loss.
         table: the events, in the coordinates.
         step: the step function.
         guards: what is wanted behind the cuts.
     """
 
     def __init__(
-        self, goal: AbstractEventObjective, table: EventTable, step: AbstractStep, guards: Sequence[AtLeast]
+        self, figure: AbstractEventFigure, table: EventTable, step: AbstractStep, guards: Sequence[AtLeast]
     ) -> None:
         self.table = table
-        of_events = goal.of_events(step)
+        of_events = figure.of_events(step)
 
         def function(thresholds: Any, weights: Any, widths: Any, narrow: Any) -> tuple[Any, Any]:
             events = dataclasses.replace(table, weights=weights)
             value = of_events(events, thresholds, widths)
             yields = events.soft_yields(thresholds, widths, step, of_hard_cut=True)
             penalty = narrow + penalties(yields, table.structure, guards)
-            return value - goal.sign * jnp.abs(value) * penalty, value
+            return value - figure.sign * jnp.abs(value) * penalty, value
 
         self._function = jax.jit(jax.value_and_grad(function, argnums=(0, 3), has_aux=True))
 
@@ -225,7 +225,7 @@ def as_yields(sums: Any, structure: Structure) -> Yields:
 
 
 def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -> Any:
-    """Sum of the penalties of what falls short, in units of the objective."""
+    """Sum of the penalties of what falls short, in units of the figure of merit."""
     total = jnp.asarray(0.0)
     for guard in guards:
         found = guard.quantity(yields, structure)

@@ -8,7 +8,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
-from hepcuts.merit.objectives import AbstractObjective
+from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.optimization.solvers import AbstractSolver
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
@@ -34,7 +34,7 @@ class Problem:
     """
 
     selection: Selection
-    goal: AbstractObjective
+    goal: AbstractFigureOfMerit
     walker: AbstractSolver
     relaxation: AbstractStep
     axis: Any = None

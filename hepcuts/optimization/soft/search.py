@@ -8,9 +8,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import positions
-from hepcuts.merit.objectives import AbstractEventObjective, AbstractTemplateObjective, TemplateObjective
+from hepcuts.merit.counts import totals_of
+from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.merit.losses import AbstractEventFigure
 from hepcuts.optimization.solvers import LBFGS
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate
@@ -21,7 +24,7 @@ from hepcuts.templates.spreads import columns_of
 from hepcuts.templates.templates import Templates
 
 from .constraints import AtLeast, effective_background, read_constraints
-from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields, is_known
+from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields
 from .problem import Problem
 from .spaces import bounds_of, coordinates_of, start_of, unknowns_of, widths_of
 
@@ -51,9 +54,9 @@ class Search:
         if problem.min_background > 0:
             self.guards += (effective_background(everything.structure, problem.min_background),)
         self._evaluator_of_templates: TemplateEvaluator | None = None
-        if is_known(problem.goal) and not problem.regions:
-            goal = cast("TemplateObjective", problem.goal)
-            self._evaluator_of_templates = TemplateEvaluator(goal, [everything], self.guards)
+        self._totals, goal = totals_of(samples), problem.goal
+        if isinstance(goal, AbstractTemplateFigure) and goal.reusable and not problem.regions:
+            self._evaluator_of_templates = TemplateEvaluator(goal, [everything], self.guards, self._totals)
         self.coordinates = coordinates_of(samples, problem)
         of_threshold = [self.coordinates[cut] for cut in self.selection.cut_of_threshold]
         self._of_threshold = of_threshold
@@ -83,12 +86,16 @@ class Search:
 
     def _evaluator(self, samples: Sequence[Sample]) -> Callable[..., Evaluation]:
         goal, step = self.problem.goal, self.problem.relaxation
-        if isinstance(goal, AbstractTemplateObjective):
-            evaluator = self._evaluator_of_templates or TemplateEvaluator(goal, self._references(), self.guards)
+        if isinstance(goal, AbstractTemplateFigure):
+            evaluator = self._evaluator_of_templates or TemplateEvaluator(
+                goal, self._references(), self.guards, self._totals
+            )
             self._evaluator_of_templates = evaluator
             return lambda regions, thresholds, widths: evaluator(regions, thresholds, widths, step)
+        if not isinstance(goal, AbstractEventFigure):
+            raise InputError(f"{goal.name!r} is a function of neither templates nor events, and cannot be optimized.")
         table = _table_in_coordinates(samples, self.problem, self.coordinates)
-        of_events = EventEvaluator(cast("AbstractEventObjective", goal), table, step, self.guards)
+        of_events = EventEvaluator(goal, table, step, self.guards)
 
         def evaluate(regions: Sequence[SoftEvents], thresholds: FloatArray, widths: FloatArray) -> Evaluation:
             return of_events(regions, thresholds, widths, regions[0].in_order_of(table))
@@ -233,7 +240,7 @@ class Search:
     @property
     def has_templates(self) -> bool:
         """Whether the objective is one of the templates, not a loss of single events."""
-        return isinstance(self.problem.goal, AbstractTemplateObjective)
+        return isinstance(self.problem.goal, AbstractTemplateFigure)
 
     def evaluate(self, scores: FloatArray, widths: FloatArray) -> Evaluation:
         """Value and gradient at thresholds in the coordinates; NaN where there is none."""

@@ -16,7 +16,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.merit.objectives import objective
+from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
@@ -99,7 +99,7 @@ def working_points(
     targets = _checked(efficiencies, width=width, smoothness=smoothness)
     training, held_out = hold_out(_bare(samples, chosen), holdout, seed=seed)
     known = find_directions(training, chosen)
-    search = Search(training, Problem(known, objective("s_over_sqrt_b"), LBFGS(), find_step(step)))
+    search = Search(training, Problem(known, figure_of_merit("s_over_sqrt_b"), LBFGS(), find_step(step)))
     cuts = _hard_cuts(search, training)
     _require_reachable(targets, *cuts.range())
     curve = Curve(search, targets, smoothness)

@@ -1,4 +1,4 @@
-"""Binary cross-entropy of a soft cut of fixed width as a metric of a scan.
+"""Binary cross-entropy of a soft cut of fixed width along its threshold.
 
 The pass weight is a sigmoid, p = 1 / (1 + exp(-u)) with u the distance to the threshold in units of the width, so the
 loss is a sum over events of ln(1 + exp(-u)) for signal and ln(1 + exp(u)) for background. It is smooth on the scale of
@@ -16,13 +16,13 @@ import scipy.special
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
-from hepcuts.cuts import Cut, Selection
+from hepcuts.cuts import Cut
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.events import blocks_of
 from hepcuts.templates.filling import structure_of
-from hepcuts.templates.spreads import default_widths
 
-from .metrics import AbstractMetric, Table, fraction
+from .closed_forms import fraction
+from .figures import AbstractCurve
 
 _SPACING = 0.2
 """Distance of the nodes in units of the width; the interpolation's error is 1e-9 of the loss of one event or less."""
@@ -32,46 +32,9 @@ _NUMBERS = 4_000_000
 """Losses that are held at once."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SoftCrossEntropy(AbstractMetric):
-    """Binary cross-entropy of the soft cut, mean over the total weight.
-
-    Attributes:
-        events: what it sums over; None before `of` has bound it to some.
-    """
-
-    events: Any = None
-
-    def of(self, samples: Sequence[Sample], cut: Cut) -> "SoftCrossEntropy":
-        """The metric of some events and a cut with its width (or the default of `hepcuts.optimize`)."""
-        return dataclasses.replace(self, events=_Events.of(samples, cut))
-
-    def __call__(self, table: Table) -> FloatArray:
-        """See `AbstractMetric.__call__`."""
-        values: FloatArray = self.events.loss(table.thresholds)
-        return values
-
-    def resampled(self, thresholds: FloatArray, factors: Callable[[Any, Any], FloatArray]) -> FloatArray:
-        """The loss with other weights.
-
-        Args:
-            thresholds: shape (point,).
-            factors: numbers of the samples and of the events within them, each of shape (event,), -> by how much their
-                weights are multiplied, shape (replica, event).
-
-        Returns:
-            Shape (replica, point).
-        """
-        resampled: FloatArray = self.events.resampled(thresholds, factors)
-        return resampled
-
-
-SOFT = SoftCrossEntropy("bce_soft", "BCE of the soft cut", sign=-1)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Events:
-    """All events that have a value, ascending in it.
+class SoftLossCurve(AbstractCurve):
+    """The loss of a sigmoid around each threshold, from all events that have a value, ascending in it.
 
     Attributes:
         x: shape (event,).
@@ -96,7 +59,12 @@ class _Events:
     total: float
 
     @classmethod
-    def of(cls, samples: Sequence[Sample], cut: Cut) -> "_Events":
+    def of(cls, samples: Sequence[Sample], cut: Cut, width: float) -> "SoftLossCurve":
+        """Lay out the events for a cut of some width.
+
+        Raises:
+            InputError: the width is not positive.
+        """
         structure = structure_of(samples, axis=None, channel="signal_region")
         blocks = list(blocks_of(samples, structure, [cut.variable], nominal=True))
         x, absent, weights, origin = (
@@ -114,14 +82,13 @@ class _Events:
         lost = -float(np.log(np.finfo(np.float64).tiny)) if passes else 700.0
         gone = np.flatnonzero(absent)
         missing = (sample[gone], origin[gone], weights[gone], np.where((truth[gone] < 0) == passes, lost, 0.0))
-        width = float(default_widths(samples, Selection([cut]))[0]) if cut.width is None else cut.width
         if not width > 0:
             raise InputError(f"The width of {cut} is {width}; the BCE of a soft cut needs one that is positive.")
         total = float(np.sum(weights))
         return cls(x[kept], weights[kept], truth[kept], sample[kept], origin[kept], cut.signs[0], width, missing, total)
 
-    def loss(self, thresholds: FloatArray) -> FloatArray:
-        """At ascending thresholds, shape (threshold,)."""
+    def values(self, thresholds: FloatArray) -> FloatArray:
+        """See `AbstractCurve.values`."""
         nodes = _nodes(thresholds, _SPACING * self.width)
         sums = np.array([self._at(node) for node in nodes])
         constant = float(np.sum(self.missing[2] * self.missing[3]))
@@ -171,7 +138,7 @@ class _Events:
         return np.concatenate([none, below], axis=1), np.concatenate([above, none], axis=1)
 
     def resampled(self, thresholds: FloatArray, factors: Callable[[Any, Any], FloatArray]) -> FloatArray:
-        """See `SoftCrossEntropy.resampled`."""
+        """See `AbstractCurve.resampled`."""
         size = max(1, _NUMBERS // max(1, len(thresholds)))
         sums: Any = 0.0
         totals: Any = 0.0

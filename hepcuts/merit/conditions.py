@@ -19,6 +19,9 @@ import scipy.optimize
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 
+Condition = Callable[[Any, Any, Any], Any]
+"""A function of `r`, `k` and `systematic` as above: the ratio of densities that a figure of merit asks for."""
+
 
 def log1p_deficit(x: Any) -> FloatArray:
     """`x - ln(1 + x)` without cancellation, for `x > -1`.
@@ -98,6 +101,11 @@ def asimov(r: Any, k: Any = 0.0, systematic: Any = 1.0) -> FloatArray:
     return _over_log1p(k * t * v + log1p_deficit(v) - (1.0 - systematic) * deficit_over(k, t), v)
 
 
+def asimov_known(r: Any, k: Any = 0.0, systematic: Any = 1.0) -> FloatArray:  # noqa: ARG001 (see above)
+    """Asimov significance of a known background, whatever is said about its uncertainty."""
+    return asimov(r)
+
+
 def asimov_gaussian(r: Any, k: Any = 0.0, systematic: Any = 1.0) -> FloatArray:
     """Asimov significance with a Gaussian constraint of the background, as of HistFactory's ``staterror``.
 
@@ -108,7 +116,7 @@ def asimov_gaussian(r: Any, k: Any = 0.0, systematic: Any = 1.0) -> FloatArray:
     return _over_log1p(log1p_deficit(v) + (1.0 + systematic) * (k * v) * v / 2.0, v)
 
 
-def agreement(condition: Callable[[Any, Any, Any], Any] = asimov, *, k: float = 0.0, systematic: float = 1.0) -> float:
+def agreement(condition: Condition = asimov, *, k: float = 0.0, systematic: float = 1.0) -> float:
     """The ratio `r = S / B` behind the cut at which a figure of merit cuts where BCE cuts, `s = b`.
 
     With less signal than that behind the cut of the smallest error rate, that cut is too tight; with more, too loose.

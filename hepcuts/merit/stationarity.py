@@ -1,30 +1,56 @@
-"""What can be optimal about a cut, as functions of the truth: a value, and a residual that vanishes at its optimum."""
+"""What figures of merit are on known densities: a value, and a residual that vanishes where they are stationary."""
 
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, Protocol
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from hepcuts._core.errors import InputError
+from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
-from hepcuts.merit.classification import LOG_LOSS_EPSILON
+from hepcuts.samples.modifiers import ShapeSys
+from hepcuts.templates.templates import Component, Structure, Yields
 
-from . import conditions
-from .tails import AbstractTail
+from .classification import LOG_LOSS_EPSILON
+from .conditions import Condition
 
 _NOISE = 40.0
 """Widths to which logistic noise is followed: exp(-40) = 4e-18 of it is beyond."""
 
 
-class Truth(Protocol):
-    """What a metric asks of a problem; see `hepcuts.merit.theory.CutProblem`."""
+class Tail(Protocol):
+    """What is asked of one normalized distribution; see `hepcuts.merit.theory.tails.AbstractTail`."""
 
     @property
-    def tails(self) -> tuple[AbstractTail, AbstractTail]:
+    def loc(self) -> float:
+        """Location."""
+
+    @property
+    def scale(self) -> float:
+        """Scale."""
+
+    def log_above(self, c: Any) -> FloatArray:
+        """Logarithm of the fraction above the cut."""
+
+    def below(self, c: Any) -> FloatArray:
+        """Fraction below the cut."""
+
+    def distance_below(self, c: Any) -> FloatArray:
+        """Mean distance below the cut."""
+
+    def distance_above(self, c: Any) -> FloatArray:
+        """Mean distance above the cut."""
+
+
+class Truth(Protocol):
+    """What is asked of a problem; see `hepcuts.merit.theory.CutProblem`."""
+
+    @property
+    def tails(self) -> tuple[Tail, Tail]:
         """Signal and background, normalized."""
 
     @property
@@ -35,85 +61,124 @@ class Truth(Protocol):
     def grid(self) -> FloatArray:
         """Cuts that see all of both distributions, ascending, shape (cut,)."""
 
+    @property
+    def relative_uncertainty(self) -> float:
+        """Of the background after any cut."""
+
     def ratio(self, c: Any) -> FloatArray:
-        """S / B behind the cut."""
+        """S / B after the cut."""
 
     def log_density_ratio(self, c: Any) -> FloatArray:
         """Logarithm of s / b at the cut."""
 
     def yields(self, c: Any) -> tuple[FloatArray, FloatArray]:
-        """S and B behind the cut."""
+        """S and B after the cut."""
 
     def variance(self, c: Any) -> tuple[FloatArray, FloatArray]:
         """`k = sigma_B^2 / B`, and the share of it that is a relative uncertainty."""
 
+    @property
+    def simulated_background(self) -> float | None:
+        """Number of simulated background events before the cut; None for infinitely many."""
+
 
 @dataclasses.dataclass(frozen=True)
-class AbstractTheoryMetric(abc.ABC):
-    """Interface of the metrics.
-
-    Attributes:
-        name: that of `hepcuts.scanning.metrics`, where it exists there.
-        sign: +1 if larger is better, -1 for a loss.
-    """
-
-    name: str
-    sign: int = 1
+class AbstractStationarity(abc.ABC):
+    """Interface: a figure of merit on known densities."""
 
     @abc.abstractmethod
     def value(self, problem: Truth, c: Any) -> FloatArray:
-        """The metric at cuts of any shape; NaN where it has no value."""
+        """The figure of merit at cuts of any shape; NaN where it has no value."""
 
     @abc.abstractmethod
     def residual(self, problem: Truth, c: Any) -> FloatArray:
-        """Between -1 (the cut is too low) and 1 (too high), zero where the metric is stationary."""
+        """Between -1 (the cut is too low) and 1 (too high), zero where the figure of merit is stationary."""
 
     def grid(self, problem: Truth) -> FloatArray:
         """Ascending cuts among which the residual changes its sign at every optimum, shape (cut,)."""
         return problem.grid
 
 
-def _s_over_sqrt_b(s: Any, b: Any, _k: Any) -> Any:
-    return s / np.sqrt(b)
-
-
 @dataclasses.dataclass(frozen=True)
-class OfYields(AbstractTheoryMetric):
-    """A figure of merit of the yields behind the cut.
+class StationarityOfYields(AbstractStationarity):
+    """Of a figure of merit of the yields after the cut.
 
     Attributes:
-        formula: from S, B and `k = sigma_B^2 / B` to its value.
-        condition: from `r`, `k` and the systematic share of `k` to the density ratio that it asks for.
+        figure: its value, of yields, structure and totals, as `hepcuts.merit.figures.AbstractRegionFigure.value`.
+        sign: +1 if larger is better, -1 for a loss.
+        condition: the ratio of densities that it asks for; None to find it from slopes, to the accuracy of these.
     """
 
-    formula: Callable[[Any, Any, Any], Any] = _s_over_sqrt_b
-    condition: Callable[[Any, Any, Any], Any] = conditions.s_over_sqrt_b
+    figure: Callable[[Yields, Structure, Any], Any]
+    sign: int = 1
+    condition: Condition | None = None
 
     def value(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`."""
-        s, b = problem.yields(c)
-        k, _ = problem.variance(c)
-        good = b > 0
-        return np.where(good, self.formula(s, np.where(good, b, 1.0), k), np.nan)
+        """See `AbstractStationarity`."""
+        s, b = (np.asarray(yields) for yields in problem.yields(c))
+        good, flat = b > 0, (a.ravel() for a in (s, np.where(b > 0, b, 1.0)))
+        with np.errstate(all="ignore"):
+            found = self._values(problem, *flat)
+        return np.where(good, found.reshape(good.shape), np.nan)
 
     def residual(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`."""
-        # Far out nothing is left of one distribution or of both; the residual is NaN there.
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            asked = self.condition(problem.ratio(c), *problem.variance(c))
-            residual: FloatArray = np.tanh((problem.log_density_ratio(c) - np.log(asked)) / 2.0)
+        """See `AbstractStationarity`."""
+        if self.condition is None:
+            return self._from_slopes(problem, c)
+        return residual_of(self.condition, problem, c)
+
+    def _values(self, problem: Truth, s: FloatArray, b: FloatArray) -> FloatArray:
+        """Of signal and background, each of shape (cut,)."""
+        yields = (np.stack(pair, axis=-1)[:, None, :, None] for pair in ((s, b), (0.0 * s, _simulated(problem) * b)))
+        return np.asarray(self.figure(Yields(*yields), _structure(problem), problem.totals), dtype=np.float64)
+
+    def _from_slopes(self, problem: Truth, c: Any) -> FloatArray:
+        s, b = (np.asarray(yields) for yields in problem.yields(c))
+        structure, simulated = _structure(problem), _simulated(problem)
+
+        def of_one(s: Any, b: Any) -> Any:
+            values, variances = (jnp.stack(pair).reshape(1, 2, 1) for pair in ((s, b), (0.0 * s, simulated * b)))
+            return self.figure(Yields(values, variances), structure, problem.totals)
+
+        by_s, by_b = float64_scope(jax.vmap(jax.grad(of_one, argnums=(0, 1))))(s.ravel(), b.ravel())
+        with np.errstate(all="ignore"):
+            # What the signal at the cut adds and the background there takes away, in units of the latter's density.
+            added, taken = by_s.reshape(s.shape) * np.exp(problem.log_density_ratio(c)), by_b.reshape(s.shape)
+            residual: FloatArray = self.sign * (added + taken) / (np.abs(added) + np.abs(taken))
         return residual
 
 
+def residual_of(condition: Condition, problem: Truth, c: Any) -> FloatArray:
+    """The residual of a condition, see `AbstractStationarity.residual`."""
+    # Far out nothing is left of one distribution or of both; the residual is NaN there.
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        asked = condition(problem.ratio(c), *problem.variance(c))
+        residual: FloatArray = np.tanh((problem.log_density_ratio(c) - np.log(asked)) / 2.0)
+    return residual
+
+
+def _simulated(problem: Truth) -> float:
+    """Variance from finite simulation, in units of the background after the cut."""
+    simulated = problem.simulated_background
+    return 0.0 if simulated is None else problem.totals[1] / simulated
+
+
+def _structure(problem: Truth) -> Structure:
+    """Signal and background as samples."""
+    relative = problem.relative_uncertainty
+    systematic = (ShapeSys("background", relative),) if relative else ()
+    background = Component("background", signal=False, modifiers=systematic, staterror=_simulated(problem) > 0)
+    return Structure("cut", None, (Component("signal", signal=True, modifiers=(), staterror=False), background))
+
+
 @dataclasses.dataclass(frozen=True)
-class ErrorRate(AbstractTheoryMetric):
+class ErrorRate(AbstractStationarity):
     """Log loss of hard decisions, the error rate times a constant: stationary where a density ratio is reached.
 
     Attributes:
         balanced: signal and background have equal total weight.
     """
 
-    sign: int = -1
     balanced: bool = False
 
     def _weights(self, problem: Truth) -> tuple[float, float]:
@@ -121,7 +186,7 @@ class ErrorRate(AbstractTheoryMetric):
         return (0.5, 0.5) if self.balanced else (signal / (signal + background), background / (signal + background))
 
     def value(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`."""
+        """See `AbstractStationarity`."""
         signal, background = problem.tails
         weights = self._weights(problem)
         errors = weights[0] * signal.below(c) + weights[1] * np.exp(background.log_above(c))
@@ -129,7 +194,7 @@ class ErrorRate(AbstractTheoryMetric):
         return loss
 
     def residual(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`."""
+        """See `AbstractStationarity`."""
         totals = problem.totals
         asked = np.log(totals[0] / totals[1]) if self.balanced else 0.0
         residual: FloatArray = np.tanh((problem.log_density_ratio(c) - asked) / 2.0)
@@ -137,25 +202,22 @@ class ErrorRate(AbstractTheoryMetric):
 
 
 @dataclasses.dataclass(frozen=True)
-class SteepCrossEntropy(AbstractTheoryMetric):
+class WrongDistance(AbstractStationarity):
     """Limit of the BCE of `sigmoid((x - c) / w)`, times `w`, for `w` to zero: mean distance of wrong decisions.
 
     Not the error rate: a wrong decision costs its distance from the cut. Stationary where as much signal is missed as
     background is accepted.
     """
 
-    name: str = "bce_steep"
-    sign: int = -1
-
     def value(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`; in the unit of the variable."""
+        """See `AbstractStationarity`; in the unit of the variable."""
         (signal, background), totals = problem.tails, problem.totals
         wrong = totals[0] * signal.distance_below(c) + totals[1] * background.distance_above(c)
         mean: FloatArray = wrong / (totals[0] + totals[1])
         return mean
 
     def residual(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`."""
+        """See `AbstractStationarity`."""
         (signal, background), totals = problem.tails, problem.totals
         missed, accepted = totals[0] * signal.below(c), totals[1] * np.exp(background.log_above(c))
         return (missed - accepted) / (missed + accepted)
@@ -169,7 +231,7 @@ def _panel(nodes: int) -> tuple[FloatArray, FloatArray]:
 
 
 @dataclasses.dataclass(frozen=True)
-class SoftCrossEntropy(AbstractTheoryMetric):
+class TremblingCut(AbstractStationarity):
     """BCE of the sigmoid `1 / (1 + exp(-(x - c) / width))` of a fixed width.
 
     A soft cut is a hard cut that trembles: the sigmoid is the distribution function of logistic noise in the cut, and
@@ -177,24 +239,9 @@ class SoftCrossEntropy(AbstractTheoryMetric):
 
     Attributes:
         width: in the unit of the variable.
-
-    Raises:
-        InputError: the width is not positive and finite.
-
-    Example:
-        >>> from hepcuts.merit.theory import CutProblem
-        >>> problem = CutProblem.of_scenario("gauss40x10-gauss50x10")
-        >>> print(round(problem.optimum(SoftCrossEntropy(width=10.0)).threshold, 6))
-        68.025851
     """
 
-    name: str = "bce_soft"
-    sign: int = -1
-    width: float = dataclasses.field(default=1.0, kw_only=True)
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.width) and self.width > 0):
-            raise InputError(f"The width of the sigmoid is {self.width:g}; expected a positive number.")
+    width: float
 
     def _tremble(self, problem: Truth, c: Any) -> tuple[FloatArray, FloatArray]:
         """Cuts `c + width v`, shape (*c, node), and the weights of logistic `v` by piecewise quadrature."""
@@ -211,13 +258,13 @@ class SoftCrossEntropy(AbstractTheoryMetric):
         return c + self.width * v.reshape(flat), weights.reshape(flat)
 
     def value(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`; dimensionless, in natural units of information."""
+        """See `AbstractStationarity`; dimensionless, in natural units of information."""
         cuts, weights = self._tremble(problem, c)
-        loss: FloatArray = np.sum(weights * SteepCrossEntropy().value(problem, cuts), axis=-1) / self.width
+        loss: FloatArray = np.sum(weights * WrongDistance().value(problem, cuts), axis=-1) / self.width
         return loss
 
     def residual(self, problem: Truth, c: Any) -> FloatArray:
-        """See `AbstractTheoryMetric`."""
+        """See `AbstractStationarity`."""
         (signal, background), totals = problem.tails, problem.totals
         cuts, weights = self._tremble(problem, c)
         missed = totals[0] * np.sum(weights * signal.below(cuts), axis=-1)
@@ -229,66 +276,3 @@ class SoftCrossEntropy(AbstractTheoryMetric):
         """Both ends: the loss is convex in the cut."""
         reach = _NOISE * self.width
         return np.array([problem.grid[0] - reach, problem.grid[-1] + reach])
-
-
-def _kernel(v: Any) -> Any:
-    """`(1 + v) ln(1 + v) - v`: the Asimov significance is `sqrt(2 B kernel(S / B))`."""
-    return v * np.log1p(v) - conditions.log1p_deficit(v)
-
-
-def _asimov(s: Any, b: Any, k: Any) -> Any:
-    t, v = conditions.poisson_excess(s / b, k)
-    return np.sqrt(2.0 * b * ((1.0 + k * t) * _kernel(v) + conditions.deficit_over(k, t)))
-
-
-def _asimov_gaussian(s: Any, b: Any, k: Any) -> Any:
-    v = conditions.gaussian_excess(s / b, k)
-    return np.sqrt(2.0 * b * ((1.0 + k * v) * _kernel(v) + (k * v) * v / 2.0))
-
-
-def _known(condition: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
-    """The same for a known background, whatever the problem says about its uncertainty."""
-    return lambda r, *_: condition(r, 0.0, 1.0)
-
-
-METRICS: Mapping[str, AbstractTheoryMetric] = MappingProxyType(
-    {
-        m.name: m
-        for m in (
-            ErrorRate("bce"),
-            ErrorRate("bce_balanced", balanced=True),
-            SteepCrossEntropy(),
-            OfYields("s_over_sqrt_b", formula=_s_over_sqrt_b, condition=conditions.s_over_sqrt_b),
-            OfYields(
-                "s_over_sqrt_s_plus_b",
-                formula=lambda s, b, _: s / np.sqrt(s + b),
-                condition=conditions.s_over_sqrt_s_plus_b,
-            ),
-            OfYields(
-                "s_over_sqrt_b_plus_variance",
-                formula=lambda s, b, k: s / np.sqrt(b * (1.0 + k)),
-                condition=conditions.s_over_sqrt_b_plus_variance,
-            ),
-            OfYields("asimov", formula=lambda s, b, _: _asimov(s, b, 0.0), condition=_known(conditions.asimov)),
-            OfYields("asimov_uncertainty", formula=_asimov, condition=conditions.asimov),
-            OfYields("asimov_gaussian", formula=_asimov_gaussian, condition=conditions.asimov_gaussian),
-        )
-    }
-)
-"""The metrics by name. A `SoftCrossEntropy` has a width and is given as an object."""
-
-
-def theory_metric(metric: str | AbstractTheoryMetric) -> AbstractTheoryMetric:
-    """A metric by its name, or itself.
-
-    Raises:
-        InputError: the name is unknown.
-    """
-    if isinstance(metric, AbstractTheoryMetric):
-        return metric
-    if metric not in METRICS:
-        raise InputError(
-            f"The theory has no metric {metric!r}; choose among {', '.join(METRICS)}, "
-            "or pass a SoftCrossEntropy(width=...)."
-        )
-    return METRICS[metric]

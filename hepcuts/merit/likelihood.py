@@ -1,0 +1,97 @@
+"""Figures of merit that the HistFactory likelihood of all regions gives on its prefit Asimov dataset."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from hepcuts._core.errors import FitError, YieldError
+from hepcuts._core.types import FloatArray
+from hepcuts.histfactory import HistFactory, LikelihoodTemplates
+from hepcuts.templates.templates import Templates
+from hepcuts.templates.workspace import workspace
+
+from .binding import TemplateMapper
+from .counts import Totals
+from .figures import AbstractTemplateFigure, OfRows, OfYields
+from .functions import side_by_side
+from .rows import Rows
+
+
+@dataclasses.dataclass(frozen=True)
+class LikelihoodFigure(AbstractTemplateFigure):
+    """A number that the likelihood gives.
+
+    Attributes:
+        statistic: of a likelihood and its templates, differentiable in the latter, such as
+            `hepcuts.discovery_significance`.
+        many: the same of many template sets side by side, without JAX, if there is such a function; NaN where a fit
+            failed.
+        significance: whether it is the discovery significance.
+    """
+
+    statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = dataclasses.field(kw_only=True)
+    many: Callable[[HistFactory, LikelihoodTemplates], FloatArray] | None = dataclasses.field(
+        default=None, kw_only=True
+    )
+    significance: bool = dataclasses.field(default=False, kw_only=True)
+
+    @property
+    def expensive(self) -> bool:
+        """See `AbstractFigureOfMerit.expensive`."""
+        return True
+
+    @property
+    def is_significance(self) -> bool:
+        """See `AbstractFigureOfMerit.is_significance`."""
+        return self.significance
+
+    def of_yields(self, references: Sequence[Templates]) -> OfYields:
+        """See `AbstractTemplateFigure.of_yields`."""
+        likelihood, mapper = _bound(references)
+        return lambda yields, _: self.statistic(likelihood, mapper(yields))
+
+    def prepared(self, references: Sequence[Templates]) -> OfRows:
+        """See `AbstractTemplateFigure.prepared`.
+
+        Raises:
+            YieldError: a reference has no likelihood.
+        """
+        likelihood, mapper = _bound(references)
+        many = self.many
+        compiled = None if many else side_by_side(lambda yields: self.statistic(likelihood, mapper(yields)))
+
+        def of_rows(regions: Sequence[Rows]) -> FloatArray:
+            values = np.full(len(regions[0]), np.nan)
+            fitted = np.flatnonzero(np.all([rows.have_likelihood for rows in regions], axis=0))
+            for part in regions[0].take(fitted).chunks():
+                at = fitted[part]
+                yields = [rows.yields_at(at) for rows in regions]
+                values[at] = compiled(yields) if compiled else many(likelihood, mapper(yields)) if many else np.nan
+            return np.where(np.isfinite(values), values, np.nan)
+
+        return of_rows
+
+    def values(self, regions: Sequence[Rows]) -> FloatArray:
+        """See `AbstractFigureOfMerit.values`."""
+        possible = np.flatnonzero(np.all([rows.have_likelihood for rows in regions], axis=0))
+        values = np.full(len(regions[0]), np.nan)
+        if len(possible):
+            some = [rows.take(possible) for rows in regions]
+            values[possible] = self.prepared([rows.reference for rows in some])(some)
+        return values
+
+    def of_templates(self, templates: Sequence[Templates], totals: Totals) -> float:  # noqa: ARG002
+        """See `AbstractTemplateFigure.of_templates`."""
+        try:
+            likelihood = HistFactory.from_workspace(workspace(templates))
+            return float(self.statistic(likelihood, likelihood.templates))
+        except (FitError, YieldError):
+            return float("nan")
+
+
+def _bound(references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:
+    """The likelihood of some templates, and the way from yields to its templates."""
+    likelihood = HistFactory.from_workspace(workspace(references))
+    return likelihood, TemplateMapper(likelihood, [reference.structure for reference in references])
