@@ -15,7 +15,7 @@ import hepcuts as hc
 from hepcuts._core.errors import InputError, OutsideAxisWarning, SampleError
 from hepcuts.binning.categories import _plan
 from hepcuts.binning.fine import Guard
-from hepcuts.binning.laying import lay_out
+from hepcuts.binning.fine_lattice import fine_lattice
 from hepcuts.binning.soft_edges import HardEdges, SoftEdges
 from hepcuts.binning.solving import Solver
 from hepcuts.binning.starts import even
@@ -52,7 +52,7 @@ def samples_of(size: int = 1500, seed: int = 0) -> list[hc.Sample]:
 
 def lattice_of(samples: Any, names: Any, fine_bins: int, folds: int = 0, **options: Any) -> Lattice:
     selection, kind, axis = options.get("selection"), options.get("kind", "grid"), options.get("axis")
-    return lay_out(
+    return fine_lattice(
         samples,
         _plan(samples, names, kind, selection, (axis, fine_bins)),
         folds_of(folds, samples, seed=options.get("seed", 0)),

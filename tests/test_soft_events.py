@@ -17,7 +17,7 @@ from hepcuts.cuts import AbstractCut
 from hepcuts.cuts.steps import step as find_step
 from hepcuts.templates import soft_sums as sums
 from hepcuts.templates.coordinates import Linear, normal_scores
-from hepcuts.templates.filling import quietly
+from hepcuts.templates.filling import without_outside_warnings
 from hepcuts.templates.soft_events import _OF_DISTANCES, _ROUNDING, SoftEvents
 
 MISSING = -999.0
@@ -153,7 +153,7 @@ def test_sums_and_slopes_are_those_of_numpy(of: str, name: str, along: str) -> N
     differences = fourth_order(lambda t: numpy_sums(selection, axis, t, width, STEPS[name]), thresholds, 1e-3)
     np.testing.assert_allclose(np.moveaxis(slopes, 1, 2), differences, rtol=1e-8, atol=2e-8)
     # Bins are those of hepcuts.fill.
-    filled = quietly(fill)(SAMPLES, None, axis=axis)
+    filled = without_outside_warnings(fill)(SAMPLES, None, axis=axis)
     assert filled.structure.num_bins == events.structure.num_bins
 
 
@@ -178,7 +178,7 @@ def test_soft_goes_to_hard_and_hard_is_that_of_fill(selection: Selection) -> Non
     axis = AXES["bins"]
     events = laid_out(selection, axis)
     thresholds = np.array(selection.thresholds, dtype=float)
-    filled = quietly(fill)(SAMPLES, selection, axis=axis).yields
+    filled = without_outside_warnings(fill)(SAMPLES, selection, axis=axis).yields
     hard = events.hard_sums(thresholds)
     for name in STEPS:
         # The nearest of the events is some 1e-4 from its threshold; the balanced step falls as 1 / (4 z^2).
@@ -334,3 +334,21 @@ def test_pass_weights_in_32_bits_are_within_what_bounds_allow_for(width: float) 
     assert some.sum() > 100
     error = np.abs(np.log(found[some]) - truth[some]).max()
     assert error < np.sum(_ROUNDING + _OF_DISTANCES / widths)
+
+
+@pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
+def test_events_that_count_several_times_are_as_many_events(axis: Any) -> None:
+    selection = Selection([Cut("x", ">"), Cut("y", "<")])
+
+    def times(identity: np.ndarray) -> np.ndarray:
+        return (identity % np.uint64(3)).astype(float)
+
+    copies = [s.take(np.repeat(np.arange(len(s)), times(s.identity).astype(int))) for s in SAMPLES]
+    drawn = SoftEvents.of(SAMPLES, selection, linear(selection), axis=axis, multiplicity=times)
+    at, widths = np.array([0.1, 0.3]), np.array([0.2, 0.4])
+    for found, expected in zip(
+        drawn.sums(at, widths, find_step("sigmoid")),
+        laid_out(selection, axis, copies).sums(at, widths, find_step("sigmoid")),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)

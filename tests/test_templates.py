@@ -14,11 +14,13 @@ from hist import axis as ax
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, Selection, ShapeSys, Window, fill
+from hepcuts import Cut, HistoSys, Lumi, NormFactor, NormSys, Sample, Selection, ShapeSys, Window, fill, workspace
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
 from hepcuts.cuts.steps import step
 from hepcuts.samples.modifiers import Variation
-from hepcuts.templates.filling import EventTable, soft_fill
+from hepcuts.templates.events import Block, blocks_of
+from hepcuts.templates.filling import EventTable, soft_fill, structure_of
+from hepcuts.templates.hard_sums import hard_sums
 from hepcuts.templates.templates import Templates, Yields, background_variance
 from tests.unchecked import unchecked  # noqa: F401
 
@@ -97,7 +99,7 @@ AXES = {
 }
 
 
-def quietly(function: Any, *args: Any, **kwargs: Any) -> Templates:
+def without_outside_warnings(function: Any, *args: Any, **kwargs: Any) -> Templates:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutsideAxisWarning)
         return function(*args, **kwargs)
@@ -105,7 +107,7 @@ def quietly(function: Any, *args: Any, **kwargs: Any) -> Templates:
 
 @pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
 def test_hard_templates_are_sums_over_the_events_that_pass(axis: Any) -> None:
-    templates = quietly(fill, SAMPLES, SELECTION, axis=axis)
+    templates = without_outside_warnings(fill, SAMPLES, SELECTION, axis=axis)
     assert templates.samples == ("sig", "ttbar", "diboson")
     assert templates.structure.variations == (
         *("nominal", "pileup_up", "pileup_down", "jes_up", "jes_down", "model_up", "model_down"),
@@ -143,7 +145,7 @@ def test_hard_templates_are_sums_over_the_events_that_pass(axis: Any) -> None:
 
 @pytest.mark.parametrize("axis", AXES.values(), ids=AXES)
 def test_to_hist_has_the_numbers_and_the_axes(axis: Any) -> None:
-    templates = quietly(fill, SAMPLES, SELECTION, axis=axis)
+    templates = without_outside_warnings(fill, SAMPLES, SELECTION, axis=axis)
     histogram = templates.to_hist()
     assert histogram.axes.name == ("sample", "variation", "count" if axis is None else axis.name)
     assert histogram.storage_type is hist.storage.Weight
@@ -169,13 +171,13 @@ def test_a_shifted_scale_moves_events_across_the_threshold() -> None:
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(0, 400), max_size=3), axis=st.sampled_from([*AXES]))
 def test_chunks_add_to_the_whole(cuts: list[int], axis: str) -> None:
-    whole = quietly(fill, SAMPLES, SELECTION, axis=AXES[axis])
+    whole = without_outside_warnings(fill, SAMPLES, SELECTION, axis=AXES[axis])
     edges = sorted({0, *cuts, 400})
     total = None
     for low, high in itertools.pairwise(edges):
         try:
             part = [s.take(np.arange(low * len(s) // 400, high * len(s) // 400)) for s in SAMPLES]
-            templates = quietly(fill, part, SELECTION, axis=AXES[axis])
+            templates = without_outside_warnings(fill, part, SELECTION, axis=AXES[axis])
         except EmptySelectionError:
             # A chunk of which no event passes has nothing to add.
             continue
@@ -186,6 +188,76 @@ def test_chunks_add_to_the_whole(cuts: list[int], axis: str) -> None:
 
 
 S = Sample("s", {"x": [1.0, 2.0]}, signal=True)
+
+
+def test_a_chunk_off_the_axis_tells_what_is_outside() -> None:
+    axis = ax.Regular(2, 7, 9, name="x")
+    with pytest.warns(OutsideAxisWarning, match="s: 2, b: 6 expected events"):
+        templates = fill([S, Sample("b", {"x": [1.0, 2.0]}, weights=[2.0, 4.0])], None, axis=axis)
+    assert not np.any(templates.yields.values)
+    assert not np.any(templates.yields.variances)
+    assert templates.outside.tolist() == [2.0, 6.0]
+    # A chunk may be empty, a channel of a likelihood not.
+    with pytest.raises(EmptySelectionError, match=r"'signal_region' has no event of any sample; .* widen the axis 'x'"):
+        workspace(templates)
+
+
+def test_a_chunk_of_which_only_varied_events_pass_is_not_lost() -> None:
+    b = Sample("b", {"x": [1.0, 2.0]}, modifiers=HistoSys("jes", up={"x": [5.0, 6.0]}, down="nominal"))
+    templates = fill([S, b], Cut("x", ">", 4.0))
+    assert templates.nominal.tolist() == [[0.0], [0.0]]
+    assert templates.varied("jes", "up").tolist() == [[0.0], [2.0]]
+
+
+@settings(max_examples=25, deadline=None)
+@given(chunk=st.integers(1, 450), axis=st.sampled_from([*AXES]), drawn=st.booleans())
+def test_blocks_of_any_size_sum_up_to_the_same(chunk: int, axis: str, drawn: bool) -> None:
+    structure = structure_of(SAMPLES, axis=AXES[axis], channel="c")
+
+    def times(sample: int, origin: np.ndarray) -> np.ndarray:
+        return ((origin * 7919 + 31 * sample) % 4).astype(float)
+
+    def sums(size: int | None) -> Any:
+        blocks = blocks_of(SAMPLES, structure, SELECTION.columns, chunk=size)
+        return hard_sums(blocks, SELECTION, structure, times if drawn else None)
+
+    whole, parts = sums(None), sums(chunk)
+    assert whole.passed == parts.passed
+    for name in ("values", "variances", "outside"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(whole, name), rtol=1e-12, atol=1e-11)
+    if not drawn:
+        return
+    # An event that counts k times is k events.
+    copies = [
+        s.take(np.repeat(np.arange(len(s)), times(n, np.arange(len(s))).astype(int))) for n, s in enumerate(SAMPLES)
+    ]
+    filled = without_outside_warnings(fill, copies, SELECTION, axis=AXES[axis])
+    complete = structure.complete(whole.values, whole.variances)
+    for name in ("values", "variances"):
+        np.testing.assert_allclose(getattr(complete, name), getattr(filled.yields, name), rtol=1e-12, atol=1e-11)
+    np.testing.assert_allclose(whole.outside, filled.outside, rtol=1e-12, atol=1e-11)
+
+
+def test_sums_add_whatever_made_them() -> None:
+    structure = structure_of(SAMPLES, axis=None, channel="c")
+    blocks = list(blocks_of(SAMPLES, structure, SELECTION.columns, chunk=100))
+    # Blocks travel to a worker and back.
+    first, second = (
+        hard_sums(pickle.loads(pickle.dumps(part)), SELECTION, structure)  # noqa: S301
+        for part in (blocks[::2], blocks[1::2])
+    )
+    both, filled = first + second, fill(SAMPLES, SELECTION)
+    np.testing.assert_allclose(structure.complete(both.values, both.variances).values, filled.yields.values, rtol=1e-12)
+
+
+def test_blocks_keep_columns_of_32_bits() -> None:
+    structure = structure_of([S, B], axis=None, channel="c")
+    narrow = {"x": np.array([0.1, 0.2, 0.3], dtype=np.float32)}
+    block = Block(0, 1, narrow, np.ones(3), None, structure, range(5, 8))
+    assert block.columns["x"].dtype == np.float32
+    assert block.origin.tolist() == [5, 6, 7]
+    # The threshold is compared in 64 bits: as a number of 32 bits 0.1 is above 0.1.
+    assert hard_sums([block], Selection([Cut("x", ">", 0.1)]), structure).values[0].tolist() == [[0.0], [3.0]]
 
 
 def bkg(name: str = "b", modifiers: Any = (), **options: Any) -> Templates:
@@ -259,11 +331,6 @@ B = Sample("b", {"x": [1.0, 2.0]})
 
 BAD = {
     "no-event": (lambda: fill([S, B], Cut("x", ">", 5)), EmptySelectionError, "Selection x > 5: no event of any"),
-    "none-on-axis": (
-        lambda: fill([S, B], None, axis=ax.Regular(2, 7, 9, name="x")),
-        EmptySelectionError,
-        r"\(all events\): no event of any sample lies on the axis 'x'; widen it",
-    ),
     "soft-none-on-axis": (
         lambda: soft_fill([S, B], Cut("x", ">", 1), widths=1.0, axis=ax.Regular(2, 7, 9, name="x")),
         EmptySelectionError,
@@ -343,7 +410,7 @@ def test_repr_and_pickle() -> None:
 @pytest.mark.parametrize("axis", [AXES["counting"], AXES["variable"]], ids=["counting", "variable"])
 @pytest.mark.parametrize("name", ["sigmoid", "erf", "balanced", "hard"])
 def test_soft_templates_go_to_the_hard_ones(name: str, axis: Any) -> None:
-    hard = quietly(fill, SAMPLES, SELECTION, axis=axis)
+    hard = without_outside_warnings(fill, SAMPLES, SELECTION, axis=axis)
     # No event is nearer to a threshold than 1e-5, so that at width 1e-9 the longest tail, 1/(4 z^2), is 2.5e-9 each.
     for width, tolerance in ((0.0, 1e-12), (1e-200, 1e-12), (1e-9, 1e-6)):
         soft = soft_fill(SAMPLES, SELECTION, widths=width, step=name, axis=axis)

@@ -13,7 +13,7 @@ for any objective of the likelihood. Behind `bin_edges`:
 
 Behind `categorize`:
 
-- `hepcuts.binning.laying`, `hepcuts.templates.lattice`: the events, laid once into fine bins of several variables;
+- `hepcuts.binning.fine_lattice`, `hepcuts.templates.lattice`: the events in fine bins of several variables;
 - `hepcuts.binning.starts`: dynamic programming along one variable after the other;
 - `hepcuts.binning.soft_edges`: edges as soft windows, moved along the gradient, and hard ones;
 - `hepcuts.binning.judging`: the objective, with its slopes, and continued to events held out;

@@ -22,8 +22,8 @@ from hepcuts.templates.filling import as_selection, warn_outside
 from .categories_result import Categories
 from .choice import choose
 from .fine import Guard
+from .fine_lattice import Kind, LatticePlan, divide, fine_lattice
 from .growing import grown, standard_errors
-from .laying import Kind, Plan, divide, lay_out
 from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, uncertainty, with_cuts
 from .solving import START, Shape, Solver, Tried
 
@@ -112,7 +112,7 @@ def categorize(
     shape = _shape(num_bins, plan)
     parts = folds_of(folds, samples, seed=seed)
     _check_choice(parts, choice=shape is None)
-    lattice = lay_out(samples, plan, parts)
+    lattice = fine_lattice(samples, plan, parts)
     warn_outside(lattice.outside, lattice.structure)
     solver = Solver(lattice, figure, guard, totals_of(samples))
     smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
@@ -133,7 +133,7 @@ def _plan(
     kind: Kind,
     selection: Selection | None,
     options: tuple[Any, int | None],
-) -> Plan:
+) -> LatticePlan:
     names = (discriminants,) if isinstance(discriminants, str) else tuple(discriminants)
     if kind not in ("grid", "argmax"):
         raise InputError(f"kind is {kind!r}; expected 'grid' or 'argmax'.")
@@ -146,10 +146,10 @@ def _plan(
     fine_bins = _FINE.get(count, _FINE_OF_MANY) if options[1] is None else options[1]
     if not 2 <= checks.count("fine_bins", fine_bins) <= _MOST_FINE:
         raise InputError(f"fine_bins is {fine_bins}; expected 2 to {_MOST_FINE}.")
-    return Plan(names, kind, fixed, free, options[0], fine_bins)
+    return LatticePlan(names, kind, fixed, free, options[0], fine_bins)
 
 
-def _shape(num_bins: int | Sequence[int] | None, plan: Plan) -> Shape | None:
+def _shape(num_bins: int | Sequence[int] | None, plan: LatticePlan) -> Shape | None:
     """Number of bins along each axis, cuts included; None to choose."""
     if num_bins is None:
         return None
@@ -164,7 +164,7 @@ def _shape(num_bins: int | Sequence[int] | None, plan: Plan) -> Shape | None:
     return (*bins, *_of_cuts(plan))
 
 
-def _of_cuts(plan: Plan) -> Shape:
+def _of_cuts(plan: LatticePlan) -> Shape:
     return tuple(1 + len(cut.thresholds) for cut in plan.free)
 
 
@@ -178,7 +178,7 @@ def _check_choice(folds: AbstractFolds | None, *, choice: bool) -> None:
 
 def _result(
     solver: Solver,
-    plan: Plan,
+    plan: LatticePlan,
     best: Tried,
     tried: tuple[Sequence[Tried], FloatArray],
     *,

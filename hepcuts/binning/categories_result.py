@@ -15,11 +15,11 @@ from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection, Window
 from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import fill, quietly
+from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
-from .laying import Kind, largest
+from .fine_lattice import Kind, largest
 
 COLUMN = "category"
 """Column of the number of the category."""
@@ -176,12 +176,14 @@ class Categories(Tabular):
         """The samples in the categories: one channel, or with an observable one for each category."""
         if self.observable is None:
             samples = self.samples if len(self.edges) == 1 else self.labeled()
-            return (quietly(fill)(samples, self.selection, axis=self.axis),)
+            return (without_outside_warnings(fill)(samples, self.selection, axis=self.axis),)
         samples, found = self.labeled(), []
         for number in range(self.num_categories):
             own = Selection([Window(COLUMN, number - 0.5, number + 0.5)])
             chosen = own if self.selection is None else self.selection & own
-            found.append(quietly(fill)(samples, chosen, axis=self.observable, channel=f"category_{number}"))
+            found.append(
+                without_outside_warnings(fill)(samples, chosen, axis=self.observable, channel=f"category_{number}")
+            )
         return tuple(found)
 
     @property

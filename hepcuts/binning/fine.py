@@ -2,21 +2,20 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core import checks
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import EmptySelectionError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.merit.gains import Gain
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import bins_of, blocks, structure_of
+from hepcuts.templates.events import Block, Multiplicity, blocks_of
+from hepcuts.templates.filling import structure_of
 from hepcuts.templates.partitions import Partition
 from hepcuts.templates.templates import Structure, Yields, background_variance
 
@@ -110,6 +109,7 @@ class FineBins:
         bounds: tuple[float, float] | None,
         fine_bins: int,
         folds: AbstractFolds | None,
+        multiplicity: Multiplicity | None = None,
     ) -> "FineBins":
         """Lay out the events.
 
@@ -120,29 +120,30 @@ class FineBins:
             bounds: outermost edges, or None for what takes all events.
             fine_bins: number of quantiles.
             folds: the parts, or None for one part.
+            multiplicity: how often each event counts, or None for once.
 
         Raises:
             EmptySelectionError: no signal, or no background, is left within the bounds.
         """
         bare = structure_of(samples, axis=None, channel="signal_region")
-        events = [
-            (variation, s, *_present(sample, variable, columns, selection), weights, columns)
-            for variation, s, columns, weights, sample in blocks(samples, bare)
-        ]
-        edges = fine_edges([e[:5] for e in events], [s.signal for s in samples], bounds, fine_bins)
+        columns = (variable, *(() if selection is None else selection.columns))
+        blocks = [_chosen(block, variable, selection) for block in blocks_of(samples, bare, columns)]
+        edges = fine_edges(blocks, variable, bounds, fine_bins)
         structure = structure_of(samples, axis=hist.axis.Variable(edges, name=variable), channel="signal_region")
         size, count = len(edges) - 1, 1 if folds is None else folds.size
         shape = (count, len(structure.variations), len(samples), size)
         values, variances, outside = np.zeros(shape), np.zeros(shape), np.zeros(len(samples))
-        for variation, s, _, passed, weights, columns in events:
-            bins, inside = bins_of(structure, columns, len(weights), missing=samples[s].missing)
-            if variation == 0:
-                outside[s] = weights[passed & ~inside].sum()
-            here = passed & inside
-            cell = (0 if folds is None else folds.part(samples[s].identity[here])) * size + bins[here]
-            for target, power in ((values, 1), (variances, 2)):
-                sums = np.bincount(cell, weights[here] ** power, minlength=count * size)
-                target[:, variation, s] = sums.reshape(count, size)
+        for every in blocks:
+            block = dataclasses.replace(every, structure=structure)
+            if block.variation == 0:
+                lost = np.flatnonzero(~block.inside)
+                outside[block.sample] = np.sum(block.weights[lost] * block.times(multiplicity, lost))
+            here = block.filled
+            weights, times = block.weights[here], block.times(multiplicity, here)
+            cell = (0 if folds is None else folds.part(block.identity[here])) * size + block.bins[here]
+            for target, summands in ((values, weights * times), (variances, weights**2 * times)):
+                sums = np.bincount(cell, summands, minlength=count * size)
+                target[:, block.variation, block.sample] = sums.reshape(count, size)
         return cls(edges, structure, values, variances, outside)
 
     @property
@@ -211,41 +212,45 @@ def _without_systematics(structure: Structure) -> Structure:
     return dataclasses.replace(structure, components=bare)
 
 
-def _present(
-    sample: Sample, variable: str, columns: Any, selection: Selection | None
-) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Values of the variable, and which events pass and have one, each of shape (event,)."""
-    sample.column(variable)
-    values = columns[variable]
-    passed = ~is_missing(values, sample.missing)
-    return values, passed if selection is None else passed & selection.mask(columns, missing=sample.missing)
+def _chosen(block: Block, variable: str, selection: Selection | None) -> Block:
+    """The events that pass and have a value of the variable."""
+    passed = ~block.absent(variable)
+    if selection is not None:
+        passed &= selection.mask(block.columns, missing=block.missing)
+    return block if passed.all() else block.take(np.flatnonzero(passed))
 
 
 def fine_edges(
-    events: Sequence[tuple[int, int, FloatArray, NDArray[np.bool_], FloatArray]],
-    signal: Sequence[bool],
-    bounds: tuple[float, float] | None,
-    fine_bins: int,
+    blocks: Sequence[Block], variable: str, bounds: tuple[float, float] | None, fine_bins: int
 ) -> FloatArray:
     """Edges of the fine bins, shape (fine + 1,), between quantiles of equal parts of signal and background.
 
     Of equal parts, and not as many of each as are expected: a rare signal would have no fine bins where it is.
+
+    Args:
+        blocks: events that all have a value of the variable.
+        variable: a column.
+        bounds: outermost edges, or None for what takes all events.
+        fine_bins: number of quantiles.
+
+    Raises:
+        EmptySelectionError: no signal, or no background, is left within the bounds.
     """
-    inside = [(v, s, x[ok], w[ok]) for v, s, x, ok, w in events]
     if bounds is not None:
-        kept = [(x >= bounds[0]) & (x <= bounds[1]) for _, _, x, _ in inside]
-        inside = [(v, s, x[k], w[k]) for (v, s, x, w), k in zip(inside, kept, strict=True)]
-    everything = np.unique(np.concatenate([x for _, _, x, _ in inside]))
+        columns = [block.columns[variable] for block in blocks]
+        rows = [np.flatnonzero((x >= bounds[0]) & (x <= bounds[1])) for x in columns]
+        blocks = [block.take(kept) for block, kept in zip(blocks, rows, strict=True)]
+    everything = np.unique(np.concatenate([block.columns[variable] for block in blocks]))
     positions, shares = [], []
     for kind in (True, False):
-        mine = [(x, w) for v, s, x, w in inside if v == 0 and signal[s] == kind]
-        weights = np.abs(np.concatenate([w for _, w in mine]))
+        mine = [b for b in blocks if b.variation == 0 and b.structure.components[b.sample].signal == kind]
+        weights = np.abs(np.concatenate([block.weights for block in mine]))
         if not weights.sum() > 0:
             raise EmptySelectionError(
                 f"No {'signal' if kind else 'background'} event has a value to lay into bins"
                 f"{'' if bounds is None else f' from {bounds[0]:g} to {bounds[1]:g}'}; loosen the cuts or the bounds."
             )
-        positions.append(np.searchsorted(everything, np.concatenate([x for x, _ in mine])))
+        positions.append(np.searchsorted(everything, np.concatenate([block.columns[variable] for block in mine])))
         shares.append(weights / weights.sum())
     share = np.bincount(np.concatenate(positions), np.concatenate(shares), minlength=len(everything))
     below = np.cumsum(share)

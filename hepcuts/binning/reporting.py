@@ -14,9 +14,9 @@ from hepcuts.templates.partitions import Partition
 
 from .categories_result import Candidate
 from .choice import WITHIN
+from .fine_lattice import LatticePlan, divided_events
 from .fits import Fits
 from .judging import Judge
-from .laying import Plan, events_of
 from .solving import START, Shape, Solver, Tried
 from .starts import even
 
@@ -80,7 +80,7 @@ def significance(lattice: Lattice, shape: Shape, partitions: Partitions) -> floa
         return float("nan")
 
 
-def uncertainty(samples: Sequence[Sample], plan: Plan, solver: Solver, partitions: Partitions) -> float:
+def uncertainty(samples: Sequence[Sample], plan: LatticePlan, solver: Solver, partitions: Partitions) -> float:
     """Standard deviation of the objective in given categories from finite simulation, to first order.
 
     The root of the sum over events of the square of what each adds, in all variations together: what a bootstrap over
@@ -89,16 +89,18 @@ def uncertainty(samples: Sequence[Sample], plan: Plan, solver: Solver, partition
     lattice, shape = solver.everything, tuple(len(p) - 1 for p in partitions)
     _, slopes = solver.judge(shape).value_and_slopes(lattice.sums(partitions))
     added = [np.zeros(len(sample)) for sample in samples]
-    for one in events_of(samples, plan, lattice.structure):
+    for one in divided_events(samples, plan, lattice.structure):
         first = 0
-        for number, block in enumerate(lattice.blocks):
-            rows = np.flatnonzero(one.block == number)
-            index = np.stack([lattice.axes[a].index(one.values[a, rows]) for a in block.axes])
-            category = lattice.categories(dataclasses.replace(block, cell=rows, index=index), partitions)
-            at = (first + np.maximum(category, 0)) * lattice.lead[2] + one.observable[rows]
-            slope, w = slopes[one.variation, one.sample, at], one.weights[rows]
-            added[one.sample][one.origin[rows]] += np.where(category < 0, 0.0, w * slope[:, 0] + w**2 * slope[:, 1])
-            first += int(np.prod(lattice.dims(block, shape)))
+        for number, cells in enumerate(lattice.blocks):
+            block = one.of_group(number)
+            index = [lattice.axes[a].index(block.columns[lattice.axes[a].variable]) for a in cells.axes]
+            laid = dataclasses.replace(cells, cell=block.origin, index=np.stack(index))
+            category = lattice.categories(laid, partitions)
+            at = (first + np.maximum(category, 0)) * lattice.lead[2] + block.bins
+            slope = slopes[block.variation, block.sample, at]
+            of_events = block.weights * slope[:, 0] + block.squares * slope[:, 1]
+            added[block.sample][block.origin] += np.where(category < 0, 0.0, of_events)
+            first += int(np.prod(lattice.dims(cells, shape)))
     return float(np.sqrt(sum(np.sum(a**2) for a in added)))
 
 

@@ -10,7 +10,7 @@ from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import fill, quietly
+from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
@@ -107,7 +107,7 @@ class BinningResult(Tabular):
     @property
     def templates(self) -> Templates:
         """The samples in the bins."""
-        return quietly(fill)(self.samples, self.selection, axis=self.axis)
+        return without_outside_warnings(fill)(self.samples, self.selection, axis=self.axis)
 
     @property
     def workspace(self) -> dict[str, Any]:

@@ -69,7 +69,7 @@ def evaluate(
 
     Raises:
         SampleError: as `hepcuts.fill`.
-        EmptySelectionError: no event of any sample passes.
+        EmptySelectionError: no event of any sample passes, or none that passes lies on the axis.
 
     Example:
         >>> import hepcuts as hc

@@ -20,7 +20,8 @@ from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import bins_of, blocks, require_columns, structure_of
+from hepcuts.templates.events import blocks_of
+from hepcuts.templates.filling import structure_of
 from hepcuts.templates.templates import Structure, Yields
 
 from .resampling import AbstractFolds, PoissonReplicas
@@ -36,6 +37,10 @@ class AbstractHardCuts(abc.ABC):
     @abc.abstractmethod
     def first(self) -> Selection:
         """The selection, of several the first: all cut on the same columns."""
+
+    def columns(self, region: Region | None = None) -> set[str]:
+        """The columns that they read, in the signal region (None) or in another."""
+        return set(_region(self.first, region).columns)
 
     @abc.abstractmethod
     def passes(
@@ -169,13 +174,14 @@ def replicated_yields(
     rows = 1 + (0 if replicas is None else replicas.size)
     sums = [[np.zeros((2, *_shape(structure), rows)) for structure in structures] for _ in cuts]
     pieces: list[list[_Piece]] = [[] for _ in samples]
-    for number, (structure, (_, along, region)) in enumerate(zip(structures, channels, strict=True)):
-        for variation, s, columns, weights, sample in blocks(samples, structure):
-            require_columns(sample, cuts[0].first, along)
-            bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
+    for number, (structure, (_, _, region)) in enumerate(zip(structures, channels, strict=True)):
+        names = set().union(*(hard.columns(region) for hard in cuts))
+        for block in blocks_of(samples, structure, names):
             for of_cuts, hard in zip(sums, cuts, strict=True):
-                passed = hard.passes(sample.identity, columns, missing=sample.missing, region=region) & inside
-                pieces[s].append(_Piece(of_cuts[number][:, variation, s], np.where(passed, bins, -1), weights))
+                passed = hard.passes(block.identity, block.columns, missing=block.missing, region=region)
+                bins = np.where(passed & block.inside, block.bins, -1)
+                target = of_cuts[number][:, block.variation, block.sample]
+                pieces[block.sample].append(_Piece(target, bins, block.weights))
     for mine, sample in zip(pieces, samples, strict=True):
         _fill(mine, sample.identity, replicas)
     return structures, [
@@ -202,11 +208,12 @@ def replicated_decisions(
     structure = structure_of(samples, axis=axis, channel="signal_region")
     rows = 1 + (0 if replicas is None else replicas.size)
     sums = [np.zeros((len(samples), 2, 2, rows)) for _ in cuts]
-    for s, sample in enumerate(samples):
-        _, inside = bins_of(structure, sample.columns, len(sample), missing=sample.missing)
-        passed = [hard.passes(sample.identity, sample.columns, missing=sample.missing) & inside for hard in cuts]
-        pieces = [_Piece(found[s], p.astype(np.int64), sample.weights) for found, p in zip(sums, passed, strict=True)]
-        _fill(pieces, sample.identity, replicas)
+    names = set().union(*(hard.columns() for hard in cuts))
+    for block in blocks_of(samples, structure, names, nominal=True):
+        s = block.sample
+        passed = [hard.passes(block.identity, block.columns, missing=block.missing) & block.inside for hard in cuts]
+        pieces = [_Piece(found[s], p.astype(np.int64), block.weights) for found, p in zip(sums, passed, strict=True)]
+        _fill(pieces, block.identity, replicas)
     return [np.moveaxis(found[:, 0], -1, 0) for found in sums]
 
 

@@ -14,11 +14,12 @@ import numpy as np
 import scipy.interpolate
 import scipy.special
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Cut
 from hepcuts.samples.sample import Sample
+from hepcuts.templates.events import blocks_of
+from hepcuts.templates.filling import structure_of
 
 from .closed_forms import fraction
 from .figures import AbstractCurve
@@ -64,11 +65,15 @@ class SoftLossCurve(AbstractCurve):
         Raises:
             InputError: the width is not positive.
         """
-        x = np.concatenate([s.column(cut.variable) for s in samples])
-        absent = np.concatenate([is_missing(s.column(cut.variable), s.missing) for s in samples])
-        weights = np.concatenate([s.weights for s in samples])
-        sample = np.repeat(np.arange(len(samples)), [len(s) for s in samples])
-        origin = np.concatenate([np.arange(len(s)) for s in samples])
+        structure = structure_of(samples, axis=None, channel="signal_region")
+        blocks = list(blocks_of(samples, structure, [cut.variable], nominal=True))
+        x, absent, weights, origin = (
+            np.concatenate(parts)
+            for parts in zip(
+                *((b.columns[cut.variable], b.absent(cut.variable), b.weights, b.origin) for b in blocks), strict=True
+            )
+        )
+        sample = np.repeat(np.arange(len(samples)), [len(block) for block in blocks])
         truth = np.where(np.array([s.signal for s in samples])[sample], 1.0, -1.0)
         kept = np.flatnonzero(~absent)
         kept = kept[np.argsort(x[kept])]

@@ -8,7 +8,7 @@ from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import Ending
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import quietly
+from hepcuts.templates.filling import without_outside_warnings
 
 from .checkpoint import Checkpoint
 from .feasibility import enforce
@@ -111,13 +111,13 @@ class _CutDescent(AbstractDescent):
                 break
             yield stage
         while validator is not None and (wider := validator.wider) is not None:
-            quietly(validator.advance)(wider, self._walk.end_of(wider))
+            without_outside_warnings(validator.advance)(wider, self._walk.end_of(wider))
 
     def advance(self, stage: int) -> None:
         """See `AbstractDescent.advance`."""
         advance_stage(self._walk, self._schedule[stage])
         if self._validator is not None and self._validator.wants(stage):
-            quietly(self._validator.advance)(stage, self._walk.position)
+            without_outside_warnings(self._validator.advance)(stage, self._walk.position)
 
     def back_to(self, stage: int) -> None:
         """See `AbstractDescent.back_to`."""
@@ -141,7 +141,7 @@ def _conclude(
     done = polish(search, walk.position, search.space.widths * chosen[-1])
     if done.moves == 0:
         return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)
-    polished = quietly(validator.polished)(validation.chosen)
+    polished = without_outside_warnings(validator.polished)(validation.chosen)
     if polished < value:
         kept = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
         loss = polished - value

@@ -31,7 +31,7 @@ from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.filling import quietly
+from hepcuts.templates.filling import without_outside_warnings
 
 from .checkpoint import Checkpoint
 from .course import Outcome, run
@@ -146,7 +146,7 @@ def optimize(
         tied=tied,
         tuning=tuning,
     )
-    search = quietly(Search.of)(training, problem)
+    search = without_outside_warnings(Search.of)(training, problem)
     parts = folds_of_training(folds, training, seed=seed)
     schedule = _schedule(problem)
     options = {"stages": schedule, "holdout": holdout, "folds": parts, "seed": seed}
@@ -196,7 +196,7 @@ def _result(
         label=problem.objective.label,
         soft_value=float(history.values[-1]),
         training=evaluate(training, hard, **options),
-        held_out=None if held_out is None else quietly(evaluate)(held_out, hard, **options),
+        held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.space.thresholds(search.space.start),
         history=history,

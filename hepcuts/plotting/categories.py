@@ -10,6 +10,8 @@ from matplotlib.container import BarContainer
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from hepcuts._core.histograms import weighted_histogram
+
 from ._style import BACKGROUNDS, CURVES, INK, SIGNALS, AnyFigure, legend_on_top, own_or_new_axes, style
 from .views import CategoriesView, require
 
@@ -109,7 +111,7 @@ def _draw_line(ax: Axes, result: CategoriesView) -> LineCollection:
     grid = np.linspace(edges[0], edges[-1], 61)
     for kind, color, label in ((False, BACKGROUNDS[0], "background"), (True, SIGNALS[0], "signal")):
         parts = [values for signal, values in _drawn_events(result, (x,)) if signal == kind]
-        counts = sum(np.histogram(v, grid, weights=w)[0] / max(abs(w.sum()), 1e-300) for v, w in parts) / len(parts)
+        counts = sum(weighted_histogram(v, grid, w) / max(abs(w.sum()), 1e-300) for v, w in parts) / len(parts)
         ax.stairs(counts, grid, color=color, fill=not kind, label=label)
     ax.set_ylim(0.0, ax.dataLim.y1 * 1.05)
     lines = LineCollection([[(e, 0.0), (e, ax.get_ylim()[1])] for e in edges[1:-1]], colors=INK, linestyles=":")

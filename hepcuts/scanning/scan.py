@@ -1,7 +1,6 @@
 """Scanning one cut: every figure of merit at every threshold, hard and exact."""
 
 import dataclasses
-import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,15 +11,17 @@ from hepcuts._core import checks
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.types import FloatArray
-from hepcuts.cuts import AbstractCut, Cut, Selection, Window
+from hepcuts.cuts import AbstractCut, Cut, Window
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.closed_forms import Punzi
 from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.registry import Given, figures_of_merit
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.cumulative import Cumulative
-from hepcuts.templates.filling import bins_of, require_columns, structure_of, warn_outside
+from hepcuts.templates.cumulative import Cumulative, YieldsAfter
+from hepcuts.templates.events import blocks_of
+from hepcuts.templates.filling import structure_of, warn_outside
+from hepcuts.templates.hard_sums import hard_sums
 
 from .optima import FEW_EVENTS, Choice, Optimum, guarded
 from .result import ScanResult
@@ -98,30 +99,29 @@ def scan(
     replicas = checks.replicas(replicas)
     parts = folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")
-    for sample in samples:
-        require_columns(sample, Selection([cut]), axis)
     figures = _with_punzi(metrics, punzi_a)
     found = {figure.name: figure.curve(samples, cut) for figure in figures}
     curves = {name: curve for name, curve in found.items() if curve is not None}
     cumulative = Cumulative(samples, cut, structure)
     totals = totals_of(samples)
     if axis is not None:
-        on_axis = [bins_of(structure, s.columns, len(s), missing=s.missing)[1] for s in samples]
-        warn_outside(np.array([s.weights[~on].sum() for s, on in zip(samples, on_axis, strict=True)]), structure)
+        warn_outside(hard_sums(blocks_of(samples, structure, nominal=True), None, structure).outside, structure)
 
-    def tabulate(points: FloatArray) -> Table:
-        return Table.of(points, structure, functools.partial(cumulative.yields, points), totals, curves)
+    def tabulate(yields: YieldsAfter) -> Table:
+        return Table.of(yields.thresholds, structure, yields, totals, curves)
 
-    points = _points(cumulative, thresholds)
+    yields = _yields(cumulative, thresholds)
     if isinstance(cut, Window):
-        points = windows_of(points, tabulate, figures, min_background, all_pairs=thresholds is not None)
-    table = tabulate(points)
+        edges, all_pairs = yields.thresholds, thresholds is not None
+        windows = windows_of(edges, lambda p: tabulate(cumulative.at(p)), figures, min_background, all_pairs=all_pairs)
+        yields = cumulative.at(windows)
+    table = tabulate(yields)
     if not table.totals.any():
-        raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(points)} thresholds.")
+        raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(table.thresholds)} thresholds.")
     values, evaluated = _evaluated(figures, table, min_background, refinement)
     return ScanResult(
         cut,
-        points,
+        table.thresholds,
         values,
         table,
         samples,
@@ -159,25 +159,24 @@ def _with_punzi(metrics: Sequence[Given], a: float) -> tuple[AbstractFigureOfMer
     )
 
 
-def _points(cumulative: Cumulative, thresholds: ArrayLike | None) -> FloatArray:
-    """Thresholds within the bounds of the cut, of a window its edges, shape (point,), or windows, shape (row, 2).
+def _yields(cumulative: Cumulative, thresholds: ArrayLike | None) -> YieldsAfter:
+    """Yields at the thresholds within the bounds of the cut; of a window at its edges or, if given, at windows.
 
     Raises:
         InputError: none is within the bounds.
     """
     cut = cumulative.cut
-    points = cumulative.distinct() if thresholds is None else _checked_thresholds(thresholds, cut)
+    yields = cumulative.distinct() if thresholds is None else cumulative.at(_checked_thresholds(thresholds, cut))
     if cut.bounds is None:
-        return points
-    low, high = cut.bounds
+        return yields
+    points, (low, high) = yields.thresholds, cut.bounds
     inside = ((points >= low) & (points <= high)).reshape(len(points), -1).all(axis=1)
     if not inside.any():
         raise InputError(
             f"None of {len(points)} thresholds lies within the bounds {low:g} to {high:g} of {cut}; widen the bounds."
         )
     # The bounds themselves select what thresholds beyond them, up to the next value, would.
-    within: FloatArray = points[inside] if thresholds is not None else np.unique(np.clip(points, low, high))
-    return within
+    return cumulative.at(points[inside] if thresholds is not None else np.unique(np.clip(points, low, high)))
 
 
 def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:

@@ -1,4 +1,8 @@
-"""Yields behind every threshold at once: one sort, cumulative sums."""
+"""Yields after every threshold of one cut at once: events are sorted once, then summed from the thin side.
+
+No yield is a difference of cumulative sums: of one edge the sums are cumulative, and those of a window are put
+together of sums between edges (`hepcuts.templates.ranges`).
+"""
 
 import dataclasses
 import functools
@@ -8,13 +12,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
 
-from .filling import bins_of, blocks
+from .events import Block, Multiplicity, blocks_of
+from .filling import structure_of
+from .ranges import range_sums, segment_sums
 from .templates import Structure, Yields
 
 _MOST_RANKS = 20_000_000
@@ -22,7 +27,7 @@ _MOST_RANKS = 20_000_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Block:
+class SortedBlock:
     """Events of one sample and variation, in the order of the variable that is cut on.
 
     Attributes:
@@ -30,55 +35,61 @@ class Block:
         sample: position of the sample.
         x: values of the variable, ascending, shape (event,). Events without a value are not among them.
         weights: shape (event,).
-        bins: bin of each event, or -1 for none, shape (event,); None if there is one bin that takes all.
+        times: how often each event counts, shape (event,), or 1 for all.
+        bins: bin of each event, shape (event,); None if there is only one.
         column: values of all events of the sample, not sorted.
         present: numbers of those that are here, shape (event,), or None for all.
         always: events without a value that pass whatever the threshold, as weights, bins and origins.
+        kept: sums over these of weights and of squared weights, shape (2, bin).
     """
 
     variation: int
     sample: int
     x: FloatArray
     weights: FloatArray
+    times: FloatArray | float
     bins: NDArray[np.int64] | None
     column: FloatArray
     present: NDArray[np.int64] | None
     always: tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
+    kept: FloatArray
 
     @classmethod
-    def of(cls, variation: int, sample: int, events: tuple[Sample, Any, FloatArray], *, like: Any) -> Self:
-        """Sort the events.
-
-        Args:
-            variation: its position.
-            sample: its position.
-            events: the sample, and columns and weights of the variation.
-            like: the cut, and the structure of the templates.
-        """
-        source, columns, weights = events
-        cut, structure = like
-        x = np.asarray(columns[cut.variable])
-        absent = is_missing(x, source.missing)
-        bins, inside = bins_of(structure, columns, len(weights), missing=source.missing)
-        present = inside & ~absent
+    def of(cls, block: Block, cut: AbstractCut, multiplicity: Multiplicity | None = None) -> Self:
+        """Sort the events of a block that holds all of a sample and variation."""
+        x, number = block.columns[cut.variable], block.structure.num_bins
+        absent = block.absent(cut.variable)
+        present = block.inside & ~absent
         here = None if present.all() else np.flatnonzero(present)
-        kept = np.flatnonzero(inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
-        always = weights[kept], bins[kept], kept
-        if here is None and structure.num_bins == 1 and len(x) and weights.min() == weights.max():
+        lost = np.flatnonzero(block.inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
+        always = block.weights[lost], block.bins[lost], block.origin[lost]
+        times = block.times(multiplicity, lost)
+        kept = np.stack([np.bincount(always[1], always[0] ** p * times, minlength=number) for p in (1, 2)])
+        rest: tuple[Any, ...] = x, here, always, kept.astype(np.float64)
+        if here is None and number == 1 and multiplicity is None and len(x) and _are_equal(block.weights):
             # Of equal weights nothing but the values has to be sorted.
-            return cls(variation, sample, np.sort(x), weights, None, x, None, always)
-        origin = _sorted_order(x, here)
-        ordered = None if structure.num_bins == 1 else bins[origin]
-        return cls(variation, sample, x[origin], weights[origin], ordered, x, here, always)
+            return cls(block.variation, block.sample, np.sort(x), block.weights, 1.0, None, *rest)
+        order = _sorted_order(x, here)
+        ordered = None if number == 1 else block.bins[order]
+        times = block.times(multiplicity, order)
+        return cls(block.variation, block.sample, x[order], block.weights[order], times, ordered, *rest)
 
     @functools.cached_property
     def origin(self) -> NDArray[np.int64]:
         """Number of each event within its sample, shape (event,)."""
         return _sorted_order(self.column, self.present)
 
-    def in_bin(self, number: int) -> NDArray[np.int64] | slice:
-        """The events of one bin."""
-        return slice(None) if self.bins is None else np.flatnonzero(self.bins == number)
+    def in_bin(self, number: int) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
+        """Values of the events of one bin, ascending, and their weights and squared weights, each of shape (event,)."""
+        here = slice(None) if self.bins is None else np.flatnonzero(self.bins == number)
+        weights = self.weights[here]
+        if isinstance(self.times, float):
+            return self.x[here], (weights, weights**2)
+        return self.x[here], (weights * self.times[here], weights**2 * self.times[here])
+
+
+def _are_equal(values: FloatArray) -> bool:
+    return bool(values.min() == values.max())
 
 
 def _sorted_order(column: FloatArray, present: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -87,12 +98,13 @@ def _sorted_order(column: FloatArray, present: NDArray[np.int64] | None) -> NDAr
 
 
 class Cumulative:
-    """The events of all samples and variations, sorted, to be summed up behind any thresholds.
+    """The events of all samples and variations, sorted, to be summed after a cut at any thresholds.
 
     Args:
         samples: with the columns that are needed.
         cut: a cut or a window; its own thresholds are not used.
         structure: of the templates.
+        multiplicity: how often each event counts, or None for once.
 
     Attributes:
         blocks: the sorted events.
@@ -100,116 +112,124 @@ class Cumulative:
         structure: as given.
     """
 
-    def __init__(self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        cut: AbstractCut,
+        structure: Structure,
+        multiplicity: Multiplicity | None = None,
+    ) -> None:
         self.cut, self.structure = cut, structure
-        like = (cut, structure)
         self.blocks = [
-            Block.of(variation, s, (sample, columns, weights), like=like)
-            for variation, s, columns, weights, sample in blocks(samples, structure)
-        ]
-        self._distinct: FloatArray | None = None
-        self._ranks: list[NDArray[np.integer[Any]]] = []
-        self._sums = [
-            _Sums.of(block, number, cut.signs) for block in self.blocks for number in range(structure.num_bins)
+            SortedBlock.of(block, cut, multiplicity) for block in blocks_of(samples, structure, [cut.variable])
         ]
 
-    def distinct(self) -> FloatArray:
-        """All thresholds that make a difference, shape (threshold,), ascending; see `distinct_thresholds`."""
+    def distinct(self) -> "YieldsAfter":
+        """The yields at all thresholds that make a difference, ascending; see `distinct_thresholds`."""
         values = np.concatenate([block.x for block in self.blocks])
         # A stable sort merges what is sorted in parts.
         order = np.argsort(values, kind="stable")
         values = values[order]
         last = np.append(values[1:] != values[:-1], True) if len(values) else np.zeros(0, dtype=bool)
         thresholds = _between_values(values, self.cut)
+        ranks = None
         if self.structure.num_bins == 1 and len(self.cut.signs) == 1 and len(values) * len(self.blocks) < _MOST_RANKS:
             # How many events of each block lie below: what would have to be searched for again.
             block = np.repeat(np.arange(len(self.blocks), dtype=np.int32), [len(b.x) for b in self.blocks])[order]
             counts = [np.cumsum(block == number, dtype=np.int32) for number in range(len(self.blocks))]
             counts = counts if last.all() else [count[last] for count in counts]
             above = self.cut.signs == (1,)
-            self._ranks = [np.append(np.int32(0), count[:-1]) if above else count for count in counts]
-            self._distinct = thresholds
-        return thresholds
+            ranks = [np.append(np.int32(0), count[:-1]) if above else count for count in counts]
+        return YieldsAfter(self, thresholds, ranks)
 
-    def yields(self, thresholds: FloatArray, rows: Any = slice(None)) -> Yields:
-        """Hard yields of some selections.
+    def at(self, thresholds: FloatArray) -> "YieldsAfter":
+        """The yields at some thresholds, shape (row,), or (row, 2) for a window."""
+        return YieldsAfter(self, thresholds)
 
-        Args:
-            thresholds: shape (row,), ascending, or (row, 2) for a window.
-            rows: which of them.
+    @functools.cached_property
+    def tails(self) -> list[tuple[SortedBlock, int, FloatArray, tuple[FloatArray, FloatArray]]]:
+        """For each block and bin: values, ascending, and the sums of weights and squares of what passes one edge.
 
-        Returns:
-            Values and variances of shape (row, variation, sample, bin).
+        The sums are those behind each event, of shape (event + 1,), summed from the far end, where few events are
+        left, so that the tail is exact.
         """
-        structure = self.structure
-        known = thresholds is self._distinct
-        points = thresholds[rows]
-        shape = (len(structure.variations), len(structure.components), structure.num_bins, len(points))
-        values, variances = np.zeros(shape), np.zeros(shape)
-        for number, sums in enumerate(self._sums):
-            target = sums.variation, sums.sample, sums.bin
-            values[target], variances[target] = sums.behind(points, self._ranks[number][rows] if known else None)
-        complete = structure.complete(values, variances)
-        return Yields(
-            np.moveaxis(np.asarray(complete.values), -1, 0), np.moveaxis(np.asarray(complete.variances), -1, 0)
-        )
+        below, found = self.cut.signs == (-1,), []
+        for block in self.blocks:
+            for number in range(self.structure.num_bins):
+                x, (weights, squares) = block.in_bin(number)
+                found.append((block, number, x, (_tail(weights, below=below), _tail(squares, below=below))))
+        return found
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Sums:
-    """Cumulative sums of one block's weights in one bin.
+class YieldsAfter:
+    """Hard yields after a cut, at each of some thresholds.
 
     Attributes:
-        x: values, ascending, shape (event,).
-        sums: of the weights and of their squares, behind each event, each of shape (event + 1,). Summed from the far
-            end, where few events are left, so that the tail is exact.
-        always: sums that pass whatever the threshold.
-        signs: of the cut's thresholds.
+        events: sorted.
+        thresholds: shape (row,), or (row, 2) for a window.
+        ranks: for each block of events the number of them below each threshold, shape (row,), if it is known.
     """
 
-    variation: int
-    sample: int
-    bin: int
-    x: FloatArray
-    sums: tuple[FloatArray, FloatArray]
-    always: tuple[float, float]
-    signs: tuple[int, ...]
+    events: Cumulative
+    thresholds: FloatArray
+    ranks: Sequence[NDArray[np.integer[Any]]] | None = None
 
-    @classmethod
-    def of(cls, block: Block, number: int, signs: tuple[int, ...]) -> Self:
-        """Sum up the events of one bin."""
-        here = block.in_bin(number)
-        weights, bins, _ = block.always
-        kept = weights[bins == number]
-        below = signs == (-1,)
-        sums = tuple(_tail(w, below=below) for w in (block.weights[here], block.weights[here] ** 2))
-        always = float(np.sum(kept)), float(np.sum(kept**2))
-        return cls(block.variation, block.sample, number, block.x[here], (sums[0], sums[1]), always, signs)
+    def __call__(self, rows: Any = slice(None)) -> Yields:
+        """Yields of some rows: values and variances of shape (row, variation, sample, bin)."""
+        sums = self._of_edges(rows) if self.thresholds.ndim == 1 else self._of_windows(rows)
+        for block in self.events.blocks:
+            for target, kept in zip(sums, block.kept, strict=True):
+                if kept.any():
+                    target[block.variation, block.sample] += kept[:, None]
+        complete = self.events.structure.complete(*sums)
+        return Yields(*(np.moveaxis(np.asarray(a), -1, 0) for a in (complete.values, complete.variances)))
 
-    def behind(self, thresholds: FloatArray, ranks: NDArray[np.integer[Any]] | None) -> tuple[FloatArray, FloatArray]:
-        """Sums of weights and of squared weights of what passes, each of shape (row,).
+    def _empty(self, columns: int) -> tuple[FloatArray, FloatArray]:
+        """Zeros for sums of weights and for sums of squares, shape (variation, sample, bin, column)."""
+        structure = self.events.structure
+        shape = len(structure.variations), len(structure.components), structure.num_bins, columns
+        return np.zeros(shape), np.zeros(shape)
 
-        Args:
-            thresholds: shape (row,) or (row, 2).
-            ranks: number of events below each threshold, shape (row,), if it is known.
+    def _of_edges(self, rows: Any) -> tuple[FloatArray, FloatArray]:
+        """Sums of weights and of squares that pass one edge, each of shape (variation, sample, bin, row)."""
+        side: Any = "left" if self.events.cut.signs == (-1,) else "right"
+        points, of_events = self.thresholds[rows], self.events.tails
+        found = self._empty(len(points))
+        for number, (block, bin_number, x, tails) in enumerate(of_events):
+            at = np.searchsorted(x, points, side=side) if self.ranks is None else self.ranks[number][rows]
+            for target, tail in zip(found, tails, strict=True):
+                target[block.variation, block.sample, bin_number] = tail[at]
+        return found
+
+    def _of_windows(self, rows: Any) -> tuple[FloatArray, FloatArray]:
+        """Sums of weights and of squares between two edges, of the same shapes."""
+        numbers, (sums, squares) = self._segments
+        first, last = 2 * numbers[rows, 0] + 1, 2 * numbers[rows, 1] - 1
+        return range_sums(sums, first, last), range_sums(squares, first, last)
+
+    @functools.cached_property
+    def _segments(self) -> tuple[NDArray[np.int64], tuple[FloatArray, FloatArray]]:
+        """Numbers of the edges of each window, and sums of weights and squares on and between neighboring edges.
+
+        Of the sums, shape (variation, sample, bin, segment), number 2 i is that of events on edge i, number 2 i + 1
+        that of events between the edges i and i + 1.
         """
-        if len(self.signs) == 1:
-            side: Any = "left" if self.signs == (-1,) else "right"
-            at = np.searchsorted(self.x, thresholds, side=side) if ranks is None else ranks
-            first, second = (total[at] for total in self.sums)
-        else:
-            low = np.searchsorted(self.x, thresholds[:, 0], side="right")
-            high = np.maximum(np.searchsorted(self.x, thresholds[:, 1], side="left"), low)
-            first, second = (total[low] - total[high] for total in self.sums)
-        if not any(self.always):
-            return first, second
-        return first + self.always[0], second + self.always[1]
+        edges, numbers = np.unique(self.thresholds, return_inverse=True)
+        found = self._empty(2 * len(edges) - 1)
+        for block in self.events.blocks:
+            for number in range(self.events.structure.num_bins):
+                x, weights = block.in_bin(number)
+                bounds = np.stack([np.searchsorted(x, edges, side) for side in ("left", "right")], axis=1).ravel()
+                for target, summands in zip(found, weights, strict=True):
+                    target[block.variation, block.sample, number] = segment_sums(summands, bounds)
+        return numbers.reshape(self.thresholds.shape), found
 
 
 def _tail(weights: FloatArray, *, below: bool) -> FloatArray:
     """Sums of all weights from each position on (or, of those below it)."""
     size = len(weights)
-    if size and weights.min() == weights.max():
+    if size and _are_equal(weights):
         numbers = np.arange(size + 1.0) if below else np.arange(size, -1.0, -1.0)
         numbers *= weights[0]
         return numbers
@@ -230,13 +250,10 @@ def distinct_thresholds(samples: Sequence[Sample], cut: AbstractCut) -> FloatArr
     Raises:
         InputError: no event has a value of the variable.
     """
-    parts = []
-    for sample in samples:
-        sample.column(cut.variable)
-        for columns in [sample.columns, *(sample.varied(v)[0] for m in sample.modifiers for v in m.variations)]:
-            values = columns[cut.variable]
-            parts.append(values[~is_missing(values, sample.missing)])
-    return _between_values(np.sort(np.concatenate(parts)), cut)
+    structure = structure_of(samples, axis=None, channel="")
+    blocks = blocks_of(samples, structure, [cut.variable])
+    values = np.concatenate([block.columns[cut.variable][~block.absent(cut.variable)] for block in blocks])
+    return _between_values(np.sort(values), cut)
 
 
 def _between_values(values: FloatArray, cut: AbstractCut) -> FloatArray:

@@ -15,19 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning
 from hepcuts._core.precision import float64_scope, to_numpy
-from hepcuts._core.types import AnyArray, Columns, FloatArray
+from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.samples.modifiers import HistoSys
 from hepcuts.samples.sample import Sample, check_samples
 
-from .templates import Component, Structure, Templates, Yields, empty_histogram
+from .events import CHUNK, blocks_of
+from .hard_sums import hard_sums
+from .templates import Component, Structure, Templates, Yields
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,17 +68,6 @@ def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Struc
     return Structure(channel, axis, components)
 
 
-def blocks(samples: Sequence[Sample], structure: Structure) -> Iterable[tuple[int, int, Any, FloatArray, Sample]]:
-    """Variation, sample, columns and weights of everything that has events of its own."""
-    for s, sample in enumerate(samples):
-        yield 0, s, sample.columns, sample.weights, sample
-        for modifier in sample.modifiers:
-            if isinstance(modifier, HistoSys):
-                for side, variation in modifier.sides.items():
-                    columns, weights = sample.varied(variation)
-                    yield structure.position(modifier.name, side), s, columns, weights, sample
-
-
 def fill(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut | None,
@@ -101,10 +89,13 @@ def fill(
     Raises:
         SampleError: no samples, equal names, no signal or no background, or an unknown column.
         InputError: a threshold is not set, or the axis has no name.
-        EmptySelectionError: no event of any sample passes, or none that passes lies on the axis.
+        EmptySelectionError: no event of any sample passes.
 
     Warns:
         OutsideAxisWarning: selected events lie outside the axis and are not counted.
+
+    Templates of chunks of the events add to those of all, with what is outside the axis. So a chunk whose events all
+    lie outside has templates of zeros; one of which no event passes raises, and has nothing to add.
 
     Example:
         >>> import hepcuts as hc
@@ -116,74 +107,14 @@ def fill(
     samples = check_samples(samples)
     chosen = as_selection(selection)
     structure = structure_of(samples, axis=axis, channel=channel)
-    histogram: Any = empty_histogram(structure)
-    outside = np.zeros(len(samples))
-    num_passed, num_filled = 0, 0
-    for variation, s, columns, weights, sample in blocks(samples, structure):
-        require_columns(sample, chosen, axis)
-        passed = np.ones(len(weights), bool) if chosen is None else chosen.mask(columns, missing=sample.missing)
-        _, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
-        observable = _observable(structure, columns, len(weights))[passed & inside]
-        histogram.fill(sample.name, structure.variations[variation], observable, weight=weights[passed & inside])
-        if variation == 0:
-            num_passed += int(passed.sum())
-            num_filled += len(observable)
-            outside[s] = np.sum(weights[passed & ~inside])
-    if num_filled == 0:
-        what = f"lies on the axis {axis.name!r}; widen it" if num_passed else "passes; loosen the cuts"
-        raise EmptySelectionError(f"Selection {chosen or '(all events)'}: no event of any sample {what}.")
-    warn_outside(outside, structure)
-    view: Any = histogram.view(flow=False)
-    yields = structure.complete(np.moveaxis(view["value"], 1, 0), np.moveaxis(view["variance"], 1, 0))
-    return Templates(structure, yields, outside)
-
-
-def _observable(structure: Structure, columns: Columns, size: int) -> NDArray[Any]:
-    """What is filled along the axis of the observable, shape (event,); zeros for counting."""
-    if structure.axis is None:
-        return np.zeros(size, dtype=np.int64)
-    values = columns[structure.axis.name]
-    if structure.axis.traits.continuous:
-        return values
-    # Axes of integers take nothing but integers, of 32 bits.
-    limits = np.iinfo(np.int32)
-    return np.floor(np.clip(np.nan_to_num(values, nan=limits.min), limits.min, limits.max)).astype(np.int64)
-
-
-def _index(axis: Any, observable: NDArray[Any]) -> NDArray[np.int64]:
-    """Bin of each of the events, shape (event,); out of range where there is none."""
-    if not isinstance(axis, hist.axis.IntCategory):
-        return np.asarray(axis.index(observable), dtype=np.int64)
-    # Of categories hist wants to be asked for none but those it has.
-    bins = np.full(observable.shape, -1, dtype=np.int64)
-    for number in range(len(axis)):
-        bins[observable == axis.bin(number)] = number
-    return bins
-
-
-def bins_of(
-    structure: Structure, columns: Columns, size: int, *, missing: float | None
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Bin of each of the events, and whether it is on the axis at all, both of shape (event,).
-
-    An event whose observable is missing is on no axis, whatever number stands for it.
-    """
-    observable = _observable(structure, columns, size)
-    if structure.axis is None:
-        return observable, np.ones(size, dtype=bool)
-    bins = _index(structure.axis, observable)
-    present = ~is_missing(columns[structure.axis.name], missing)
-    return bins, present & (bins >= 0) & (bins < structure.num_bins)
-
-
-def require_columns(sample: Sample, selection: Selection | None, axis: Any) -> None:
-    """Raise if a sample lacks a column that is cut on or filled.
-
-    Raises:
-        SampleError: it does.
-    """
-    for variable in (*(selection.columns if selection else ()), *(() if axis is None else (axis.name,))):
-        sample.column(variable)
+    columns = () if chosen is None else chosen.columns
+    sums = hard_sums(blocks_of(samples, structure, columns, chunk=CHUNK), chosen, structure)
+    if sums.passed == 0:
+        raise EmptySelectionError(
+            f"Selection {chosen or '(all events)'}: no event of any sample passes; loosen the cuts."
+        )
+    warn_outside(sums.outside, structure)
+    return Templates(structure, structure.complete(sums.values, sums.variances), sums.outside)
 
 
 def warn_outside(outside: FloatArray, structure: Structure) -> None:
@@ -236,25 +167,22 @@ class EventTable(eqx.Module):
         if chosen is None:
             raise InputError("Soft templates need a selection; got None. Use hepcuts.fill to take all events.")
         structure = structure_of(samples, axis=axis, channel=channel)
-        values, missing, weights, cells, origins, nominal = [], [], [], [], [], 0
-        for variation, s, columns, w, sample in sorted(blocks(samples, structure), key=lambda block: block[0]):
-            require_columns(sample, chosen, axis)
-            v, m = chosen.events(columns, missing=sample.missing)
-            bins, inside = bins_of(structure, columns, len(w), missing=sample.missing)
-            values.append(v[:, inside])
-            missing.append(m[:, inside])
-            weights.append(w[inside])
-            cells.append((variation * len(samples) + s) * structure.num_bins + bins[inside])
-            origins.append(np.flatnonzero(inside))
-            nominal += int(inside.sum()) if variation == 0 else 0
+        laid = sorted(blocks_of(samples, structure, chosen.columns), key=lambda block: block.variation)
+        parts, nominal = [], 0
+        for block in laid:
+            v, m = chosen.events(block.columns, missing=block.missing)
+            rows = block.filled
+            parts.append((v[:, rows], m[:, rows], block.weights[rows], block.cells(rows), block.origin[rows]))
+            nominal += int(np.count_nonzero(block.inside)) if block.variation == 0 else 0
         if nominal == 0:
             raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
+        values, missing, weights, cells, origins = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         return cls(
-            np.concatenate(values, axis=1),
-            np.concatenate(missing, axis=1),
-            np.concatenate(weights),
-            np.concatenate(cells).astype(np.int32),
-            np.concatenate(origins).astype(np.int32),
+            values,
+            missing,
+            weights,
+            cells.astype(np.int32),
+            origins.astype(np.int32),
             nominal,
             chosen,
             structure,
@@ -347,13 +275,13 @@ def soft_fill(
     return Templates(table.structure, to_numpy(yields), np.zeros(len(table.structure.components)))
 
 
-def quietly(function: Callable[P, R]) -> Callable[P, R]:
+def without_outside_warnings(function: Callable[P, R]) -> Callable[P, R]:
     """The function without its warnings of events outside the axis, for what was warned of already."""
 
     @functools.wraps(function)
-    def quiet(*args: P.args, **kwargs: P.kwargs) -> R:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OutsideAxisWarning)
             return function(*args, **kwargs)
 
-    return quiet
+    return wrapped

@@ -70,8 +70,8 @@ class FineAxis:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Block:
-    """Events that the same variables divide into categories.
+class FineCells:
+    """Fine bins with the events that the same variables divide into categories.
 
     Attributes:
         axes: numbers of the lattice's axes that do.
@@ -87,7 +87,7 @@ class Block:
     index: NDArray[np.int64]
     weights: FloatArray
 
-    def collected(self) -> "Block":
+    def collected(self) -> "FineCells":
         """The same with one row for each fine bin that holds events."""
         size = int(np.prod(self.sizes))
         key = self.cell * size + np.ravel_multi_index(tuple(self.index), self.sizes)
@@ -110,7 +110,7 @@ class Lattice:
     """
 
     axes: tuple[FineAxis, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[FineCells, ...]
     structure: Structure
     outside: FloatArray
     num_parts: int
@@ -120,7 +120,7 @@ class Lattice:
         """Number of variations, samples and bins of the observable."""
         return len(self.structure.variations), len(self.structure.components), self.structure.num_bins
 
-    def dims(self, block: Block, shape: Sequence[int]) -> tuple[int, ...]:
+    def dims(self, block: FineCells, shape: Sequence[int]) -> tuple[int, ...]:
         """Number of categories along each axis of a block, from the number of bins along each axis of the lattice."""
         return tuple(self.axes[a].categories(shape[a]) for a in block.axes)
 
@@ -151,13 +151,15 @@ class Lattice:
         blocks = []
         for block in self.blocks:
             rows = np.isin(block.cell // cells, numbers)
-            some = Block(block.axes, block.sizes, block.cell[rows] % cells, block.index[:, rows], block.weights[rows])
+            some = FineCells(
+                block.axes, block.sizes, block.cell[rows] % cells, block.index[:, rows], block.weights[rows]
+            )
             blocks.append(dataclasses.replace(some, weights=some.weights * scale).collected())
         return dataclasses.replace(self, blocks=tuple(blocks), num_parts=1)
 
     # --- hard categories; of one part ---
 
-    def categories(self, block: Block, partitions: Partitions) -> NDArray[np.int64]:
+    def categories(self, block: FineCells, partitions: Partitions) -> NDArray[np.int64]:
         """Number of the category of each row within its block, shape (row,); -1 for what fails a cut."""
         shape = [len(partition) - 1 for partition in partitions]
         found, passed = np.zeros(len(block.cell), dtype=np.int64), np.ones(len(block.cell), dtype=bool)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
 
-from .cumulative import Block, Cumulative
+from .cumulative import Cumulative, SortedBlock
 from .templates import Yields
 
 Counts = Sequence[FloatArray]
@@ -82,7 +82,7 @@ class Places:
         return sums[:, self._first] - sums[:, np.maximum(self._beyond, self._first)]
 
 
-def _flat_places(block: Block, edges: FloatArray, size: int) -> NDArray[np.int64]:
+def _flat_places(block: SortedBlock, edges: FloatArray, size: int) -> NDArray[np.int64]:
     """Place of each event, counted on from bin to bin, shape (event,)."""
     places = np.searchsorted(edges, block.x, side="left") + np.searchsorted(edges, block.x, side="right")
     return places if block.bins is None else places + size * block.bins

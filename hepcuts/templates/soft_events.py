@@ -20,8 +20,10 @@ from hepcuts.cuts.steps import AbstractStep
 from hepcuts.samples.sample import Sample
 
 from .coordinates import AbstractCoordinate, Linear
-from .filling import EventTable, bins_of, blocks, require_columns, structure_of
-from .soft_layouts import Layout, layout_of, loosest_is_low, rows_of
+from .events import Multiplicity, blocks_of
+from .filling import EventTable, structure_of
+from .soft_layouts import Layout, hard_mask, layout_of, loosest_is_low, rows_of
+from .soft_sampling import sampled
 from .soft_sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pass_weight, pieces_of
 from .templates import Structure
 
@@ -70,6 +72,7 @@ class SoftEvents:
         axis: Any = None,
         channel: str = "signal_region",
         index: Sequence[int] | None = None,
+        multiplicity: Multiplicity | None = None,
     ) -> "SoftEvents":
         """Lay out the events of checked samples.
 
@@ -80,6 +83,7 @@ class SoftEvents:
             axis: as in `hepcuts.fill`; events outside of it are left out.
             channel: as in `hepcuts.fill`.
             index: positions of the selection's thresholds among those of the search, or None for their own order.
+            multiplicity: how often each event counts, or None for once.
 
         Raises:
             SampleError: a column is missing.
@@ -88,31 +92,27 @@ class SoftEvents:
         structure = structure_of(samples, axis=axis, channel=channel)
         layout = layout_of(selection)
         exact = any(isinstance(c, Linear) for c in coordinates)
-        parts: list[tuple[NDArray[Any], FloatArray, NDArray[Any], NDArray[Any]]] = []
-        for variation, s, columns, weights, sample in blocks(samples, structure):
-            require_columns(sample, selection, axis)
-            bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
-            rows = rows_of(selection, coordinates, columns, sample.missing, np.float64 if exact else np.float32)
-            cell = (variation * len(samples) + s) * structure.num_bins + bins[inside]
-            there = np.flatnonzero(inside)
-            parts.append((rows if inside.all() else np.take(rows, there, axis=1), weights[there], cell, there))
-        cells = np.concatenate([p[2] for p in parts])
+        dtype, parts = np.float64 if exact else np.float32, []
+        for block in blocks_of(samples, structure, selection.columns):
+            rows, there = rows_of(selection, coordinates, block, dtype), block.filled
+            rows = rows if isinstance(there, slice) else np.take(rows, there, axis=1)
+            weights, times = block.weights[there], block.times(multiplicity, there)
+            parts.append((rows, weights * times, weights**2 * times, block.cells(there), block.origin[there]))
+        values, weights, squares, cells, origin = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
         if not np.any(cells < len(samples) * structure.num_bins):
             raise EmptySelectionError(f"No event of any sample lies on the axis {axis.name!r}.")
         filled = len(np.unique(cells))
-        block = next((size for size in (BLOCK, BLOCK // 4) if len(cells) >= size * filled), BLOCK // 16)
-        values = np.concatenate([p[0] for p in parts], axis=1)
-        weights, origin = (np.concatenate([p[part] for p in parts]) for part in (1, 3))
+        size = next((size for size in (BLOCK, BLOCK // 4) if len(cells) >= size * filled), BLOCK // 16)
         order = np.argsort(cells, kind="stable") if np.any(np.diff(cells) < 0) else slice(None)
         return cls(
             np.ascontiguousarray(values[:, order]),
             weights[order],
-            weights[order] ** 2,
+            squares[order],
             cells[order].astype(np.int32),
             origin[order].astype(np.int32),
             layout,
             structure,
-            block,
+            size,
             np.arange(len(selection.names)) if index is None else np.asarray(index),
         )
 
@@ -255,25 +255,7 @@ class SoftEvents:
 
     def hard_mask(self, thresholds: FloatArray) -> NDArray[np.bool_]:
         """Which events pass hard cuts at thresholds in the coordinates, shape (event,)."""
-        passed = np.ones(len(self), dtype=bool)
-        for cut, inverted in enumerate(self.layout.inverted):
-            of_cut = None
-            for edge, first in zip(self.layout.edges, self.layout.first, strict=True):
-                if edge.cut != cut:
-                    continue
-                at: Any = thresholds[first]
-                if edge.along is not None:
-                    at = np.interp(self.values[edge.along], edge.knots, thresholds[first : first + len(edge.knots)])
-                values = self.values[edge.row]
-                if edge.along is None:
-                    at = _as_narrow(at, edge.sign, values.dtype)
-                of_edge = (values > at) if edge.sign > 0 else (values < at)
-                if self.layout.missing_passes:
-                    of_edge |= np.isnan(values)
-                of_cut = of_edge if of_cut is None else of_cut & of_edge
-            if of_cut is not None:
-                passed &= ~of_cut if inverted else of_cut
-        return passed
+        return hard_mask(self.layout, self.values, thresholds)
 
     def hard_sums(self, thresholds: FloatArray) -> FloatArray:
         """Sums of w and w^2 of the events that pass hard cuts, shape (cell, 2)."""
@@ -347,22 +329,4 @@ class SoftEvents:
         return self._sampled(self.pass_weights(thresholds, widths, step, but_one=True), number)
 
     def _sampled(self, bound: NDArray[Any], number: int) -> "SoftEvents":
-        chosen, factors = [], []
-        for begin, end in zip(self._starts, np.append(self._starts, len(self))[1:], strict=True):
-            share = bound[begin:end].astype(np.float64)
-            share *= number / max(float(share.sum()), 1e-300)
-            steps = np.cumsum(np.minimum(share, 1.0, out=share))
-            of_cell = np.searchsorted(steps, np.arange(0.5, steps[-1]))
-            # Where events are certain to be taken, rounding may hit one twice.
-            of_cell = of_cell[np.diff(of_cell, prepend=-1) > 0]
-            chosen.append(begin + of_cell)
-            factors.append(1.0 / share[of_cell])
-        return self.standing_for_all(np.concatenate(chosen), np.concatenate(factors))
-
-
-def _as_narrow(threshold: float, sign: int, dtype: Any) -> Any:
-    """The threshold in the precision of the events, on the side on which it selects the same of them: much faster."""
-    with np.errstate(over="ignore"):
-        narrow = np.asarray(threshold).astype(dtype)[()]
-    beyond = float(narrow) > threshold if sign > 0 else float(narrow) < threshold
-    return np.nextafter(narrow, -np.inf * sign, dtype=dtype) if beyond else narrow
+        return self.standing_for_all(*sampled(bound, np.append(self._starts, len(self)), number))

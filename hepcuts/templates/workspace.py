@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.columns import Numbers
-from hepcuts._core.errors import InputError, YieldError
+from hepcuts._core.errors import EmptySelectionError, InputError, YieldError
 from hepcuts._core.lazy import pyhf
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, referee
@@ -46,6 +46,7 @@ def workspace(
 
     Raises:
         YieldError: a sample, or all samples in one bin, have a negative expectation.
+        EmptySelectionError: a channel has no event of any sample.
         InputError: two channels share a name, two modifiers of one name contradict each other, observations are not
             counts of the channels' bins, or pyhf rejects the workspace; the message says why.
 
@@ -127,6 +128,10 @@ def _check_yields(templates: Templates) -> None:
     totals = nominal.sum(axis=1)
     if not np.all(np.isfinite(nominal)):
         raise YieldError(f"Yields of channel {templates.structure.channel!r} are not finite: {nominal.tolist()}.")
+    if not np.any(nominal):
+        axis = templates.structure.axis
+        hint = "loosen the cuts" if axis is None else f"loosen the cuts, or widen the axis {axis.name!r}"
+        raise EmptySelectionError(f"Channel {templates.structure.channel!r} has no event of any sample; {hint}.")
     for name, total in zip(templates.samples, totals, strict=True):
         if total < 0:
             raise YieldError(

@@ -10,7 +10,7 @@ from hepcuts.discriminant.scorer import Scorer
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import quietly
+from hepcuts.templates.filling import without_outside_warnings
 from hepcuts.templates.soft_events import SoftEvents
 
 from .losses import Classification, EndToEnd
@@ -41,7 +41,7 @@ class Laid:
         problem: Problem,
     ) -> None:
         self._samples, self._discriminant, self._masks = samples, discriminant, masks
-        self.search = quietly(Search.of)(samples, problem)
+        self.search = without_outside_warnings(Search.of)(samples, problem)
         self.scorer = Scorer(discriminant.function, discriminant.parameters)
         selection = self.search.space.selection
         cut = selection.variables.index(discriminant.name)

@@ -22,7 +22,7 @@ from hepcuts.cuts.steps import AbstractStep
 from hepcuts.discriminant import Discriminant
 from hepcuts.discriminant.scorer import CHUNK, Chunks, chunks_of
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import blocks
+from hepcuts.templates.events import blocks_of
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import Layout
 from hepcuts.templates.soft_sums import pass_weights
@@ -68,11 +68,11 @@ class ScoredEvents:
             discriminant: standardized.
         """
         inputs = np.empty((len(events), len(discriminant.features)))
-        block = events.cell // events.structure.num_bins
-        for variation, s, columns, _, sample in blocks(samples, events.structure):
-            of_block = block == variation * len(samples) + s
-            of_sample = discriminant.inputs(columns, missing=sample.missing)
-            inputs[of_block] = of_sample[events.origin[of_block]]
+        number = events.cell // events.structure.num_bins
+        for block in blocks_of(samples, events.structure, discriminant.features):
+            here = np.flatnonzero(number == block.variation * len(samples) + block.sample)
+            of_block = discriminant.inputs(block.columns, missing=block.missing)
+            inputs[here] = of_block[events.origin[here]]
         exact = dataclasses.replace(events, values=events.values.astype(np.float64))
         row, members = _position(selection, discriminant.name, events.layout)
         return cls(exact, row, members, chunks_of(inputs), _shares(events))

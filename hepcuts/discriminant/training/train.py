@@ -20,7 +20,7 @@ from hepcuts.optimization.options import STAGES
 from hepcuts.optimization.solvers import LBFGS, AbstractSolver
 from hepcuts.optimization.stages import AbstractDescent, descend, progress
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.filling import quietly
+from hepcuts.templates.filling import without_outside_warnings
 
 from . import preparation as prepare
 from .course import Course, Plan, Point
@@ -106,7 +106,7 @@ def train(
     scored = prepared.samples(training)
     prepare.check_scores(scored, discriminant.name)
     asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateFigure) else cut_goal, options)
-    trained = quietly(_run)(Laid(scored, prepared, masks, asked), goal, how)
+    trained = without_outside_warnings(_run)(Laid(scored, prepared, masks, asked), goal, how)
     fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
     # The trained thresholds are a start that wide soft cuts would forget.
     narrow = [1.0] if any(cut.width is not None for cut in chosen.cuts) else [s for s in STAGES if s < 1.25]
@@ -114,7 +114,7 @@ def train(
     found = optimize(scored, start, objective=cut_goal, seed=seed, anneal=narrow, **options)
     if held_out is not None:
         quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_goal}
-        worth = quietly(evaluate)(fixed.samples(held_out), found.selection, **quoted)
+        worth = without_outside_warnings(evaluate)(fixed.samples(held_out), found.selection, **quoted)
         found = dataclasses.replace(found, held_out=worth)
     return TrainingResult(
         discriminant=fixed,

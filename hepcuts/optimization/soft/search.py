@@ -17,7 +17,7 @@ from hepcuts.optimization.options import Tuning
 from hepcuts.optimization.solvers import LBFGS
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate
-from hepcuts.templates.filling import EventTable, fill, quietly
+from hepcuts.templates.filling import EventTable, fill, without_outside_warnings
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import loosest_is_low
 from hepcuts.templates.templates import Templates
@@ -62,7 +62,7 @@ class Search:
             InputError: constraints, names of thresholds or cuts that make no sense.
             SampleError: a column is missing.
         """
-        everything = quietly(fill)(samples, None, axis=problem.axis)
+        everything = without_outside_warnings(fill)(samples, None, axis=problem.axis)
         constraints = read_constraints(problem.constraints, everything.structure, everything)
         guards: tuple[AtLeast, ...] = constraints
         if problem.min_background > 0:

@@ -11,6 +11,6 @@ is cut.
 from .branches import solve as solve
 from .curve import Curve as Curve
 from .hard import Efficiencies as Efficiencies
-from .hard import HardCuts as HardCuts
+from .hard import HardSelections as HardSelections
 from .hard import efficiencies_of as efficiencies_of
 from .result import WorkingPoints as WorkingPoints

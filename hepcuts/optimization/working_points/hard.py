@@ -1,8 +1,7 @@
 """Hard cuts of a given signal efficiency, and what they let pass."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,8 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate, NormalScores
+from hepcuts.templates.events import CHUNK, Block, blocks_of
+from hepcuts.templates.filling import structure_of
 from hepcuts.templates.soft_layouts import Layout, loosest_is_low
 
 _MOST_HALVINGS = 80
@@ -60,21 +61,30 @@ def efficiencies_of(samples: Sequence[Sample], selections: Sequence[Selection]) 
 
 def _efficiency(samples: Sequence[Sample], selection: Selection, *, signal: bool) -> tuple[float, float, float]:
     """Efficiency, its standard deviation, and the effective number of events that pass."""
-    total, squares, passed, of_passed = 0.0, 0.0, 0.0, 0.0
-    for sample in samples:
-        if sample.signal == signal:
-            kept = sample.weights[selection.mask(sample.columns, missing=sample.missing)]
-            total, squares = total + sample.total, squares + float(np.sum(sample.weights**2))
-            passed, of_passed = passed + float(np.sum(kept)), of_passed + float(np.sum(kept**2))
-    efficiency = passed / total
-    variance = (1.0 - efficiency) ** 2 * of_passed + efficiency**2 * (squares - of_passed)
-    if of_passed == 0.0:
+    passed, failed = np.zeros(2), np.zeros(2)
+    for block in _blocks(samples, selection, signal=signal, chunk=CHUNK):
+        passes = selection.mask(block.columns, missing=block.missing)
+        for sums, weights in ((passed, block.weights[passes]), (failed, block.weights[~passes])):
+            sums[:] += np.sum(weights), np.sum(weights**2)
+    total = passed[0] + failed[0]
+    if passed[1] == 0.0:
         return 0.0, np.nan, 0.0
-    return efficiency, float(np.sqrt(variance)) / abs(total), passed**2 / of_passed
+    efficiency = float(passed[0] / total)
+    variance = (failed[0] / total) ** 2 * passed[1] + efficiency**2 * failed[1]
+    return efficiency, float(np.sqrt(variance)) / abs(float(total)), float(passed[0] ** 2 / passed[1])
+
+
+def _blocks(
+    samples: Sequence[Sample], selection: Selection, *, signal: bool, chunk: int | None = None
+) -> Iterator[Block]:
+    """All signal or all background events, without their variations."""
+    structure = structure_of(samples, axis=None, channel="signal_region")
+    blocks = blocks_of(samples, structure, selection.columns, chunk=chunk, nominal=True)
+    return (block for block in blocks if structure.components[block.sample].signal == signal)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class HardCuts:
+class HardSelections:
     """Positions in the coordinates as hard selections.
 
     Attributes:
@@ -99,7 +109,7 @@ class HardCuts:
         coordinates: tuple[AbstractCoordinate, ...],
         box: tuple[FloatArray, FloatArray],
         samples: Sequence[Sample],
-    ) -> "HardCuts":
+    ) -> "HardSelections":
         """From what a search knows."""
         return cls(selection, coordinates, box, np.where(loosest_is_low(layout), 1.0, -1.0), tuple(samples))
 
@@ -142,29 +152,28 @@ class HardCuts:
         Bisection; events that pass at both ends, or at neither, are not looked at again. If no shift reaches the
         efficiency, as close as the bounds let it.
         """
-        signals = [sample for sample in self.samples if sample.signal]
-        missing = efficiency * sum(sample.total for sample in signals)
+        blocks = list(_blocks(self.samples, self.selection, signal=True))
+        missing = efficiency * sum(float(np.sum(block.weights)) for block in blocks)
         tight, loose = float(np.max(self.box[1] - self.box[0])), -float(np.max(self.box[1] - self.box[0]))
-        rest, excess = [np.arange(len(sample)) for sample in signals], np.inf
+        excess = np.inf
         for _ in range(_MOST_HALVINGS):
             middle = 0.5 * (tight + loose)
             there = self.moved(position, middle)
-            passed = [self._passed(sample, events, there) for sample, events in zip(signals, rest, strict=True)]
-            more = sum(float(np.sum(s.weights[e[p]])) for s, e, p in zip(signals, rest, passed, strict=True))
+            passed = [self._passed(block, there) for block in blocks]
+            more = sum(float(np.sum(block.weights[p])) for block, p in zip(blocks, passed, strict=True))
             if more >= missing:
                 loose, excess = middle, more - missing
-                rest = [events[kept] for events, kept in zip(rest, passed, strict=True)]
             else:
                 tight, missing = middle, missing - more
-                rest = [events[~kept] for events, kept in zip(rest, passed, strict=True)]
+                passed = [~p for p in passed]
+            blocks = [block.take(np.flatnonzero(p)) for block, p in zip(blocks, passed, strict=True)]
         return self.moved(position, tight if missing < excess else loose)
 
-    def _passed(self, sample: Sample, events: NDArray[Any], position: FloatArray) -> NDArray[np.bool_]:
-        columns = {name: sample.columns[name][events] for name in self.selection.columns}
+    def _passed(self, block: Block, position: FloatArray) -> NDArray[np.bool_]:
         try:
-            return self.at(position).mask(columns, missing=sample.missing)
+            return self.at(position).mask(block.columns, missing=block.missing)
         except InputError:
-            return np.zeros(len(events), dtype=bool)
+            return np.zeros(len(block), dtype=bool)
 
     def idle(self, position: FloatArray) -> NDArray[np.bool_]:
         """Whether each threshold is beyond all events, so that it removes none, shape (threshold,)."""

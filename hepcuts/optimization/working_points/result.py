@@ -12,7 +12,7 @@ from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 
-from .hard import Efficiencies, HardCuts
+from .hard import Efficiencies, HardSelections
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -47,7 +47,7 @@ class WorkingPoints(Tabular):
     message: str
     num_steps: int
     seed: int
-    cuts: HardCuts
+    cuts: HardSelections
 
     def __len__(self) -> int:
         return len(self.efficiencies)

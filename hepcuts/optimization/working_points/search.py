@@ -27,7 +27,7 @@ from hepcuts.optimization.solvers import LBFGS
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import as_selection
 
-from . import Curve, HardCuts, WorkingPoints, efficiencies_of, solve
+from . import Curve, HardSelections, WorkingPoints, efficiencies_of, solve
 from .curve import State
 
 EFFICIENCIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -158,10 +158,10 @@ def _bare(samples: Sequence[Sample], selection: Selection) -> list[Sample]:
     return [sample.with_columns({name: sample.column(name) for name in selection.columns}, ()) for sample in samples]
 
 
-def _hard_cuts(search: Search, training: Sequence[Sample]) -> HardCuts:
+def _hard_cuts(search: Search, training: Sequence[Sample]) -> HardSelections:
     selection = search.space.selection
     coordinates = tuple(search.space.coordinates[cut] for cut in selection.cut_of_threshold)
-    return HardCuts.of(
+    return HardSelections.of(
         search.regions[0].layout, selection, coordinates, (search.space.lower, search.space.upper), training
     )
 
@@ -176,7 +176,7 @@ def _require_reachable(targets: FloatArray, smallest: float, largest: float) -> 
         )
 
 
-def _monotone(cuts: HardCuts, positions: Sequence[FloatArray], targets: FloatArray) -> FloatArray:
+def _monotone(cuts: HardSelections, positions: Sequence[FloatArray], targets: FloatArray) -> FloatArray:
     """Positions, shape (point, threshold), with those replaced that let more background pass than their neighbor."""
     found = list(positions)
     for point in range(len(found) - 2, -1, -1):

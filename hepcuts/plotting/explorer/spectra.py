@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.columns import is_missing
+from hepcuts._core.histograms import weighted_histogram
 from hepcuts._core.types import FloatArray
 from hepcuts.plotting.views import ScanView
 
@@ -38,14 +39,14 @@ def spectra(result: ScanView) -> dict[str, Any]:
                 "name": sample.name,
                 "signal": sample.signal,
                 "total": sample.total,
-                "values": np.histogram(values, edges, weights=weights)[0].tolist(),
+                "values": weighted_histogram(values, edges, weights).tolist(),
                 "below": float(weights[values < edges[0]].sum()),
                 "above": float(weights[values > edges[-1]].sum()),
                 "missing": float(sample.weights[missing].sum()),
             }
         )
         if not sample.signal:
-            variance += np.histogram(values, edges, weights=weights**2)[0]
+            variance += weighted_histogram(values, edges, weights**2)
     return {"edges": edges.tolist(), "uncertainty": np.sqrt(variance).tolist(), "samples": samples}
 
 

@@ -7,14 +7,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
-from hepcuts._core.types import Columns, FloatArray
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.filling import bins_of, blocks, require_columns, structure_of
-from hepcuts.templates.lattice import Block, FineAxis, Lattice
+from hepcuts.templates.events import Block, Multiplicity, blocks_of
+from hepcuts.templates.filling import structure_of
+from hepcuts.templates.lattice import FineAxis, FineCells, Lattice
 from hepcuts.templates.templates import Structure
 
 from .fine import fine_edges
@@ -26,7 +26,7 @@ _KEPT = {">": 1, "<": 0, "window": 1}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Plan:
+class LatticePlan:
     """What is to be laid along which axes.
 
     Attributes:
@@ -59,90 +59,81 @@ class Plan:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Events:
-    """Events of one sample and variation.
+class DividedEvents:
+    """Events of one sample and variation that have what all axes ask for.
 
     Attributes:
-        variation: its number.
-        sample: its number.
-        values: of the variables of all axes, shape (axis, event).
-        block: number of the block that they belong to, shape (event,).
-        observable: bin of the observable, shape (event,).
-        weights: shape (event,).
-        origin: number of each event within its sample, shape (event,).
+        events: with the columns of all axes.
+        group: number of the group of axes that divides each into categories, shape (event,).
         lost: expected events that are selected but outside the axis of the observable.
     """
 
-    variation: int
-    sample: int
-    values: FloatArray
-    block: NDArray[np.int64]
-    observable: NDArray[np.int64]
-    weights: FloatArray
-    origin: NDArray[np.int64]
+    events: Block
+    group: NDArray[np.int64]
     lost: float
 
+    def of_group(self, number: int) -> Block:
+        """The events of one group of axes."""
+        return self.events.take(np.flatnonzero(self.group == number))
 
-def lay_out(samples: Sequence[Sample], plan: Plan, folds: AbstractFolds | None) -> Lattice:
-    """Lay out the events.
+
+def fine_lattice(
+    samples: Sequence[Sample],
+    plan: LatticePlan,
+    folds: AbstractFolds | None,
+    multiplicity: Multiplicity | None = None,
+) -> Lattice:
+    """Lay the events into fine bins.
 
     Args:
         samples: at least one signal and one background.
         plan: along which axes.
         folds: the parts, or None for one part.
+        multiplicity: how often each event counts, or None for once.
 
     Raises:
         SampleError: a column is missing.
         EmptySelectionError: no signal, or no background, is left.
     """
     structure = structure_of(samples, axis=plan.axis, channel="signal_region")
-    events = events_of(samples, plan, structure)
-    signal = [sample.signal for sample in samples]
-    axes = tuple(_axis(number, events, plan, signal) for number in range(len(plan.variables)))
-    found, cells = [], (len(structure.variations), len(samples), structure.num_bins)
+    divided = divided_events(samples, plan, structure)
+    axes = tuple(_axis(number, divided, plan) for number in range(len(plan.variables)))
+    found, cells = [], len(structure.variations) * len(samples) * structure.num_bins
     for number, group in enumerate(plan.groups):
         cell, index, weights = [], [], []
-        for one in events:
-            rows = one.block == number
-            part = 0 if folds is None else folds.part(samples[one.sample].identity[one.origin[rows]])
-            cell.append(((part * cells[0] + one.variation) * cells[1] + one.sample) * cells[2] + one.observable[rows])
-            index.append(np.stack([axes[a].index(one.values[a, rows]) for a in group]))
-            weights.append(one.weights[rows])
-        w = np.concatenate(weights)
+        for block in (one.of_group(number) for one in divided):
+            part = 0 if folds is None else folds.part(block.identity)
+            cell.append(part * cells + block.cells())
+            index.append(np.stack([axes[a].index(block.columns[plan.variables[a]]) for a in group]))
+            weights.append(
+                np.stack([block.weights, block.squares], axis=1) * np.reshape(block.times(multiplicity), (-1, 1))
+            )
         sizes = tuple(axes[a].size for a in group)
-        both = np.stack([w, w**2], axis=1)
-        found.append(Block(group, sizes, np.concatenate(cell), np.concatenate(index, axis=1), both).collected())
+        joined = FineCells(group, sizes, np.concatenate(cell), np.concatenate(index, axis=1), np.concatenate(weights))
+        found.append(joined.collected())
     outside = np.zeros(len(samples))
-    for one in events:
-        outside[one.sample] += one.lost if one.variation == 0 else 0.0
+    for one in divided:
+        outside[one.events.sample] += one.lost if one.events.variation == 0 else 0.0
     return Lattice(axes, tuple(found), structure, outside, 1 if folds is None else folds.size)
 
 
-def events_of(samples: Sequence[Sample], plan: Plan, structure: Structure) -> list[Events]:
+def divided_events(samples: Sequence[Sample], plan: LatticePlan, structure: Structure) -> list[DividedEvents]:
     """The events of all samples and variations that pass the fixed cuts and have what all axes ask for."""
-    return [_present(block, plan, structure) for block in blocks(samples, structure)]
+    columns = (*(() if plan.fixed is None else plan.fixed.columns), *plan.variables)
+    return [_divided(block, plan) for block in blocks_of(samples, structure, columns)]
 
 
-def _present(block: tuple[int, int, Columns, FloatArray, Sample], plan: Plan, structure: Structure) -> Events:
+def _divided(block: Block, plan: LatticePlan) -> DividedEvents:
     """The events that pass the fixed cuts and have what all axes ask for."""
-    variation, number, columns, weights, sample = block
-    require_columns(sample, plan.fixed, plan.axis)
-    for variable in plan.variables:
-        sample.column(variable)
-    passed = np.ones(len(weights), bool) if plan.fixed is None else plan.fixed.mask(columns, missing=sample.missing)
-    bins, inside = bins_of(structure, columns, len(weights), missing=sample.missing)
-    values = np.stack([columns[variable] for variable in plan.variables])
-    absent = np.stack([is_missing(row, sample.missing) for row in values])
+    passed = np.ones(len(block), bool) if plan.fixed is None else plan.fixed.mask(block.columns, missing=block.missing)
     count = len(plan.discriminants)
-    category = np.where(absent[:count].any(axis=0), -1, 0)
+    absent = np.stack([block.absent(variable) for variable in plan.variables])
+    group = np.where(absent[:count].any(axis=0), -1, 0)
     if plan.kind == "argmax":
-        category = largest(values[:count], absent[:count])
-    category = np.where(absent[count:].any(axis=0), -1, category)
-    rows = passed & inside & (category >= 0)
-    lost = float(weights[passed & ~inside].sum())
-    return Events(
-        variation, number, values[:, rows], category[rows], bins[rows], weights[rows], np.flatnonzero(rows), lost
-    )
+        group = largest(np.stack([block.columns[variable] for variable in plan.discriminants]), absent[:count])
+    group = np.where(absent[count:].any(axis=0), -1, group)
+    rows = np.flatnonzero(passed & block.inside & (group >= 0))
+    return DividedEvents(block.take(rows), group[rows], float(block.weights[passed & ~block.inside].sum()))
 
 
 def largest(scores: FloatArray, absent: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -151,11 +142,13 @@ def largest(scores: FloatArray, absent: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.where(absent.all(axis=0), -1, np.argmax(ranked, axis=0))
 
 
-def _axis(number: int, events: Sequence[Events], plan: Plan, signal: Sequence[bool]) -> FineAxis:
+def _axis(number: int, divided: Sequence[DividedEvents], plan: LatticePlan) -> FineAxis:
     """One axis with its fine bins, between quantiles of the events that it divides."""
     variable, count = plan.variables[number], len(plan.discriminants)
-    mine = [(one.variation, one.sample, one.values[number], _divided(one, number, plan), one.weights) for one in events]
-    edges = fine_edges(mine, signal, None, plan.fine_bins)
+    whole = plan.kind == "grid" or number >= count
+    edges = fine_edges(
+        [one.events if whole else one.of_group(number) for one in divided], variable, None, plan.fine_bins
+    )
     if number < count:
         return FineAxis(variable, edges)
     cut = plan.free[number - count]
@@ -172,11 +165,6 @@ def _axis(number: int, events: Sequence[Events], plan: Plan, signal: Sequence[bo
     if len(edges) < 2 + len(cut.thresholds):
         raise InputError(f"The bounds {cut.bounds} of the cut on {variable!r} leave no place for its threshold.")
     return FineAxis(variable, edges, _KEPT[cut.direction if isinstance(cut, Cut) else "window"])
-
-
-def _divided(one: Events, number: int, plan: Plan) -> NDArray[np.bool_]:
-    whole = plan.kind == "grid" or number >= len(plan.discriminants)
-    return np.ones(len(one.weights), bool) if whole else one.block == number
 
 
 def divide(selection: Selection | None) -> tuple[Selection | None, tuple[AbstractCut, ...]]:
