@@ -18,7 +18,7 @@ from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWar
 from hepcuts.binning import BinningResult, bin_edges
 from hepcuts.binning.choice import candidates, choose, standard_errors
 from hepcuts.binning.fine import FineBins, Guard
-from hepcuts.binning.fits import Fits, Task, polish
+from hepcuts.binning.fits import Task, polish, shape_fits
 from hepcuts.evaluation.resampling import Folds
 from hepcuts.merit.registry import FIGURES
 from hepcuts.templates.partitions import best_partitions
@@ -427,7 +427,7 @@ def test_moved_edges_are_better_and_none_of_their_neighbors_is():
     guard = Guard(10.0, 1.0)
     gains = fine.gains(FIGURES["asimov"].gain, guard)
     start = best_partitions(gains, 3)[-1][0]
-    (moved,) = polish(Fits.of(fine, 3), [Task(fine, np.isfinite(gains), start)])
+    (moved,) = polish(shape_fits(fine, 3), [Task(fine, np.isfinite(gains), start)])
     best = significance_of(samples, fine.edges[moved])
     assert best > 1.01 * significance_of(samples, fine.edges[start])
     counted = Counted(samples, fine.edges)
@@ -557,10 +557,10 @@ def test_a_sample_of_negative_yield_has_no_shape_fit():
     [
         ({"metric": "profit"}, "There is no figure of merit 'profit'"),
         ({"metric": "profile"}, "'profile' is no root of a sum of squares over bins; choose among asimov, asimov_unc"),
-        ({"num_bins": 0}, "0 bins were asked for"),
+        ({"num_bins": 0}, "num_bins is 0; expected a whole number, 1 or more"),
         ({"num_bins": 300}, "300 bins were asked for among 200 fine bins"),
-        ({"max_bins": 0}, "0 bins were asked for"),
-        ({"fine_bins": 1, "max_bins": 1}, "among 1 fine bins"),
+        ({"max_bins": 0}, "max_bins is 0; expected a whole number, 1 or more"),
+        ({"fine_bins": 1, "max_bins": 1}, "fine_bins is 1; expected a whole number, 2 or more"),
         ({"fine_bins": 5000}, "2 to 2000 fine bins"),
         ({"folds": 1}, "folds is 1"),
         ({"folds": 0}, "folds is 0 and num_bins is not given"),

@@ -21,7 +21,7 @@ from hepcuts.templates.partitions import Partition
 
 from .choice import WITHIN, Candidate, candidates, choose, held_out_value, standard_errors, training
 from .fine import FineBins, Guard
-from .fits import Fits, Task, held_out_significance, polish, signed_root
+from .fits import Task, Values, held_out_significance, polish, shape_fits, signed_root
 from .result import Binning, BinningResult
 
 _MOST = 2000
@@ -195,7 +195,7 @@ def _judged(fine: FineBins, found: Sequence[Candidate], deviations: FloatArray) 
         fitted = [np.nan, np.nan]
         if not refusal:
             try:
-                fitted = _significances(Fits.of(fine, one.num_bins), fine, one.partition, one.of_folds)
+                fitted = _significances(shape_fits(fine, one.num_bins), fine, one.partition, one.of_folds)
             except YieldError as error:
                 refusal = str(error)
         edges, value = fine.edges[one.partition], float(np.sqrt(one.value))
@@ -203,7 +203,7 @@ def _judged(fine: FineBins, found: Sequence[Candidate], deviations: FloatArray) 
     return tuple(judged), refusal
 
 
-def _significances(fits: Fits, fine: FineBins, partition: Partition, of_folds: Sequence[Partition]) -> list[float]:
+def _significances(fits: Values, fine: FineBins, partition: Partition, of_folds: Sequence[Partition]) -> list[float]:
     """Significances of the shape fit on all events, and held out."""
     return [float(fits([fine.merged(partition)])[0]), held_out_significance(fits, fine, of_folds)]
 
@@ -238,7 +238,7 @@ def _polished(
     fine: FineBins, gain: Gain, guard: Guard, one: Candidate, start: Binning
 ) -> tuple[Partition, Binning, str]:
     """Partition and binning after edges were moved, if that is worth it, and what was done."""
-    fits = Fits.of(fine, one.num_bins)
+    fits = shape_fits(fine, one.num_bins)
     others = [training(fine, fold) for fold in range(len(one.of_folds))]
     pairs = [(fine, one.partition), *zip(others, one.of_folds, strict=True)]
     tasks = [Task(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]

@@ -8,6 +8,7 @@ import numpy as np
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.merit.registry import PROFILE
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.lattice import FineAxis, Lattice, Partitions
 from hepcuts.templates.partitions import Partition
@@ -15,7 +16,7 @@ from hepcuts.templates.partitions import Partition
 from .categories_result import Candidate
 from .choice import WITHIN
 from .fine_lattice import LatticePlan, divided_events
-from .fits import Fits
+from .fits import values_of
 from .judging import Judge
 from .solving import START, Shape, Solver, Tried
 from .starts import even
@@ -75,7 +76,7 @@ def of_categories(lattice: Lattice, partitions: Partitions) -> dict[str, FloatAr
 def significance(lattice: Lattice, shape: Shape, partitions: Partitions) -> float:
     """Discovery significance of the profile likelihood; NaN if there is none."""
     try:
-        return float(Fits(lattice.reference(shape))([lattice.merged(partitions)])[0])
+        return float(values_of(PROFILE, lattice.reference(shape))([lattice.merged(partitions)])[0])
     except YieldError:
         return float("nan")
 

@@ -12,7 +12,7 @@ from hepcuts.cuts.regions import Region
 from hepcuts.merit.counts import Counts, Totals, totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.losses import AbstractDecisionLoss, AbstractEventFigure
-from hepcuts.merit.registry import figure_of_merit
+from hepcuts.merit.registry import PROFILE
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.templates import Structure, Yields
@@ -157,7 +157,7 @@ def fitted_significances(structures: Sequence[Structure], yields: Sequence[Yield
     Returns:
         Shape (row,); NaN where there is none.
     """
-    return _values(figure_of_merit("profile"), structures, yields, (np.nan, np.nan))
+    return _values(PROFILE, structures, yields, (np.nan, np.nan))
 
 
 def _values(

@@ -14,9 +14,10 @@ from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds, PoissonReplicas
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Counts, Cumulative, YieldsAfter
-from hepcuts.templates.templates import Yields
+from hepcuts.templates.templates import Yields, joined
 
 from .optima import best_row, guarded
 from .table import Table
@@ -221,22 +222,18 @@ class Resampler:
 
     def _totals(self, counts: Counts) -> tuple[float, float]:
         """Expected signal and background before the cut."""
-        totals = [float(np.sum(s.weights * c)) for s, c in zip(self.samples, counts, strict=True)]
-        signal = sum(t for t, c in zip(totals, self.table.structure.components, strict=True) if c.signal)
-        return signal, sum(totals) - signal
+        pairs = list(zip(self.samples, counts, strict=True))
+        signal, background = (
+            sum(float(np.sum(s.weights * c)) for s, c in pairs if s.signal == kind) for kind in (True, False)
+        )
+        return signal, background
 
     def _stacked(self, parts: Sequence[tuple[Yields, tuple[float, float]]]) -> Table:
         """One table of several sets of yields, one below the other."""
-        values = np.concatenate([np.asarray(yields.values) for yields, _ in parts])
-        variances = np.concatenate([np.asarray(yields.variances) for yields, _ in parts])
-        rows = len(values) // len(parts)
-        signal, background = (np.repeat([totals[side] for _, totals in parts], rows) for side in (0, 1))
-        return Table.of(
-            np.zeros(len(values)),
-            self.table.structure,
-            lambda at: Yields(values[at], variances[at]),
-            (signal, background),
-        )
+        yields = joined([yields for yields, _ in parts])
+        rows = len(yields.values) // len(parts)
+        totals = tuple(np.repeat(of_side, rows) for of_side in zip(*(totals for _, totals in parts), strict=True))
+        return Table(np.zeros(len(yields.values)), Rows.of_yields(self.table.structure, yields, totals))
 
     def _held_out(
         self, rows: NDArray[np.int64], yields: YieldsAfter, folds: AbstractFolds | None

@@ -51,6 +51,12 @@ class Yields(eqx.Module):
         return self.variances[..., 0, :, :]
 
 
+def joined(parts: Sequence[Yields]) -> Yields:
+    """Yields of NumPy with the axis of a batch in front, one set after the other."""
+    together: Yields = jax.tree.map(lambda *tables: np.concatenate(tables), *parts)
+    return together
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Component:
     """What templates keep of a sample: everything but the events."""
