@@ -1,5 +1,6 @@
 """Bin edges by dynamic programming, against enumerations, closed forms and continuum limits."""
 
+import functools
 import itertools
 import math
 import warnings
@@ -16,7 +17,7 @@ import scipy.stats
 import hepcuts as hc
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
 from hepcuts.binning import BinningResult, bin_edges
-from hepcuts.binning.choice import candidates, choose, standard_errors
+from hepcuts.binning.choice import candidates, choose, deviation, standard_errors
 from hepcuts.binning.fine import FineBins, Guard
 from hepcuts.binning.fits import Task, polish, shape_fits
 from hepcuts.evaluation.resampling import Folds
@@ -301,7 +302,8 @@ def test_of_pure_noise_one_bin_is_best(metric):
         assert np.all(np.diff(values) > 0)
         training.append(values / values[0])
         held_out.append([one.held_out / found[0].held_out for one in found])
-        numbers.append(choose(np.array([one.held_out for one in found]), standard_errors(fine, found)))
+        errors = standard_errors(found, functools.partial(deviation, fine))
+        numbers.append(choose(np.array([one.held_out for one in found]), errors))
     assert numbers == [0] * 20
     # Of k bins with given edges, (k - 1) (1/1500 + 1/1500) is gained by chance; more if the edges are the best.
     assert np.all(np.mean(training, axis=0)[1:] > 1.0 + np.arange(1, 8) * 2 / 1500)
@@ -343,7 +345,7 @@ def test_the_standard_error_is_the_spread_of_the_difference():
     fine = laid(samples, 40, folds=2)
     found = candidates(fine, FIGURES["asimov"].gain, Guard(10.0, 1.0), 6)
     best = max(found, key=lambda one: one.held_out)
-    estimated = standard_errors(fine, found)
+    estimated = standard_errors(found, functools.partial(deviation, fine))
     assert estimated[found.index(best)] == 0.0
     rng = np.random.default_rng(7)
     drawn = []

@@ -1,15 +1,18 @@
 """How many bins: the best partition for each number of them, and what it is worth on events that did not choose it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
+from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.merit.gains import Gain
 from hepcuts.templates.partitions import Partition, best_partitions
 
-from .fine import FineBins, Guard
+from .fine import Bins, FineBins, Guard
 
 WITHIN = 0.01
 """Loss of significance that is accepted for fewer bins."""
@@ -68,9 +71,9 @@ def training(fine: FineBins, fold: int) -> FineBins:
 
 def _factors(fine: FineBins, other: FineBins, partition: Partition, gain: Gain) -> FloatArray:
     """Factors of `Gain.tangent` for each fine bin, shape (2, fine)."""
-    chosen = other.in_bins(other.merged(partition), gain)
+    chosen = Bins.of(other.structure, other.merged(partition), gain)
     # How uncertain the background is, all events say: on few, squared weights fluctuate more than yields.
-    relative = fine.in_bins(fine.merged(partition), gain).relative_variance
+    relative = Bins.of(fine.structure, fine.merged(partition), gain).relative_variance
     return np.repeat(gain.tangent(chosen.signal, chosen.background, relative), np.diff(partition), axis=-1)
 
 
@@ -80,17 +83,50 @@ def _signal_and_background(fine: FineBins, sums: FloatArray) -> FloatArray:
     return np.stack([sums[:, 0, signal].sum(axis=1), sums[:, 0, ~signal].sum(axis=1)], axis=1)
 
 
-def standard_errors(fine: FineBins, found: Sequence[Candidate]) -> FloatArray:
-    """Standard error of the difference of each held-out value to the best one, shape (candidate,); NaN without.
+def deviation(fine: FineBins, factors: FloatArray) -> float:
+    """Standard deviation, from finite simulation, of the sum of factors of shape (fold, 2, fine) over events."""
+    return float(np.sqrt(np.sum(factors**2 * _signal_and_background(fine, fine.variances))))
 
-    From the finite simulation: both values are sums over the same events.
+
+class HeldOut(Protocol):
+    """Numbers of bins with their value on held-out events."""
+
+    @property
+    def held_out(self) -> float:
+        """Sum over events of factors; NaN if there is none."""
+
+    @property
+    def factors(self) -> FloatArray:
+        """What single events add to it."""
+
+
+def standard_errors(tried: Sequence[HeldOut], deviation: Callable[[FloatArray], float]) -> FloatArray:
+    """Standard error of the difference of each held-out value to the best one, shape (tried,); NaN without.
+
+    From the finite simulation: all values are sums over the same events.
+
+    Args:
+        tried: numbers of bins.
+        deviation: standard deviation of the sum of some factors.
     """
-    if not any(np.isfinite(one.held_out) for one in found):
-        return np.full(len(found), np.nan)
-    best = found[int(np.nanargmax([one.held_out for one in found]))]
-    squares = _signal_and_background(fine, fine.variances)
-    deviations = [np.sqrt(np.sum((one.factors - best.factors) ** 2 * squares)) for one in found]
-    return np.where([np.isfinite(one.held_out) for one in found], deviations, np.nan)
+    known = np.array([np.isfinite(one.held_out) for one in tried], dtype=bool)
+    if not known.any():
+        return np.full(len(tried), np.nan)
+    best = tried[int(np.nanargmax([one.held_out for one in tried]))]
+    return np.where(known, [deviation(one.factors - best.factors) for one in tried], np.nan)
+
+
+def require_folds(folds: AbstractFolds | None) -> None:
+    """Raise if there are no folds on which a number of bins could be chosen.
+
+    Raises:
+        InputError: there are none.
+    """
+    if folds is None:
+        raise InputError(
+            "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
+            "bins are always better. Give num_bins, or at least 2 folds."
+        )
 
 
 def choose(values: FloatArray, deviations: FloatArray) -> int:

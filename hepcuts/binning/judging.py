@@ -13,7 +13,7 @@ from hepcuts.optimization.soft.evaluators import TemplateEvaluator
 from hepcuts.templates.templates import Templates, Yields
 
 from .fine import Guard
-from .fits import values_of
+from .fits import signed_root, values_of
 
 _SAME = 1e-9
 """Relative; sums of weights in another order."""
@@ -91,7 +91,7 @@ class Judge:
 
     def root(self, continued: float) -> float:
         """The figure of merit from a mean of tangents, negative where a square is."""
-        return float(np.sign(continued) * np.sqrt(abs(continued))) if self.figure.sign > 0 else -continued
+        return signed_root(continued) if self.figure.sign > 0 else -continued
 
 
 def guards(reference: Templates, guard: Guard, observable: int) -> tuple[AtLeast, ...]:

@@ -15,6 +15,7 @@ from hepcuts.templates.partitions import Partition
 
 from .categories_result import Candidate
 from .choice import WITHIN
+from .fine import Bins
 from .fine_lattice import LatticePlan, divided_events
 from .fits import values_of
 from .judging import Judge
@@ -62,15 +63,8 @@ def candidates(
 
 def of_categories(lattice: Lattice, partitions: Partitions) -> dict[str, FloatArray]:
     """Yields of each category, the observable summed over, each of shape (category,)."""
-    yields = lattice.merged(partitions)
-    signal = np.array([component.signal for component in lattice.structure.components])
-    nominal, variance = (
-        np.asarray(table).reshape(len(signal), -1, lattice.lead[2]).sum(axis=-1)
-        for table in (yields.nominal, yields.variance)
-    )
-    background, squares = (table[~signal].sum(axis=0) for table in (nominal, variance))
-    effective = np.divide(background**2, squares, out=np.zeros_like(background), where=squares > 0)
-    return {"signal": nominal[signal].sum(axis=0), "background": background, "effective_background": effective}
+    bins = Bins.of(lattice.structure, lattice.over_observable(lattice.merged(partitions)))
+    return {"signal": bins.signal, "background": bins.background, "effective_background": bins.effective}
 
 
 def significance(lattice: Lattice, shape: Shape, partitions: Partitions) -> float:

@@ -85,7 +85,7 @@ class SameCuts(AbstractHardCuts):
         if self.without is None:
             return of_region.mask(columns, missing=missing)
         kept = [cut.passes(columns, missing=missing) for cut in of_region.cuts if cut.variable != self.without]
-        return np.logical_and.reduce([np.ones(len(identity), dtype=bool), *kept])
+        return np.asarray(np.logical_and.reduce([np.ones(len(identity), dtype=bool), *kept]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -232,8 +232,9 @@ class Resampler:
         """One table of several sets of yields, one below the other."""
         yields = joined([yields for yields, _ in parts])
         rows = len(yields.values) // len(parts)
-        totals = tuple(np.repeat(of_side, rows) for of_side in zip(*(totals for _, totals in parts), strict=True))
-        return Table(np.zeros(len(yields.values)), Rows.of_yields(self.table.structure, yields, totals))
+        signal, background = (np.repeat([totals[side] for _, totals in parts], rows) for side in (0, 1))
+        found = Rows.of_yields(self.table.structure, yields, (signal, background))
+        return Table(np.zeros(len(found)), found)
 
     def _held_out(
         self, rows: NDArray[np.int64], yields: YieldsAfter, folds: AbstractFolds | None

@@ -109,19 +109,21 @@ class Segments:
         order: Any = slice(None) if block.bins is None else np.argsort(block.bins, kind="stable")
         x, bins, number = block.x[order], block.bins, block.kept.shape[1]
         ends = [0, len(x)] if bins is None else np.searchsorted(bins[order], np.arange(number + 1))
-        sides: Any = {1: ["right"], -1: ["left"]}[signs[0]] if len(signs) == 1 else ["left", "right"]
         bounds = []
         for first, last in itertools.pairwise(ends):
-            inner = first + np.stack([np.searchsorted(x[first:last], edges, side) for side in sides], axis=1).ravel()
-            parts = {(1,): (inner, [last]), (-1,): ([first], inner)}.get(signs, (inner,))
-            bounds.append(np.concatenate(parts).astype(np.int64))
+            below, through = (first + np.searchsorted(x[first:last], edges, side) for side in ("left", "right"))
+            if len(signs) > 1:
+                bounds.append(np.stack([below, through], axis=1).ravel())
+            else:
+                bounds.append(np.append(through, last) if signs[0] > 0 else np.append(first, below))
         weights = block.weights[order]
         return cls(block, order, (weights, weights**2), np.stack(bounds))
 
     @functools.cached_property
     def origin(self) -> NDArray[np.int64]:
         """Number of each event within its sample, shape (event,)."""
-        return self.block.origin[self.order]
+        origin: NDArray[np.int64] = self.block.origin[self.order]
+        return origin
 
     def sums(self, weights: FloatArray) -> FloatArray:
         """Sums of some weights of the events, shape (bin, segment)."""
