@@ -220,6 +220,7 @@ def _result(
 
 def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str, Any]) -> dict[str, str]:
     """Digests of all that the way of a search depends on."""
+    tuning = problem.tuning  # its stages are among the options, as they are gone through
     return identify(
         samples=samples,
         selection=problem.selection,
@@ -232,7 +233,7 @@ def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str,
         min_background=problem.min_background,
         solver=problem.solver,
         step=problem.step,
-        tuning=problem.tuning,
+        tuning=dataclasses.replace(tuning, anneal=dataclasses.replace(tuning.anneal, stages=None)),
         **options,
     )
 
