@@ -19,9 +19,9 @@ from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
 from hepcuts.templates.partitions import Partition
 
-from .choice import WITHIN, Candidate, candidates, choose, held_out_value, standard_errors, training
+from .choice import WITHIN, PartitionCandidate, candidates, choose, held_out_value, standard_errors, training
 from .fine import FineBins, Guard
-from .fits import Fits, Task, held_out_significance, polish, signed_root
+from .fits import Fits, PolishTask, held_out_significance, polish, signed_root
 from .result import Binning, BinningResult
 
 _MOST = 2000
@@ -188,7 +188,9 @@ def _not_allowed(fine: FineBins, gain: Gain, guard: Guard, number: int, possible
     )
 
 
-def _judged(fine: FineBins, found: Sequence[Candidate], deviations: FloatArray) -> tuple[tuple[Binning, ...], str]:
+def _judged(
+    fine: FineBins, found: Sequence[PartitionCandidate], deviations: FloatArray
+) -> tuple[tuple[Binning, ...], str]:
     """The candidates with the significances of their shape fits, and why there are none."""
     judged, refusal = [], ""
     for one, deviation in zip(found, deviations, strict=True):
@@ -208,7 +210,7 @@ def _significances(fits: Fits, fine: FineBins, partition: Partition, of_folds: S
     return [float(fits([fine.merged(partition)])[0]), held_out_significance(fits, fine, of_folds)]
 
 
-def _chosen_by(found: Sequence[Candidate], chosen: int, *, given: bool, most: int) -> str:
+def _chosen_by(found: Sequence[PartitionCandidate], chosen: int, *, given: bool, most: int) -> str:
     if given:
         return "number of bins as given; edges from all events"
     if not np.isfinite(found[chosen].held_out):
@@ -235,13 +237,13 @@ def _better_shape(judged: Sequence[Binning], chosen: int) -> str:
 
 
 def _polished(
-    fine: FineBins, gain: Gain, guard: Guard, one: Candidate, start: Binning
+    fine: FineBins, gain: Gain, guard: Guard, one: PartitionCandidate, start: Binning
 ) -> tuple[Partition, Binning, str]:
     """Partition and binning after edges were moved, if that is worth it, and what was done."""
     fits = Fits.of(fine, one.num_bins)
     others = [training(fine, fold) for fold in range(len(one.of_folds))]
     pairs = [(fine, one.partition), *zip(others, one.of_folds, strict=True)]
-    tasks = [Task(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]
+    tasks = [PolishTask(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]
     partition, *of_folds = polish(fits, tasks)
     if np.array_equal(partition, one.partition):
         return partition, start, "no move of an edge increases the significance of the shape fit"

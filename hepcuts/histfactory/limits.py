@@ -31,7 +31,7 @@ from .batch import Batch
 from .likelihood import HistFactory, required_poi
 from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host, slope_of_poi
 from .searches import nominal_parameters, search
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 BANDS = (-2, -1, 0, 1, 2)
 _MAX_STEPS = 60
@@ -73,7 +73,7 @@ def _target(confidence_level: float, band: float) -> float:
 
 
 def _asimov_limits(
-    structure: Structure, batch: Batch, known: FloatArray, target: FloatArray
+    structure: LikelihoodStructure, batch: Batch, known: FloatArray, target: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Where sqrt(q_mu) reaches its target on Asimov data of which the best fit, with mu = 0, is known.
 
@@ -125,7 +125,7 @@ def _asimov_limits(
     return limits, parameters
 
 
-def _limits_and_slopes(structure: Structure, batch: Batch, target: float) -> tuple[FloatArray, Any]:
+def _limits_and_slopes(structure: LikelihoodStructure, batch: Batch, target: float) -> tuple[FloatArray, Any]:
     """Expected limits of a batch, and their derivatives with respect to the templates with the lanes in front."""
     known = np.repeat(nominal_parameters(structure, 0.0)[:, None], batch.lanes, axis=1)
     limits, parameters = _asimov_limits(structure, batch, known, np.full(batch.lanes, target))
@@ -174,7 +174,7 @@ def expected_upper_limit(
     return limit
 
 
-def _limit(structure: Structure, templates: LikelihoodTemplates, target: float) -> Any:
+def _limit(structure: LikelihoodStructure, templates: LikelihoodTemplates, target: float) -> Any:
     """The expected limit; NaN where there is none."""
     operand, structure_of = as_operand(structure)
 
@@ -196,7 +196,7 @@ def _limit(structure: Structure, templates: LikelihoodTemplates, target: float) 
     return limit(operand, templates)
 
 
-def _limit_and_slopes(structure: Structure, templates: LikelihoodTemplates, target: float) -> Any:
+def _limit_and_slopes(structure: LikelihoodStructure, templates: LikelihoodTemplates, target: float) -> Any:
     """The expected limit and its derivatives with respect to the templates, themselves differentiable."""
     operand, structure_of = as_operand(structure)
 
@@ -220,7 +220,7 @@ def _limit_and_slopes(structure: Structure, templates: LikelihoodTemplates, targ
 
 
 @eqx.filter_jit
-def _slopes_by_jax(structure: Structure, templates: LikelihoodTemplates, mu: Any) -> Any:
+def _slopes_by_jax(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: Any) -> Any:
     """The same of a limit that is known, by the implicit function theorem and automatic differentiation."""
     nothing = nominal_at(structure, 0.0)
     data = density.expected_data(structure, templates, nothing)

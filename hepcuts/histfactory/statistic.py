@@ -17,7 +17,7 @@ from .batch import Batch
 from .likelihood import required_poi
 from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host
 from .searches import search
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 
 def q0_of(unconditional: Minima, background_only: Minima) -> FloatArray:
@@ -27,7 +27,7 @@ def q0_of(unconditional: Minima, background_only: Minima) -> FloatArray:
         return np.where(converged, np.maximum(background_only.value - unconditional.value, 0.0), np.nan)
 
 
-def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None) -> tuple[Minima, Minima]:
+def fits_of(structure: LikelihoodStructure, batch: Batch, start: FloatArray | None = None) -> tuple[Minima, Minima]:
     """Unconditional and background-only fit of each lane, on the host."""
     nominal = np.array(structure.init, dtype=np.float64)
     poi = required_poi(structure)
@@ -53,19 +53,19 @@ def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None)
     return unconditional, background_only
 
 
-def q0_of_batch(structure: Structure, batch: Batch) -> FloatArray:
+def q0_of_batch(structure: LikelihoodStructure, batch: Batch) -> FloatArray:
     """q0 of each lane, shape (lane,); NaN where a fit did not converge."""
     return signed(structure, *fits_of(structure, batch))
 
 
-def signed(structure: Structure, unconditional: Minima, background_only: Minima) -> FloatArray:
+def signed(structure: LikelihoodStructure, unconditional: Minima, background_only: Minima) -> FloatArray:
     """q0 with its sign convention, shape (lane,)."""
     value = q0_of(unconditional, background_only)
     # mu-hat <= 0 is no evidence for a signal.
     return np.where((unconditional.parameters[structure.poi] > 0) | np.isnan(value), value, 0.0)
 
 
-def _q0_and_gradient_of_batch(structure: Structure, batch: Batch) -> tuple[FloatArray, Any, FloatArray]:
+def _q0_and_gradient_of_batch(structure: LikelihoodStructure, batch: Batch) -> tuple[FloatArray, Any, FloatArray]:
     """q0 of each lane, and its derivatives with respect to templates and data with the lanes in front."""
     unconditional, background_only = fits_of(structure, batch)
     value = signed(structure, unconditional, background_only)
@@ -86,7 +86,7 @@ def _q0_and_gradient_of_batch(structure: Structure, batch: Batch) -> tuple[Float
     return value, jax.tree.map(weighted, by_templates), weighted(by_data)
 
 
-def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -> Any:
+def q0(structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any = None) -> Any:
     """The test statistic q0 on `data`, or on the prefit Asimov dataset if that is None.
 
     A NumPy number, or inside a JAX transformation something to be differentiated, batched and compiled. NaN if a fit
@@ -96,7 +96,9 @@ def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -
     return discovery_statistic(structure, templates, data, root=False)
 
 
-def discovery_statistic(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
+def discovery_statistic(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, *, root: bool
+) -> Any:
     """q0, or its root."""
     required_poi(structure)
     if not is_traced(structure, templates, data):
@@ -122,7 +124,9 @@ def discovery_statistic(structure: Structure, templates: LikelihoodTemplates, da
     return statistic(operand, templates, data)
 
 
-def _statistic_and_slopes(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
+def _statistic_and_slopes(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, *, root: bool
+) -> Any:
     """q0 or its root, and its derivatives with respect to templates and data (None if that is None).
 
     The derivatives may be differentiated, too. That of the root is zero where q0 is: there the root has none.
@@ -152,7 +156,7 @@ def _statistic_and_slopes(structure: Structure, templates: LikelihoodTemplates, 
 
 
 @eqx.filter_jit
-def _second_order(structure: Structure, at: Any, direction: Any, *, root: bool) -> Any:
+def _second_order(structure: LikelihoodStructure, at: Any, direction: Any, *, root: bool) -> Any:
     """q0 and its derivatives, and how they change, all by JAX: the fitted parameters follow templates and data."""
 
     def both(templates: Any, data: Any) -> Any:
@@ -174,7 +178,7 @@ def _second_order(structure: Structure, at: Any, direction: Any, *, root: bool) 
     return jax.jvp(both, at, direction)
 
 
-def _difference(structure: Structure, templates: Any, data: Any, conditional: Any, best: Any) -> Any:
+def _difference(structure: LikelihoodStructure, templates: Any, data: Any, conditional: Any, best: Any) -> Any:
     """q0 at given fitted parameters."""
     if data is None:
         data = density.expected_data(structure, templates, nominal_at(structure, 1.0))

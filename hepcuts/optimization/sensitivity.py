@@ -215,8 +215,8 @@ def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[f
         (line.below + 1, *coarse[coarse > line.below + 1].tolist()),
     ]
     # As single events make an objective jump, the second plateau goes on to the last good candidate.
-    ends = [_End(side, lambda gain, _: gain >= -allowed, gaps=False) for side in sides]
-    ends += [_End(side, lambda gain, sigma: gain >= -sigma, gaps=True) for side in sides]
+    ends = [_PlateauEnd(side, lambda gain, _: gain >= -allowed, gaps=False) for side in sides]
+    ends += [_PlateauEnd(side, lambda gain, sigma: gain >= -sigma, gaps=True) for side in sides]
     known: dict[int, tuple[float, float]] = {}
     for _ in range(1 + options.rounds):
         new = np.array(
@@ -231,7 +231,7 @@ def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[f
 
 
 @dataclasses.dataclass(frozen=True)
-class _End:
+class _PlateauEnd:
     """One end of a plateau: the outermost of some candidates that is good.
 
     Attributes:
@@ -244,7 +244,7 @@ class _End:
     good: Callable[[float, float], bool]
     gaps: bool
 
-    def closer(self, known: Mapping[int, tuple[float, float]], tried: int) -> "_End":
+    def closer(self, known: Mapping[int, tuple[float, float]], tried: int) -> "_PlateauEnd":
         """From the outermost good candidate to the next one, and so many between them."""
         count = self._number_of_good(known)
         if count in (0, len(self.candidates)):

@@ -56,7 +56,7 @@ class StageValues:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Tried:
+class _Attempt:
     """A stage that was tried: where each fold ended, None if one found no value at all, and values by width."""
 
     positions: list[FloatArray] | None
@@ -100,7 +100,7 @@ class Validator:
         ]
         self._samples = samples
         self._left_out = [search.only(self._parts, k) for k in range(self._folds)] if search.has_templates else []
-        self._tried: dict[int, _Tried] = {}
+        self._tried: dict[int, _Attempt] = {}
         self.polished_thresholds: FloatArray | None = None
 
     def _reached_without(self, fold: int, position: FloatArray, widths: FloatArray) -> Search:
@@ -124,7 +124,7 @@ class Validator:
             return True
 
         there = in_threads(attempt, range(self._folds))
-        self._tried[stage] = _Tried([walk.position for walk in self._walks] if all(there) else None)
+        self._tried[stage] = _Attempt([walk.position for walk in self._walks] if all(there) else None)
 
     def _value(self, stage: int, width: float = 0.0) -> float:
         """As `_score`, of a stage; computed when it is asked for first."""
@@ -204,7 +204,7 @@ class Validator:
         for tried in state["stages"]:
             positions = tried["positions"]
             found = None if positions is None else [np.array(p) for p in positions]
-            self._tried[int(tried["stage"])] = _Tried(found)
+            self._tried[int(tried["stage"])] = _Attempt(found)
 
     def polished(self, stage: int) -> float:
         """The value of a stage if the folds' hard cuts are polished, larger is better."""

@@ -6,8 +6,9 @@ and scales at once; a figure then looks the same wherever it is drawn, and nobod
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
@@ -36,24 +37,26 @@ MARKERS = "osD^vP*X<>"
 INK = "0.15"
 """Lines that are about all samples: thresholds, uncertainties."""
 
-_LOOK: dict[Any, Any] = {
-    "axes.autolimit_mode": "data",
-    "axes.formatter.limits": [-3, 5],
-    "axes.labelpad": 6,
-    "axes.labelsize": 15,
-    "axes.titlesize": 13,
-    "axes.unicode_minus": True,
-    "font.family": ["TeX Gyre Heros", "DejaVu Sans"],
-    "font.size": 13,
-    "legend.borderpad": 0.4,
-    "legend.fontsize": 12,
-    "lines.linewidth": 1.8,
-    "mathtext.fontset": "stixsans",
-    "xtick.labelsize": 13,
-    "ytick.labelsize": 13,
-    "ytick.major.size": 8,
-    "ytick.minor.size": 4,
-}
+_LOOK: Mapping[Any, Any] = MappingProxyType(
+    {
+        "axes.autolimit_mode": "data",
+        "axes.formatter.limits": [-3, 5],
+        "axes.labelpad": 6,
+        "axes.labelsize": 15,
+        "axes.titlesize": 13,
+        "axes.unicode_minus": True,
+        "font.family": ["TeX Gyre Heros", "DejaVu Sans"],
+        "font.size": 13,
+        "legend.borderpad": 0.4,
+        "legend.fontsize": 12,
+        "lines.linewidth": 1.8,
+        "mathtext.fontset": "stixsans",
+        "xtick.labelsize": 13,
+        "ytick.labelsize": 13,
+        "ytick.major.size": 8,
+        "ytick.minor.size": 4,
+    }
+)
 
 
 def style() -> AbstractContextManager[None]:

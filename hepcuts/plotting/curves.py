@@ -57,7 +57,7 @@ class WindowCurves:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Curve:
+class _MetricCurve:
     """One metric against one edge.
 
     Attributes:
@@ -127,7 +127,7 @@ def scan(result: ScanView, *, metrics: Sequence[str] | None = None, ax: Any = No
     return WindowCurves(panels[0].figure, drawn[0], drawn[1])
 
 
-def _curve(result: ScanView, name: str, edge: int | None) -> _Curve:
+def _curve(result: ScanView, name: str, edge: int | None) -> _MetricCurve:
     """The metric against the threshold, or against one edge of a window with the other where it is best."""
     optimum = result.optimum(name)
     m, thresholds = result.metrics[name], result.thresholds
@@ -141,7 +141,7 @@ def _curve(result: ScanView, name: str, edge: int | None) -> _Curve:
         thresholds = thresholds[:, edge]
     values = normalized(result.values[name][rows], m.sign, best=optimum.value)
     trusted = (m.sign < 0) | (result.table.effective_background[rows] >= min(result.min_background, _least(optimum)))
-    return _Curve(thresholds[rows], values, trusted, best, interval, f"{m.label}, best at {best:.4g}")
+    return _MetricCurve(thresholds[rows], values, trusted, best, interval, f"{m.label}, best at {best:.4g}")
 
 
 def _least(optimum: OptimumView) -> float:
@@ -149,7 +149,7 @@ def _least(optimum: OptimumView) -> float:
     return float(optimum.effective_background)
 
 
-def _draw(axes: Axes, found: Mapping[str, _Curve], label: str) -> ScanCurves:
+def _draw(axes: Axes, found: Mapping[str, _MetricCurve], label: str) -> ScanCurves:
     curves, optima, intervals = {}, {}, {}
     for number, (name, curve) in enumerate(found.items()):
         curves[name] = _draw_metric(axes, curve, number)
@@ -197,7 +197,7 @@ def threshold_label(cut: AbstractCut) -> str:
     return f"Threshold of {cut.variable}"
 
 
-def _draw_metric(ax: Axes, curve: _Curve, number: int) -> Line2D:
+def _draw_metric(ax: Axes, curve: _MetricCurve, number: int) -> Line2D:
     look: dict[str, Any] = {"color": CURVES[number % len(CURVES)], "linestyle": DASHES[number % len(DASHES)]}
     if not np.all(curve.trusted):
         ax.plot(curve.points, curve.values, **look, alpha=0.3, linewidth=1.0, zorder=1.9)
@@ -205,7 +205,7 @@ def _draw_metric(ax: Axes, curve: _Curve, number: int) -> Line2D:
     return line
 
 
-def _draw_interval(ax: Axes, curve: _Curve, number: int) -> Line2D:
+def _draw_interval(ax: Axes, curve: _MetricCurve, number: int) -> Line2D:
     (bar,) = ax.plot(
         curve.interval,
         [1.0, 1.0],

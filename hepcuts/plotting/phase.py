@@ -32,13 +32,15 @@ _SCALES: Mapping[str, tuple[Callable[[FloatArray], FloatArray], Callable[[FloatA
     {"linear": (np.asarray, np.asarray), "log": (np.log, np.exp), "logit": (scipy.special.logit, scipy.special.expit)}
 )
 """Scales of an axis: to coordinates on paper, and back."""
-_POINT: dict[str, Any] = {
-    "color": "white",
-    "markeredgecolor": "black",
-    "markersize": 13,
-    "linestyle": "none",
-    "zorder": 5,
-}
+_POINT: Mapping[str, Any] = MappingProxyType(
+    {
+        "color": "white",
+        "markeredgecolor": "black",
+        "markersize": 13,
+        "linestyle": "none",
+        "zorder": 5,
+    }
+)
 _POINT_MARKERS = "*PXD"
 
 

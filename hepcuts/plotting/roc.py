@@ -17,8 +17,8 @@ from hepcuts._core.types import FloatArray
 from ._style import CURVES, DASHES, INK, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
 from .views import EfficienciesView, WorkingPointsView, require
 
-_LABELS = {"rejection": "Background rejection", "efficiency": "Background efficiency"}
-_NAMES = {"training": "events that chose the cuts", "held_out": "held-out events"}
+_LABELS = MappingProxyType({"rejection": "Background rejection", "efficiency": "Background efficiency"})
+_NAMES = MappingProxyType({"training": "events that chose the cuts", "held_out": "held-out events"})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

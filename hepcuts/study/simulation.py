@@ -130,8 +130,8 @@ def simulation_size(
         raise InputError(f"sizes are {sizes!r}; expected positive whole numbers.")
     repetitions, seed = checks.count("repetitions", repetitions, least=1), checks.count("seed", seed)
     truth = SCENARIOS[name]
-    judge = _Judge(name, None)
-    own = [_Judge(name, int(number)) for number in numbers]
+    judge = _ScenarioTruth(name, None)
+    own = [_ScenarioTruth(name, int(number)) for number in numbers]
     both = (truth.signal.frozen, truth.background.frozen)
     thresholds = np.linspace(min(d.ppf(1e-3) for d in both), max(d.isf(1e-3) for d in both), NUM_THRESHOLDS)
     shape = (len(rules), len(numbers), repetitions)
@@ -160,7 +160,7 @@ def simulation_size(
     )
 
 
-class _Judge:
+class _ScenarioTruth:
     """The truth of a scenario: what any cut is worth, with as many simulated background events as given."""
 
     def __init__(self, name: str, simulated: int | None) -> None:

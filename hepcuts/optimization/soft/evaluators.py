@@ -11,6 +11,7 @@ and soon more than what a significance gains where events run out.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -151,9 +152,29 @@ def _closed_form(figure: AbstractTemplateFigure, references: Sequence[Templates]
     return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
 
 
-_COMPILED: dict[Any, Callable[[], Callable[..., Any]]] = {}
-"""Closed forms, by all that they depend on."""
-_MOST_COMPILED = 64
+@dataclasses.dataclass(frozen=True)
+class _Compilation:
+    """A closed form to be compiled; equal ones, of any templates of one structure, are compiled once."""
+
+    figure: AbstractTemplateFigure
+    guards: tuple[AtLeast, ...]
+    structures: tuple[Any, ...]
+    references: Sequence[Templates] = dataclasses.field(compare=False)
+
+    @float64_scope
+    def compiled(self) -> Callable[..., Any]:
+        """Of sums of all cells, some places at once."""
+        structures = [reference.structure for reference in self.references]
+        cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
+        sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
+        function = _closed_form(self.figure, self.references, self.guards)
+        made: Callable[..., Any] = function.lower(sums, np.zeros(_CLOSED_FORMS), (1.0, 1.0)).compile()
+        return made
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_once(form: _Compilation) -> Callable[[], Callable[..., Any]]:
+    return ahead(form.compiled)
 
 
 def _compiled_ahead(
@@ -161,26 +182,12 @@ def _compiled_ahead(
 ) -> Callable[[], Callable[..., Any]]:
     """A closed form, compiled while others lay out the events: what is returned waits for it."""
     structures = [reference.structure for reference in references]
-
-    @float64_scope
-    def compiled() -> Callable[..., Any]:
-        cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
-        sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
-        lowered = _closed_form(figure, references, guards).lower(sums, np.zeros(_CLOSED_FORMS), (1.0, 1.0))
-        made: Callable[..., Any] = lowered.compile()
-        return made
-
-    key = (figure, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
+    signatures = tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures)
+    form = _Compilation(figure, tuple(guards), signatures, references)
     try:
-        known = _COMPILED.get(key)
+        return _compiled_once(form)
     except TypeError:
-        return ahead(compiled)  # arrays among the modifiers
-    if known is None:
-        known = ahead(compiled)
-        if len(_COMPILED) >= _MOST_COMPILED:
-            _COMPILED.pop(next(iter(_COMPILED)), None)
-        _COMPILED[key] = known
-    return known
+        return ahead(form.compiled)  # arrays among the modifiers
 
 
 class EventEvaluator:
