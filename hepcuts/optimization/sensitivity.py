@@ -26,13 +26,13 @@ class PlateauSearch:
     Attributes:
         parts: of equal share of the events, into which thresholds are first divided.
         rounds: how often the part in which a plateau ends is looked at closer.
-        tried: thresholds in it each time.
+        closer: thresholds in it each time.
         difference: step of the differences of gradients, in widths of the soft cut.
     """
 
     parts: int = 16
     rounds: int = 2
-    tried: int = 5
+    closer: int = 5
     difference: float = 0.01
 
 
@@ -225,7 +225,7 @@ def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[f
         if len(new):
             gain, sigma = line.gains(new)
             known.update(zip(new.tolist(), zip(gain.tolist(), sigma.tolist(), strict=True), strict=True))
-        ends = [end.closer(known, options.tried) for end in ends]
+        ends = [end.closer(known, options.closer) for end in ends]
     low, high, first, last = (end.threshold(line) for end in ends)
     return [[low, high], [first, last]]
 
@@ -244,13 +244,13 @@ class _PlateauEnd:
     good: Callable[[float, float], bool]
     gaps: bool
 
-    def closer(self, known: Mapping[int, tuple[float, float]], tried: int) -> "_PlateauEnd":
+    def closer(self, known: Mapping[int, tuple[float, float]], number: int) -> "_PlateauEnd":
         """From the outermost good candidate to the next one, and so many between them."""
         count = self._number_of_good(known)
         if count in (0, len(self.candidates)):
             return dataclasses.replace(self, candidates=self.candidates[-1:] if count else ())
         inside, outside = self.candidates[count - 1 : count + 1]
-        between = np.linspace(inside, outside, tried + 2).round().astype(np.int64).tolist()
+        between = np.linspace(inside, outside, number + 2).round().astype(np.int64).tolist()
         return dataclasses.replace(self, candidates=tuple(dict.fromkeys(between)))
 
     def _number_of_good(self, known: Mapping[int, tuple[float, float]]) -> int:

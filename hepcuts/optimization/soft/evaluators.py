@@ -36,7 +36,7 @@ _PULL = 4.0
 """Weight of a user's constraint against the objective's own size."""
 
 _FITS, _CLOSED_FORMS = 32, 8
-"""Places that are evaluated side by side."""
+"""Sets of sums that are evaluated side by side."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,7 @@ class TemplateEvaluator:
 
     @float64_scope
     def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
-        """As `of_sums`, side by side, of sums of shape (place, cell, 2): values of shape (place,) and slopes."""
+        """As `of_sums`, side by side, of sums of shape (candidate, cell, 2): values of shape (candidate,) and slopes."""
         number, values = len(sums[0]), []
         slopes: list[list[FloatArray]] = [[] for _ in sums]
         for first in range(0, number, self._together):
@@ -147,7 +147,7 @@ def _value_and_slopes(
 
 
 def _closed_form(figure: AbstractTemplateFigure, references: Sequence[Templates], guards: Sequence[AtLeast]) -> Any:
-    """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
+    """Many sets of sums at once: compiled once for one and for many, and as fast as possible: it takes no time."""
     both = jax.vmap(_value_and_slopes(figure, references, guards), in_axes=(0, 0, None))
     return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
 
@@ -163,7 +163,7 @@ class _Compilation:
 
     @float64_scope
     def compiled(self) -> Callable[..., Any]:
-        """Of sums of all cells, some places at once."""
+        """Of several sets of sums of all cells at once."""
         structures = [reference.structure for reference in self.references]
         cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
         sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
@@ -197,7 +197,7 @@ class EventEvaluator:
         figure: the loss.
         table: the events, in the coordinates.
         step: the step function.
-        guards: what is wanted behind the cuts.
+        guards: what is wanted after the cuts.
     """
 
     def __init__(
@@ -239,11 +239,11 @@ def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -
         enough = found >= guard.least
         # Inside a logarithm only where it is wanted; 1e-300 stands for what has vanished altogether.
         deficit = jnp.where(enough, 1.0, guard.least / jnp.where(enough, 1.0, jnp.maximum(found, 1e-300)))
-        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * _growing(jnp.log(deficit))).sum()
+        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * _huber(jnp.log(deficit))).sum()
     return total
 
 
-def _growing(deficit: Any) -> Any:
+def _huber(deficit: Any) -> Any:
     """The square up to one, linear beyond: a stage that starts far off must not be thrown across the whole range."""
     return jnp.where(deficit < 1.0, deficit**2, 2.0 * deficit - 1.0)
 
