@@ -1,7 +1,7 @@
 """The five scenarios: every metric is scanned, and the cut that each would choose is measured by the likelihood.
 
-The measure is the discovery significance of the profile likelihood, the number that an analysis publishes, on the events
-that chose the cut, and on held-out events beside it.
+The measure is the discovery significance of the profile likelihood, the number that an analysis publishes, on the
+events that chose the cut, and on held-out events beside it.
 """
 
 import dataclasses

@@ -115,7 +115,7 @@ class TemplateEvaluator:
 
     @float64_scope
     def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
-        """As `of_sums`, side by side, of sums of shape (candidate, cell, 2): values of shape (candidate,) and slopes."""
+        """As `of_sums`, side by side, of sums of shape (candidate, cell, 2): values, shape (candidate,), and slopes."""
         number, values = len(sums[0]), []
         slopes: list[list[FloatArray]] = [[] for _ in sums]
         for first in range(0, number, self._together):
