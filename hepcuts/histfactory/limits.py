@@ -29,7 +29,7 @@ from . import density, host
 from .asimov import nominal_at, postfit_asimov_data
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
-from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host, slope_of_poi
+from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, slope_of_poi
 from .searches import nominal_parameters, search
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
@@ -176,47 +176,32 @@ def expected_upper_limit(
 
 def _limit(structure: LikelihoodStructure, templates: LikelihoodTemplates, target: float) -> Any:
     """The expected limit; NaN where there is none."""
-    operand, structure_of = as_operand(structure)
 
-    def on_the_host(operand: Any, templates: Any) -> Any:
+    def on_the_host(held: LikelihoodStructure, templates: Any) -> Any:
         batch = Batch.of(templates, None)._replace(asimov_mu=0.0)
-        held = on_host(structure_of(operand))
         known = np.repeat(nominal_parameters(held, 0.0)[:, None], batch.lanes, axis=1)
         return _asimov_limits(held, batch, known, np.full(batch.lanes, target))[0].reshape(batch.lead)
 
-    @jax.custom_jvp
-    def limit(operand: Any, templates: Any) -> Any:
-        return host.call(on_the_host, host.floats(0.0), operand, templates)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        value, slopes = _limit_and_slopes(held, at[0], target)
+        return value, contracted(slopes, change[0])
 
-    @limit.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        value, slopes = _limit_and_slopes(structure_of(primals[0]), primals[1], target)
-        return value, contracted(slopes, tangents[1])
-
-    return limit(operand, templates)
+    return call_with_derivative(structure, on_the_host, host.floats(0.0), derivative, templates)
 
 
 def _limit_and_slopes(structure: LikelihoodStructure, templates: LikelihoodTemplates, target: float) -> Any:
     """The expected limit and its derivatives with respect to the templates, themselves differentiable."""
-    operand, structure_of = as_operand(structure)
 
-    def on_the_host(operand: Any, templates: Any) -> Any:
+    def on_the_host(held: LikelihoodStructure, templates: Any) -> Any:
         batch = Batch.of(templates, None)._replace(asimov_mu=0.0)
-        answer = _limits_and_slopes(on_host(structure_of(operand)), batch, target)
+        answer = _limits_and_slopes(held, batch, target)
         return jax.tree.map(lambda a: a.reshape((*batch.lead, *a.shape[1:])), answer)
 
-    @jax.custom_jvp
-    def both(operand: Any, templates: Any) -> Any:
-        number = host.floats(0.0)
-        like = host.floats(templates)
-        return host.call(on_the_host, (number, like), operand, templates)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        found: tuple[Any, Any] = jax.jvp(lambda t: _slopes_by_jax(held, t, _limit(held, t, target)), at, change)
+        return found
 
-    @both.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        held = structure_of(primals[0])
-        return jax.jvp(lambda t: _slopes_by_jax(held, t, _limit(held, t, target)), primals[1:], tangents[1:])
-
-    return both(operand, templates)
+    return call_with_derivative(structure, on_the_host, host.floats((0.0, templates)), derivative, templates)
 
 
 @eqx.filter_jit

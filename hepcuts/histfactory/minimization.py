@@ -111,6 +111,35 @@ def on_host(structure: LikelihoodStructure) -> LikelihoodStructure:
     return result
 
 
+def call_with_derivative(
+    structure: LikelihoodStructure,
+    function: Callable[..., Any],
+    results: Any,
+    derivative: Callable[..., tuple[Any, Any]],
+    *trees: Any,
+) -> Any:
+    """Call the solver on the host, with a derivative of its own, inside and outside of JAX's transformations.
+
+    Args:
+        structure: of the likelihood.
+        function: of the structure of NumPy arrays and `trees`, as `hepcuts.histfactory.host.call` takes it.
+        results: as for `host.call`.
+        derivative: of the structure, `trees` and their tangents, to the results and their tangents.
+        trees: templates, and what else it is differentiated by.
+    """
+    operand, structure_of = as_operand(structure)
+
+    @jax.custom_jvp
+    def called(operand: Any, *trees: Any) -> Any:
+        return host.call(lambda held, *at: function(on_host(structure_of(held)), *at), results, operand, *trees)
+
+    @called.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        return derivative(structure_of(primals[0]), primals[1:], tangents[1:])
+
+    return called(operand, *trees)
+
+
 def fitted_parameters(
     structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, start: Any, *, fix_poi: bool
 ) -> Float[Array, " parameter"]:
@@ -123,26 +152,19 @@ def fitted_parameters(
         start: where to start, shape (parameter,); with `fix_poi` it holds the value of the parameter of interest.
         fix_poi: whether the parameter of interest stays there.
     """
-    operand, structure_of = as_operand(structure)
 
-    def host_fit(operand: Any, templates: Any, data: Any, start: Any) -> Any:
+    def host_fit(held: LikelihoodStructure, templates: Any, data: Any, start: Any) -> Any:
         batch = Batch.of(templates, data, start.shape[:-1])
         lanes = np.broadcast_to(start, (*batch.lead, start.shape[-1])).reshape(-1, start.shape[-1]).T
-        result = search(on_host(structure_of(operand)), batch, lanes, fix_poi=fix_poi)
+        result = search(held, batch, lanes, fix_poi=fix_poi)
         found = np.where(result.status == CONVERGED, result.parameters, np.nan)
         return found.T.reshape(*batch.lead, -1)
 
-    @jax.custom_jvp
-    def fitted(operand: Any, templates: Any, data: Any, start: Any) -> Any:
-        return host.call(host_fit, host.floats(start), operand, templates, data, start)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        found = fitted_parameters(held, *at, fix_poi=fix_poi)
+        return found, _response(held, at[:2], change[:2], found, change[2] if fix_poi else None)
 
-    @fitted.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        found = fitted(*primals)
-        held = structure_of(primals[0])
-        return found, _response(held, primals[1:3], tangents[1:3], found, tangents[3] if fix_poi else None)
-
-    result: Array = fitted(operand, templates, data, start)
+    result: Array = call_with_derivative(structure, host_fit, host.floats(start), derivative, templates, data, start)
     return result
 
 

@@ -1,5 +1,6 @@
 """The test statistic q0 of batches, on the host, and as a function that JAX can differentiate."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -15,7 +16,7 @@ from . import density, host
 from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import required_poi
-from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host
+from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, on_host
 from .searches import search
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
@@ -105,23 +106,17 @@ def discovery_statistic(
         batch = Batch.of(templates, data)
         found = q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]
         return np.sqrt(found) if root else found
-    operand, structure_of = as_operand(structure)
 
-    def host_value(operand: Any, templates: Any, data: Any) -> Any:
+    def host_value(held: LikelihoodStructure, templates: Any, data: Any) -> Any:
         batch = Batch.of(templates, data)
-        found = q0_of_batch(on_host(structure_of(operand)), batch).reshape(batch.lead)
+        found = q0_of_batch(held, batch).reshape(batch.lead)
         return np.sqrt(found) if root else found
 
-    @jax.custom_jvp
-    def statistic(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_value, host.floats(0.0), operand, templates, data)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        value, *slopes = _statistic_and_slopes(held, *at, root=root)
+        return value, contracted(tuple(slopes), change)
 
-    @statistic.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        value, *slopes = _statistic_and_slopes(structure_of(primals[0]), *primals[1:], root=root)
-        return value, contracted(tuple(slopes), tangents[1:])
-
-    return statistic(operand, templates, data)
+    return call_with_derivative(structure, host_value, host.floats(0.0), derivative, templates, data)
 
 
 def _statistic_and_slopes(
@@ -131,11 +126,10 @@ def _statistic_and_slopes(
 
     The derivatives may be differentiated, too. That of the root is zero where q0 is: there the root has none.
     """
-    operand, structure_of = as_operand(structure)
 
-    def host_gradient(operand: Any, templates: Any, data: Any) -> Any:
+    def host_gradient(held: LikelihoodStructure, templates: Any, data: Any) -> Any:
         batch = Batch.of(templates, data)
-        value, *slopes = _q0_and_gradient_of_batch(on_host(structure_of(operand)), batch)
+        value, *slopes = _q0_and_gradient_of_batch(held, batch)
         if root:
             value = np.sqrt(value)
             half = np.where(value > 0, 0.5 / np.where(value > 0, value, 1.0), 0.0)
@@ -143,16 +137,9 @@ def _statistic_and_slopes(
         answer = (value, slopes[0], slopes[1] if data is not None else None)
         return jax.tree.map(lambda a: a.reshape((*batch.lead, *a.shape[1:])), answer)
 
-    @jax.custom_jvp
-    def both(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_gradient, host.floats((0.0, templates, data)), operand, templates, data)
-
-    @both.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        held = structure_of(primals[0])
-        return _second_order(held, primals[1:], tangents[1:], root=root)
-
-    return both(operand, templates, data)
+    like = host.floats((0.0, templates, data))
+    second = functools.partial(_second_order, root=root)
+    return call_with_derivative(structure, host_gradient, like, second, templates, data)
 
 
 @eqx.filter_jit
