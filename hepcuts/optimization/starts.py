@@ -8,7 +8,6 @@ events, and the search goes on from there if it is better with these, too.
 """
 
 import contextlib
-import functools
 
 import numpy as np
 
@@ -31,7 +30,11 @@ def better_start(walk: Walk, factor: float) -> FloatArray | None:
     if not search.has_templates:
         return None
     options, few = search.tuning.restarts, search.subsample(search.tuning.sampling.restart_events)
-    enough = functools.partial(_enough, options.worthwhile)
+
+    def enough(value: float) -> float:
+        """What another start has to reach."""
+        return value + options.worthwhile * abs(value) if np.isfinite(value) else value
+
     least = enough(_value(few, walk.position, widths))
     space = search.space
     starts = [space.together(np.where(space.group < 0, walk.position, start)) for start in _starts(search)]
@@ -47,11 +50,6 @@ def better_start(walk: Walk, factor: float) -> FloatArray | None:
     end = _followed(search, end, factor)
     found, here = (_value(search.reached(at, widths), at, widths) for at in (end, walk.position))
     return end if found > enough(here) else None
-
-
-def _enough(worthwhile: float, value: float) -> float:
-    """What another start has to reach."""
-    return value + worthwhile * abs(value) if np.isfinite(value) else value
 
 
 def _value(search: Search, position: FloatArray, widths: FloatArray) -> float:
