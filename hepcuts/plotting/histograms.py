@@ -140,7 +140,7 @@ def before_after(
 def _title(selection: Selection) -> str:
     """The selection over as many lines as it needs, none of them broken within a cut."""
     unbroken = " & ".join(str(cut).replace(" ", "\N{NO-BREAK SPACE}") for cut in selection.cuts)
-    return "\n".join(textwrap.wrap(f"Behind {unbroken}", 60))
+    return "\n".join(textwrap.wrap(f"After {unbroken}", 60))
 
 
 def _checked(samples: Iterable[Sample]) -> tuple[Sample, ...]:
