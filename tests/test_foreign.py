@@ -81,6 +81,13 @@ def test_a_checkpoint_knows_them_by_their_content(tmp_path: Any) -> None:
         )
 
 
+def test_a_scan_says_that_it_takes_no_other_cuts() -> None:
+    with pytest.raises(
+        InputError, match=r"A scan takes one hepcuts\.Cut or hepcuts\.Window, got SoftCentral; hepcuts\.opt"
+    ):
+        hc.scan(foreign.samples_with(size=100), SoftCentral())
+
+
 MODIFIED: dict[str, Any] = {
     "workspace": lambda s: discovery_significance(
         hc.HistFactory.from_workspace(hc.workspace(hc.fill(s, hc.Cut("x", ">", 1.0))))
