@@ -214,8 +214,8 @@ def test_a_chunk_of_which_only_varied_events_pass_is_not_lost() -> None:
 def test_blocks_of_any_size_sum_up_to_the_same(chunk: int, axis: str, drawn: bool) -> None:
     structure = structure_of(SAMPLES, axis=AXES[axis], channel="c")
 
-    def times(sample: int, origin: np.ndarray) -> np.ndarray:
-        return ((origin * 7919 + 31 * sample) % 4).astype(float)
+    def times(identity: np.ndarray) -> np.ndarray:
+        return (identity % np.uint64(4)).astype(float)
 
     def sums(size: int | None) -> Any:
         blocks = blocks_of(SAMPLES, structure, SELECTION.columns, chunk=size)
@@ -228,9 +228,7 @@ def test_blocks_of_any_size_sum_up_to_the_same(chunk: int, axis: str, drawn: boo
     if not drawn:
         return
     # An event that counts k times is k events.
-    copies = [
-        s.take(np.repeat(np.arange(len(s)), times(n, np.arange(len(s))).astype(int))) for n, s in enumerate(SAMPLES)
-    ]
+    copies = [s.take(np.repeat(np.arange(len(s)), times(s.identity).astype(int))) for s in SAMPLES]
     filled = without_outside_warnings(fill, copies, SELECTION, axis=AXES[axis])
     complete = structure.complete(whole.values, whole.variances)
     for name in ("values", "variances"):
@@ -253,7 +251,7 @@ def test_sums_add_whatever_made_them() -> None:
 def test_blocks_keep_columns_of_32_bits() -> None:
     structure = structure_of([S, B], axis=None, channel="c")
     narrow = {"x": np.array([0.1, 0.2, 0.3], dtype=np.float32)}
-    block = Block(0, 1, narrow, np.ones(3), None, structure, range(5, 8))
+    block = Block(0, 1, narrow, np.ones(3), None, structure, range(5, 8), B)
     assert block.columns["x"].dtype == np.float32
     assert block.origin.tolist() == [5, 6, 7]
     # The threshold is compared in 64 bits: as a number of 32 bits 0.1 is above 0.1.

@@ -218,10 +218,10 @@ def discovery_test(
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[10.0], bkg=[50.0], bkg_uncertainty=[7.0])
         >>> print(discovery_test(HistFactory(model)))
         Discovery test, prefit Asimov data (mu = 1)
-          significance  Z  = 0.9591 standard deviations
-          p-value       p0 = 0.1688
-          statistic     q0 = 0.919825
-          signal strength  = 1 +- 1.04
+          significance     Z = 0.9591 standard deviations
+          p-value          p0 = 0.1688
+          statistic        q0 = 0.919825
+          signal strength  1 +- 1.04
           68 % of experiments find Z in 0.00 to 1.96, 95 % in 0.00 to 2.96
           fits: unconditional fit: converged; background-only fit: converged (... steps)
     """
