@@ -1,5 +1,6 @@
 """Bin edges by dynamic programming, against enumerations, closed forms and continuum limits."""
 
+import functools
 import itertools
 import math
 import warnings
@@ -16,9 +17,9 @@ import scipy.stats
 import hepcuts as hc
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
 from hepcuts.binning import BinningResult, bin_edges
-from hepcuts.binning.choice import candidates, choose, standard_errors
+from hepcuts.binning.choice import candidates, choose, deviation, standard_errors
 from hepcuts.binning.fine import FineBins, Guard
-from hepcuts.binning.fits import Fits, Task, polish
+from hepcuts.binning.fits import PolishTask, polish, shape_fits
 from hepcuts.evaluation.resampling import Folds
 from hepcuts.merit.registry import FIGURES
 from hepcuts.templates.partitions import best_partitions
@@ -301,7 +302,8 @@ def test_of_pure_noise_one_bin_is_best(metric):
         assert np.all(np.diff(values) > 0)
         training.append(values / values[0])
         held_out.append([one.held_out / found[0].held_out for one in found])
-        numbers.append(choose(np.array([one.held_out for one in found]), standard_errors(fine, found)))
+        errors = standard_errors(found, functools.partial(deviation, fine))
+        numbers.append(choose(np.array([one.held_out for one in found]), errors))
     assert numbers == [0] * 20
     # Of k bins with given edges, (k - 1) (1/1500 + 1/1500) is gained by chance; more if the edges are the best.
     assert np.all(np.mean(training, axis=0)[1:] > 1.0 + np.arange(1, 8) * 2 / 1500)
@@ -343,7 +345,7 @@ def test_the_standard_error_is_the_spread_of_the_difference():
     fine = laid(samples, 40, folds=2)
     found = candidates(fine, FIGURES["asimov"].gain, Guard(10.0, 1.0), 6)
     best = max(found, key=lambda one: one.held_out)
-    estimated = standard_errors(fine, found)
+    estimated = standard_errors(found, functools.partial(deviation, fine))
     assert estimated[found.index(best)] == 0.0
     rng = np.random.default_rng(7)
     drawn = []
@@ -427,7 +429,7 @@ def test_moved_edges_are_better_and_none_of_their_neighbors_is():
     guard = Guard(10.0, 1.0)
     gains = fine.gains(FIGURES["asimov"].gain, guard)
     start = best_partitions(gains, 3)[-1][0]
-    (moved,) = polish(Fits.of(fine, 3), [Task(fine, np.isfinite(gains), start)])
+    (moved,) = polish(shape_fits(fine, 3), [PolishTask(fine, np.isfinite(gains), start)])
     best = significance_of(samples, fine.edges[moved])
     assert best > 1.01 * significance_of(samples, fine.edges[start])
     counted = Counted(samples, fine.edges)
@@ -557,10 +559,10 @@ def test_a_sample_of_negative_yield_has_no_shape_fit():
     [
         ({"metric": "profit"}, "There is no figure of merit 'profit'"),
         ({"metric": "profile"}, "'profile' is no root of a sum of squares over bins; choose among asimov, asimov_unc"),
-        ({"num_bins": 0}, "0 bins were asked for"),
+        ({"num_bins": 0}, "num_bins is 0; expected a whole number, 1 or more"),
         ({"num_bins": 300}, "300 bins were asked for among 200 fine bins"),
-        ({"max_bins": 0}, "0 bins were asked for"),
-        ({"fine_bins": 1, "max_bins": 1}, "among 1 fine bins"),
+        ({"max_bins": 0}, "max_bins is 0; expected a whole number, 1 or more"),
+        ({"fine_bins": 1, "max_bins": 1}, "fine_bins is 1; expected a whole number, 2 or more"),
         ({"fine_bins": 5000}, "2 to 2000 fine bins"),
         ({"folds": 1}, "folds is 1"),
         ({"folds": 0}, "folds is 0 and num_bins is not given"),

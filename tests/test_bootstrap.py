@@ -238,7 +238,7 @@ def test_the_same_seed_gives_the_same_replicas():
     [
         (CUTS, {"replicas": 1}, "at least 2"),
         (CUTS, {"replicas": 0}, "at least 2"),
-        (hc.Cut("x", ">"), {}, "is not set"),
+        (hc.Cut("x", ">"), {}, r"x > \?; expected cuts with all"),
         (None, {}, "expected cuts"),
     ],
 )

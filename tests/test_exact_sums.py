@@ -149,27 +149,43 @@ def test_yields_know_their_own_thresholds() -> None:
 def test_events_that_count_several_times_are_as_many_events(cut: Any, axis: Any) -> None:
     rng = np.random.default_rng(2)
 
-    def times(sample: int, origin: np.ndarray) -> np.ndarray:
-        return ((origin * 7919 + sample) % 3).astype(float)
+    counts = [((np.arange(60) * 7919 + number) % 3).astype(float) for number in range(2)]
 
     def sample(name: str) -> Sample:
         columns = {"x": np.round(rng.normal(0, 2, 60)), "m": rng.normal(0, 1, 60)}
         return Sample(name, columns, weights=rng.uniform(0.5, 2.0, 60), signal=name == "s", missing=0.0)
 
     samples = [sample("s"), sample("b")]
-    copies = [
-        one.take(np.repeat(np.arange(60), times(number, np.arange(60)).astype(int)))
-        for number, one in enumerate(samples)
-    ]
+    copies = [one.take(np.repeat(np.arange(60), c.astype(int))) for one, c in zip(samples, counts, strict=True)]
     structure = structure_of(samples, axis=axis, channel="signal_region")
     edges = np.arange(-3.5, 4.0)
     rows = edges if isinstance(cut, Cut) else np.array([(i, j) for i in edges for j in edges if i < j])
     found, expected = (
-        Cumulative(samples, cut, structure, times).at(rows)(),
+        Cumulative(samples, cut, structure).at(rows).resampled(counts, counts),
         Cumulative(copies, cut, structure).at(rows)(),
     )
     np.testing.assert_allclose(found.values, expected.values, rtol=1e-12)
     np.testing.assert_allclose(found.variances, expected.variances, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+def test_replicas_over_fifteen_decades_of_weights_are_those_of_their_own_events(cut: Any) -> None:
+    rng = np.random.default_rng(3)
+    x = np.round(rng.uniform(0, 12, 300), 1)
+    s = Sample("s", {"x": x[:100], "n": rng.integers(0, 3, 100)}, signal=True)
+    # Both what lies below a window and what lies above it outweighs what is in it.
+    b = Sample("b", {"x": x, "n": rng.integers(0, 3, 300)}, weights=10.0 ** (15 * np.abs(x - 6.0) / 6.0 - 7.5))
+    structure = structure_of([s, b], axis=hist.axis.Integer(0, 3, name="n"), channel="signal_region")
+    edges = np.arange(0.0, 12.0, 0.5)
+    rows = edges if isinstance(cut, Cut) else np.array([(i, j) for i in edges for j in edges if i < j])[::3]
+    yields = Cumulative([s, b], cut, structure).at(rows)
+    counts = [rng.poisson(1.0, len(one)).astype(float) for one in (s, b)]
+    found = yields.resampled(counts, counts)
+    drawn = [one.take(np.repeat(np.arange(len(one)), c.astype(int))) for one, c in zip((s, b), counts, strict=True)]
+    for row, at in enumerate(rows):
+        expected = filled(drawn, cut.at(np.atleast_1d(at)), structure.axis, structure)
+        np.testing.assert_allclose(found.values[row], expected.values, rtol=1e-13)
+        np.testing.assert_allclose(found.variances[row], expected.variances, rtol=1e-13)
 
 
 def test_the_uncertainty_of_an_efficiency_knows_small_weights_that_fail() -> None:

@@ -32,7 +32,6 @@ from hepcuts.cuts.steps import Sigmoid
 from hepcuts.evaluation.resampling import Folds
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.filling import structure_of
-from hepcuts.templates.resampled import Places
 from tests.unchecked import unchecked  # noqa: F401
 
 OFF = -999.0
@@ -80,10 +79,10 @@ def test_yields_of_replicas_are_sums_over_masks(cut: Any, axis: Any) -> None:
     structure = structure_of(samples, axis=axis, channel="c")
     edges = np.arange(-2.0, 14.0, 0.5)  # half of them lie on events
     thresholds = edges if isinstance(cut, Cut) else np.array([(a, b) for a in edges for b in edges if a < b][::7])
-    places = Places(Cumulative(samples, cut, structure), thresholds)
+    yields = Cumulative(samples, cut, structure).at(thresholds)
     rng = np.random.default_rng(1)
     counts, squares = ([rng.poisson(1.0, len(s)).astype(float) for s in samples] for _ in range(2))
-    found = places.yields(counts, squares)
+    found = yields.resampled(counts, squares)
     bins = [np.zeros(80, int) if axis is None else np.floor(3 * s.columns["m"]).astype(int) for s in samples]
     moved = samples[1].modifiers[0].up.columns["x"]
     for row, threshold in enumerate(thresholds):

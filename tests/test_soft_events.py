@@ -18,7 +18,8 @@ from hepcuts.cuts.steps import step as find_step
 from hepcuts.templates import soft_sums as sums
 from hepcuts.templates.coordinates import Linear, normal_scores
 from hepcuts.templates.filling import without_outside_warnings
-from hepcuts.templates.soft_events import _OF_DISTANCES, _ROUNDING, SoftEvents
+from hepcuts.templates.soft_events import SoftEvents
+from hepcuts.templates.soft_sampling import _OF_DISTANCES, _ROUNDING, sampled, within_reach
 
 MISSING = -999.0
 STEPS: dict[str, Callable[[Any], Any]] = {
@@ -230,7 +231,7 @@ def test_what_cannot_be_reached_is_worth_no_more_than_the_bound(
     events, found = REACH[name], find_step(step)
     center = np.array(SELECTIONS[name].thresholds, dtype=float)
     box, widths = (center - size, center + size), np.full(len(center), width)
-    kept, bound = events.within_reach(box, widths, found, tolerance=tolerance)
+    kept, bound = within_reach(events, box, widths, found, tolerance=tolerance)
     assert bound <= tolerance * (1 + 1e-12)
     yields = np.abs(events.sums(0.5 * (box[0] + box[1]), widths, found)[0][:, 0])
     r = np.random.default_rng(seed)
@@ -243,7 +244,7 @@ def test_what_cannot_be_reached_is_worth_no_more_than_the_bound(
 def test_events_out_of_reach_are_left_out() -> None:
     events = laid_out(SELECTIONS["window"])
     center = np.array(SELECTIONS["window"].thresholds, dtype=float)
-    kept, _ = events.within_reach((center - 0.1, center + 0.1), np.full(3, 0.01), find_step("sigmoid"), tolerance=1e-4)
+    kept, _ = within_reach(events, (center - 0.1, center + 0.1), np.full(3, 0.01), find_step("sigmoid"), tolerance=1e-4)
     # Those that pass the loosest thresholds, and a few on the slopes outside.
     loosest = np.sum(events.hard_mask(center + 0.1 * np.array([-1, 1, 1])))
     assert loosest <= len(kept) < 1.3 * loosest < 0.5 * len(events)
@@ -280,7 +281,7 @@ def test_a_sample_of_the_events_has_sums_near_those_of_all() -> None:
     events = laid_out(selection, samples=samples)
     box, widths = (np.array([0.8]), np.array([1.2])), np.array([0.1])
     number = 2000
-    chosen = events.sampled(box, widths, step, number=number)
+    chosen = sampled(events, box, widths, step, number=number)
     assert 2 * number * 0.9 < len(chosen) < 2 * number * 1.1
     for threshold in (0.8, 1.0, 1.2):
         at = np.array([threshold])

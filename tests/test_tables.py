@@ -24,7 +24,7 @@ ROWS = (("x", "28.1 +- 0.2", NASTY), (NASTY, "5", ""))
 EVALUATING = (
     "templates/filling",
     "templates/cumulative",
-    "templates/resampled",
+    "templates/sorted_events",
     "templates/soft_",
     "histfactory/solver",
     "histfactory/minimization",

@@ -17,7 +17,7 @@ Behind `categorize`:
 - `hepcuts.binning.starts`: dynamic programming along one variable after the other;
 - `hepcuts.binning.soft_edges`: edges as soft windows, moved along the gradient, and hard ones;
 - `hepcuts.binning.judging`: the objective, with its slopes, and continued to events held out;
-- `hepcuts.binning.solving`, `hepcuts.binning.growing`: the best categories, and the number of bins;
+- `hepcuts.binning.solving`: the best categories, and the number of bins;
 - `hepcuts.binning.categories_result`, `hepcuts.binning.reporting`: what was found.
 """
 

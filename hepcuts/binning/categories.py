@@ -1,6 +1,7 @@
 """The best categories: bins of one or more discriminants, together with cuts."""
 
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,6 @@ from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractTemplateFigure
@@ -20,14 +20,13 @@ from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
 
 from .categories_result import Categories
-from .choice import choose
+from .choice import choose, require_folds, standard_errors
 from .fine import Guard
 from .fine_lattice import Kind, LatticePlan, divide, fine_lattice
-from .growing import grown, standard_errors
 from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, uncertainty, with_cuts
-from .solving import START, Shape, Solver, Tried
+from .solving import START, Shape, Solver, Tried, with_more_bins
 
-_FINE = {1: 200, 2: 100}
+_FINE = MappingProxyType({1: 200, 2: 100})
 _FINE_OF_MANY = 50
 """Fine bins along each axis, by default, for so many axes."""
 
@@ -111,13 +110,14 @@ def categorize(
     most = checks.count("max_categories", max_categories, least=1)
     shape = _shape(num_bins, plan)
     parts = folds_of(folds, samples, seed=seed)
-    _check_choice(parts, choice=shape is None)
+    if shape is None:
+        require_folds(parts)
     lattice = fine_lattice(samples, plan, parts)
     warn_outside(lattice.outside, lattice.structure)
     solver = Solver(lattice, figure, guard, totals_of(samples))
     smallest = (1,) * len(plan.discriminants) + _of_cuts(plan)
-    tried = [] if shape is not None else grown(solver, smallest, len(plan.discriminants), most)
-    deviations = standard_errors(solver, tried)
+    tried = [] if shape is not None else with_more_bins(solver, smallest, len(plan.discriminants), most)
+    deviations = standard_errors(tried, solver.deviation)
     if shape is None:
         chosen = choose(np.array([one.held_out for one in tried]), deviations) if tried else 0
         shape = tried[chosen].shape if tried else smallest
@@ -166,14 +166,6 @@ def _shape(num_bins: int | Sequence[int] | None, plan: LatticePlan) -> Shape | N
 
 def _of_cuts(plan: LatticePlan) -> Shape:
     return tuple(1 + len(cut.thresholds) for cut in plan.free)
-
-
-def _check_choice(folds: AbstractFolds | None, *, choice: bool) -> None:
-    if choice and folds is None:
-        raise InputError(
-            "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
-            "bins are always better. Give num_bins, or at least 2 folds."
-        )
 
 
 def _result(

@@ -1,5 +1,6 @@
 """The best bin edges of one variable."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,9 +20,19 @@ from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
 from hepcuts.templates.partitions import Partition
 
-from .choice import WITHIN, Candidate, candidates, choose, held_out_value, standard_errors, training
-from .fine import FineBins, Guard
-from .fits import Fits, Task, held_out_significance, polish, signed_root
+from .choice import (
+    WITHIN,
+    PartitionCandidate,
+    candidates,
+    choose,
+    deviation,
+    held_out_value,
+    require_folds,
+    standard_errors,
+    training,
+)
+from .fine import Bins, FineBins, Guard
+from .fits import PolishTask, Values, held_out_significance, polish, shape_fits, signed_root
 from .result import Binning, BinningResult
 
 _MOST = 2000
@@ -104,9 +115,9 @@ def bin_edges(
     warn_outside(fine.outside, fine.structure)
     found = candidates(fine, gain, guard, most)
     if len(found) < (num_bins or 1):
-        raise _not_allowed(fine, gain, guard, num_bins or 1, len(found))
+        raise _not_allowed(fine, guard, num_bins or 1, len(found))
     found = found if num_bins is None else found[-1:]
-    deviations = standard_errors(fine, found)
+    deviations = standard_errors(found, functools.partial(deviation, fine))
     judged, refusal = _judged(fine, found, deviations)
     chosen = choose(np.array([one.held_out for one in found]), deviations)
     message = _chosen_by(found, chosen, given=num_bins is not None, most=most) + _better_shape(judged, chosen)
@@ -143,7 +154,7 @@ def _gain_of(figure: AbstractFigureOfMerit) -> Gain:
 
 def _of_bins(fine: FineBins, gain: Gain, partition: Partition) -> dict[str, FloatArray]:
     """What the result says of each bin, shape (bin,)."""
-    bins = fine.in_bins(fine.merged(partition), gain)
+    bins = Bins.of(fine.structure, fine.merged(partition), gain)
     return {
         "signal": bins.signal,
         "background": bins.background,
@@ -158,11 +169,8 @@ def _check(most: int, fine_bins: int, folds: AbstractFolds | None, *, choice: bo
             f"{most} bins were asked for among {fine_bins} fine bins; expected at least 1, and 2 to {_MOST} fine bins, "
             "not fewer than bins."
         )
-    if folds is None and choice:
-        raise InputError(
-            "folds is 0 and num_bins is not given; the number of bins is chosen on held-out events, on all events more "
-            "bins are always better. Give num_bins, or at least 2 folds."
-        )
+    if choice:
+        require_folds(folds)
 
 
 def _checked_bounds(bounds: Any) -> tuple[float, float] | None:
@@ -177,8 +185,8 @@ def _checked_bounds(bounds: Any) -> tuple[float, float] | None:
     return low, high
 
 
-def _not_allowed(fine: FineBins, gain: Gain, guard: Guard, number: int, possible: int) -> InputError:
-    whole = fine.in_bins(fine.merged(np.array([0, fine.size])), gain)
+def _not_allowed(fine: FineBins, guard: Guard, number: int, possible: int) -> InputError:
+    whole = Bins.of(fine.structure, fine.merged(np.array([0, fine.size])))
     allowed = "not even one bin is" if possible == 0 else f"at most {possible} are"
     return InputError(
         f"{number} bin{'' if number == 1 else 's'} of {fine.structure.axis.name!r}: {allowed} possible if {guard}. "
@@ -188,27 +196,29 @@ def _not_allowed(fine: FineBins, gain: Gain, guard: Guard, number: int, possible
     )
 
 
-def _judged(fine: FineBins, found: Sequence[Candidate], deviations: FloatArray) -> tuple[tuple[Binning, ...], str]:
+def _judged(
+    fine: FineBins, found: Sequence[PartitionCandidate], deviations: FloatArray
+) -> tuple[tuple[Binning, ...], str]:
     """The candidates with the significances of their shape fits, and why there are none."""
     judged, refusal = [], ""
-    for one, deviation in zip(found, deviations, strict=True):
+    for one, of_held_out in zip(found, deviations, strict=True):
         fitted = [np.nan, np.nan]
         if not refusal:
             try:
-                fitted = _significances(Fits.of(fine, one.num_bins), fine, one.partition, one.of_folds)
+                fitted = _significances(shape_fits(fine, one.num_bins), fine, one.partition, one.of_folds)
             except YieldError as error:
                 refusal = str(error)
         edges, value = fine.edges[one.partition], float(np.sqrt(one.value))
-        judged.append(Binning(one.num_bins, edges, value, signed_root(one.held_out), float(deviation), *fitted))
+        judged.append(Binning(one.num_bins, edges, value, signed_root(one.held_out), float(of_held_out), *fitted))
     return tuple(judged), refusal
 
 
-def _significances(fits: Fits, fine: FineBins, partition: Partition, of_folds: Sequence[Partition]) -> list[float]:
+def _significances(fits: Values, fine: FineBins, partition: Partition, of_folds: Sequence[Partition]) -> list[float]:
     """Significances of the shape fit on all events, and held out."""
     return [float(fits([fine.merged(partition)])[0]), held_out_significance(fits, fine, of_folds)]
 
 
-def _chosen_by(found: Sequence[Candidate], chosen: int, *, given: bool, most: int) -> str:
+def _chosen_by(found: Sequence[PartitionCandidate], chosen: int, *, given: bool, most: int) -> str:
     if given:
         return "number of bins as given; edges from all events"
     if not np.isfinite(found[chosen].held_out):
@@ -235,13 +245,13 @@ def _better_shape(judged: Sequence[Binning], chosen: int) -> str:
 
 
 def _polished(
-    fine: FineBins, gain: Gain, guard: Guard, one: Candidate, start: Binning
+    fine: FineBins, gain: Gain, guard: Guard, one: PartitionCandidate, start: Binning
 ) -> tuple[Partition, Binning, str]:
     """Partition and binning after edges were moved, if that is worth it, and what was done."""
-    fits = Fits.of(fine, one.num_bins)
+    fits = shape_fits(fine, one.num_bins)
     others = [training(fine, fold) for fold in range(len(one.of_folds))]
     pairs = [(fine, one.partition), *zip(others, one.of_folds, strict=True)]
-    tasks = [Task(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]
+    tasks = [PolishTask(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]
     partition, *of_folds = polish(fits, tasks)
     if np.array_equal(partition, one.partition):
         return partition, start, "no move of an edge increases the significance of the shape fit"

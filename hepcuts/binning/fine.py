@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import hist
 import numpy as np
@@ -17,7 +18,7 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.events import Block, Multiplicity, blocks_of
 from hepcuts.templates.filling import structure_of
 from hepcuts.templates.partitions import Partition
-from hepcuts.templates.templates import Structure, Yields, background_variance
+from hepcuts.templates.templates import Structure, Yields, background_variance, effective_events
 
 _NUMBERS = 2_000_000
 """Yields of bins that are held at once."""
@@ -66,6 +67,19 @@ class Bins:
     background: FloatArray
     effective: FloatArray
     variance: FloatArray
+
+    @classmethod
+    def of(cls, structure: Structure, yields: Yields, gain: Gain | None = None) -> Self:
+        """What the guard, and a sum over bins if there is one, need of yields (variation, sample, any bins)."""
+        values, variances = np.asarray(yields.values), np.asarray(yields.variances)
+        signal = np.array([component.signal for component in structure.components])
+        background, squares = (table[0, ~signal].sum(axis=0) for table in (values, variances))
+        variance = np.zeros_like(background)
+        if gain is not None and gain.uncertain:
+            # Each bin is an experiment of its own.
+            single = [np.moveaxis(table, (0, 1), (-2, -1))[..., None] for table in (values, variances)]
+            variance = np.asarray(background_variance(structure, Yields(*single)), dtype=np.float64)
+        return cls(values[0, signal].sum(axis=0), background, effective_events(background, squares), variance)
 
     def allowed(self, guard: Guard) -> NDArray[np.bool_]:
         """Which bins satisfy the guard."""
@@ -174,19 +188,6 @@ class FineBins:
         sums = (np.add.reduceat(table.sum(axis=0), partition[:-1], axis=-1) for table in (self.values, self.variances))
         return self.structure.complete(*sums)
 
-    def in_bins(self, yields: Yields, gain: Gain) -> Bins:
-        """Signal, background and what the guard and the metric need of yields (variation, sample, any bins)."""
-        values, variances = np.asarray(yields.values), np.asarray(yields.variances)
-        signal = np.array([component.signal for component in self.structure.components])
-        background, squares = (table[0, ~signal].sum(axis=0) for table in (values, variances))
-        effective = np.divide(background**2, squares, out=np.zeros_like(background), where=squares > 0)
-        variance = np.zeros_like(background)
-        if gain.uncertain:
-            # Each bin is an experiment of its own.
-            single = [np.moveaxis(table, (0, 1), (-2, -1))[..., None] for table in (values, variances)]
-            variance = np.asarray(background_variance(self.structure, Yields(*single)), dtype=np.float64)
-        return Bins(values[0, signal].sum(axis=0), background, effective, variance)
-
     def gains(self, gain: Gain, guard: Guard) -> FloatArray:
         """What every bin from fine bin i to j adds, shape (fine, fine); minus infinity where it is not allowed."""
         found = np.full((self.size, self.size), -np.inf)
@@ -201,7 +202,7 @@ class FineBins:
             ends = np.arange(self.size) >= rows[:, None]
             # Each bin is summed up from its own beginning: differences of sums from the first would not be exact.
             sums = (np.cumsum(np.where(ends, table[..., None, :], 0.0), axis=-1) for table in totals)
-            bins = dataclasses.replace(self, structure=structure).in_bins(structure.complete(*sums), gain)
+            bins = Bins.of(structure, structure.complete(*sums), gain)
             row, end = np.nonzero(ends & bins.allowed(guard))
             found[rows[row], end] = gain(bins.signal[row, end], bins.background[row, end], bins.variance[row, end])
         return found

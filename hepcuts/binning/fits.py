@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import hist
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
-from hepcuts.histfactory import significances
-from hepcuts.merit.binding import TemplateMapper
+from hepcuts.merit.counts import Totals
+from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.merit.registry import PROFILE
+from hepcuts.merit.rows import Rows
 from hepcuts.templates.partitions import Partition
 from hepcuts.templates.templates import Templates, Yields
-from hepcuts.templates.workspace import likelihood_of
 
 from .choice import training
 from .fine import FineBins
@@ -26,50 +28,39 @@ _BETTER = 1e-6
 """Relative gain in significance that is worth a move."""
 _SLOPE = 0.01
 """Step of the difference quotient along which held-out templates are mixed in. They are not negative for less."""
-_FIELDS = ("values", "variances")
+Values = Callable[[Sequence[Yields]], FloatArray]
+"""What some yields of shape (variation, sample, bin) are worth, NaN where they have no value, shape (lane,)."""
 
 
-class Fits:
-    """The likelihood of some number of bins, to be fitted at many binnings side by side.
+def values_of(figure: AbstractTemplateFigure, reference: Templates, totals: Totals = (np.nan, np.nan)) -> Values:
+    """A figure of merit of many binnings side by side.
 
     Args:
+        figure: the figure of merit.
         reference: templates of so many bins, each of which has what there may be in a bin.
+        totals: expected signal and background before any selection.
 
     Raises:
-        YieldError: a sample has a negative yield.
+        YieldError: a sample has a negative yield, and the figure of merit is one of the likelihood.
     """
+    of_rows = figure.prepared([reference])
 
-    def __init__(self, reference: Templates) -> None:
-        self._likelihood = likelihood_of(reference)
-        self._mapper = TemplateMapper(self._likelihood, [reference.structure])
-        self._signal = np.array([component.signal for component in reference.structure.components])
+    def values(binned: Sequence[Yields]) -> FloatArray:
+        yields = jax.tree.map(lambda *tables: np.stack(tables), *binned)
+        return of_rows([Rows.of_yields(reference.structure, yields, totals)])
 
-    @classmethod
-    def of(cls, fine: FineBins, num_bins: int) -> "Fits":
-        """For some number of bins of one variable."""
-        # Only the number of bins matters, and that each bin has what there may be in a bin.
-        axis = hist.axis.Regular(num_bins, 0.0, 1.0, name=fine.structure.axis.name)
-        structure = dataclasses.replace(fine.structure, axis=axis)
-        total = fine.merged(np.array([0, fine.size]))
-        values, variances = (np.repeat(np.asarray(t), num_bins, axis=-1) for t in (total.values, total.variances))
-        return cls(Templates(structure, Yields(values, variances), fine.outside))
-
-    def __call__(self, binned: Sequence[Yields]) -> FloatArray:
-        """Significances of some yields of shape (variation, sample, bin), NaN where there is none, shape (lane,)."""
-        values, variances = (np.stack([np.asarray(getattr(one, name)) for one in binned]) for name in _FIELDS)
-        nominal = values[:, 0]
-        signal, background = nominal[:, self._signal].sum(axis=1), nominal[:, ~self._signal].sum(axis=1)
-        # What `hepcuts.workspace` refuses, and a bin with signal alone, has no finite significance.
-        possible = (background > 0) | ((background == 0) & (signal == 0))
-        usable = np.all(possible & (signal + background >= 0), axis=-1) & np.all(nominal.sum(axis=-1) >= 0, axis=-1)
-        found = np.full(len(values), np.nan)
-        if usable.any():
-            templates = self._mapper([Yields(values[usable], variances[usable])])
-            found[usable] = significances(self._likelihood, templates)
-        return found
+    return values
 
 
-def held_out_significance(fits: Fits, fine: FineBins, partitions: Sequence[Partition]) -> float:
+def shape_fits(fine: FineBins, num_bins: int) -> Values:
+    """Significances of the shape fit in some number of bins of one variable; raises as `values_of`."""
+    # Only the number of bins matters, and that each bin has what there may be in a bin.
+    axis = hist.axis.Regular(num_bins, 0.0, 1.0, name=fine.structure.axis.name)
+    total = jax.tree.map(lambda table: np.repeat(table, num_bins, axis=-1), fine.merged(np.array([0, fine.size])))
+    return values_of(PROFILE, Templates(dataclasses.replace(fine.structure, axis=axis), total, fine.outside))
+
+
+def held_out_significance(fits: Values, fine: FineBins, partitions: Sequence[Partition]) -> float:
     """Significance on the events of each fold in bins of the others, free of the bias of their finite simulation.
 
     Templates fluctuate, and every fit takes differences between bins for shape. As in `hepcuts.merit.gains`, q0 is
@@ -86,17 +77,12 @@ def held_out_significance(fits: Fits, fine: FineBins, partitions: Sequence[Parti
     for fold, partition in enumerate(partitions):
         chose = training(fine, fold).merged(partition)
         other = fine.chosen([fold]).merged(partition)
-        lanes += [_mixed(chose, other, t) for t in (0.0, _SLOPE, -_SLOPE)]
+        for share in (0.0, _SLOPE, -_SLOPE):
+            lanes.append(jax.tree.map(lambda a, b, t=share: (1.0 - t) * a + t * b, chose, other))
     if not lanes:
         return np.nan
     at, more, less = (fits(lanes) ** 2).reshape(-1, 3).T
     return signed_root(float(np.mean(at + (more - less) / (2.0 * _SLOPE))))
-
-
-def _mixed(first: Yields, second: Yields, share: float) -> Yields:
-    """Yields on the way from the first to the second."""
-    parts = ((getattr(first, name), getattr(second, name)) for name in _FIELDS)
-    return Yields(*((1.0 - share) * np.asarray(a) + share * np.asarray(b) for a, b in parts))
 
 
 def signed_root(squared: float) -> float:
@@ -134,7 +120,7 @@ class Movable(Protocol[P]):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Task:
+class PolishTask:
     """Edges of one variable to be moved; a `Movable`.
 
     Attributes:
@@ -156,24 +142,24 @@ class Task:
         return self.fine.merged(partition)
 
 
-def polish(values_of: Callable[[Sequence[Yields]], FloatArray], tasks: Sequence[Movable[P]]) -> list[P]:
+def polish(fits: Values, tasks: Sequence[Movable[P]]) -> list[P]:
     """Move one edge at a time as long as a value grows; all tasks side by side.
 
     Args:
-        values_of: values of some yields, shape (lane,), such as `Fits`; NaN where there is none.
+        fits: values of some yields, such as `shape_fits`.
         tasks: what is to be moved.
 
     Returns:
         A position for each task, of which no edge can be moved to advantage by any of the steps.
     """
     best = [task.start for task in tasks]
-    values = values_of([task.merged(position) for task, position in zip(tasks, best, strict=True)])
+    values = fits([task.merged(position) for task, position in zip(tasks, best, strict=True)])
     moving = list(range(len(tasks)))
     for _ in range(_ROUNDS):
         tried = [(number, position) for number in moving for position in tasks[number].neighbors(best[number])]
         if not tried:
             break
-        found = values_of([tasks[number].merged(position) for number, position in tried])
+        found = fits([tasks[number].merged(position) for number, position in tried])
         moving = []
         for number in range(len(tasks)):
             mine = [at for at, (owner, _) in enumerate(tried) if owner == number and np.isfinite(found[at])]

@@ -7,15 +7,13 @@ import numpy as np
 
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.counts import Totals
-from hepcuts.merit.figures import AbstractTemplateFigure, OfRows
-from hepcuts.merit.rows import Rows
+from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.optimization.soft.constraints import AtLeast
 from hepcuts.optimization.soft.evaluators import TemplateEvaluator
 from hepcuts.templates.templates import Templates, Yields
 
 from .fine import Guard
-
-_FIELDS = ("values", "variances")
+from .fits import signed_root, values_of
 
 _SAME = 1e-9
 """Relative; sums of weights in another order."""
@@ -48,7 +46,7 @@ class Judge:
         components = reference.structure.components
         self._background = tuple(i for i, component in enumerate(components) if not component.signal)
         self._guards = guards(reference, guard, observable)
-        self._of_rows: OfRows = figure.prepared([reference])
+        self._values = values_of(figure, reference, totals)
 
     @functools.cached_property
     def _evaluator(self) -> TemplateEvaluator:
@@ -70,8 +68,7 @@ class Judge:
 
     def __call__(self, binned: Sequence[Yields]) -> FloatArray:
         """The figure of merit of some yields, negated for a loss, shape (lane,); NaN where there is none."""
-        yields = Yields(*(np.stack([np.asarray(getattr(one, name)) for one in binned]) for name in _FIELDS))
-        return self.figure.sign * self._of_rows([Rows.of_yields(self._reference.structure, yields, self._totals)])
+        return self.figure.sign * self._values(binned)
 
     def value_and_slopes(self, sums: FloatArray) -> tuple[float, FloatArray]:
         """The guarded value, negated for a loss, and its slopes to sums of shape (variation, sample, bin, 2)."""
@@ -94,7 +91,7 @@ class Judge:
 
     def root(self, continued: float) -> float:
         """The figure of merit from a mean of tangents, negative where a square is."""
-        return float(np.sign(continued) * np.sqrt(abs(continued))) if self.figure.sign > 0 else -continued
+        return signed_root(continued) if self.figure.sign > 0 else -continued
 
 
 def guards(reference: Templates, guard: Guard, observable: int) -> tuple[AtLeast, ...]:

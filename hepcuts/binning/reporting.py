@@ -8,14 +8,16 @@ import numpy as np
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.merit.registry import PROFILE
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.lattice import FineAxis, Lattice, Partitions
 from hepcuts.templates.partitions import Partition
 
 from .categories_result import Candidate
 from .choice import WITHIN
+from .fine import Bins
 from .fine_lattice import LatticePlan, divided_events
-from .fits import Fits
+from .fits import values_of
 from .judging import Judge
 from .solving import START, Shape, Solver, Tried
 from .starts import even
@@ -61,21 +63,14 @@ def candidates(
 
 def of_categories(lattice: Lattice, partitions: Partitions) -> dict[str, FloatArray]:
     """Yields of each category, the observable summed over, each of shape (category,)."""
-    yields = lattice.merged(partitions)
-    signal = np.array([component.signal for component in lattice.structure.components])
-    nominal, variance = (
-        np.asarray(table).reshape(len(signal), -1, lattice.lead[2]).sum(axis=-1)
-        for table in (yields.nominal, yields.variance)
-    )
-    background, squares = (table[~signal].sum(axis=0) for table in (nominal, variance))
-    effective = np.divide(background**2, squares, out=np.zeros_like(background), where=squares > 0)
-    return {"signal": nominal[signal].sum(axis=0), "background": background, "effective_background": effective}
+    bins = Bins.of(lattice.structure, lattice.over_observable(lattice.merged(partitions)))
+    return {"signal": bins.signal, "background": bins.background, "effective_background": bins.effective}
 
 
 def significance(lattice: Lattice, shape: Shape, partitions: Partitions) -> float:
     """Discovery significance of the profile likelihood; NaN if there is none."""
     try:
-        return float(Fits(lattice.reference(shape))([lattice.merged(partitions)])[0])
+        return float(values_of(PROFILE, lattice.reference(shape))([lattice.merged(partitions)])[0])
     except YieldError:
         return float("nan")
 

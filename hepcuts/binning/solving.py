@@ -24,6 +24,9 @@ Shape = tuple[int, ...]
 START, MOVED, SOFT, BOTH = "dynamic programming", "hard edges moved", "soft edges", "soft edges, then hard ones moved"
 """Ways to edges: where every search begins, and what may be better."""
 
+_PATIENCE = 2
+"""Numbers of bins, each held out worse than the best, after which no larger ones are tried."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Solution:
@@ -195,3 +198,42 @@ class Solver:
         """Standard deviation, from finite simulation, of the sum of factors of shape (row,) over events."""
         squares = np.concatenate([block.weights[:, 1] for block in self.lattice.blocks])
         return float(np.sqrt(np.sum(factors**2 * squares)))
+
+
+def with_more_bins(solver: Solver, smallest: Shape, discriminants: int, most: int) -> list[Tried]:
+    """Numbers of bins, from the smallest on, each with one bin more, as long as that may be worth it.
+
+    Args:
+        solver: the events.
+        smallest: where to begin.
+        discriminants: how many of the first axes may get more bins.
+        most: largest number of categories.
+    """
+    shape: Shape | None = smallest
+    tried: list[Tried] = []
+    while shape is not None and solver.lattice.num_categories(shape) <= most:
+        one = solver.attempt(shape, soft=False)
+        if one is None:
+            break
+        tried.append(one)
+        values = [t.held_out for t in tried]
+        if not np.isfinite(values[-1]) or len(values) - 1 - int(np.nanargmax(values)) >= _PATIENCE:
+            break
+        shape = _larger(solver, shape, discriminants)
+    return tried
+
+
+def _larger(solver: Solver, shape: Shape, discriminants: int) -> Shape | None:
+    """One bin more, along the discriminant where that gains most; None if nowhere."""
+    lattice, best, gained = solver.everything, None, -np.inf
+    for number in range(discriminants):
+        other = (*shape[:number], shape[number] + 1, *shape[number + 1 :])
+        start = solver.start(lattice, other) if other[number] <= lattice.axes[number].size else None
+        if start is None:
+            continue
+        if discriminants == 1:
+            return other
+        value = float(solver.judge(other)([lattice.merged(start)])[0])
+        if value > gained:
+            best, gained = other, value
+    return best

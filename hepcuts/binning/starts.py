@@ -127,12 +127,8 @@ def _shakes(lattice: Lattice, at: Partitions, gain: Gain, guard: Guard) -> Itera
 def _total(lattice: Lattice, at: Partitions, gain: Gain, guard: Guard) -> float:
     """The sum over categories; minus infinity where one is not allowed."""
     yields = lattice.merged(at)
-    bins = _fine(lattice, 0, np.zeros((*lattice.lead[:2], 0, 2))).in_bins(yields, gain)
-    groups = np.asarray(bins.background).reshape(-1, lattice.lead[2])
-    squares = np.divide(bins.background**2, bins.effective, out=np.zeros_like(groups.ravel()), where=bins.effective > 0)
-    summed, of_squares = groups.sum(axis=1), squares.reshape(groups.shape).sum(axis=1)
-    effective = np.divide(summed**2, of_squares, out=np.zeros_like(summed), where=of_squares > 0)
-    whole = Bins(bins.signal.reshape(groups.shape).sum(axis=1), summed, effective, np.zeros_like(summed))
+    bins = Bins.of(lattice.structure, yields, gain)
+    whole = Bins.of(lattice.structure, lattice.over_observable(yields))
     if not (np.all(whole.allowed(guard)) and np.all(bins.allowed(_FREE))):
         return -np.inf
     return float(np.sum(gain(bins.signal, bins.background, bins.variance)))

@@ -14,17 +14,81 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.counters import as_seed
-from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
-from hepcuts.merit.registry import Given, figure_of_merit
+from hepcuts.merit.counts import totals_of
+from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.losses import AbstractDecisionLoss, AbstractEventFigure
+from hepcuts.merit.registry import PROFILE, Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.filling import as_selection
+from hepcuts.templates.templates import Yields
 
-from .replicas import CutsOfFolds, SameCuts
-from .replicated import Replicated, Task
+from .replicas import (
+    AbstractHardCuts,
+    CutsOfFolds,
+    SameCuts,
+    complete_selection,
+    replicated_totals,
+    replicated_yields,
+    values_in_rows,
+)
 from .resampling import AbstractFolds, PoissonReplicas
+
+_CENTRAL = (0.15865525393145707, 0.8413447460685429)
+"""Quantiles of a normal distribution one standard deviation below and above its mean."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Replicated:
+    """A quantity on the events and on replicas of them.
+
+    Attributes:
+        name: of the quantity.
+        value: on the events.
+        replicas: on replicas, shape (replica,); NaN where there is no value.
+    """
+
+    name: str
+    value: float
+    replicas: FloatArray
+
+    @property
+    def known(self) -> FloatArray:
+        """The values of those replicas that have one, shape (at most replica,)."""
+        return self.replicas[np.isfinite(self.replicas)]
+
+    @property
+    def undefined(self) -> int:
+        """Number of replicas without a value, such as those that have no background."""
+        return len(self.replicas) - len(self.known)
+
+    @property
+    def mean(self) -> float:
+        """Mean over the replicas; NaN without any."""
+        return float(np.mean(self.known)) if len(self.known) else np.nan
+
+    @property
+    def uncertainty(self) -> float:
+        """Standard deviation over the replicas; NaN if fewer than two have a value."""
+        return float(np.std(self.known, ddof=1)) if len(self.known) > 1 else np.nan
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The central 68 % of the replicas."""
+        if len(self.known) < 2:
+            return np.nan, np.nan
+        low, high = np.quantile(self.known, _CENTRAL)
+        return float(low), float(high)
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        missing = f", {self.undefined} without a value" if self.undefined else ""
+        return (
+            f"{self.value:.4g} +- {self.uncertainty:.2g} (68 % of {len(self.replicas)} replicas: {low:.4g} to "
+            f"{high:.4g}{missing})"
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -125,12 +189,11 @@ def bootstrap(
         >>> found.objective.value > 5 * found.objective.uncertainty
         True
     """
-    samples, chosen = check_samples(samples), as_selection(selection)
-    if chosen is None:
-        raise InputError("The selection is None; expected cuts with all of their thresholds.")
-    task = Task(samples, figure_of_merit(objective), axis, tuple(regions), PoissonReplicas(replicas, as_seed(seed)))
-    (both,) = task.evaluated_with_significance([SameCuts(chosen)])
-    return Bootstrap(*both)
+    samples, chosen = check_samples(samples), complete_selection(selection)
+    figure, drawn = figure_of_merit(objective), PoissonReplicas(replicas, as_seed(seed))
+    figures = [figure] if figure.is_significance else [figure, PROFILE]
+    (found,) = _replicated(samples, [SameCuts(chosen)], figures, where=(axis, tuple(regions)), replicas=drawn)
+    return Bootstrap(found[0], dataclasses.replace(found[-1], name="significance"))
 
 
 def optimism(
@@ -169,8 +232,34 @@ def optimism(
         >>> found.value > 10 * found.uncertainty
         True
     """
-    samples, goal = check_samples(samples), figure_of_merit(objective)
-    selections, folds = chosen
-    task = Task(samples, goal, axis, tuple(regions), PoissonReplicas(replicas, as_seed(seed)))
-    training, validated = task.evaluated([SameCuts(selection), CutsOfFolds(tuple(selections), folds)])
-    return Optimism(training, validated, goal.sign)
+    samples, figure, drawn = (
+        check_samples(samples),
+        figure_of_merit(objective),
+        PoissonReplicas(replicas, as_seed(seed)),
+    )
+    cuts = [SameCuts(selection), CutsOfFolds(tuple(chosen[0]), chosen[1])]
+    (training,), (validated,) = _replicated(samples, cuts, [figure], where=(axis, tuple(regions)), replicas=drawn)
+    return Optimism(training, validated, figure.sign)
+
+
+def _replicated(
+    samples: Sequence[Sample],
+    cuts: Sequence[AbstractHardCuts],
+    figures: Sequence[AbstractFigureOfMerit],
+    *,
+    where: tuple[Any, Sequence[Region]],
+    replicas: PoissonReplicas,
+) -> list[list[Replicated]]:
+    """Figures of merit after each of some cuts, all with the same replicas of the events."""
+    structures, yields = replicated_yields(samples, cuts, axis=where[0], regions=where[1], replicas=replicas)
+
+    def values(figure: AbstractFigureOfMerit, of_cuts: Sequence[Yields]) -> FloatArray:
+        if not isinstance(figure, AbstractEventFigure):
+            return values_in_rows(figure, structures, of_cuts, totals_of(samples))
+        if not isinstance(figure, AbstractDecisionLoss):
+            # A loss of soft cuts has no replicas.
+            return np.full(1 + replicas.size, np.nan)
+        return values_in_rows(figure, structures, of_cuts, replicated_totals(samples, replicas))
+
+    every = [[(figure.name, values(figure, of_cuts)) for figure in figures] for of_cuts in yields]
+    return [[Replicated(name, float(z[0]), z[1:]) for name, z in of_cuts] for of_cuts in every]

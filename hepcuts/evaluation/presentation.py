@@ -9,21 +9,21 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hepcuts._core import checks
-from hepcuts._core.counters import Bits, as_seed
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable, Tabular
-from hepcuts._core.types import Columns, FloatArray
+from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
+from hepcuts.merit.counts import totals_of_bins
+from hepcuts.merit.registry import PROFILE
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.filling import as_selection
-from hepcuts.templates.templates import Structure, Yields
+from hepcuts.templates.templates import joined
 
-from .replicas import AbstractHardCuts, SameCuts, replicated_yields
-from .replicated import fitted_significances
+from .bootstrap import Replicated
+from .replicas import SameCuts, complete_selection, replicated_yields, values_in_rows
 from .resampling import PoissonReplicas
 
 _STEPS = (1.0, 2.0, 2.5, 5.0)
@@ -150,87 +150,29 @@ def drop_one(
     """
     drawn = PoissonReplicas(replicas, as_seed(seed))
     replicas = drawn.size
-    samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
-    behind = [_CutsWithout(chosen, left_out=variable) for variable in (None, *chosen.variables)]
+    samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)
+    behind = [SameCuts(chosen, variable) for variable in (None, *chosen.variables)]
     structures, yields = replicated_yields(samples, behind, axis=axis, regions=regions, replicas=drawn)
     values = np.empty((len(behind), 1 + replicas))
     channels = [_channels(hard, regions) for hard in behind]
     for some in sorted(set(channels)):
         # Those with the same channels have the same likelihood, and are fitted together.
         rows = [row for row, mine in enumerate(channels) if mine == some]
-        stacked = [_stacked([yields[row][channel] for row in rows]) for channel in some]
-        values[rows] = fitted_significances([structures[channel] for channel in some], stacked).reshape(len(rows), -1)
+        stacked = [joined([yields[row][channel] for row in rows]) for channel in some]
+        fitted = values_in_rows(PROFILE, [structures[channel] for channel in some], stacked)
+        values[rows] = fitted.reshape(len(rows), -1)
     losses = values[0] - values
     found = []
     for row, cut in enumerate(chosen.cuts, start=1):
-        signal, background = _totals(structures[0], yields[row][0])
-        loss = float(losses[row, 0])
-        found.append(WithoutCut(cut, float(values[row, 0]), loss, _spread(losses[row, 1:]), signal, background))
+        signal, background = (float(table[0].sum()) for table in totals_of_bins(yields[row][0], structures[0]))
+        loss = Replicated("loss", float(losses[row, 0]), losses[row, 1:])
+        found.append(WithoutCut(cut, float(values[row, 0]), loss.value, loss.uncertainty, signal, background))
     return DropOneTable(chosen, float(values[0, 0]), tuple(found))
 
 
-def _complete(selection: Selection | AbstractCut) -> Selection:
-    chosen = as_selection(selection)
-    if chosen is None or None in chosen.thresholds:
-        raise InputError(f"The selection is {chosen}; expected cuts with all of their thresholds.")
-    return chosen
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _CutsWithout(AbstractHardCuts):
-    """Hard cuts without the one on a variable, in all regions.
-
-    Attributes:
-        selection: with all cuts.
-        left_out: the variable, or None.
-    """
-
-    selection: Selection
-    left_out: str | None
-
-    @property
-    def first(self) -> Selection:
-        """See `AbstractHardCuts.first`."""
-        return self.selection
-
-    def passes(
-        self,
-        identity: Bits,  # noqa: ARG002 (the same cuts for all of them)
-        columns: Columns,
-        *,
-        missing: float | None,
-        region: Region | None = None,
-    ) -> NDArray[np.bool_]:
-        """See `AbstractHardCuts.passes`."""
-        of_region = self.selection if region is None else region.selection(self.selection)
-        kept = [cut.passes(columns, missing=missing) for cut in of_region.cuts if cut.variable != self.left_out]
-        everything = np.ones(len(next(iter(columns.values()))), dtype=bool)
-        return np.asarray(np.logical_and.reduce([everything, *kept]))
-
-
-def _channels(hard: _CutsWithout, regions: Sequence[Region]) -> tuple[int, ...]:
+def _channels(hard: SameCuts, regions: Sequence[Region]) -> tuple[int, ...]:
     """Which channels there are without a cut: the signal region, and control regions that do not invert it."""
-    return (0, *(number for number, region in enumerate(regions, start=1) if hard.left_out not in region.inverted))
-
-
-def _stacked(yields: Sequence[Yields]) -> Yields:
-    """Rows of several yields, of shape (row, variation, sample, bin), one after the other."""
-    return Yields(
-        np.concatenate([np.asarray(y.values) for y in yields]),
-        np.concatenate([np.asarray(y.variances) for y in yields]),
-    )
-
-
-def _totals(structure: Structure, yields: Yields) -> tuple[float, float]:
-    """Expected signal and background of the first row."""
-    signal = np.array([component.signal for component in structure.components])
-    nominal = np.asarray(yields.nominal)[0]
-    return float(nominal[signal].sum()), float(nominal[~signal].sum())
-
-
-def _spread(values: FloatArray) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.std(known, ddof=1)) if len(known) > 1 else np.nan
+    return (0, *(number for number, region in enumerate(regions, start=1) if hard.without not in region.inverted))
 
 
 def rounded(
@@ -264,12 +206,12 @@ def rounded(
         x > 46: Z = 8.379, 0.21% less than 8.396
     """
     max_loss = checks.fraction("max_loss", max_loss)
-    samples, chosen, regions = check_samples(samples), _complete(selection), tuple(regions)
+    samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)
 
     def significances(selections: Sequence[Selection]) -> FloatArray:
         cuts = [SameCuts(one) for one in selections]
         structures, yields = replicated_yields(samples, cuts, axis=axis, regions=regions, replicas=None)
-        return fitted_significances(structures, [_stacked(channel) for channel in zip(*yields, strict=True)])
+        return values_in_rows(PROFILE, structures, [joined(channel) for channel in zip(*yields, strict=True)])
 
     thresholds = np.array(chosen.thresholds, dtype=np.float64)
     (exact,) = significances([chosen])

@@ -14,14 +14,17 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from hepcuts._core.counters import Bits
-from hepcuts._core.errors import InputError
+from hepcuts._core.errors import FitError, InputError, YieldError
 from hepcuts._core.executors import in_threads
 from hepcuts._core.types import Columns, FloatArray
-from hepcuts.cuts import Selection
+from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
+from hepcuts.merit.counts import Totals
+from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.events import blocks_of
-from hepcuts.templates.filling import structure_of
+from hepcuts.templates.filling import as_selection, structure_of
 from hepcuts.templates.templates import Structure, Yields
 
 from .resampling import AbstractFolds, PoissonReplicas
@@ -55,12 +58,14 @@ class SameCuts(AbstractHardCuts):
 
     Attributes:
         selection: with thresholds.
+        without: the variable of a cut to leave out in all regions, or None.
     """
 
     selection: Selection
+    without: str | None = None
 
     def __post_init__(self) -> None:
-        require_thresholds(self.selection)
+        complete_selection(self.selection)
 
     @property
     def first(self) -> Selection:
@@ -69,14 +74,18 @@ class SameCuts(AbstractHardCuts):
 
     def passes(
         self,
-        identity: Bits,  # noqa: ARG002 (the same for all of them)
+        identity: Bits,
         columns: Columns,
         *,
         missing: float | None,
         region: Region | None = None,
     ) -> NDArray[np.bool_]:
         """See `AbstractHardCuts.passes`."""
-        return _region(self.selection, region).mask(columns, missing=missing)
+        of_region = _region(self.selection, region)
+        if self.without is None:
+            return of_region.mask(columns, missing=missing)
+        kept = [cut.passes(columns, missing=missing) for cut in of_region.cuts if cut.variable != self.without]
+        return np.asarray(np.logical_and.reduce([np.ones(len(identity), dtype=bool), *kept]))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,7 +102,7 @@ class CutsOfFolds(AbstractHardCuts):
 
     def __post_init__(self) -> None:
         for selection in self.selections:
-            require_thresholds(selection)
+            complete_selection(selection)
         if len(self.selections) != self.folds.size:
             raise InputError(f"{len(self.selections)} selections came for {self.folds.size} folds; expected one each.")
 
@@ -116,14 +125,16 @@ def _region(selection: Selection, region: Region | None) -> Selection:
     return selection if region is None else region.selection(selection)
 
 
-def require_thresholds(selection: Selection) -> None:
-    """Raise if a threshold is not set.
+def complete_selection(selection: Selection | AbstractCut) -> Selection:
+    """A selection with all of its thresholds.
 
     Raises:
-        InputError: it is not.
+        InputError: there is none, or a threshold is not set.
     """
-    if None in selection.thresholds:
-        raise InputError(f"A threshold of {selection} is not set; expected cuts with all of their thresholds.")
+    chosen = as_selection(selection)
+    if chosen is None or None in chosen.thresholds:
+        raise InputError(f"The selection is {chosen}; expected cuts with all of their thresholds.")
+    return chosen
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -189,32 +200,36 @@ def replicated_yields(
     ]
 
 
-def replicated_decisions(
-    samples: Sequence[Sample], cuts: Sequence[AbstractHardCuts], *, axis: Any, replicas: PoissonReplicas | None
-) -> list[FloatArray]:
-    """Sums of the weights of events that fail and of those that pass, nominal and in the signal region.
+def replicated_totals(samples: Sequence[Sample], replicas: PoissonReplicas) -> Totals:
+    """Expected signal and background before any cut, rows as in `replicated_yields`, each of shape (row,)."""
+    sums = np.zeros((len(samples), 2, 1, 1 + replicas.size))
+    for target, sample in zip(sums, samples, strict=True):
+        everywhere = np.zeros(len(sample), dtype=np.int64)
+        _fill([_Piece(target, everywhere, sample.weights)], sample.identity, replicas)
+    signal = np.array([sample.signal for sample in samples])
+    return sums[signal, 0, 0].sum(axis=0), sums[~signal, 0, 0].sum(axis=0)
 
-    An event that lies off the axis fails: it is not counted.
+
+def values_in_rows(
+    figure: AbstractFigureOfMerit,
+    structures: Sequence[Structure],
+    yields: Sequence[Yields],
+    totals: Totals = (np.nan, np.nan),
+) -> FloatArray:
+    """A figure of merit of many rows side by side, NaN where it has no value, shape (row,).
 
     Args:
-        samples: as in `replicated_yields`.
-        cuts: likewise.
-        axis: likewise.
-        replicas: likewise.
-
-    Returns:
-        For each of `cuts` shape (row, sample, 2), rows as in `replicated_yields`.
+        figure: the figure of merit.
+        structures: of each channel.
+        yields: of each channel, of shape (row, variation, sample, bin).
+        totals: expected signal and background before the cuts, numbers or of shape (row,).
     """
-    structure = structure_of(samples, axis=axis, channel="signal_region")
-    rows = 1 + (0 if replicas is None else replicas.size)
-    sums = [np.zeros((len(samples), 2, 2, rows)) for _ in cuts]
-    names = set().union(*(hard.columns() for hard in cuts))
-    for block in blocks_of(samples, structure, names, nominal=True):
-        s = block.sample
-        passed = [hard.passes(block.identity, block.columns, missing=block.missing) & block.inside for hard in cuts]
-        pieces = [_Piece(found[s], p.astype(np.int64), block.weights) for found, p in zip(sums, passed, strict=True)]
-        _fill(pieces, block.identity, replicas)
-    return [np.moveaxis(found[:, 0], -1, 0) for found in sums]
+    regions = [Rows.of_yields(structure, found, totals) for structure, found in zip(structures, yields, strict=True)]
+    try:
+        values = figure.values(regions)
+    except (FitError, YieldError):
+        return np.full(len(regions[0]), np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _shape(structure: Structure) -> tuple[int, int, int]:

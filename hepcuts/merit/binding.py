@@ -11,10 +11,9 @@ from hepcuts._core.errors import InputError
 from hepcuts.histfactory.likelihood import HistFactory
 from hepcuts.histfactory.structure import LikelihoodTemplates
 from hepcuts.samples.modifiers import HistoSys, Modifier, ShapeSys
-from hepcuts.templates.templates import Structure as TemplateStructure
-from hepcuts.templates.templates import Yields
+from hepcuts.templates.templates import Structure, Yields
 
-_Row = Callable[[TemplateStructure, Yields, int], Any]
+_Row = Callable[[Structure, Yields, int], Any]
 """Numbers of one sample of one channel, shape (..., bin), from the channel's yields."""
 
 
@@ -33,7 +32,7 @@ class TemplateMapper:
         InputError: the likelihood has other channels, or a modifier's templates could not be made from the yields.
     """
 
-    def __init__(self, likelihood: HistFactory, channels: Sequence[TemplateStructure]) -> None:
+    def __init__(self, likelihood: HistFactory, channels: Sequence[Structure]) -> None:
         config = likelihood.model.config
         numbers = {structure.channel: number for number, structure in enumerate(channels)}
         if sorted(numbers) != list(config.channels):
@@ -82,7 +81,7 @@ _FOLLOWING: dict[str, type[Modifier]] = {"histosys": HistoSys, "shapesys": Shape
 """Types of modifiers whose numbers follow the yields, and the classes that say how."""
 
 
-def _check_modifiers(channels: Sequence[TemplateStructure]) -> None:
+def _check_modifiers(channels: Sequence[Structure]) -> None:
     """A modifier of one's own may write what it likes, but what follows the cuts must not be lost."""
     for structure in channels:
         one = np.ones(structure.num_bins)
@@ -103,19 +102,19 @@ def _namespace(tree: Any) -> Any:
     return jnp if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tree)) else np
 
 
-def _nominal(_: TemplateStructure, yields: Yields, sample: int) -> Any:
+def _nominal(_: Structure, yields: Yields, sample: int) -> Any:
     return yields.nominal[..., sample, :]
 
 
 def _varied(systematic: str, side: str) -> _Row:
-    def row(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
+    def row(structure: Structure, yields: Yields, sample: int) -> Any:
         known = systematic in structure.systematics
         return yields.values[..., structure.position(systematic, side) if known else 0, sample, :]
 
     return row
 
 
-def _staterror(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
+def _staterror(structure: Structure, yields: Yields, sample: int) -> Any:
     xp = _namespace(yields)
     variance = yields.variance[..., sample, :]
     positive = (variance > 0) & structure.components[sample].staterror
@@ -123,7 +122,7 @@ def _staterror(structure: TemplateStructure, yields: Yields, sample: int) -> Any
 
 
 def _shapesys(layer: int) -> _Row:
-    def row(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
+    def row(structure: Structure, yields: Yields, sample: int) -> Any:
         # Several on one sample lie in as many layers, in their order.
         mine = [m for m in structure.components[sample].modifiers if isinstance(m, ShapeSys)]
         nominal = yields.nominal[..., sample, :]

@@ -10,7 +10,7 @@ from hepcuts._core.errors import FitError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
 from hepcuts.templates.templates import Templates
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import likelihood_of
 
 from .binding import TemplateMapper
 from .counts import Totals
@@ -85,7 +85,7 @@ class LikelihoodFigure(AbstractTemplateFigure):
     def of_templates(self, templates: Sequence[Templates], totals: Totals) -> float:  # noqa: ARG002
         """See `AbstractTemplateFigure.of_templates`."""
         try:
-            likelihood = HistFactory.from_workspace(workspace(templates))
+            likelihood = likelihood_of(templates)
             return float(self.statistic(likelihood, likelihood.templates))
         except (FitError, YieldError):
             return float("nan")
@@ -93,5 +93,5 @@ class LikelihoodFigure(AbstractTemplateFigure):
 
 def _bound(references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:
     """The likelihood of some templates, and the way from yields to its templates."""
-    likelihood = HistFactory.from_workspace(workspace(references))
+    likelihood = likelihood_of(references)
     return likelihood, TemplateMapper(likelihood, [reference.structure for reference in references])

@@ -69,6 +69,8 @@ class AbstractDecisionLoss(AbstractEventFigure):
     def of_counts(self, counts: Counts) -> FloatArray:
         """The hard reading of counts of NumPy; NaN where the wrong decisions of a kind have a negative sum."""
         s, b = counts.passed
+        # A difference of large numbers, but one that is compared to them: its rounding is 1e-16 of all signal, and so
+        # is that of the loss, in which what is missed stands beside the weight of all events.
         missed = counts.all_signal - s
         # Nothing is missed up to the rounding of two sums.
         none = -1e-12 * np.abs(counts.all_signal)

@@ -42,14 +42,13 @@ from .truth import AsimovGaussian, FigureOfTruth
 Given = str | AbstractFigureOfMerit | Callable[[Yields, Structure], Any]
 """A figure of merit as users give it: a name, an object, or a function of yields and structure."""
 
+PROFILE = LikelihoodFigure(
+    "profile", r"$Z$ (profile likelihood)", statistic=discovery_significance, many=significances, significance=True
+)
+"""The discovery significance of the profile likelihood."""
+
 _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
-    LikelihoodFigure(
-        "profile",
-        r"$Z$ (profile likelihood)",
-        statistic=discovery_significance,
-        many=significances,
-        significance=True,
-    ),
+    PROFILE,
     LikelihoodFigure("mu_uncertainty", r"expected uncertainty of $\mu$", -1, statistic=expected_mu_uncertainty),
     LikelihoodFigure("upper_limit", r"expected upper limit on $\mu$", -1, statistic=expected_upper_limit),
     ClosedForm(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
-from hepcuts.templates.templates import Structure, Templates, Yields, background_variance
+from hepcuts.templates.templates import Structure, Templates, Yields, background_variance, effective_events
 
 from .counts import Counts, Totals, background_variance_of_bins, over_bins, over_samples
 
@@ -219,6 +219,5 @@ def _in_short(structure: Structure, yields: Yields) -> tuple[FloatArray, ...]:
     is_signal = np.array([component.signal for component in structure.components])
     signal, background = (over_samples(values, chosen) for chosen in (is_signal, ~is_signal))
     squares, total = over_bins(over_samples(variances, ~is_signal)), over_bins(background)
-    effective = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
     variance = np.asarray(background_variance_of_bins(structure, yields), dtype=np.float64)
-    return signal, background, over_bins(values), np.sqrt(variance), effective
+    return signal, background, over_bins(values), np.sqrt(variance), effective_events(total, squares)

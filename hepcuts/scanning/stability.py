@@ -14,10 +14,10 @@ from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds, PoissonReplicas
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.cumulative import Cumulative
-from hepcuts.templates.resampled import Counts, Places
-from hepcuts.templates.templates import Yields
+from hepcuts.templates.cumulative import Counts, Cumulative, YieldsAfter
+from hepcuts.templates.templates import Yields, joined
 
 from .optima import best_row, guarded
 from .table import Table
@@ -99,16 +99,16 @@ class Resampler:
             folds: of the events, or None.
         """
         rows = self._rows()
-        places = Places(self.cumulative, self.table.thresholds[rows])
+        yields = self.cumulative.at(self.table.thresholds[rows])
         number = 0 if replicas is None else replicas.size
         slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
         drawn = tqdm.tqdm(self._counts(replicas), total=number, desc="replicas", disable=not slow, leave=False)
-        values, best = self._evaluate(rows, places, ((c, c) for c in drawn), self.min_background)
+        values, best = self._evaluate(rows, yields, ((c, c) for c in drawn), self.min_background)
         for metric, of_scan in self._soft:
             values[metric.name], best[metric.name] = self._resample(
                 metric, of_scan, rows, self._factors(lambda identity: _block(replicas, identity, range(number)))
             )
-        held_out, significance = self._held_out(rows, places, folds)
+        held_out, significance = self._held_out(rows, yields, folds)
         chosen = {name: rows[at[at >= 0]] for name, at in best.items()}
         return Stability(rows, values, chosen, held_out, significance)
 
@@ -181,7 +181,7 @@ class Resampler:
     def _evaluate(
         self,
         rows: NDArray[np.int64],
-        places: Places,
+        yields: YieldsAfter,
         weighted: Iterable[tuple[Counts, Counts]],
         min_background: float,
     ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.int64]]]:
@@ -201,7 +201,7 @@ class Resampler:
             waiting.clear()
 
         for counts, squares in weighted:
-            waiting.append((places.yields(counts, squares), self._totals(counts)))
+            waiting.append((yields.resampled(counts, squares), self._totals(counts)))
             if len(waiting) == size:
                 evaluate()
         if waiting:
@@ -222,25 +222,22 @@ class Resampler:
 
     def _totals(self, counts: Counts) -> tuple[float, float]:
         """Expected signal and background before the cut."""
-        totals = [float(np.sum(s.weights * c)) for s, c in zip(self.samples, counts, strict=True)]
-        signal = sum(t for t, c in zip(totals, self.table.structure.components, strict=True) if c.signal)
-        return signal, sum(totals) - signal
+        pairs = list(zip(self.samples, counts, strict=True))
+        signal, background = (
+            sum(float(np.sum(s.weights * c)) for s, c in pairs if s.signal == kind) for kind in (True, False)
+        )
+        return signal, background
 
     def _stacked(self, parts: Sequence[tuple[Yields, tuple[float, float]]]) -> Table:
         """One table of several sets of yields, one below the other."""
-        values = np.concatenate([np.asarray(yields.values) for yields, _ in parts])
-        variances = np.concatenate([np.asarray(yields.variances) for yields, _ in parts])
-        rows = len(values) // len(parts)
+        yields = joined([yields for yields, _ in parts])
+        rows = len(yields.values) // len(parts)
         signal, background = (np.repeat([totals[side] for _, totals in parts], rows) for side in (0, 1))
-        return Table.of(
-            np.zeros(len(values)),
-            self.table.structure,
-            lambda at: Yields(values[at], variances[at]),
-            (signal, background),
-        )
+        found = Rows.of_yields(self.table.structure, yields, (signal, background))
+        return Table(np.zeros(len(found)), found)
 
     def _held_out(
-        self, rows: NDArray[np.int64], places: Places, folds: AbstractFolds | None
+        self, rows: NDArray[np.int64], yields: YieldsAfter, folds: AbstractFolds | None
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Each metric, and the profile likelihood, on the events of each part after the cut of the other parts."""
         names = [metric.name for metric, _ in self.metrics]
@@ -249,7 +246,7 @@ class Resampler:
             return nothing, nothing
         training = ([folds.training(fold, s.identity) for s in self.samples] for fold in range(folds.size))
         least = self.min_background / folds.scale
-        _, best = self._evaluate(rows, places, ((c, [x**2 for x in c]) for c in training), least)
+        _, best = self._evaluate(rows, yields, ((c, [x**2 for x in c]) for c in training), least)
         of_metric: dict[str, float] = {}
         for metric, of_scan in self._soft:
             best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, of_scan, rows, folds)
@@ -257,7 +254,7 @@ class Resampler:
         total: dict[str, Yields] = {}
         for fold in range(folds.size):
             counts = [folds.test(fold, s.identity) for s in self.samples]
-            passed = places.yields(counts, counts)
+            passed = yields.resampled(counts, counts)
             for name in usable:
                 at = slice(best[name][fold], best[name][fold] + 1)
                 mine = Yields(np.asarray(passed.values)[at], np.asarray(passed.variances)[at])

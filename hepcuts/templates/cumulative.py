@@ -7,94 +7,28 @@ together of sums between edges (`hepcuts.templates.ranges`).
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
 
-from .events import Block, Multiplicity, blocks_of
+from .events import blocks_of
 from .filling import structure_of
-from .ranges import range_sums, segment_sums
+from .ranges import range_sums
+from .sorted_events import Segments, SortedBlock, are_equal
 from .templates import Structure, Yields
+
+Counts = Sequence[FloatArray]
+"""How often each event counts: for each sample an array of shape (event,)."""
 
 _MOST_RANKS = 20_000_000
 """Positions of thresholds among the events that are kept."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class SortedBlock:
-    """Events of one sample and variation, in the order of the variable that is cut on.
-
-    Attributes:
-        variation: position of the variation.
-        sample: position of the sample.
-        x: values of the variable, ascending, shape (event,). Events without a value are not among them.
-        weights: shape (event,).
-        times: how often each event counts, shape (event,), or 1 for all.
-        bins: bin of each event, shape (event,); None if there is only one.
-        column: values of all events of the sample, not sorted.
-        present: numbers of those that are here, shape (event,), or None for all.
-        always: events without a value that pass whatever the threshold, as weights, bins and origins.
-        kept: sums over these of weights and of squared weights, shape (2, bin).
-    """
-
-    variation: int
-    sample: int
-    x: FloatArray
-    weights: FloatArray
-    times: FloatArray | float
-    bins: NDArray[np.int64] | None
-    column: FloatArray
-    present: NDArray[np.int64] | None
-    always: tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
-    kept: FloatArray
-
-    @classmethod
-    def of(cls, block: Block, cut: AbstractCut, multiplicity: Multiplicity | None = None) -> Self:
-        """Sort the events of a block that holds all of a sample and variation."""
-        x, number = block.columns[cut.variable], block.structure.num_bins
-        absent = block.absent(cut.variable)
-        present = block.inside & ~absent
-        here = None if present.all() else np.flatnonzero(present)
-        lost = np.flatnonzero(block.inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
-        always = block.weights[lost], block.bins[lost], block.origin[lost]
-        times = block.times(multiplicity, lost)
-        kept = np.stack([np.bincount(always[1], always[0] ** p * times, minlength=number) for p in (1, 2)])
-        rest: tuple[Any, ...] = x, here, always, kept.astype(np.float64)
-        if here is None and number == 1 and multiplicity is None and len(x) and _are_equal(block.weights):
-            # Of equal weights nothing but the values has to be sorted.
-            return cls(block.variation, block.sample, np.sort(x), block.weights, 1.0, None, *rest)
-        order = _sorted_order(x, here)
-        ordered = None if number == 1 else block.bins[order]
-        times = block.times(multiplicity, order)
-        return cls(block.variation, block.sample, x[order], block.weights[order], times, ordered, *rest)
-
-    @functools.cached_property
-    def origin(self) -> NDArray[np.int64]:
-        """Number of each event within its sample, shape (event,)."""
-        return _sorted_order(self.column, self.present)
-
-    def in_bin(self, number: int) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
-        """Values of the events of one bin, ascending, and their weights and squared weights, each of shape (event,)."""
-        here = slice(None) if self.bins is None else np.flatnonzero(self.bins == number)
-        weights = self.weights[here]
-        if isinstance(self.times, float):
-            return self.x[here], (weights, weights**2)
-        return self.x[here], (weights * self.times[here], weights**2 * self.times[here])
-
-
-def _are_equal(values: FloatArray) -> bool:
-    return bool(values.min() == values.max())
-
-
-def _sorted_order(column: FloatArray, present: NDArray[np.int64] | None) -> NDArray[np.int64]:
-    order: NDArray[np.int64] = np.argsort(column) if present is None else present[np.argsort(column[present])]
-    return order
 
 
 class Cumulative:
@@ -104,7 +38,6 @@ class Cumulative:
         samples: with the columns that are needed.
         cut: a cut or a window; its own thresholds are not used.
         structure: of the templates.
-        multiplicity: how often each event counts, or None for once.
 
     Attributes:
         blocks: the sorted events.
@@ -112,17 +45,9 @@ class Cumulative:
         structure: as given.
     """
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        cut: AbstractCut,
-        structure: Structure,
-        multiplicity: Multiplicity | None = None,
-    ) -> None:
+    def __init__(self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure) -> None:
         self.cut, self.structure = cut, structure
-        self.blocks = [
-            SortedBlock.of(block, cut, multiplicity) for block in blocks_of(samples, structure, [cut.variable])
-        ]
+        self.blocks = [SortedBlock.of(block, cut) for block in blocks_of(samples, structure, [cut.variable])]
 
     def distinct(self) -> "YieldsAfter":
         """The yields at all thresholds that make a difference, ascending; see `distinct_thresholds`."""
@@ -177,59 +102,100 @@ class YieldsAfter:
 
     def __call__(self, rows: Any = slice(None)) -> Yields:
         """Yields of some rows: values and variances of shape (row, variation, sample, bin)."""
-        sums = self._of_edges(rows) if self.thresholds.ndim == 1 else self._of_windows(rows)
+        sums = self._of_edge(rows) if self.thresholds.ndim == 1 else self._joined(self._segments, rows)
         for block in self.events.blocks:
-            for target, kept in zip(sums, block.kept, strict=True):
-                if kept.any():
-                    target[block.variation, block.sample] += kept[:, None]
+            sums[:, block.variation, block.sample] += block.kept[..., None]
+        return self._completed(sums)
+
+    def resampled(self, counts: Counts, squares: Counts) -> Yields:
+        """Yields of all rows if events count more or less often than once; quick if the rows are few.
+
+        Args:
+            counts: how often each event counts, in all variations alike.
+            squares: by how much each event's squared weight counts: as `counts` for copies of an event, and their
+                squares for a weight that is scaled.
+        """
+        found = self._sums_in_segments((counts, squares))
+        if self.thresholds.ndim == 1:
+            sums = self._joined(found)
+        else:
+            with one_blas_thread():
+                sums = found @ self._within
+        for block in self.events.blocks:
+            weights, bins, origin = block.always
+            for target, times, power in ((sums[0], counts, 1), (sums[1], squares, 2)):
+                kept = np.bincount(bins, weights**power * times[block.sample][origin], minlength=sums.shape[3])
+                target[block.variation, block.sample] += kept[:, None]
+        return self._completed(sums)
+
+    def _empty(self, columns: int) -> FloatArray:
+        """Zeros for sums of weights and of squares, shape (2, variation, sample, bin, column)."""
+        structure = self.events.structure
+        return np.zeros((2, len(structure.variations), len(structure.components), structure.num_bins, columns))
+
+    def _completed(self, sums: FloatArray) -> Yields:
+        """Yields with the rows in front, from sums of shape (2, variation, sample, bin, row)."""
         complete = self.events.structure.complete(*sums)
         return Yields(*(np.moveaxis(np.asarray(a), -1, 0) for a in (complete.values, complete.variances)))
 
-    def _empty(self, columns: int) -> tuple[FloatArray, FloatArray]:
-        """Zeros for sums of weights and for sums of squares, shape (variation, sample, bin, column)."""
-        structure = self.events.structure
-        shape = len(structure.variations), len(structure.components), structure.num_bins, columns
-        return np.zeros(shape), np.zeros(shape)
-
-    def _of_edges(self, rows: Any) -> tuple[FloatArray, FloatArray]:
-        """Sums of weights and of squares that pass one edge, each of shape (variation, sample, bin, row)."""
+    def _of_edge(self, rows: Any) -> FloatArray:
+        """Sums that pass one edge, shape (2, variation, sample, bin, row)."""
         side: Any = "left" if self.events.cut.signs == (-1,) else "right"
-        points, of_events = self.thresholds[rows], self.events.tails
-        found = self._empty(len(points))
-        for number, (block, bin_number, x, tails) in enumerate(of_events):
+        points, found = self.thresholds[rows], self._empty(len(self.thresholds[rows]))
+        for number, (block, bin_number, x, tails) in enumerate(self.events.tails):
             at = np.searchsorted(x, points, side=side) if self.ranks is None else self.ranks[number][rows]
             for target, tail in zip(found, tails, strict=True):
                 target[block.variation, block.sample, bin_number] = tail[at]
         return found
 
-    def _of_windows(self, rows: Any) -> tuple[FloatArray, FloatArray]:
-        """Sums of weights and of squares between two edges, of the same shapes."""
-        numbers, (sums, squares) = self._segments
-        first, last = 2 * numbers[rows, 0] + 1, 2 * numbers[rows, 1] - 1
-        return range_sums(sums, first, last), range_sums(squares, first, last)
+    @functools.cached_property
+    def _edges(self) -> tuple[FloatArray, NDArray[np.int64]]:
+        """All edges, ascending, and which of them are those of each row."""
+        edges, numbers = np.unique(self.thresholds, return_inverse=True)
+        return edges, numbers.reshape(self.thresholds.shape)
+
+    @property
+    def _num_segments(self) -> int:
+        """Segments into which the edges divide the events: of windows those on each edge, and those between two."""
+        return len(self._edges[0]) if self.thresholds.ndim == 1 else 2 * len(self._edges[0]) - 1
 
     @functools.cached_property
-    def _segments(self) -> tuple[NDArray[np.int64], tuple[FloatArray, FloatArray]]:
-        """Numbers of the edges of each window, and sums of weights and squares on and between neighboring edges.
+    def _parts(self) -> list[Segments]:
+        return [Segments.of(block, self.events.cut.signs, self._edges[0]) for block in self.events.blocks]
 
-        Of the sums, shape (variation, sample, bin, segment), number 2 i is that of events on edge i, number 2 i + 1
-        that of events between the edges i and i + 1.
-        """
-        edges, numbers = np.unique(self.thresholds, return_inverse=True)
-        found = self._empty(2 * len(edges) - 1)
-        for block in self.events.blocks:
-            for number in range(self.events.structure.num_bins):
-                x, weights = block.in_bin(number)
-                bounds = np.stack([np.searchsorted(x, edges, side) for side in ("left", "right")], axis=1).ravel()
-                for target, summands in zip(found, weights, strict=True):
-                    target[block.variation, block.sample, number] = segment_sums(summands, bounds)
-        return numbers.reshape(self.thresholds.shape), found
+    @functools.cached_property
+    def _segments(self) -> FloatArray:
+        return self._sums_in_segments()
+
+    def _sums_in_segments(self, times: tuple[Counts, Counts] | None = None) -> FloatArray:
+        """Sums of weights and of squares, shape (2, variation, sample, bin, segment); see `resampled`."""
+        found = self._empty(self._num_segments)
+        for part in self._parts:
+            at = part.block.variation, part.block.sample
+            for power, weights in enumerate(part.weights):
+                found[power][at] = part.sums(weights * (1.0 if times is None else times[power][at[1]][part.origin]))
+        return found
+
+    @functools.cached_property
+    def _within(self) -> FloatArray:
+        """Which segments are in each window, 0 or 1, shape (segment, row)."""
+        numbers, segment = self._edges[1], np.arange(self._num_segments)[:, None]
+        return ((segment > 2 * numbers[:, 0]) & (segment < 2 * numbers[:, 1])).astype(np.float64)
+
+    def _joined(self, segments: FloatArray, rows: Any = slice(None)) -> FloatArray:
+        """Sums that pass, shape (..., row), from those in segments; none is a difference."""
+        numbers, signs = self._edges[1][rows], self.events.cut.signs
+        if len(signs) > 1:
+            return range_sums(segments, 2 * numbers[:, 0] + 1, 2 * numbers[:, 1] - 1)
+        # From where few events are left, so that the tail is exact.
+        backwards = slice(None, None, -signs[0])
+        return np.cumsum(segments[..., backwards], axis=-1)[..., backwards][..., numbers]
 
 
 def _tail(weights: FloatArray, *, below: bool) -> FloatArray:
     """Sums of all weights from each position on (or, of those below it)."""
     size = len(weights)
-    if size and _are_equal(weights):
+    if size and are_equal(weights):
         numbers = np.arange(size + 1.0) if below else np.arange(size, -1.0, -1.0)
         numbers *= weights[0]
         return numbers

@@ -193,6 +193,11 @@ class Lattice:
         """Sums of shape (variation, sample, bin, 2) as yields, with what has no events of its own."""
         return self.structure.complete(sums[..., 0], sums[..., 1])
 
+    def over_observable(self, yields: Yields) -> Yields:
+        """Yields of `merged`, summed over the bins of the observable, of shape (variation, sample, category)."""
+        tables = (np.asarray(table) for table in (yields.values, yields.variances))
+        return Yields(*(table.reshape(*table.shape[:2], -1, self.lead[2]).sum(axis=-1) for table in tables))
+
     def in_bins(self, sums: FloatArray) -> FloatArray:
         """Sums of shape (cell, category, 2) as (variation, sample, bin, 2), the observable's bins side by side."""
         table = sums.reshape(*self.lead, sums.shape[-2], 2)

@@ -1,7 +1,8 @@
 """Events laid out for an optimizer: coordinates instead of values, cell by cell, in chunks of equal shape.
 
 `SoftEvents.of` lays them out; `SoftEvents.sums` is one pass; `SoftEvents.take` makes another set of some of them, for
-the folds of a cross-validation, or to leave out what no threshold within reach can select (`SoftEvents.within_reach`).
+the folds of a cross-validation, or to leave out what no threshold within reach can select
+(`hepcuts.templates.soft_sampling`).
 """
 
 import dataclasses
@@ -22,17 +23,12 @@ from hepcuts.samples.sample import Sample
 from .coordinates import AbstractCoordinate, Linear
 from .events import Multiplicity, blocks_of
 from .filling import EventTable, structure_of
-from .soft_layouts import Layout, hard_mask, layout_of, loosest_is_low, rows_of
-from .soft_sampling import sampled
+from .soft_layouts import Layout, hard_mask, layout_of, rows_of
 from .soft_sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pass_weight, pieces_of
 from .templates import Structure
 
 BEYOND = 1e29
 """Coordinate beyond all values, but not beyond those that stand for what is missing and fails."""
-
-_ROUNDING, _OF_DISTANCES = 1e-5, 2e-6
-"""Errors of the logarithm of one factor above 1e-20 in 32 bits, at most: what is computed of the scaled distance, and,
-times the inverse width, the distance between coordinates of up to 6."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,8 +118,8 @@ class SoftEvents:
     @functools.cached_property
     def sample(self) -> NDArray[Any]:
         """Position of each event's sample, shape (event,)."""
-        of_cells = self.cell[self._starts] // self.structure.num_bins % len(self.structure.components)
-        return np.repeat(of_cells, np.diff(self._starts, append=len(self)))
+        of_cells = self.cell[self.starts] // self.structure.num_bins % len(self.structure.components)
+        return np.repeat(of_cells, np.diff(self.starts, append=len(self)))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -167,13 +163,13 @@ class SoftEvents:
         return found
 
     @functools.cached_property
-    def _starts(self) -> NDArray[np.int64]:
+    def starts(self) -> NDArray[np.int64]:
         """Where the events of each cell that has any begin."""
         return np.flatnonzero(np.diff(self.cell, prepend=-1))
 
     @functools.cached_property
     def _pieces(self) -> list[tuple[int, int]]:
-        return pieces_of(self._starts, len(self), self.block)
+        return pieces_of(self.starts, len(self), self.block)
 
     @functools.cached_property
     def _chunks(self) -> list[tuple[Any, Any, Any, int]]:
@@ -247,7 +243,7 @@ class SoftEvents:
         rest = self.pass_weights(others, widths, step)
         distances = edge.sign * (self.values[edge.row] - places[:, None].astype(self.values.dtype))
         passed = rest * np.where(np.isnan(distances), 1.0, pass_weight(step, distances, widths[first]))
-        starts = self._starts
+        starts = self.starts
         found = np.zeros((len(places), int(np.prod(self.shape)), 2))
         for power, weights in enumerate((self.weights, self.squares)):
             found[:, self.cell[starts], power] = np.add.reduceat(passed * weights, starts, axis=1)
@@ -263,70 +259,3 @@ class SoftEvents:
         cell, both = self.cell[passed], (self.weights[passed], self.squares[passed])
         # Of no events at all NumPy's sums are integers.
         return np.stack([np.bincount(cell, w, minlength=number).astype(np.float64) for w in both], axis=1)
-
-    def within_reach(
-        self,
-        box: tuple[FloatArray, FloatArray],
-        widths: FloatArray,
-        step: AbstractStep,
-        *,
-        tolerance: float,
-    ) -> tuple["SoftEvents", float]:
-        """The events without those that no thresholds in a box can select.
-
-        Pass weights are monotone in each threshold, so that the loosest corner of the box bounds them all. In each
-        cell an event is left out if its bound, in absolute weight, is no more than its equal share of `tolerance`
-        times what passes in the cell at the box's center: together they then are no more than that anywhere in the
-        box.
-
-        Args:
-            box: lowest and highest thresholds, each of shape (threshold,).
-            widths: as in `sums`.
-            step: as in `sums`.
-            tolerance: relative to the yields at the box's center.
-
-        Returns:
-            The events kept, and the largest of the cells' bounds on the error, relative to the yield at the center.
-        """
-        low, high = box
-        loosest = np.where(loosest_is_low(self.layout), low, high)
-        bound = self.pass_weights(loosest, widths, step) * np.abs(self.weights)
-        if self.values.dtype == np.float32:
-            bound *= np.exp(np.sum(_ROUNDING + _OF_DISTANCES / widths))
-        num_cells = int(np.prod(self.shape))
-        yields = np.abs(self.sums(0.5 * (low + high), widths, step)[0][:, 0])
-        share = tolerance * yields / np.maximum(np.bincount(self.cell, minlength=num_cells), 1)
-        keep = bound > share[self.cell]
-        lost = np.bincount(self.cell[~keep], bound[~keep], minlength=num_cells)
-        worst = float(np.max(np.where(yields > 0, lost / np.where(yields > 0, yields, 1.0), 0.0)))
-        return self.take(np.flatnonzero(keep)), worst
-
-    def sampled(
-        self, box: tuple[FloatArray, FloatArray], widths: FloatArray, step: AbstractStep, *, number: int
-    ) -> "SoftEvents":
-        """About so many events of each cell in place of all, chosen in proportion to the most that can pass of them.
-
-        An event whose pass weight is at most p anywhere in the box is taken with a probability proportional to p and
-        weighted with its inverse, so that sums are unbiased, and what the choice adds to their variance is small
-        where it matters: n events of equal weight at the loosest corner of the box add 1/n to the relative variance,
-        times the ratio of yields at that corner and at the thresholds. The choice is that of equal steps along the
-        sum of the probabilities, without any random number.
-
-        Args:
-            box: as in `within_reach`.
-            widths: as in `sums`.
-            step: as in `sums`.
-            number: events of each cell, at least if there are so many.
-        """
-        low, high = box
-        loosest = np.where(loosest_is_low(self.layout), low, high)
-        return self._sampled(self.pass_weights(loosest, widths, step), number)
-
-    def sampled_but_one(
-        self, thresholds: FloatArray, widths: FloatArray, step: AbstractStep, *, number: int
-    ) -> "SoftEvents":
-        """As `sampled`, for one edge that moves anywhere while all others stay."""
-        return self._sampled(self.pass_weights(thresholds, widths, step, but_one=True), number)
-
-    def _sampled(self, bound: NDArray[Any], number: int) -> "SoftEvents":
-        return self.standing_for_all(*sampled(bound, np.append(self._starts, len(self)), number))

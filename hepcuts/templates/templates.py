@@ -51,6 +51,18 @@ class Yields(eqx.Module):
         return self.variances[..., 0, :, :]
 
 
+def joined(parts: Sequence[Yields]) -> Yields:
+    """Yields of NumPy with the axis of a batch in front, one set after the other."""
+    together: Yields = jax.tree.map(lambda *tables: np.concatenate(tables), *parts)
+    return together
+
+
+def effective_events(total: FloatArray, squares: FloatArray) -> FloatArray:
+    """Effective number of simulated events, (sum w)^2 / sum w^2, of any shape; zero where there are none."""
+    found: FloatArray = np.divide(total**2, squares, out=np.zeros_like(total), where=squares > 0)
+    return found
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Component:
     """What templates keep of a sample: everything but the events."""
@@ -196,8 +208,7 @@ class Templates:
     def effective_events(self) -> Float[AnyArray, "sample bin"]:
         """Effective number of simulated events, (sum w)^2 / sum w^2, shape (sample, bin); 0 where there are none."""
         nominal, variance = np.asarray(self.nominal), np.asarray(self.variance)
-        effective: FloatArray = np.divide(nominal**2, variance, out=np.zeros_like(nominal), where=variance > 0)
-        return effective
+        return effective_events(nominal, variance)
 
     def to_hist(self) -> "hist.Hist[Any]":
         """The templates as `hist.Hist` with axes sample, variation, observable and `Weight` storage.

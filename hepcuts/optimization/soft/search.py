@@ -20,6 +20,7 @@ from hepcuts.templates.coordinates import AbstractCoordinate
 from hepcuts.templates.filling import EventTable, fill, without_outside_warnings
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import loosest_is_low
+from hepcuts.templates.soft_sampling import sampled, sampled_but_one, within_reach
 from hepcuts.templates.templates import Templates
 
 from .constraints import AtLeast, effective_background, read_constraints
@@ -126,15 +127,15 @@ class Search:
             return self
         step, number = self.problem.step, self.tuning.sampling.jump_events
         return self.some(
-            lambda region: region.sampled_but_one(
-                position[region.index], widths[region.index], step, number=number // region.structure.num_bins
+            lambda region: sampled_but_one(
+                region, position[region.index], widths[region.index], step, number=number // region.structure.num_bins
             )
         )
 
     def reached(self, position: FloatArray, widths: FloatArray) -> "Search":
         """With the events that thresholds in the box can select; all, if there are few.
 
-        See `SoftEvents.within_reach` for what is lost, and `SoftEvents.sampled` for one that is `coarse`.
+        See `hepcuts.templates.soft_sampling` for what is lost, and for one that is `coarse`.
         """
         if not self.large:
             return self
@@ -144,8 +145,8 @@ class Search:
         def choose(region: SoftEvents) -> SoftEvents:
             box, of_region = (low[region.index], high[region.index]), widths[region.index]
             if self.sampled:
-                return region.sampled(box, of_region, step, number=sampling.stage_events // region.structure.num_bins)
-            return region.within_reach(box, of_region, step, tolerance=sampling.lost)[0]
+                return sampled(region, box, of_region, step, number=sampling.stage_events // region.structure.num_bins)
+            return within_reach(region, box, of_region, step, tolerance=sampling.lost)[0]
 
         return self.some(choose)
 
