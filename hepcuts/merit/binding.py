@@ -10,7 +10,7 @@ import numpy as np
 from hepcuts._core.errors import InputError
 from hepcuts.histfactory.likelihood import HistFactory
 from hepcuts.histfactory.structure import LikelihoodTemplates
-from hepcuts.samples.modifiers import ShapeSys
+from hepcuts.samples.modifiers import HistoSys, Modifier, ShapeSys
 from hepcuts.templates.templates import Structure, Yields
 
 _Row = Callable[[Structure, Yields, int], Any]
@@ -29,7 +29,7 @@ class TemplateMapper:
         channels: their structures, in the order in which yields will be given.
 
     Raises:
-        InputError: the likelihood has other channels.
+        InputError: the likelihood has other channels, or a modifier's templates could not be made from the yields.
     """
 
     def __init__(self, likelihood: HistFactory, channels: Sequence[Structure]) -> None:
@@ -37,6 +37,7 @@ class TemplateMapper:
         numbers = {structure.channel: number for number, structure in enumerate(channels)}
         if sorted(numbers) != list(config.channels):
             raise InputError(f"The likelihood has channels {config.channels}; templates came for {sorted(numbers)}.")
+        _check_modifiers(channels)
         self._samples = tuple(config.samples)
         self._channels = [(channels[numbers[name]], numbers[name]) for name in config.channels]
         self._histosys = sorted({name for name, kind in config.modifiers if kind == "histosys"})
@@ -74,6 +75,26 @@ class TemplateMapper:
             rows = [empty if at is None else row(structure, yields[number], at) for at in present]
             blocks.append(xp.stack(rows, axis=-2))
         return xp.concatenate(blocks, axis=-1)
+
+
+_FOLLOWING: dict[str, type[Modifier]] = {"histosys": HistoSys, "shapesys": ShapeSys}
+"""Types of modifiers whose numbers follow the yields, and the classes that say how."""
+
+
+def _check_modifiers(channels: Sequence[Structure]) -> None:
+    """A modifier of one's own may write what it likes, but what follows the cuts must not be lost."""
+    for structure in channels:
+        one = np.ones(structure.num_bins)
+        for component in structure.components:
+            for modifier in component.modifiers:
+                kind = str(modifier.specification(one, one, one)["type"])
+                following = _FOLLOWING.get(kind, Modifier)
+                if not isinstance(modifier, following):
+                    raise InputError(
+                        f"{type(modifier).__name__} {modifier.name!r} of sample {component.name!r} writes a {kind}, "
+                        "whose numbers depend on the cuts, but does not say how; derive it from "
+                        f"hepcuts.{following.__name__}."
+                    )
 
 
 def _namespace(tree: Any) -> Any:

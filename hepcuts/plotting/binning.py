@@ -35,7 +35,7 @@ def binning(result: BinsView, *, axes: Any = None) -> BinFigure:
     """Draw the samples in the best bins, what each bin adds, and how the number of bins was chosen.
 
     Args:
-        result: of `hepcuts.binning.bin_edges`.
+        result: of `hepcuts.bin_edges`.
         axes: three axes to draw into, or None for a new figure.
 
     Returns:
