@@ -16,7 +16,7 @@ from hypothesis import given
 
 from hepcuts.histfactory import interpolation
 from hepcuts.histfactory.solver import deviance, linear
-from hepcuts.histfactory.solver.segments import Segments
+from hepcuts.histfactory.solver.segments import GroupedRows
 
 
 @st.composite
@@ -40,7 +40,7 @@ def looped(targets, size, rows, *, product: bool) -> np.ndarray:
 def test_sums_and_products_of_groups_against_loops(case):
     targets, size, rows = case
     before = rows.copy()
-    segments = Segments(targets, size)
+    segments = GroupedRows(targets, size)
     np.testing.assert_array_equal(segments.sum(rows), looped(targets, size, rows, product=False))
     np.testing.assert_array_equal(segments.product(rows), looped(targets, size, rows, product=True))
     np.testing.assert_array_equal(rows, before)
@@ -60,7 +60,7 @@ def test_sums_and_products_of_groups_against_loops(case):
 )
 def test_groups_in_every_order(targets, size, sums, products):
     rows = np.array([[2.0], [3.0], [5.0]])[: len(targets)]
-    segments = Segments(np.array(targets, dtype=np.int64), size)
+    segments = GroupedRows(np.array(targets, dtype=np.int64), size)
     np.testing.assert_array_equal(segments.sum(rows)[:, 0], sums)
     np.testing.assert_array_equal(segments.product(rows)[:, 0], products)
 

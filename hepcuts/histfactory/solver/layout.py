@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hepcuts.histfactory.structure import LikelihoodStructure
 
-from .segments import Segments
+from .segments import GroupedRows
 
 Index = NDArray[np.int64]
 
@@ -52,13 +52,13 @@ class Scalings(NamedTuple):
 
     parameter: Index
     table: Index
-    of_block: Segments
+    of_block: GroupedRows
     block_of_cell: Index
-    cells_of_block: Segments
+    cells_of_block: GroupedRows
     source: Index
     cell: Index
     column: Index
-    of_free: Segments
+    of_free: GroupedRows
 
 
 class Multipliers(NamedTuple):
@@ -132,9 +132,9 @@ class CellIndex(NamedTuple):
     to: Index
     repeats: bool
     staterror_entry: Index
-    staterror: Segments
+    staterror: GroupedRows
     shapesys_entry: Index
-    shapesys: Segments
+    shapesys: GroupedRows
     has_staterror: NDArray[np.bool_]
     has_shapesys: NDArray[np.bool_]
     normal: ConstraintIndex
@@ -192,9 +192,9 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> CellIndex:
         to,
         len(np.unique(to)) < len(to),
         stat,
-        Segments(staterror.ravel()[stat], sizes[0]),
+        GroupedRows(staterror.ravel()[stat], sizes[0]),
         shape,
-        Segments(shapesys.ravel()[shape], sizes[1]),
+        GroupedRows(shapesys.ravel()[shape], sizes[1]),
         np.isin(np.arange(sizes[0]), staterror),
         np.isin(np.arange(sizes[1]), shapesys),
         ConstraintIndex.of(normal, normal_data, rank),
@@ -231,13 +231,13 @@ def _scalings(parameter: Any, mask: Any, channel_of_bin: Any, rank: Index, colum
     return Scalings(
         parameter[variation].astype(np.int64),
         variation * samples * channels + block,
-        Segments(block, samples * channels),
+        GroupedRows(block, samples * channels),
         block_of_cell,
-        Segments(block_of_cell, samples * channels),
+        GroupedRows(block_of_cell, samples * channels),
         np.array(source, dtype=np.int64),
         np.array(cell, dtype=np.int64),
         np.array(column, dtype=np.int64),
-        Segments(np.array(target, dtype=np.int64), int(rank.max()) + 1),
+        GroupedRows(np.array(target, dtype=np.int64), int(rank.max()) + 1),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Segments:
+class GroupedRows:
     """Rows grouped by the target that they contribute to.
 
     Args:
