@@ -21,6 +21,11 @@ FEW_EVENTS = 10.0
 """Effective simulated background events behind a cut below which its significance is that of the simulation."""
 
 
+HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
+RESAMPLED = ("68 % of replicas", "held out")
+"""Columns that take replicas and parts of the events."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Optimum:
     """Where a metric is best, and what that rests on.
@@ -59,6 +64,21 @@ class Optimum:
     interval: Any = (np.nan, np.nan)
     excluded: str = ""
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As text, one cell for each column of `HEAD`."""
+        return (
+            self.metric,
+            shown(self.threshold),
+            _between(self.plateau),
+            _between(self.interval),
+            f"{self.value:.5g}" + (f" +- {self.uncertainty:.2g}" if np.isfinite(self.uncertainty) else ""),
+            f"{self.held_out:.5g}" if np.isfinite(self.held_out) else "",
+            f"{self.signal:.5g}",
+            f"{self.background:.5g}",
+            f"{self.effective_background:.4g}" + (" !" if self.effective_background < FEW_EVENTS else ""),
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -96,6 +116,12 @@ def guarded(metric: AbstractFigureOfMerit, table: Table, min_background: float) 
     if not metric.needs_background:
         return np.ones(len(table.thresholds), dtype=bool)
     return table.effective_background >= min_background
+
+
+def trusted(metric: AbstractFigureOfMerit, table: Table, values: FloatArray, least: float) -> NDArray[np.bool_]:
+    """Rows among which the optimum is: those that are guarded, or all if none of these has a value, shape (row,)."""
+    allowed = guarded(metric, table, least)
+    return allowed if np.any(allowed & np.isfinite(values)) else np.ones(len(values), dtype=bool)
 
 
 def best_row(metric: AbstractFigureOfMerit, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
@@ -159,6 +185,12 @@ def shown(threshold: Any) -> str:
     if np.ndim(threshold) == 0:
         return f"{float(threshold):.5g}"
     return f"{float(threshold[0]):.4g}, {float(threshold[1]):.4g}"
+
+
+def _between(found: Any) -> str:
+    if np.ndim(found) > 1:
+        return ", ".join(_between(edge) for edge in found)
+    return f"{found[0]:.4g} to {found[1]:.4g}" if np.all(np.isfinite(found)) else ""
 
 
 def no_value(metric: str, size: int, reason: str) -> InputError:

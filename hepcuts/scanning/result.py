@@ -19,7 +19,20 @@ from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
 
-from .optima import FEW_EVENTS, Choice, Optimum, best_row, exclusion, guarded, no_value, plain, ranges, shown
+from .optima import (
+    FEW_EVENTS,
+    HEAD,
+    RESAMPLED,
+    Choice,
+    Optimum,
+    best_row,
+    exclusion,
+    guarded,
+    no_value,
+    plain,
+    ranges,
+    trusted,
+)
 from .stability import Resampler, Stability
 from .table import Table
 
@@ -120,8 +133,7 @@ class ScanResult(Tabular):
         """The optimum as far as the scan itself tells, its row, and which rows are allowed."""
         values = self.values[m.name]
         best, excluded, message = self._best(m, least)
-        allowed = guarded(m, self.table, least)
-        allowed = allowed if allowed[best] else np.ones(len(values), dtype=bool)
+        allowed = trusted(m, self.table, values, least)
         good = allowed & (m.sign * values >= m.sign * values[best] - 0.01 * abs(values[best]))
         seen = np.flatnonzero(self.evaluated[m.name])
         found = Optimum(
@@ -140,11 +152,9 @@ class ScanResult(Tabular):
     def _best(self, m: AbstractFigureOfMerit, least: float) -> tuple[int, str, str]:
         """Row of the best threshold, what the guard excluded, and what to keep in mind."""
         values = self.values[m.name]
-        best = best_row(m, values, guarded(m, self.table, least))
-        notes = []
-        excluded = ""
-        if best < 0:
-            best = best_row(m, values, np.ones(len(values), dtype=bool))
+        allowed = trusted(m, self.table, values, least)
+        best, notes, excluded = best_row(m, values, allowed), [], ""
+        if not guarded(m, self.table, least)[best]:
             notes.append(f"no threshold has {least:g} effective background events behind it")
         else:
             excluded, better = exclusion(m, self.table, values, best, least)
@@ -274,40 +284,14 @@ class ScanResult(Tabular):
         optima = [self._found(m, self.min_background)[0] for m in self._with_values]
         more = [f"{self.replicas} replicas"] * (self.replicas > 0) + [f"{self.folds} folds"] * (self.folds > 0)
         foot = [f"uncertainties and held-out values, from {' and '.join(more)}: summary()"] if more else []
-        chosen = [number for number, name in enumerate(_HEAD) if name not in _RESAMPLED]
-        rows = [tuple(row[number] for number in chosen) for row in map(_row, optima)]
-        return SummaryTable(self._title, rows, [_HEAD[number] for number in chosen], foot)
+        chosen = [number for number, name in enumerate(HEAD) if name not in RESAMPLED]
+        rows = [tuple(row[number] for number in chosen) for row in (optimum.cells for optimum in optima)]
+        return SummaryTable(self._title, rows, [HEAD[number] for number in chosen], foot)
 
     def summary(self) -> SummaryTable:
         """The optima with uncertainties, intervals and held-out values; evaluates `stability`."""
-        return SummaryTable(self._title, [_row(self.optimum(m.name)) for m in self._with_values], _HEAD)
+        return SummaryTable(self._title, [self.optimum(m.name).cells for m in self._with_values], HEAD)
 
     @property
     def _title(self) -> str:
         return f"Scan of {self.cut} at {len(self.thresholds)} threshold{'s' if len(self.thresholds) != 1 else ''}"
-
-
-_HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
-_RESAMPLED = ("68 % of replicas", "held out")
-"""Columns that take replicas and parts of the events."""
-
-
-def _row(o: Optimum) -> tuple[str, ...]:
-    """An optimum as text, one cell for each column."""
-    return (
-        o.metric,
-        shown(o.threshold),
-        _between(o.plateau),
-        _between(o.interval),
-        f"{o.value:.5g}" + (f" +- {o.uncertainty:.2g}" if np.isfinite(o.uncertainty) else ""),
-        f"{o.held_out:.5g}" if np.isfinite(o.held_out) else "",
-        f"{o.signal:.5g}",
-        f"{o.background:.5g}",
-        f"{o.effective_background:.4g}" + (" !" if o.effective_background < FEW_EVENTS else ""),
-    )
-
-
-def _between(found: Any) -> str:
-    if np.ndim(found) > 1:
-        return ", ".join(_between(edge) for edge in found)
-    return f"{found[0]:.4g} to {found[1]:.4g}" if np.all(np.isfinite(found)) else ""
