@@ -85,11 +85,11 @@ html_theme_options = {
 
 
 def setup(app: Any) -> None:
-    """Keep napoleon from reading "type: description" in the sentence that describes a property."""
+    """Keep napoleon from reading "type: description" in the sentence that describes a property or an alias."""
 
     def hide(_app: Any, what: str, *rest: Any) -> None:
         lines = rest[-1]
-        if what == "property":
+        if what in {"property", "data"} and lines:
             lines[0] = lines[0].replace(":", "\0")
 
     def show(*arguments: Any) -> None:

@@ -4,6 +4,7 @@ Nothing is loaded before it is used: a name below is fetched from its home at th
 """
 
 import importlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the tables below
@@ -42,46 +43,50 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .templates.filling import fill as fill
     from .templates.workspace import workspace as workspace
 
-_NAMES = {
-    "Cut": "cuts",
-    "Discriminant": "discriminant",
-    "HistFactory": "histfactory",
-    "HistoSys": "samples.modifiers",
-    "Lumi": "samples.modifiers",
-    "NormFactor": "samples.modifiers",
-    "NormSys": "samples.modifiers",
-    "Region": "cuts.regions",
-    "Sample": "samples.sample",
-    "Selection": "cuts",
-    "ShapeSys": "samples.modifiers",
-    "SlidingCut": "cuts",
-    "Window": "cuts",
-    "__version__": "_core.version",
-    "bin_edges": "binning",
-    "categorize": "binning",
-    "discovery_significance": "histfactory",
-    "discovery_test": "histfactory",
-    "fill": "templates.filling",
-    "optimize": "optimization.optimize",
-    "scan": "scanning.scan",
-    "train": "discriminant.training.train",
-    "working_points": "optimization.working_points.search",
-    "workspace": "templates.workspace",
-}
+_NAMES = MappingProxyType(
+    {
+        "Cut": "cuts",
+        "Discriminant": "discriminant",
+        "HistFactory": "histfactory",
+        "HistoSys": "samples.modifiers",
+        "Lumi": "samples.modifiers",
+        "NormFactor": "samples.modifiers",
+        "NormSys": "samples.modifiers",
+        "Region": "cuts.regions",
+        "Sample": "samples.sample",
+        "Selection": "cuts",
+        "ShapeSys": "samples.modifiers",
+        "SlidingCut": "cuts",
+        "Window": "cuts",
+        "__version__": "_core.version",
+        "bin_edges": "binning",
+        "categorize": "binning",
+        "discovery_significance": "histfactory",
+        "discovery_test": "histfactory",
+        "fill": "templates.filling",
+        "optimize": "optimization.optimize",
+        "scan": "scanning.scan",
+        "train": "discriminant.training.train",
+        "working_points": "optimization.working_points.search",
+        "workspace": "templates.workspace",
+    }
+)
 """Where the names that users import live."""
 
-_MODULES = {
-    "classification": "merit.classification",
-    "counting": "merit.counting",
-    "datasets": "samples.datasets",
-    "discriminant": "discriminant",
-    "errors": "_core.errors",
-    "explorer": "plotting.explorer",
-    "io": "samples.readers",
-    "plotting": "plotting",
-    "study": "study",
-    "theory": "merit.theory",
-}
+_MODULES = MappingProxyType(
+    {
+        "classification": "merit.classification",
+        "counting": "merit.counting",
+        "datasets": "samples.datasets",
+        "discriminant": "discriminant",
+        "errors": "_core.errors",
+        "explorer": "plotting.explorer",
+        "io": "samples.readers",
+        "plotting": "plotting",
+        "study": "study",
+        "theory": "merit.theory",
+    }
+)
 """Where the modules that users type live."""
 
 __all__ = [

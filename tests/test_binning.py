@@ -19,7 +19,7 @@ from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWar
 from hepcuts.binning import BinningResult, bin_edges
 from hepcuts.binning.choice import candidates, choose, deviation, standard_errors
 from hepcuts.binning.fine import FineBins, Guard
-from hepcuts.binning.fits import Task, polish, shape_fits
+from hepcuts.binning.fits import PolishTask, polish, shape_fits
 from hepcuts.evaluation.resampling import Folds
 from hepcuts.merit.registry import FIGURES
 from hepcuts.templates.partitions import best_partitions
@@ -429,7 +429,7 @@ def test_moved_edges_are_better_and_none_of_their_neighbors_is():
     guard = Guard(10.0, 1.0)
     gains = fine.gains(FIGURES["asimov"].gain, guard)
     start = best_partitions(gains, 3)[-1][0]
-    (moved,) = polish(shape_fits(fine, 3), [Task(fine, np.isfinite(gains), start)])
+    (moved,) = polish(shape_fits(fine, 3), [PolishTask(fine, np.isfinite(gains), start)])
     best = significance_of(samples, fine.edges[moved])
     assert best > 1.01 * significance_of(samples, fine.edges[start])
     counted = Counted(samples, fine.edges)

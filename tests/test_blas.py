@@ -270,7 +270,7 @@ def test_importing_switches_nothing():
         def numbers():
             return sorted((pool["filepath"], pool["num_threads"]) for pool in threadpool_info())
         before = numbers()
-        import hepcuts, hepcuts.solvers, hepcuts.histfactory
+        import hepcuts, hepcuts.optimization.solvers, hepcuts.histfactory
         assert {pool for pool in numbers() if pool[0] in dict(before)} == set(before)
     """
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "2"}

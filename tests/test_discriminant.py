@@ -171,7 +171,7 @@ def laid_out(objective: str, **options) -> tuple[EndToEnd, np.ndarray, np.ndarra
     network = small_network("d", ["x", "z"], hidden=(3,), seed=1).standardized(samples)
     scored = network.samples(samples)
     selection = hc.Selection([hc.Cut("d", ">"), hc.Cut("y", ">", -0.5), hc.Window("z", -2.0, 3.0)])
-    problem = preparation.problem(scored, selection, preparation.goals(objective, None)[0], options)
+    problem = preparation.problem(scored, selection, preparation.figures(objective, None)[0], options)
     laid = Laid(scored, network, [np.ones(len(s), dtype=bool) for s in samples], problem)
     thresholds = laid.search.space.start.copy()
     thresholds[0] = 0.4
@@ -218,7 +218,7 @@ def test_cross_entropy_and_its_gradient(balanced):
         network,
         [np.ones(len(s), dtype=bool) for s in samples],
         preparation.problem(
-            network.samples(samples), hc.Selection([hc.Cut("d", ">")]), *preparation.goals("asimov", None)[:1], {}
+            network.samples(samples), hc.Selection([hc.Cut("d", ">")]), *preparation.figures("asimov", None)[:1], {}
         ),
     )
     loss = Classification(samples, network, laid.scorer, balanced=balanced)

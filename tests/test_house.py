@@ -123,6 +123,37 @@ def test_the_contract_says_so_without_exception():
     assert named | ENTRANCES >= set(rooms())
 
 
+def test_class_names_are_unique():
+    found = defaultdict(list)
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                found[node.name.strip("_")].append(name)
+    assert len(found) > 100
+    assert {name: homes for name, homes in found.items() if len(homes) > 1} == {}
+
+
+MUTABLE = ast.Dict | ast.List | ast.Set | ast.DictComp | ast.ListComp | ast.SetComp
+MAKERS = {"dict", "list", "set", "bytearray", "defaultdict", "deque", "Counter", "OrderedDict"}
+
+
+def is_mutable(value):
+    if isinstance(value, ast.BinOp):
+        return is_mutable(value.left) or is_mutable(value.right)
+    maker = getattr(value, "func", None)
+    return isinstance(value, MUTABLE) or getattr(maker, "attr", getattr(maker, "id", None)) in MAKERS
+
+
+def test_no_module_has_state():
+    found = []
+    for name, path in {"hepcuts": PACKAGE / "__init__.py", **modules()}.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and is_mutable(node.value):
+                target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
+                found += [] if target == "__all__" else [f"{name}.{target}"]
+    assert found == []
+
+
 @pytest.mark.skipif(not SETTINGS.exists(), reason="the contract is part of the repository, not of the package")
 def test_figures_stand_below_the_results():
     stated = layers()["layers"].split()

@@ -177,7 +177,7 @@ def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
     search = Search.of(samples, problem)
 
     def hard(position):
-        templates = problem.hard_templates(samples, search.space.thresholds(position))
+        templates = problem.templates_of(samples, problem.selection.at(search.space.thresholds(position)))
         return problem.objective.hard(samples, templates, None)
 
     far = np.array([search.space.coordinates[0].score(44.0)])

@@ -435,7 +435,7 @@ class TestBeforeAfter:
         drawn = plotting.before_after(samples, dataclasses.replace(found, selection=cut), "y", log=True)
         assert drawn.after.cut is None
         assert drawn.after.histograms[0].values().sum() == 2.5
-        assert drawn.after.ax.get_title(loc="left") == "Behind x\N{NO-BREAK SPACE}>\N{NO-BREAK SPACE}4"
+        assert drawn.after.ax.get_title(loc="left") == "After x\N{NO-BREAK SPACE}>\N{NO-BREAK SPACE}4"
 
     @pytest.mark.parametrize(
         ("match", "selection", "variable"),

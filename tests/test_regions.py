@@ -197,7 +197,9 @@ def test_hard_sums_are_those_of_fill_in_every_region(selection: hc.Selection) ->
     search, r = search_of(selection), np.random.default_rng(1)
     for _ in range(5):
         position = search.space.start + r.uniform(-0.3, 0.3, len(search.space.start))
-        templates = search.problem.hard_templates(everything(), search.space.thresholds(position))
+        templates = search.problem.templates_of(
+            everything(), search.problem.selection.at(search.space.thresholds(position))
+        )
         for sums, region, expected in zip(search.hard_sums(position), search.regions, templates, strict=True):
             yields = region.structure.complete(*(sums[:, k].reshape(region.shape) for k in (0, 1)))
             np.testing.assert_allclose(yields.values, expected.yields.values, rtol=1e-12, atol=1e-12)

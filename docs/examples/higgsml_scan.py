@@ -71,13 +71,13 @@ def scan_of_classifier(folder, *, seed=1):
 
 
 def significance(samples, selection):
-    """Of the profile likelihood, behind given cuts."""
+    """Of the profile likelihood, after given cuts."""
     workspace = hc.workspace(hc.fill(samples, selection))
     return float(hc.discovery_significance(hc.HistFactory.from_workspace(workspace)))
 
 
 def worth(result):
-    """What the cut of each metric is worth, as text."""
+    """What the cut of each figure of merit is worth, as text."""
     rows = [f"  {'cut chosen by':<20s}{'Z':>9s}{'held out':>10s}{'events':>9s}"]
     rows += [
         f"  {c.metric:<20s}{c.significance:>9.4f}{c.held_out:>10.4f}{c.effective_background:>9.0f}"
@@ -89,9 +89,9 @@ def worth(result):
 def main():
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     for result in scans_of_features(folder):
-        print(f"{result}\n{worth(result)}\n")
+        print(f"{result.summary()}\n{worth(result)}\n")
     result, samples = scan_of_classifier(folder)
-    print(f"{result}\n{worth(result)}")
+    print(f"{result.summary()}\n{worth(result)}")
     print(f"  score > 0.5         {significance(samples, hc.Cut('score', '>', 0.5)):>9.4f}")
 
 

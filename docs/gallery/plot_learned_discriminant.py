@@ -118,7 +118,7 @@ for (upper, lower), (name, result) in zip(axes.T, results.items(), strict=True):
         "scale down": np.histogram(scale.down.columns["score"], bins, weights=background.weights)[0],
     }
     # Events from each bin's lower edge on: what a cut there selects.
-    behind = {label: np.cumsum(values[::-1])[::-1] for label, values in counts.items()}
+    passed = {label: np.cumsum(values[::-1])[::-1] for label, values in counts.items()}
     upper.stairs(
         np.cumsum(np.histogram(signal.column("score"), bins, weights=signal.weights)[0][::-1])[::-1],
         bins,
@@ -126,14 +126,14 @@ for (upper, lower), (name, result) in zip(axes.T, results.items(), strict=True):
         linewidth=2,
         label="signal",
     )
-    for (label, values), color in zip(behind.items(), ("#717581", "#e76300", "#832db6"), strict=True):
+    for (label, values), color in zip(passed.items(), ("#717581", "#e76300", "#832db6"), strict=True):
         upper.stairs(values, bins, color=color, linewidth=2, label=f"background, {label}")
-        lower.stairs(values / np.maximum(behind["nominal"], 1e-3), bins, color=color, linewidth=2)
+        lower.stairs(values / np.maximum(passed["nominal"], 1e-3), bins, color=color, linewidth=2)
     for ax in (upper, lower):
         ax.axvline(result.thresholds["score"], color="0.15", linestyle="--", linewidth=1)
     upper.set(yscale="log", ylim=(10, 1e5), xlim=(bins[0], bins[-1]))
     upper.set_title(f"Trained with {name}", loc="left")
     lower.set(ylim=(0.7, 1.3), xlabel="threshold on the score")
-axes[0, 0].set_ylabel("Events behind the cut")
+axes[0, 0].set_ylabel("Events after the cut")
 axes[1, 0].set_ylabel("Over nominal")
 axes[0, 1].legend(fontsize=10)

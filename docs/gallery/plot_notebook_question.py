@@ -7,7 +7,7 @@ cut that is best for one also serve the other?
 
 **No, except by coincidence.** BCE counts mistakes, and every lost signal event is as bad as every accepted background
 event. The significance knows what an event is worth: much where little background is left, next to nothing where there
-is plenty. The two agree when the signal-to-background ratio behind the cut happens to be about 2.5. With less, BCE cuts
+is plenty. The two agree when the signal-to-background ratio after the cut happens to be about 2.5. With less, BCE cuts
 too hard; with more, too loosely.
 
 On this page five toy scenarios show it, and the known densities explain it.
@@ -26,8 +26,8 @@ On this page five toy scenarios show it, and the known densities explain it.
 # - the closed forms :math:`S/\sqrt{B}` and the Asimov significance :math:`Z_A`;
 # - the discovery significance :math:`Z` of the profile likelihood, in which the finite simulation is an uncertainty.
 #
-# In the figures each metric is divided by its best value (a loss the other way around), and a marker is where it
-# would cut. The distributions show the cut that maximizes :math:`Z`.
+# In the figures each figure of merit is divided by its best value (a loss the other way around), and a marker is where
+# it would cut. The distributions show the cut that maximizes :math:`Z`.
 
 import dataclasses
 
@@ -43,7 +43,7 @@ cases = {case.name: case for case in study.run(seed=1)}
 
 
 def show(name):
-    """Distributions with the best cut, and all metrics against the cut."""
+    """Distributions with the best cut, and all figures of merit against the cut."""
     for figure in study.drawings(cases[name]).values():
         figure.figure.axes[0].set_title(name, loc="left")
 
@@ -55,7 +55,7 @@ def show(name):
 show("exp10-gauss50x10")
 
 # %%
-# **A narrow signal.** The edge of the signal decides, whatever the metric. All agree.
+# **A narrow signal.** The edge of the signal decides, whatever the figure of merit. All agree.
 
 show("exp10-gauss30x1")
 
@@ -78,7 +78,8 @@ show("exp10-gauss50x1")
 show("gauss40x10-gauss50x10")
 
 # %%
-# The same as a table. ``Z`` is always the significance of the profile likelihood, *at the cut that each metric chose*:
+# The same as a table. ``Z`` is always the significance of the profile likelihood, *at the cut that each figure of merit
+# chose*:
 
 print(study.summary(list(cases.values())))
 
@@ -87,13 +88,13 @@ print(study.summary(list(cases.values())))
 # -------------------
 # Let :math:`s(x)` and :math:`b(x)` be the densities of the expected events, and :math:`S(c)`, :math:`B(c)` what is
 # expected above the cut :math:`c`. Moving the cut changes :math:`S` by :math:`-s(c)\,dc` and :math:`B` by
-# :math:`-b(c)\,dc`, and each metric is stationary where these two changes balance:
+# :math:`-b(c)\,dc`, and each figure of merit is stationary where these two changes balance:
 #
 # .. list-table::
 #    :header-rows: 1
 #    :widths: 40 60
 #
-#    * - metric
+#    * - figure of merit
 #      - stationary where :math:`s(c)/b(c)` is
 #    * - error rate, and so the log loss of hard decisions
 #      - :math:`1`
@@ -103,12 +104,13 @@ print(study.summary(list(cases.values())))
 #      - :math:`r/\ln(1+r) - 1`
 #
 # with :math:`r = S(c)/B(c)`. The left side is a property of the *events at the cut*, the right side (but for the first
-# line) one of *all events behind it*. Here are the four curves for the last scenario, from the densities that
-# `hepcuts.samples.datasets.SCENARIOS` knows. Where the black one crosses a colored one, that metric has its best cut.
+# line) one of *all events after it*. Here are the four curves for the last scenario, from the densities that
+# `hepcuts.samples.datasets.SCENARIOS` knows. Where the black one crosses a colored one, that figure of merit has its
+# best cut.
 
 
 def expected(truth, scale=1.0):
-    """Densities and yields behind a cut as functions of the cut, with the signal scaled."""
+    """Densities and yields after a cut as functions of the cut, with the signal scaled."""
     signal, background = truth.signal, truth.background
     return {
         "s": lambda c: scale * signal.size * signal.frozen.pdf(c),
@@ -119,7 +121,7 @@ def expected(truth, scale=1.0):
 
 
 def ratio(of, c):
-    """Signal over background behind the cut."""
+    """Signal over background after the cut."""
     return of["S"](c) / of["B"](c)
 
 
@@ -131,7 +133,7 @@ CONDITIONS = {
 
 
 def stationary(of, metric, low, high):
-    """The cut at which a metric is stationary, between two cuts on either side of it."""
+    """The cut at which a figure of merit is stationary, between two cuts on either side of it."""
     return brentq(lambda c: of["s"](c) / of["b"](c) - CONDITIONS[metric](ratio(of, c)), low, high, xtol=1e-12)
 
 
@@ -157,7 +159,7 @@ for metric, condition in CONDITIONS.items():
         [at], [of["s"](at) / of["b"](at)], "o", color=colors[metric], markersize=9, markeredgecolor="white", zorder=4
     )
 ax.set(xlim=(30, 75), ylim=(0.01, 5), yscale="log", xlabel="Cut $c$", ylabel="Signal over background")
-ax.set_title("gauss40x10-gauss50x10: where the metrics cut", loc="left")
+ax.set_title("gauss40x10-gauss50x10: where the figures of merit cut", loc="left")
 ax.legend()
 
 # %%
@@ -189,24 +191,24 @@ special = brentq(lambda r: r / np.log1p(r) - 2, 1, 10)
 print(f"r = {special:.6f}")
 
 # %%
-# So **BCE and the Asimov significance choose the same cut exactly when** :math:`S/B` **behind it is 2.513**, however
+# So **BCE and the Asimov significance choose the same cut exactly when** :math:`S/B` **after it is 2.513**, however
 # well or badly the variable separates. (For :math:`S/\sqrt{B}` the number is 2.) To see it, we change the expected
 # signal and keep everything else:
 
 scales = np.geomspace(0.5, 500, 60)
-behind, fractions = [], []
+passed, fractions = [], []
 for scale in scales:
     scaled = expected(truth, scale)
     significance = lambda c, of=scaled: hc.counting.asimov_significance(of["S"](c), of["B"](c))  # noqa: E731
     best = minimize_scalar(lambda c, z=significance: -z(c), bounds=(0, 110), method="bounded")
     bce = stationary(scaled, "bce", -40.0, 110.0)
-    behind.append(ratio(scaled, bce))
+    passed.append(ratio(scaled, bce))
     fractions.append(significance(bce) / -best.fun)
 
 fig, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 ax.plot(scales * truth.signal.size / truth.background.size, fractions, color="#3f90da", linewidth=2.2)
-at = np.interp(special, behind, scales * truth.signal.size / truth.background.size)
-ax.axvline(at, color="0.15", linestyle="--", linewidth=1.2, label=f"$S/B = {special:.3f}$ behind the cut")
+at = np.interp(special, passed, scales * truth.signal.size / truth.background.size)
+ax.axvline(at, color="0.15", linestyle="--", linewidth=1.2, label=f"$S/B = {special:.3f}$ after the cut")
 ax.axvline(0.1, color="#e76300", linestyle=":", linewidth=1.8, label="the scenario")
 ax.set(xscale="log", ylim=(0, 1.05), xlabel="Expected signal over expected background, before the cut")
 ax.set_ylabel(r"$Z_A$ at BCE's cut over the best $Z_A$")
@@ -241,7 +243,7 @@ print(f"Z / Z_A is between {quotient.min():.6f} and {quotient.max():.6f}; 1/sqrt
 
 
 def best_of(samples, metric):
-    """The best cut by one metric among whole and half numbers."""
+    """The best cut by one figure of merit among whole and half numbers."""
     return hc.scan(samples, hc.Cut("x", ">"), metrics=(metric,), thresholds=np.arange(30, 70, 0.5)).optimum(metric)
 
 
@@ -271,7 +273,7 @@ for what, samples in rows.items():
 row("closed form, background known exactly", best_of(large, "asimov"))
 
 # %%
-# The last column is the effective number of simulated background events behind the cut. The likelihood that knows the
+# The last column is the effective number of simulated background events after the cut. The likelihood that knows the
 # background is the closed form. With one simulated event for each expected one, about :math:`1/\sqrt{2}` of it is
 # left, but for the fluctuation of the few events. With less simulation still, the optimum rests on a single event: it
 # is a fluctuation, elsewhere with the next seed, and not even the ``staterror`` protects against it. The last but one
@@ -282,7 +284,7 @@ row("closed form, background known exactly", best_of(large, "asimov"))
 #
 # Where the simulation runs out
 # -----------------------------
-# In ``exp10-exp100`` the metrics want to cut as hard as they can. Is that physics? From the densities:
+# In ``exp10-exp100`` the figures of merit want to cut as hard as they can. Is that physics? From the densities:
 
 of = expected(hc.datasets.SCENARIOS["exp10-exp100"])
 true_best = minimize_scalar(
@@ -293,11 +295,11 @@ print(f"the Asimov significance is truly best at {true_best:.1f}, where {of['B']
 print("are expected. The scan found", optimum.threshold, "and says of it:", optimum.message)
 
 # %%
-# The true optimum is beyond the last simulated background event. The scan stops at whatever cut that last event
-# happens to leave, and overstates what it buys, because the one event that remains is taken as the expectation.
-# (:math:`S/\sqrt{B}` has no optimum at all here: it grows forever.) No metric can know better than the simulation;
-# what can be done is to ask for enough of it. `hepcuts.optimize` wants at least ``min_background=10`` effective
-# simulated background events behind its cuts:
+# The true optimum is beyond the last simulated background event. The scan stops at whatever cut that last event happens
+# to leave, and overstates what it buys, because the one event that remains is taken as the expectation.
+# (:math:`S/\sqrt{B}` has no optimum at all here: it grows forever.) No figure of merit can know better than the
+# simulation; what can be done is to ask for enough of it. `hepcuts.optimize` wants at least ``min_background=10``
+# effective simulated background events after its cuts:
 
 guarded = hc.optimize(cases["exp10-exp100"].samples, hc.Cut("x", ">", 20.0), objective="asimov")
 print(guarded)
@@ -311,4 +313,4 @@ print(guarded)
 # - BCE is a fine way to *order* events and a poor way to *cut*. Take the score of a classifier and choose its
 #   threshold by the significance: a score is a variable like any other for `hepcuts.scan` and `hepcuts.optimize`.
 # - The closed forms show where to look. The likelihood with all its uncertainties decides.
-# - Look at the plateau and at the number of simulated events behind the cut before believing in an optimum.
+# - Look at the plateau and at the number of simulated events after the cut before believing in an optimum.

@@ -2,7 +2,7 @@ r"""
 Shapes and systematic uncertainties
 ===================================
 
-Counting the events behind a cut uses one number. A fit of a whole distribution uses its shape, and lets the data beside
+Counting the events after a cut uses one number. A fit of a whole distribution uses its shape, and lets the data beside
 the signal tell how much background there is. This changes where to cut. On this page the same events are optimized
 twice, once to be counted and once to be fitted, with the same systematic uncertainties.
 """
@@ -102,7 +102,7 @@ for name, result in {"counted": counted, "fitted": fitted}.items():
 #
 # What the likelihood sees
 # ------------------------
-# The templates behind the cut, and how the energy scale moves them. They come as one `hist.Hist` with the axes sample,
+# The templates after the cut, and how the energy scale moves them. They come as one `hist.Hist` with the axes sample,
 # variation and mass. The changes of the background are ragged: a bin changes by the few simulated events that cross its
 # edges. That is a fluctuation, too, and one that no ``staterror`` covers.
 
@@ -120,7 +120,7 @@ mplhep.histplot(
     ax=upper,
 )
 upper.set(ylabel="Events / bin", xlabel="", xlim=(80, 200))
-upper.set_title(f"Behind {fitted.selection}", loc="left")
+upper.set_title(f"After {fitted.selection}", loc="left")
 upper.legend()
 for name, dash in (("signal", "-"), ("background", "--")):
     nominal = templates[name, "nominal", :].values()

@@ -91,7 +91,7 @@ scan.plot()
 # The same from the final likelihood
 # ----------------------------------
 # :math:`S/\sqrt{B}` is an approximation for :math:`S \ll B`, and here there is five times as much signal as
-# background behind the cut. What the analysis will publish is the discovery significance of a likelihood fit, with
+# background after the cut. What the analysis will publish is the discovery significance of a likelihood fit, with
 # all its uncertainties. It is a function of the expected events as well, though one with a fit inside. Its gradient
 # needs no differentiation of that fit (see :doc:`/statistics`), and the optimization stays as it was:
 
@@ -111,7 +111,7 @@ profile = landscape(samples, cut, thresholds=np.linspace(0, 7, 71), objective="p
 profile.plot()
 
 # %%
-# And the distributions before and behind the cut:
+# And the distributions before and after the cut:
 
 plotting.before_after(samples, result, "x", bins=bins)
 

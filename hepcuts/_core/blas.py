@@ -28,7 +28,7 @@ LARGE = 1500
 """Unknowns from which on threads pay: two made a fit take 1.1 times as long at 1300 parameters, 0.85 times at 1800."""
 
 
-def one_blas_thread(unknowns: int = 0) -> contextlib.AbstractContextManager[None]:
+def one_blas_thread(size: int = 0) -> contextlib.AbstractContextManager[None]:
     """A block within which NumPy's and SciPy's BLAS use one thread; afterwards as many as before.
 
     Blocks may be nested, and overlap in several threads; entering takes some microseconds. If somebody else changes the
@@ -36,7 +36,7 @@ def one_blas_thread(unknowns: int = 0) -> contextlib.AbstractContextManager[None
     switched: others (OpenMP's, MKL's) share one pool between all libraries, and a number for each calling thread.
 
     Args:
-        unknowns: of the linear systems in the block; from `LARGE` on nothing is switched.
+        size: number of unknowns of the linear systems in the block; from `LARGE` on nothing is switched.
 
     Example:
         >>> with one_blas_thread():
@@ -44,7 +44,7 @@ def one_blas_thread(unknowns: int = 0) -> contextlib.AbstractContextManager[None
         >>> solution
         array([0.5, 0.5])
     """
-    return contextlib.nullcontext() if unknowns >= LARGE else _SWITCH
+    return contextlib.nullcontext() if size >= LARGE else _SWITCH
 
 
 def outside(function: Callable[P, R]) -> Callable[P, R]:

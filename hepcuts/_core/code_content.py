@@ -11,7 +11,7 @@ import functools
 import importlib
 import importlib.util
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,38 +19,31 @@ import numpy as np
 from hepcuts._core.errors import InputError
 
 from .content import Writer, write
-from .libraries import found, known_name, release_of
+from .libraries import found, release_of
 
-_OF_EVERY_CLASS = {
-    *("__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__"),
-    *("__annotations_cache__", "__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__"),
-    *("__dataclass_fields__", "__dataclass_params__", "__match_args__", "_abc_impl", "__signature__"),
-}
+_OF_EVERY_CLASS = frozenset(
+    {
+        *("__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__annotate__", "__annotate_func__"),
+        *("__annotations_cache__", "__firstlineno__", "__static_attributes__", "__parameters__", "__orig_bases__"),
+        *("__dataclass_fields__", "__dataclass_params__", "__match_args__", "_abc_impl", "__signature__"),
+    }
+)
 """Attributes of a class that say nothing of what its objects do, or that follow from the others."""
 
 
 # --- functions -------------------------------------------------------------------------------------------------------
 
 
-def _known(value: Any, to: Writer) -> bool:
-    name = known_name(value)
-    if name is not None:
-        to.token("known", name.encode())
-    return name is not None
-
-
 @write.register(types.FunctionType)
 def _function(value: Any, to: Writer) -> None:
-    if to.again(value) or _known(value, to):
+    if to.again(value) or to.known(value):
         return
     if getattr(value, "__beartype_wrapper", False):
         # The wrapper checks types and is written anew in each process.
         to.add(value.__wrapped__)
         return
     to.token("function")
-    to.add((value.__code__, value.__defaults__, value.__kwdefaults__, vars(value)))
-    cells = value.__closure__ or ()
-    to.add_all("closure", cells, len(cells))
+    to.add((value.__code__, value.__defaults__, value.__kwdefaults__, vars(value), value.__closure__))
     release = release_of(value.__module__)
     if release is None:
         _references(value, to)
@@ -68,15 +61,6 @@ def _cell(value: types.CellType, to: Writer) -> None:
         to.add(content)
 
 
-@write.register(types.CodeType)
-def _code(value: types.CodeType, to: Writer) -> None:
-    # Neither file nor line: the same function elsewhere is the same function.
-    names = value.co_names, value.co_varnames, value.co_freevars, value.co_cellvars
-    counts = value.co_argcount, value.co_posonlyargcount, value.co_kwonlyargcount, value.co_flags
-    to.token("code")
-    to.add((value.co_code, value.co_consts, names, counts, value.co_exceptiontable))
-
-
 def _references(function: Any, to: Writer) -> None:
     """Add what a function's global names stand for, and the modules that it imports."""
     instructions = list(_instructions(function.__code__))
@@ -90,7 +74,7 @@ def _references(function: Any, to: Writer) -> None:
         _referred(_imported(name, level, function.__globals__), attributes, to)
 
 
-_OF_ATTRIBUTES = {"LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM", "LOAD_SUPER_ATTR"}
+_OF_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD", "IMPORT_FROM", "LOAD_SUPER_ATTR"})
 
 
 def _instructions(code: types.CodeType) -> Iterator[tuple[dis.Instruction, Any]]:
@@ -125,34 +109,6 @@ def _referred(value: Any, attributes: frozenset[str], to: Writer) -> None:
             _referred(vars(value)[name], attributes, to)
 
 
-@write.register(types.MethodType)
-def _method(value: types.MethodType, to: Writer) -> None:
-    to.token("method")
-    to.add((value.__self__, value.__func__))
-
-
-@write.register(types.BuiltinFunctionType)
-@write.register(types.MethodWrapperType)
-def _builtin(value: Any, to: Writer) -> None:
-    owner = value.__self__
-    if not _known(value, to):
-        to.token("builtin", value.__name__.encode())
-        if isinstance(owner, types.ModuleType):
-            to.add((owner.__name__, release_of(owner.__name__)))
-        else:
-            to.add(owner)
-
-
-@write.register(types.MethodDescriptorType)
-@write.register(types.WrapperDescriptorType)
-@write.register(types.ClassMethodDescriptorType)
-@write.register(types.GetSetDescriptorType)
-@write.register(types.MemberDescriptorType)
-def _descriptor(value: Any, to: Writer) -> None:
-    to.token("descriptor", value.__name__.encode())
-    to.add(value.__objclass__)
-
-
 @write.register(np.ufunc)
 def _ufunc(value: np.ufunc, to: Writer) -> None:
     for module in ("numpy", "scipy.special"):
@@ -160,6 +116,33 @@ def _ufunc(value: np.ufunc, to: Writer) -> None:
             to.token("known", f"{module} {value.__name__} {release_of(module)}".encode())
             return
     raise InputError(f"The ufunc {value.__name__!r} does not tell what it computes; use a function.")
+
+
+_PARTS: Mapping[type, tuple[str, ...]] = types.MappingProxyType(
+    {
+        # Neither file nor line: the same code elsewhere is the same code.
+        types.CodeType: (
+            *("co_code", "co_consts", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_exceptiontable"),
+            *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_flags"),
+        ),
+        types.MethodType: ("__self__", "__func__"),
+        property: ("fget", "fset", "fdel"),
+        staticmethod: ("__func__",),
+        classmethod: ("__func__",),
+        functools.cached_property: ("func",),
+    }
+)
+"""Kinds of objects that are what a few of their attributes are."""
+
+
+def _parts(value: Any, to: Writer) -> None:
+    kind, names = next((kind, names) for kind, names in _PARTS.items() if isinstance(value, kind))
+    to.token(kind.__name__)
+    to.add(tuple(getattr(value, name) for name in names))
+
+
+for _kind in _PARTS:
+    write.register(_kind, _parts)
 
 
 # --- classes ---------------------------------------------------------------------------------------------------------
@@ -180,25 +163,6 @@ def _class(value: type, to: Writer) -> None:
         return
     defined = {name: item for name, item in vars(value).items() if name not in _OF_EVERY_CLASS}
     to.add({name: item for name, item in defined.items() if not isinstance(item, types.MemberDescriptorType)})
-
-
-@write.register(property)
-def _property(value: property, to: Writer) -> None:
-    to.token("property")
-    to.add((value.fget, value.fset, value.fdel))
-
-
-@write.register(staticmethod)
-@write.register(classmethod)
-def _of_class(value: Any, to: Writer) -> None:
-    to.token(type(value).__name__)
-    to.add(value.__func__)
-
-
-@write.register(functools.cached_property)
-def _cached(value: Any, to: Writer) -> None:
-    to.token("cached property")
-    to.add(value.func)
 
 
 @write.register(types.ModuleType)

@@ -5,10 +5,8 @@ Equal content gives equal bytes in every process. A kind of object is one functi
 
 import contextlib
 import dataclasses
-import enum
 import functools
 import hashlib
-import pathlib
 import struct
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -65,6 +63,13 @@ class Writer:
         for value in values:
             self.add(value)
 
+    def known(self, value: Any) -> bool:
+        """Whether an installed library offers this under its name; then the name and the release are added."""
+        name = known_name(value)
+        if name is not None:
+            self.token("known", name.encode())
+        return name is not None
+
     def again(self, value: Any, key: Any = None) -> bool:
         """Whether a piece of code was added before; then a reference to it is added."""
         place = id(value), key
@@ -75,17 +80,19 @@ class Writer:
         return False
 
 
-_PLAIN: dict[type, Callable[[Any], bytes]] = {
-    type(None): lambda _: b"",
-    type(...): lambda _: b"",
-    type(NotImplemented): lambda _: b"",
-    bool: lambda value: str(value).encode(),
-    int: lambda value: str(value).encode(),
-    float: lambda value: struct.pack("<d", value),
-    complex: lambda value: struct.pack("<dd", value.real, value.imag),
-    str: lambda value: value.encode("utf-8", "surrogatepass"),
-    bytes: lambda value: value,
-}
+_PLAIN: Mapping[type, Callable[[Any], bytes]] = types.MappingProxyType(
+    {
+        type(None): lambda _: b"",
+        type(...): lambda _: b"",
+        type(NotImplemented): lambda _: b"",
+        bool: lambda value: str(value).encode(),
+        int: lambda value: str(value).encode(),
+        float: lambda value: struct.pack("<d", value),
+        complex: lambda value: struct.pack("<dd", value.real, value.imag),
+        str: lambda value: value.encode("utf-8", "surrogatepass"),
+        bytes: lambda value: value,
+    }
+)
 """Content of values without parts, by exact class."""
 
 
@@ -95,10 +102,9 @@ _PLAIN: dict[type, Callable[[Any], bytes]] = {
 @functools.singledispatch
 def write(value: Any, to: Writer) -> None:
     """Add an instance of any class: its class and its state."""
-    name = known_name(value)
-    if name is not None:
-        to.token("known", name.encode())
-    elif dataclasses.is_dataclass(value):
+    if to.known(value):
+        return
+    if dataclasses.is_dataclass(value):
         to.token("fields")
         fields = [field.name for field in dataclasses.fields(value)]
         state = {field: getattr(value, field) for field in fields if hasattr(value, field)}
@@ -169,17 +175,6 @@ def _set(value: Any, to: Writer) -> None:
     to.add_all(type(value).__name__, sorted(Writer.digest(item) for item in value), len(value))
 
 
-@write.register(enum.Enum)
-def _member(value: enum.Enum, to: Writer) -> None:
-    to.token("member")
-    to.add((type(value), value.name, value.value))
-
-
-@write.register(pathlib.PurePath)
-def _path(value: pathlib.PurePath, to: Writer) -> None:
-    to.token("path", str(value).encode("utf-8", "surrogateescape"))
-
-
 @write.register(np.generic)
 def _scalar(value: np.generic, to: Writer) -> None:
     plain = value.item()
@@ -219,13 +214,3 @@ def _jax_array(value: Any, to: Writer) -> None:
     plain = jax.random.key_data(value) if jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key) else value
     to.token("jax", str(value.dtype).encode())
     to.add(np.asarray(plain))
-
-
-@write.register(np.random.Generator)
-def _generator(value: np.random.Generator, to: Writer) -> None:
-    bits = value.bit_generator
-    to.token("generator", type(bits).__name__.encode())
-    to.add(bits.state)
-    # What it would spawn follows from its seed, not from its state.
-    seed = bits.seed_seq
-    to.add([getattr(seed, name, None) for name in ("entropy", "spawn_key", "pool_size", "n_children_spawned")])

@@ -1,15 +1,14 @@
 """Which code belongs to an installed library, and to which release of it."""
 
-import functools
-import importlib.metadata
+import re
 import sys
-import sysconfig
-from collections.abc import Iterator
 from typing import Any
 
 
 def release_of(module: str | None) -> str | None:
     """The version of an installed module's library, or None for a user's own module.
+
+    A library that does not say its version is taken for a user's own: its code counts by its content.
 
     Example:
         >>> release_of("numpy") is None, release_of("__main__") is None
@@ -18,10 +17,10 @@ def release_of(module: str | None) -> str | None:
     top = (module or "").partition(".")[0]
     if top in sys.stdlib_module_names or top in sys.builtin_module_names:
         return None if top == "__main__" else sys.version
-    if top != __name__.partition(".")[0] and not _origin(module or "").startswith(_libraries()):
+    if top != __name__.partition(".")[0] and not re.search(r"[/\\](site|dist)-packages[/\\]", _origin(module or "")):
         return None
     version = getattr(sys.modules.get(top), "__version__", None)
-    return version if isinstance(version, str) else _by_metadata(top)
+    return version if isinstance(version, str) else None
 
 
 def _origin(module: str) -> str:
@@ -32,21 +31,6 @@ def _origin(module: str) -> str:
             return origin
         module = module.rpartition(".")[0]
     return ""
-
-
-@functools.cache
-def _libraries() -> tuple[str, ...]:
-    return tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *_of_site()})
-
-
-def _of_site() -> Iterator[str]:
-    yield from (path for path in sys.path if path.rstrip("/\\").endswith(("site-packages", "dist-packages")))
-
-
-@functools.cache
-def _by_metadata(top: str) -> str | None:
-    names = importlib.metadata.packages_distributions().get(top, [])
-    return " ".join(f"{name} {importlib.metadata.version(name)}" for name in sorted(set(names))) or None
 
 
 def known_name(value: Any) -> str | None:

@@ -5,6 +5,7 @@ import dataclasses
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from .lazy import pd
@@ -12,15 +13,18 @@ from .lazy import pd
 DataFrame: TypeAlias = Any
 """A `pandas.DataFrame`. pandas is imported when one is made, and not for its name."""
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    "+-": r"$\pm$",
-} | {character: f"\\{character}" for character in "&%$#_{}"}
+_LATEX = MappingProxyType(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "+-": r"$\pm$",
+    }
+    | {character: f"\\{character}" for character in "&%$#_{}"}
+)
 _IN_LATEX = re.compile("|".join(map(re.escape, sorted(_LATEX, key=len, reverse=True))))
 
 

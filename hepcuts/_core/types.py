@@ -1,6 +1,6 @@
 """Type aliases. The axis names in jaxtyping's shapes: event, sample, bin, channel, cut, threshold, parameter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,5 +24,3 @@ ColumnsLike: TypeAlias = Mapping[str, Any] | Any
 
 FloatLike: TypeAlias = float | int | np.floating[Any] | np.integer[Any]
 """A real number in any of its Python and NumPy forms."""
-
-Strings: TypeAlias = Sequence[str]

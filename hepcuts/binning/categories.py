@@ -1,6 +1,7 @@
 """The best categories: bins of one or more discriminants, together with cuts."""
 
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from .fine_lattice import Kind, LatticePlan, divide, fine_lattice
 from .reporting import candidates, chosen_by, kept, not_allowed, of_categories, significance, uncertainty, with_cuts
 from .solving import START, Shape, Solver, Tried, with_more_bins
 
-_FINE = {1: 200, 2: 100}
+_FINE = MappingProxyType({1: 200, 2: 100})
 _FINE_OF_MANY = 50
 """Fine bins along each axis, by default, for so many axes."""
 

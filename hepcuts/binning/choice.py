@@ -19,7 +19,7 @@ WITHIN = 0.01
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Candidate:
+class PartitionCandidate:
     """The best bins for one number of them.
 
     Attributes:
@@ -43,7 +43,7 @@ class Candidate:
         return len(self.partition) - 1
 
 
-def candidates(fine: FineBins, gain: Gain, guard: Guard, most: int) -> list[Candidate]:
+def candidates(fine: FineBins, gain: Gain, guard: Guard, most: int) -> list[PartitionCandidate]:
     """The best bins for 1, 2, ... of them, as many as the guard allows."""
     everything = best_partitions(fine.gains(gain, guard), most)
     folds = range(fine.num_parts if fine.num_parts > 1 else 0)
@@ -52,12 +52,12 @@ def candidates(fine: FineBins, gain: Gain, guard: Guard, most: int) -> list[Cand
     for number, (partition, value) in enumerate(everything):
         known = all(len(one) > number for one in of_folds)
         partitions = tuple(one[number][0] for one in of_folds) if known else ()
-        found.append(Candidate(partition, partitions, value, *held_out_value(fine, partitions, gain)))
+        found.append(PartitionCandidate(partition, partitions, value, *held_out_value(fine, partitions, gain)))
     return found
 
 
 def held_out_value(fine: FineBins, partitions: Sequence[Partition], gain: Gain) -> tuple[float, FloatArray]:
-    """Value and factors of `Candidate` for the partition of each fold; NaN and zeros without any."""
+    """Value and factors of `PartitionCandidate` for the partition of each fold; NaN and zeros without any."""
     if not partitions:
         return np.nan, np.zeros((fine.num_parts, 2, fine.size))
     factors = np.stack([_factors(fine, training(fine, fold), p, gain) for fold, p in enumerate(partitions)])
@@ -88,7 +88,7 @@ def deviation(fine: FineBins, factors: FloatArray) -> float:
     return float(np.sqrt(np.sum(factors**2 * _signal_and_background(fine, fine.variances))))
 
 
-class HeldOut(Protocol):
+class HeldOutValue(Protocol):
     """Numbers of bins with their value on held-out events."""
 
     @property
@@ -100,7 +100,7 @@ class HeldOut(Protocol):
         """What single events add to it."""
 
 
-def standard_errors(tried: Sequence[HeldOut], deviation: Callable[[FloatArray], float]) -> FloatArray:
+def standard_errors(tried: Sequence[HeldOutValue], deviation: Callable[[FloatArray], float]) -> FloatArray:
     """Standard error of the difference of each held-out value to the best one, shape (tried,); NaN without.
 
     From the finite simulation: all values are sums over the same events.

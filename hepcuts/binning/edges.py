@@ -22,7 +22,7 @@ from hepcuts.templates.partitions import Partition
 
 from .choice import (
     WITHIN,
-    Candidate,
+    PartitionCandidate,
     candidates,
     choose,
     deviation,
@@ -32,7 +32,7 @@ from .choice import (
     training,
 )
 from .fine import Bins, FineBins, Guard
-from .fits import Task, Values, held_out_significance, polish, shape_fits, signed_root
+from .fits import PolishTask, Values, held_out_significance, polish, shape_fits, signed_root
 from .result import Binning, BinningResult
 
 _MOST = 2000
@@ -196,7 +196,9 @@ def _not_allowed(fine: FineBins, guard: Guard, number: int, possible: int) -> In
     )
 
 
-def _judged(fine: FineBins, found: Sequence[Candidate], deviations: FloatArray) -> tuple[tuple[Binning, ...], str]:
+def _judged(
+    fine: FineBins, found: Sequence[PartitionCandidate], deviations: FloatArray
+) -> tuple[tuple[Binning, ...], str]:
     """The candidates with the significances of their shape fits, and why there are none."""
     judged, refusal = [], ""
     for one, of_held_out in zip(found, deviations, strict=True):
@@ -216,7 +218,7 @@ def _significances(fits: Values, fine: FineBins, partition: Partition, of_folds:
     return [float(fits([fine.merged(partition)])[0]), held_out_significance(fits, fine, of_folds)]
 
 
-def _chosen_by(found: Sequence[Candidate], chosen: int, *, given: bool, most: int) -> str:
+def _chosen_by(found: Sequence[PartitionCandidate], chosen: int, *, given: bool, most: int) -> str:
     if given:
         return "number of bins as given; edges from all events"
     if not np.isfinite(found[chosen].held_out):
@@ -243,13 +245,13 @@ def _better_shape(judged: Sequence[Binning], chosen: int) -> str:
 
 
 def _polished(
-    fine: FineBins, gain: Gain, guard: Guard, one: Candidate, start: Binning
+    fine: FineBins, gain: Gain, guard: Guard, one: PartitionCandidate, start: Binning
 ) -> tuple[Partition, Binning, str]:
     """Partition and binning after edges were moved, if that is worth it, and what was done."""
     fits = shape_fits(fine, one.num_bins)
     others = [training(fine, fold) for fold in range(len(one.of_folds))]
     pairs = [(fine, one.partition), *zip(others, one.of_folds, strict=True)]
-    tasks = [Task(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]
+    tasks = [PolishTask(events, np.isfinite(events.gains(gain, guard)), partition) for events, partition in pairs]
     partition, *of_folds = polish(fits, tasks)
     if np.array_equal(partition, one.partition):
         return partition, start, "no move of an edge increases the significance of the shape fit"

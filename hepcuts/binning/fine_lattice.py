@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -22,7 +23,7 @@ from .fine import fine_edges
 Kind = Literal["grid", "argmax"]
 """How several discriminants make categories: bins along each, or bins of the one that is largest."""
 
-_KEPT = {">": 1, "<": 0, "window": 1}
+_KEPT = MappingProxyType({">": 1, "<": 0, "window": 1})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -120,7 +120,7 @@ class Movable(Protocol[P]):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Task:
+class PolishTask:
     """Edges of one variable to be moved; a `Movable`.
 
     Attributes:

@@ -41,7 +41,7 @@ likewise, or ``down = "mirror"``.
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,12 @@ def load(path: str | Path) -> Configuration:
     return Configuration(samples, selection, {"regions": regions} | optimize if regions else optimize, scan)
 
 
-_OF_OPTIMIZE = {
-    *("objective", "solver", "step", "anneal", "holdout", "folds", "seed", "min_background"),
-    *("constraints", "fixed", "tied", "checkpoint"),
-}
+_OF_OPTIMIZE = frozenset(
+    {
+        *("objective", "solver", "step", "anneal", "holdout", "folds", "seed", "min_background"),
+        *("constraints", "fixed", "tied", "checkpoint"),
+    }
+)
 """Arguments of `hepcuts.optimize` that a file can give."""
 
 
@@ -115,7 +117,7 @@ def _region(entry: Mapping[str, Any], where: str) -> Region:
     return Region(_required(entry, "name", where), inverted=entry.get("inverted", ()), without=entry.get("without", ()))
 
 
-def _only(entry: Mapping[str, Any], known: set[str], where: str) -> None:
+def _only(entry: Mapping[str, Any], known: Set[str], where: str) -> None:
     unknown = sorted(set(entry) - known)
     if unknown:
         raise InputError(f"{where}: unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}.")

@@ -1,6 +1,7 @@
 """Arguments of cuts, checked, and thresholds for people."""
 
 import operator
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatLike
 
-COMPARE = {1: operator.gt, -1: operator.lt}
+COMPARE = MappingProxyType({1: operator.gt, -1: operator.lt})
 """By sign: how a value that passes compares to the threshold, which itself does not pass."""
 
 

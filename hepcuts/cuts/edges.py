@@ -38,7 +38,7 @@ class CutEdge:
         return np.asarray(self.sign * (quantity - np.interp(columns[self.along], self.knots, thresholds)) > 0)
 
 
-class SoftEdges:
+class SoftCutReading:
     """What a cut says of its soft reading; part of `AbstractCut`.
 
     Attributes:

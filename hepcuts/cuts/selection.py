@@ -15,12 +15,12 @@ from hepcuts._core.columns import Numbers
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
-from .edges import CutEdge, SoftEdges
+from .edges import CutEdge, SoftCutReading
 from .soft_reading import SoftReading
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractCut(SoftEdges, abc.ABC):
+class AbstractCut(SoftCutReading, abc.ABC):
     """A requirement on one variable.
 
     Attributes:

@@ -21,10 +21,10 @@ from hepcuts._core.types import AnyArray
 
 from .likelihood import HistFactory, required_poi
 from .minimization import fitted_parameters
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 
-def nominal_at(structure: Structure, mu: Any) -> Any:
+def nominal_at(structure: LikelihoodStructure, mu: Any) -> Any:
     """Nominal parameters (pyhf's suggested initial values) with the parameter of interest at `mu`. Pure JAX."""
     return jnp.asarray(structure.init, dtype=float).at[required_poi(structure)].set(mu)
 

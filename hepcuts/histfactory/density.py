@@ -17,7 +17,7 @@ from jax.scipy.special import gammaln, xlogy
 from jaxtyping import Array, Bool, Float
 
 from .interpolation import ADDITIVE, Multiplicative
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 Parameters = Float[Any, " parameter"]
 Data = Float[Any, " data"]
@@ -37,7 +37,7 @@ class Constraints(NamedTuple):
     void: Bool[Array, " parameter"]
 
 
-def constraints(structure: Structure, templates: LikelihoodTemplates) -> Constraints:
+def constraints(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Constraints:
     """Constraint terms at given templates.
 
     The width of a staterror is the root of the summed squares of the uncertainties over the summed yields of the
@@ -75,7 +75,9 @@ def constraints(structure: Structure, templates: LikelihoodTemplates) -> Constra
     return Constraints(sigma, factor, void)
 
 
-def sample_rates(structure: Structure, templates: LikelihoodTemplates, pars: Parameters) -> Float[Array, "sample bin"]:
+def sample_rates(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, pars: Parameters
+) -> Float[Array, "sample bin"]:
     """Expected events of each sample in each bin, before the sum over samples."""
     pars = jnp.asarray(pars)
     nominal = jnp.asarray(templates.nominal)
@@ -98,13 +100,17 @@ def sample_rates(structure: Structure, templates: LikelihoodTemplates, pars: Par
     return rates if structure.clip_sample is None else jnp.maximum(rates, structure.clip_sample)
 
 
-def main_rates(structure: Structure, templates: LikelihoodTemplates, pars: Parameters) -> Float[Array, " bin"]:
+def main_rates(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, pars: Parameters
+) -> Float[Array, " bin"]:
     """Expected events in each bin."""
     rates = sample_rates(structure, templates, pars).sum(axis=0)
     return rates if structure.clip_bin is None else jnp.maximum(rates, structure.clip_bin)
 
 
-def expected_data(structure: Structure, templates: LikelihoodTemplates, pars: Parameters) -> Float[Array, " data"]:
+def expected_data(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, pars: Parameters
+) -> Float[Array, " data"]:
     """Expected main and auxiliary data."""
     pars = jnp.asarray(pars)
     terms = constraints(structure, templates)
@@ -114,7 +120,7 @@ def expected_data(structure: Structure, templates: LikelihoodTemplates, pars: Pa
     return jnp.concatenate([main_rates(structure, templates, pars), auxiliary])
 
 
-def _parts(structure: Structure, templates: LikelihoodTemplates, pars: Parameters, data: Data) -> Any:
+def _parts(structure: LikelihoodStructure, templates: LikelihoodTemplates, pars: Parameters, data: Data) -> Any:
     """Observed and expected counts of all Poisson terms; pulls and widths of all Gaussian ones."""
     pars, data = jnp.asarray(pars), jnp.asarray(data)
     num_main = len(structure.channel_of_bin)
@@ -127,7 +133,9 @@ def _parts(structure: Structure, templates: LikelihoodTemplates, pars: Parameter
     return counts, rates, pulls, terms.sigma
 
 
-def logpdf(structure: Structure, templates: LikelihoodTemplates, pars: Parameters, data: Data) -> Float[Array, ""]:
+def logpdf(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, pars: Parameters, data: Data
+) -> Float[Array, ""]:
     """Logarithm of the density, as `pyhf.Model.logpdf`."""
     counts, rates, pulls, sigma = _parts(structure, templates, pars, data)
     poisson = xlogy(counts, rates) - rates - gammaln(counts + 1.0)
@@ -136,7 +144,9 @@ def logpdf(structure: Structure, templates: LikelihoodTemplates, pars: Parameter
     return total
 
 
-def deviance(structure: Structure, templates: LikelihoodTemplates, pars: Parameters, data: Data) -> Float[Array, ""]:
+def deviance(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, pars: Parameters, data: Data
+) -> Float[Array, ""]:
     """-2 ln of the likelihood over the saturated likelihood: zero where the expectation equals the data.
 
     It is infinite where a rate is negative, or zero with events observed.
@@ -147,7 +157,7 @@ def deviance(structure: Structure, templates: LikelihoodTemplates, pars: Paramet
 
 
 def information(
-    structure: Structure, templates: LikelihoodTemplates, pars: Parameters
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, pars: Parameters
 ) -> Float[Array, "parameter parameter"]:
     """Expected (Fisher) information of all parameters at `pars`: the mean of the Hessian of -ln L over data."""
     pars = jnp.asarray(pars)

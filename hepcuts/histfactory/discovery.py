@@ -36,7 +36,7 @@ from .batch import Batch
 from .fit import FitResult, best_of_starts, describe, failure
 from .likelihood import HistFactory, required_poi
 from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -189,7 +189,7 @@ def with_templates(likelihood: HistFactory, templates: LikelihoodTemplates) -> H
 
 
 @float64_scope
-def _evaluate(structure: Structure, templates: LikelihoodTemplates, data: Any) -> Any:
+def _evaluate(structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any) -> Any:
     return discovery_statistic(structure, templates, data, root=True)
 
 

@@ -1,6 +1,7 @@
 """Maximum-likelihood fits: unconditional, and conditional at a fixed value of the parameter of interest."""
 
 import dataclasses
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,18 +18,20 @@ from .batch import Batch
 from .likelihood import HistFactory
 from .nuisance import NuisanceParameters
 from .searches import alternative_starts, free_parameters, search
-from .structure import Structure
+from .structure import LikelihoodStructure
 
-_MESSAGES = {
-    CONVERGED: "converged",
-    STALLED: "no step lowers -2 ln L although the expected distance to the minimum is not small: the likelihood may be "
-    "flat, discontinuous (interpolation code 0 or 2) or run into a bound; try other initial values (num_starts=10) or "
-    "fix a parameter",
-    TOO_MANY_STEPS: "the number of steps ran out before the expected distance to the minimum was small; the likelihood "
-    "may fall without end along some direction: bound or fix a parameter, or try num_starts=10",
-    NOT_FINITE: "-2 ln L is not finite at any of the initial values: a bin with data expects no or negative events "
-    "there; check the templates for empty or negative bins",
-}
+_MESSAGES = MappingProxyType(
+    {
+        CONVERGED: "converged",
+        STALLED: "no step lowers -2 ln L although the expected distance to the minimum is not small: the likelihood "
+        "may be flat, discontinuous (interpolation code 0 or 2) or run into a bound; try other initial values "
+        "(num_starts=10) or fix a parameter",
+        TOO_MANY_STEPS: "the number of steps ran out before the expected distance to the minimum was small; the "
+        "likelihood may fall without end along some direction: bound or fix a parameter, or try num_starts=10",
+        NOT_FINITE: "-2 ln L is not finite at any of the initial values: a bin with data expects no or negative events "
+        "there; check the templates for empty or negative bins",
+    }
+)
 
 _SAME_MINIMUM = 1e-6
 """Minima closer than this in -2 ln L count as one."""
@@ -144,7 +147,9 @@ def _batch(likelihood: HistFactory, data: Any) -> Batch:
     return Batch.of(likelihood.templates, data)
 
 
-def best_of_starts(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, number: int) -> Minima:
+def best_of_starts(
+    structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool, number: int
+) -> Minima:
     """The minima that `number` starts lead to, the lowest first, each once; the first end if none converged."""
     if number < 1:
         raise InputError(f"num_starts={number}; expected at least 1.")

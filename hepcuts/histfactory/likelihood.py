@@ -19,7 +19,7 @@ from hepcuts._core.types import AnyArray, Scalar
 from . import density, referee
 from .minimization import numbers_of
 from .reading import read
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 _logpdf = eqx.filter_jit(density.logpdf)
 _expected_data = eqx.filter_jit(density.expected_data)
@@ -54,7 +54,7 @@ class HistFactory(eqx.Module):
     """
 
     model: "pyhf.Model" = eqx.field(static=True)
-    structure: Structure
+    structure: LikelihoodStructure
     templates: LikelihoodTemplates
     observations: Any
 
@@ -204,7 +204,7 @@ class HistFactory(eqx.Module):
         )
 
 
-def required_poi(structure: Structure) -> int:
+def required_poi(structure: LikelihoodStructure) -> int:
     """Position of the parameter of interest.
 
     Raises:
@@ -237,7 +237,7 @@ def _as_arrays(*values: Any) -> tuple[Array, ...]:
     return tuple(jnp.asarray(value, dtype=jnp.float64) for value in values)
 
 
-def _with_overrides(structure: Structure, templates: LikelihoodTemplates) -> Structure:
+def _with_overrides(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> LikelihoodStructure:
     """Leave to the measurement what it says itself of constraints that the templates would determine.
 
     A measurement may set widths, rate factors or fixed flags of staterror and shapesys parameters. Where they differ
@@ -262,5 +262,5 @@ def _with_overrides(structure: Structure, templates: LikelihoodTemplates) -> Str
     )
     # What only the templates fix is decided anew with each set of templates.
     still_void = numbers_of(structure, templates).void[:, 0]
-    result: Structure = eqx.tree_at(lambda s: s.fixed, structure, structure.fixed & ~still_void)
+    result: LikelihoodStructure = eqx.tree_at(lambda s: s.fixed, structure, structure.fixed & ~still_void)
     return result

@@ -29,9 +29,9 @@ from . import density, host
 from .asimov import nominal_at, postfit_asimov_data
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
-from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host, slope_of_poi
+from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, slope_of_poi
 from .searches import nominal_parameters, search
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 BANDS = (-2, -1, 0, 1, 2)
 _MAX_STEPS = 60
@@ -73,7 +73,7 @@ def _target(confidence_level: float, band: float) -> float:
 
 
 def _asimov_limits(
-    structure: Structure, batch: Batch, known: FloatArray, target: FloatArray
+    structure: LikelihoodStructure, batch: Batch, known: FloatArray, target: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Where sqrt(q_mu) reaches its target on Asimov data of which the best fit, with mu = 0, is known.
 
@@ -125,7 +125,7 @@ def _asimov_limits(
     return limits, parameters
 
 
-def _limits_and_slopes(structure: Structure, batch: Batch, target: float) -> tuple[FloatArray, Any]:
+def _limits_and_slopes(structure: LikelihoodStructure, batch: Batch, target: float) -> tuple[FloatArray, Any]:
     """Expected limits of a batch, and their derivatives with respect to the templates with the lanes in front."""
     known = np.repeat(nominal_parameters(structure, 0.0)[:, None], batch.lanes, axis=1)
     limits, parameters = _asimov_limits(structure, batch, known, np.full(batch.lanes, target))
@@ -174,53 +174,38 @@ def expected_upper_limit(
     return limit
 
 
-def _limit(structure: Structure, templates: LikelihoodTemplates, target: float) -> Any:
+def _limit(structure: LikelihoodStructure, templates: LikelihoodTemplates, target: float) -> Any:
     """The expected limit; NaN where there is none."""
-    operand, structure_of = as_operand(structure)
 
-    def on_the_host(operand: Any, templates: Any) -> Any:
+    def on_the_host(held: LikelihoodStructure, templates: Any) -> Any:
         batch = Batch.of(templates, None)._replace(asimov_mu=0.0)
-        held = on_host(structure_of(operand))
         known = np.repeat(nominal_parameters(held, 0.0)[:, None], batch.lanes, axis=1)
         return _asimov_limits(held, batch, known, np.full(batch.lanes, target))[0].reshape(batch.lead)
 
-    @jax.custom_jvp
-    def limit(operand: Any, templates: Any) -> Any:
-        return host.call(on_the_host, host.floats(0.0), operand, templates)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        value, slopes = _limit_and_slopes(held, at[0], target)
+        return value, contracted(slopes, change[0])
 
-    @limit.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        value, slopes = _limit_and_slopes(structure_of(primals[0]), primals[1], target)
-        return value, contracted(slopes, tangents[1])
-
-    return limit(operand, templates)
+    return call_with_derivative(structure, on_the_host, host.floats(0.0), derivative, templates)
 
 
-def _limit_and_slopes(structure: Structure, templates: LikelihoodTemplates, target: float) -> Any:
+def _limit_and_slopes(structure: LikelihoodStructure, templates: LikelihoodTemplates, target: float) -> Any:
     """The expected limit and its derivatives with respect to the templates, themselves differentiable."""
-    operand, structure_of = as_operand(structure)
 
-    def on_the_host(operand: Any, templates: Any) -> Any:
+    def on_the_host(held: LikelihoodStructure, templates: Any) -> Any:
         batch = Batch.of(templates, None)._replace(asimov_mu=0.0)
-        answer = _limits_and_slopes(on_host(structure_of(operand)), batch, target)
+        answer = _limits_and_slopes(held, batch, target)
         return jax.tree.map(lambda a: a.reshape((*batch.lead, *a.shape[1:])), answer)
 
-    @jax.custom_jvp
-    def both(operand: Any, templates: Any) -> Any:
-        number = host.floats(0.0)
-        like = host.floats(templates)
-        return host.call(on_the_host, (number, like), operand, templates)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        found: tuple[Any, Any] = jax.jvp(lambda t: _slopes_by_jax(held, t, _limit(held, t, target)), at, change)
+        return found
 
-    @both.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        held = structure_of(primals[0])
-        return jax.jvp(lambda t: _slopes_by_jax(held, t, _limit(held, t, target)), primals[1:], tangents[1:])
-
-    return both(operand, templates)
+    return call_with_derivative(structure, on_the_host, host.floats((0.0, templates)), derivative, templates)
 
 
 @eqx.filter_jit
-def _slopes_by_jax(structure: Structure, templates: LikelihoodTemplates, mu: Any) -> Any:
+def _slopes_by_jax(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: Any) -> Any:
     """The same of a limit that is known, by the implicit function theorem and automatic differentiation."""
     nothing = nominal_at(structure, 0.0)
     data = density.expected_data(structure, templates, nothing)

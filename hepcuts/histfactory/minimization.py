@@ -29,13 +29,13 @@ from hepcuts.histfactory.solver.newton import KINK
 from . import density, host
 from .batch import Batch
 from .searches import free_parameters, likelihoods, nominal_parameters, search
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 _NO_SLOPE = 1e-12
 """Square of a slope of -2 ln L over its curvature that is none."""
 
 
-def numbers_of(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -> Likelihood:
+def numbers_of(structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any = None) -> Likelihood:
     """The solver's likelihood of one template set, with all parameters free that the model does not fix."""
     batch = Batch.of(templates, data)
     layout = layout_of(structure, free_parameters(structure, fix_poi=False))
@@ -43,7 +43,9 @@ def numbers_of(structure: Structure, templates: LikelihoodTemplates, data: Any =
         return Likelihood(layout, structure, batch.templates, batch.data, np.asarray(structure.init, dtype=np.float64))
 
 
-def gradients(structure: Structure, batch: Batch, parameters: FloatArray) -> tuple[LikelihoodTemplates, FloatArray]:
+def gradients(
+    structure: LikelihoodStructure, batch: Batch, parameters: FloatArray
+) -> tuple[LikelihoodTemplates, FloatArray]:
     """Derivatives of the deviance at fixed parameters with respect to templates and data, with the lanes in front.
 
     Args:
@@ -65,7 +67,7 @@ def gradients(structure: Structure, batch: Batch, parameters: FloatArray) -> tup
     return LikelihoodTemplates(*moved), np.moveaxis(joined[-1], -1, 0)
 
 
-def slope_of_poi(structure: Structure, batch: Batch, parameters: FloatArray) -> FloatArray:
+def slope_of_poi(structure: LikelihoodStructure, batch: Batch, parameters: FloatArray) -> FloatArray:
     """Derivative of the deviance with respect to the parameter of interest at fixed other ones, shape (lane,)."""
     free = np.zeros(len(structure.init), dtype=bool)
     free[structure.poi] = True
@@ -78,7 +80,7 @@ def slope_of_poi(structure: Structure, batch: Batch, parameters: FloatArray) -> 
     return np.concatenate(parts)
 
 
-def as_operand(structure: Structure) -> tuple[Any, Callable[[Any], Structure]]:
+def as_operand(structure: LikelihoodStructure) -> tuple[Any, Callable[[Any], LikelihoodStructure]]:
     """What to hand to a JAX transformation of a structure, and how to get it back there.
 
     A concrete structure is not handed over at all; one that is traced (as an argument of the caller's own jit) is.
@@ -88,7 +90,7 @@ def as_operand(structure: Structure) -> tuple[Any, Callable[[Any], Structure]]:
     return structure, lambda operand: operand
 
 
-def on_host(structure: Structure) -> Structure:
+def on_host(structure: LikelihoodStructure) -> LikelihoodStructure:
     """The structure as the host function gets it, without the axes of a batch."""
     if isinstance(structure.init, np.ndarray) and structure.init.ndim == 1:
         return structure
@@ -105,12 +107,41 @@ def on_host(structure: Structure) -> Structure:
         for field in dataclasses.fields(structure)
         if not field.metadata.get("static", False)
     }
-    result: Structure = dataclasses.replace(structure, **arrays)
+    result: LikelihoodStructure = dataclasses.replace(structure, **arrays)
     return result
 
 
+def call_with_derivative(
+    structure: LikelihoodStructure,
+    function: Callable[..., Any],
+    results: Any,
+    derivative: Callable[..., tuple[Any, Any]],
+    *trees: Any,
+) -> Any:
+    """Call the solver on the host, with a derivative of its own, inside and outside of JAX's transformations.
+
+    Args:
+        structure: of the likelihood.
+        function: of the structure of NumPy arrays and `trees`, as `hepcuts.histfactory.host.call` takes it.
+        results: as for `host.call`.
+        derivative: of the structure, `trees` and their tangents, to the results and their tangents.
+        trees: templates, and what else it is differentiated by.
+    """
+    operand, structure_of = as_operand(structure)
+
+    @jax.custom_jvp
+    def called(operand: Any, *trees: Any) -> Any:
+        return host.call(lambda held, *at: function(on_host(structure_of(held)), *at), results, operand, *trees)
+
+    @called.defjvp
+    def _(primals: Any, tangents: Any) -> Any:
+        return derivative(structure_of(primals[0]), primals[1:], tangents[1:])
+
+    return called(operand, *trees)
+
+
 def fitted_parameters(
-    structure: Structure, templates: LikelihoodTemplates, data: Any, start: Any, *, fix_poi: bool
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, start: Any, *, fix_poi: bool
 ) -> Float[Array, " parameter"]:
     """Best-fit parameters, NaN where the fit did not converge; differentiable in templates, data and start's POI.
 
@@ -121,31 +152,24 @@ def fitted_parameters(
         start: where to start, shape (parameter,); with `fix_poi` it holds the value of the parameter of interest.
         fix_poi: whether the parameter of interest stays there.
     """
-    operand, structure_of = as_operand(structure)
 
-    def host_fit(operand: Any, templates: Any, data: Any, start: Any) -> Any:
+    def host_fit(held: LikelihoodStructure, templates: Any, data: Any, start: Any) -> Any:
         batch = Batch.of(templates, data, start.shape[:-1])
         lanes = np.broadcast_to(start, (*batch.lead, start.shape[-1])).reshape(-1, start.shape[-1]).T
-        result = search(on_host(structure_of(operand)), batch, lanes, fix_poi=fix_poi)
+        result = search(held, batch, lanes, fix_poi=fix_poi)
         found = np.where(result.status == CONVERGED, result.parameters, np.nan)
         return found.T.reshape(*batch.lead, -1)
 
-    @jax.custom_jvp
-    def fitted(operand: Any, templates: Any, data: Any, start: Any) -> Any:
-        return host.call(host_fit, host.floats(start), operand, templates, data, start)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        found = fitted_parameters(held, *at, fix_poi=fix_poi)
+        return found, _response(held, at[:2], change[:2], found, change[2] if fix_poi else None)
 
-    @fitted.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        found = fitted(*primals)
-        held = structure_of(primals[0])
-        return found, _response(held, primals[1:3], tangents[1:3], found, tangents[3] if fix_poi else None)
-
-    result: Array = fitted(operand, templates, data, start)
+    result: Array = call_with_derivative(structure, host_fit, host.floats(start), derivative, templates, data, start)
     return result
 
 
 @eqx.filter_jit
-def _response(structure: Structure, at: Any, direction: Any, found: Any, moved: Any) -> Any:
+def _response(structure: LikelihoodStructure, at: Any, direction: Any, found: Any, moved: Any) -> Any:
     """How the best-fit parameters follow a change of templates and data (and of the fixed parameter of interest)."""
     terms = density.constraints(structure, at[0])
     free = ~(jnp.asarray(structure.fixed) | terms.void)
@@ -172,7 +196,7 @@ def _response(structure: Structure, at: Any, direction: Any, found: Any, moved: 
     return shift - jnp.where(free, jnp.linalg.solve(scaled, jnp.where(free, change, 0.0) / root) / root, 0.0)
 
 
-def _at_corner(structure: Structure, found: Any) -> Any:
+def _at_corner(structure: LikelihoodStructure, found: Any) -> Any:
     """Which parameters are where the rates have a kink or a jump, shape (parameter,)."""
     nowhere = jnp.zeros(len(structure.init), dtype=bool)
     kinked = jumping = nowhere

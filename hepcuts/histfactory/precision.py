@@ -19,7 +19,7 @@ from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
 from .searches import free_parameters
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 _SINGULAR = 1e11
 """By how much other parameters may dilute the information on the signal strength; more is rounding."""
@@ -62,14 +62,14 @@ def expected_mu_uncertainty(
     return uncertainty
 
 
-def _uncertainty(structure: Structure, templates: LikelihoodTemplates, mu: float) -> Any:
+def _uncertainty(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: float) -> Any:
     if not is_traced(structure, templates, mu):
         return _on_host(structure, templates, mu)
     return _traced(structure, templates, mu)
 
 
 @eqx.filter_jit
-def _traced(structure: Structure, templates: LikelihoodTemplates, mu: Any) -> Any:
+def _traced(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: Any) -> Any:
     information = density.information(structure, templates, nominal_at(structure, mu))
     free = ~(jnp.asarray(structure.fixed) | density.constraints(structure, templates).void)
     free = free.at[structure.poi].set(True)
@@ -83,7 +83,7 @@ def _traced(structure: Structure, templates: LikelihoodTemplates, mu: Any) -> An
     return jnp.where(determined, jnp.sqrt(jnp.where(determined, variance, 1.0)) / root[structure.poi], jnp.nan)
 
 
-def _on_host(structure: Structure, templates: LikelihoodTemplates, mu: float) -> Any:
+def _on_host(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: float) -> Any:
     """The same without anything to compile."""
     poi = required_poi(structure)
     free = free_parameters(structure, fix_poi=False)

@@ -10,13 +10,13 @@ from hepcuts._core.errors import UnsupportedModelError
 from hepcuts._core.lazy import pyhf
 
 from .interpolation import ADDITIVE, MULTIPLICATIVE
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 Entry = tuple[int, slice, Any]
 """Values in one sample's bins of one channel: sample, bins, values."""
 
 
-def read(model: "pyhf.Model") -> tuple[Structure, LikelihoodTemplates]:
+def read(model: "pyhf.Model") -> tuple[LikelihoodStructure, LikelihoodTemplates]:
     """Read structure and nominal templates of a model.
 
     Raises:
@@ -182,7 +182,7 @@ class _Reader:
         entries = [(sample, bins, position[p]) for sample, bins, p in self.entries[key]]
         return _packed(entries, self.cells, len(parameters), np.int32)
 
-    def result(self) -> tuple[Structure, LikelihoodTemplates]:
+    def result(self) -> tuple[LikelihoodStructure, LikelihoodTemplates]:
         config, constraints = self.config, self._constraints()
         bounds = np.array(config.suggested_bounds(), dtype=np.float64)
         templates = LikelihoodTemplates(
@@ -195,7 +195,7 @@ class _Reader:
             _packed(self.entries["shapesys"], self.cells, 0.0, np.float64),
         )
         normal, poisson = constraints["normal"], constraints["poisson"]
-        structure = Structure(
+        structure = LikelihoodStructure(
             factor=_packed(self.entries["factor"], self.cells, config.npars, np.int32),
             histosys=self._parameters("histosys"),
             histosys_mask=self.histosys_mask,

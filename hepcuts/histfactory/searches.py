@@ -10,13 +10,13 @@ from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
-from hepcuts.histfactory.solver.layout import Layout, layout_of
+from hepcuts.histfactory.solver.layout import CellIndex, layout_of
 from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
 from hepcuts.histfactory.solver.newton import minimize
 from hepcuts.histfactory.solver.walls import search_along_walls
 
 from .batch import Batch
-from .structure import Structure
+from .structure import LikelihoodStructure
 
 _LANES = 4_000_000
 """Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
@@ -26,7 +26,7 @@ _MOST_WALLS = 100
 """How many lanes of a batch are searched one by one; more than that have another trouble."""
 
 
-def free_parameters(structure: Structure, *, fix_poi: bool) -> Any:
+def free_parameters(structure: LikelihoodStructure, *, fix_poi: bool) -> Any:
     """Which parameters a fit moves, before templates have their say, shape (parameter,)."""
     free = ~np.asarray(structure.fixed)
     if fix_poi:
@@ -34,7 +34,7 @@ def free_parameters(structure: Structure, *, fix_poi: bool) -> Any:
     return free
 
 
-def nominal_parameters(structure: Structure, mu: float = 1.0) -> FloatArray:
+def nominal_parameters(structure: LikelihoodStructure, mu: float = 1.0) -> FloatArray:
     """Nominal parameters with the parameter of interest, if there is one, at `mu`."""
     nominal = np.array(structure.init, dtype=np.float64)
     if structure.poi is not None:
@@ -43,7 +43,7 @@ def nominal_parameters(structure: Structure, mu: float = 1.0) -> FloatArray:
 
 
 def single_search(
-    structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = 400
+    structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = 400
 ) -> Minima:
     """Minimize the deviance of each lane on the host.
 
@@ -73,7 +73,7 @@ def single_search(
 
 
 def likelihoods(
-    structure: Structure, layout: Layout, batch: Batch, nominal: FloatArray
+    structure: LikelihoodStructure, layout: CellIndex, batch: Batch, nominal: FloatArray
 ) -> Iterator[tuple[slice, Likelihood]]:
     """The solver's likelihoods of a batch, chunk by chunk, with the lanes of each chunk."""
     cells = layout.samples * layout.bins
@@ -84,7 +84,7 @@ def likelihoods(
         yield lanes, Likelihood(layout, structure, part.templates, part.data, nominal)
 
 
-def alternative_starts(structure: Structure, number: int) -> FloatArray:
+def alternative_starts(structure: LikelihoodStructure, number: int) -> FloatArray:
     """Other places to start than pyhf's, over the ranges that the parameters may well take: (parameter, start).
 
     Constrained parameters by up to three widths, free factors by up to a factor of four; always the same ones.
@@ -103,7 +103,9 @@ def alternative_starts(structure: Structure, number: int) -> FloatArray:
     return np.clip(starts, lower, upper)
 
 
-def search(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool, retries: int = 4) -> Minima:
+def search(
+    structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool, retries: int = 4
+) -> Minima:
     """As `single_search`; lanes that do not converge go on where they are, and try again from other places.
 
     Where rates jump, all pieces between the jumps that lead down are searched.
@@ -124,13 +126,13 @@ def search(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bo
     return result
 
 
-def _other_starts(structure: Structure, number: int, *, fix_poi: bool) -> list[FloatArray]:
+def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool) -> list[FloatArray]:
     """Without signal first, which may be possible where signal is not; each of shape (parameter,)."""
     signal = not fix_poi and structure.poi is not None and number > 0
     return [nominal_parameters(structure, 0.0)] * signal + list(alternative_starts(structure, number).T)
 
 
-def _from(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
+def _from(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
     """The ends of all lanes from one start each."""
     jumping = np.array([], dtype=np.int64)
     if structure.histosys_code == "code2":
@@ -148,14 +150,14 @@ def _from(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: boo
     return search_across_jumps(within, begin, bounds, jumping)
 
 
-def _to_the_end(structure: Structure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
+def _to_the_end(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
     """As `single_search`, with all that can be done where a lane does not converge."""
     result = single_search(structure, batch, start, fix_poi=fix_poi)
     _go_on(structure, batch, result, fix_poi=fix_poi)
     return result
 
 
-def _go_on(structure: Structure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
+def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
     """Lanes that did not converge go on where they ended: along walls, or with more steps."""
     failed = np.flatnonzero(result.status != CONVERGED)
     if not len(failed):
@@ -169,7 +171,7 @@ def _go_on(structure: Structure, batch: Batch, result: Minima, *, fix_poi: bool)
         result.replace(slow, found)
 
 
-def _along_walls(structure: Structure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
+def _along_walls(structure: LikelihoodStructure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
     """Search once more where a bin without data may be in the way, one by one."""
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     nominal = nominal_parameters(structure, batch.asimov_mu)

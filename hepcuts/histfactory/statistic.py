@@ -1,5 +1,6 @@
 """The test statistic q0 of batches, on the host, and as a function that JAX can differentiate."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -15,9 +16,9 @@ from . import density, host
 from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import required_poi
-from .minimization import as_operand, contracted, fitted_parameters, gradients, on_host
+from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, on_host
 from .searches import search
-from .structure import LikelihoodTemplates, Structure
+from .structure import LikelihoodStructure, LikelihoodTemplates
 
 
 def q0_of(unconditional: Minima, background_only: Minima) -> FloatArray:
@@ -27,7 +28,7 @@ def q0_of(unconditional: Minima, background_only: Minima) -> FloatArray:
         return np.where(converged, np.maximum(background_only.value - unconditional.value, 0.0), np.nan)
 
 
-def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None) -> tuple[Minima, Minima]:
+def fits_of(structure: LikelihoodStructure, batch: Batch, start: FloatArray | None = None) -> tuple[Minima, Minima]:
     """Unconditional and background-only fit of each lane, on the host."""
     nominal = np.array(structure.init, dtype=np.float64)
     poi = required_poi(structure)
@@ -53,19 +54,19 @@ def fits_of(structure: Structure, batch: Batch, start: FloatArray | None = None)
     return unconditional, background_only
 
 
-def q0_of_batch(structure: Structure, batch: Batch) -> FloatArray:
+def q0_of_batch(structure: LikelihoodStructure, batch: Batch) -> FloatArray:
     """q0 of each lane, shape (lane,); NaN where a fit did not converge."""
     return signed(structure, *fits_of(structure, batch))
 
 
-def signed(structure: Structure, unconditional: Minima, background_only: Minima) -> FloatArray:
+def signed(structure: LikelihoodStructure, unconditional: Minima, background_only: Minima) -> FloatArray:
     """q0 with its sign convention, shape (lane,)."""
     value = q0_of(unconditional, background_only)
     # mu-hat <= 0 is no evidence for a signal.
     return np.where((unconditional.parameters[structure.poi] > 0) | np.isnan(value), value, 0.0)
 
 
-def _q0_and_gradient_of_batch(structure: Structure, batch: Batch) -> tuple[FloatArray, Any, FloatArray]:
+def _q0_and_gradient_of_batch(structure: LikelihoodStructure, batch: Batch) -> tuple[FloatArray, Any, FloatArray]:
     """q0 of each lane, and its derivatives with respect to templates and data with the lanes in front."""
     unconditional, background_only = fits_of(structure, batch)
     value = signed(structure, unconditional, background_only)
@@ -86,7 +87,7 @@ def _q0_and_gradient_of_batch(structure: Structure, batch: Batch) -> tuple[Float
     return value, jax.tree.map(weighted, by_templates), weighted(by_data)
 
 
-def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -> Any:
+def q0(structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any = None) -> Any:
     """The test statistic q0 on `data`, or on the prefit Asimov dataset if that is None.
 
     A NumPy number, or inside a JAX transformation something to be differentiated, batched and compiled. NaN if a fit
@@ -96,42 +97,39 @@ def q0(structure: Structure, templates: LikelihoodTemplates, data: Any = None) -
     return discovery_statistic(structure, templates, data, root=False)
 
 
-def discovery_statistic(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
+def discovery_statistic(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, *, root: bool
+) -> Any:
     """q0, or its root."""
     required_poi(structure)
     if not is_traced(structure, templates, data):
         batch = Batch.of(templates, data)
         found = q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]
         return np.sqrt(found) if root else found
-    operand, structure_of = as_operand(structure)
 
-    def host_value(operand: Any, templates: Any, data: Any) -> Any:
+    def host_value(held: LikelihoodStructure, templates: Any, data: Any) -> Any:
         batch = Batch.of(templates, data)
-        found = q0_of_batch(on_host(structure_of(operand)), batch).reshape(batch.lead)
+        found = q0_of_batch(held, batch).reshape(batch.lead)
         return np.sqrt(found) if root else found
 
-    @jax.custom_jvp
-    def statistic(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_value, host.floats(0.0), operand, templates, data)
+    def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
+        value, *slopes = _statistic_and_slopes(held, *at, root=root)
+        return value, contracted(tuple(slopes), change)
 
-    @statistic.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        value, *slopes = _statistic_and_slopes(structure_of(primals[0]), *primals[1:], root=root)
-        return value, contracted(tuple(slopes), tangents[1:])
-
-    return statistic(operand, templates, data)
+    return call_with_derivative(structure, host_value, host.floats(0.0), derivative, templates, data)
 
 
-def _statistic_and_slopes(structure: Structure, templates: LikelihoodTemplates, data: Any, *, root: bool) -> Any:
+def _statistic_and_slopes(
+    structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, *, root: bool
+) -> Any:
     """q0 or its root, and its derivatives with respect to templates and data (None if that is None).
 
     The derivatives may be differentiated, too. That of the root is zero where q0 is: there the root has none.
     """
-    operand, structure_of = as_operand(structure)
 
-    def host_gradient(operand: Any, templates: Any, data: Any) -> Any:
+    def host_gradient(held: LikelihoodStructure, templates: Any, data: Any) -> Any:
         batch = Batch.of(templates, data)
-        value, *slopes = _q0_and_gradient_of_batch(on_host(structure_of(operand)), batch)
+        value, *slopes = _q0_and_gradient_of_batch(held, batch)
         if root:
             value = np.sqrt(value)
             half = np.where(value > 0, 0.5 / np.where(value > 0, value, 1.0), 0.0)
@@ -139,20 +137,13 @@ def _statistic_and_slopes(structure: Structure, templates: LikelihoodTemplates, 
         answer = (value, slopes[0], slopes[1] if data is not None else None)
         return jax.tree.map(lambda a: a.reshape((*batch.lead, *a.shape[1:])), answer)
 
-    @jax.custom_jvp
-    def both(operand: Any, templates: Any, data: Any) -> Any:
-        return host.call(host_gradient, host.floats((0.0, templates, data)), operand, templates, data)
-
-    @both.defjvp
-    def _(primals: Any, tangents: Any) -> Any:
-        held = structure_of(primals[0])
-        return _second_order(held, primals[1:], tangents[1:], root=root)
-
-    return both(operand, templates, data)
+    like = host.floats((0.0, templates, data))
+    second = functools.partial(_second_order, root=root)
+    return call_with_derivative(structure, host_gradient, like, second, templates, data)
 
 
 @eqx.filter_jit
-def _second_order(structure: Structure, at: Any, direction: Any, *, root: bool) -> Any:
+def _second_order(structure: LikelihoodStructure, at: Any, direction: Any, *, root: bool) -> Any:
     """q0 and its derivatives, and how they change, all by JAX: the fitted parameters follow templates and data."""
 
     def both(templates: Any, data: Any) -> Any:
@@ -174,7 +165,7 @@ def _second_order(structure: Structure, at: Any, direction: Any, *, root: bool) 
     return jax.jvp(both, at, direction)
 
 
-def _difference(structure: Structure, templates: Any, data: Any, conditional: Any, best: Any) -> Any:
+def _difference(structure: LikelihoodStructure, templates: Any, data: Any, conditional: Any, best: Any) -> Any:
     """q0 at given fitted parameters."""
     if data is None:
         data = density.expected_data(structure, templates, nominal_at(structure, 1.0))

@@ -1,12 +1,8 @@
 """What a HistFactory likelihood consists of, in two halves.
 
-`LikelihoodTemplates` holds the numbers that depend on events, hence on cuts; they are
-arguments of the likelihood. `Structure` holds everything else: which parameter acts where. Both are pytrees of plain
-arrays, so that two models of one structure share their compiled code.
-
-All modifiers that multiply by a parameter (normfactor, lumi, shapefactor, shapesys, staterror) are one thing: a table
-of parameter indices by sample and bin. Where several act on one cell they are put in several layers of the table; an
-index one past the last parameter means "times one".
+`LikelihoodTemplates` holds the numbers that depend on events, hence on cuts; they are arguments of the likelihood.
+`LikelihoodStructure` holds everything else: which parameter acts where. Both are pytrees of plain arrays, so that two
+models of one structure share their compiled code.
 """
 
 import equinox as eqx
@@ -41,7 +37,7 @@ class LikelihoodTemplates(eqx.Module):
     shapesys: Float[AnyArray, "... shapesys_layer sample bin"]
 
 
-class Structure(eqx.Module):
+class LikelihoodStructure(eqx.Module):
     """Which parameter acts where, and how parameters are constrained.
 
     Attributes:

@@ -10,11 +10,10 @@ import numpy as np
 from hepcuts._core.errors import InputError
 from hepcuts.histfactory.likelihood import HistFactory
 from hepcuts.histfactory.structure import LikelihoodTemplates
-from hepcuts.samples.modifiers import ShapeSys
-from hepcuts.templates.templates import Structure as TemplateStructure
-from hepcuts.templates.templates import Yields
+from hepcuts.samples.modifiers import HistoSys, Modifier, ShapeSys
+from hepcuts.templates.templates import Structure, Yields
 
-_Row = Callable[[TemplateStructure, Yields, int], Any]
+_Row = Callable[[Structure, Yields, int], Any]
 """Numbers of one sample of one channel, shape (..., bin), from the channel's yields."""
 
 
@@ -30,14 +29,15 @@ class TemplateMapper:
         channels: their structures, in the order in which yields will be given.
 
     Raises:
-        InputError: the likelihood has other channels.
+        InputError: the likelihood has other channels, or a modifier's templates could not be made from the yields.
     """
 
-    def __init__(self, likelihood: HistFactory, channels: Sequence[TemplateStructure]) -> None:
+    def __init__(self, likelihood: HistFactory, channels: Sequence[Structure]) -> None:
         config = likelihood.model.config
         numbers = {structure.channel: number for number, structure in enumerate(channels)}
         if sorted(numbers) != list(config.channels):
             raise InputError(f"The likelihood has channels {config.channels}; templates came for {sorted(numbers)}.")
+        _check_modifiers(channels)
         self._samples = tuple(config.samples)
         self._channels = [(channels[numbers[name]], numbers[name]) for name in config.channels]
         self._histosys = sorted({name for name, kind in config.modifiers if kind == "histosys"})
@@ -77,24 +77,44 @@ class TemplateMapper:
         return xp.concatenate(blocks, axis=-1)
 
 
+_FOLLOWING: dict[str, type[Modifier]] = {"histosys": HistoSys, "shapesys": ShapeSys}
+"""Types of modifiers whose numbers follow the yields, and the classes that say how."""
+
+
+def _check_modifiers(channels: Sequence[Structure]) -> None:
+    """A modifier of one's own may write what it likes, but what follows the cuts must not be lost."""
+    for structure in channels:
+        one = np.ones(structure.num_bins)
+        for component in structure.components:
+            for modifier in component.modifiers:
+                kind = str(modifier.specification(one, one, one)["type"])
+                following = _FOLLOWING.get(kind, Modifier)
+                if not isinstance(modifier, following):
+                    raise InputError(
+                        f"{type(modifier).__name__} {modifier.name!r} of sample {component.name!r} writes a {kind}, "
+                        "whose numbers depend on the cuts, but does not say how; derive it from "
+                        f"hepcuts.{following.__name__}."
+                    )
+
+
 def _namespace(tree: Any) -> Any:
     """NumPy or JAX's NumPy, whichever the arrays are of."""
     return jnp if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(tree)) else np
 
 
-def _nominal(_: TemplateStructure, yields: Yields, sample: int) -> Any:
+def _nominal(_: Structure, yields: Yields, sample: int) -> Any:
     return yields.nominal[..., sample, :]
 
 
 def _varied(systematic: str, side: str) -> _Row:
-    def row(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
+    def row(structure: Structure, yields: Yields, sample: int) -> Any:
         known = systematic in structure.systematics
         return yields.values[..., structure.position(systematic, side) if known else 0, sample, :]
 
     return row
 
 
-def _staterror(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
+def _staterror(structure: Structure, yields: Yields, sample: int) -> Any:
     xp = _namespace(yields)
     variance = yields.variance[..., sample, :]
     positive = (variance > 0) & structure.components[sample].staterror
@@ -102,7 +122,7 @@ def _staterror(structure: TemplateStructure, yields: Yields, sample: int) -> Any
 
 
 def _shapesys(layer: int) -> _Row:
-    def row(structure: TemplateStructure, yields: Yields, sample: int) -> Any:
+    def row(structure: Structure, yields: Yields, sample: int) -> Any:
         # Several on one sample lie in as many layers, in their order.
         mine = [m for m in structure.components[sample].modifiers if isinstance(m, ShapeSys)]
         nominal = yields.nominal[..., sample, :]

@@ -79,11 +79,16 @@ def run(
         validator = None
         if choose and folds is not None:
             validator = Validator(search, samples, schedule, folds=folds, report=bar.update)
-        _restore(checkpoint, walk, validator)
+        state = None if checkpoint is None else checkpoint.read()
+        if state is not None:
+            walk.restore(state["walk"])
+            if validator is not None:
+                validator.restore(state["validator"])
 
         def keep(stage: int) -> None:
             bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
-            _keep(checkpoint, walk, validator)
+            if checkpoint is not None:
+                checkpoint.write({"walk": walk.state, "validator": None if validator is None else validator.state})
 
         interrupted = descend(_CutDescent(walk, validator, schedule), keep)
         if validator is not None and not validator.stages:
@@ -136,28 +141,14 @@ def _conclude(
     chosen = schedule[: validation.chosen + 1]
     walk.back_to(validation.chosen)
     ending = walk.repeat(chosen[-1], walk.position, search=search)
-    value = validation.hard
-    folds: FloatArray | None = validation.thresholds
     done = polish(search, walk.position, search.space.widths * chosen[-1])
-    if done.moves == 0:
-        return Outcome(walk, ending, walk.position, chosen, validation, done, value, None, interrupted, folds)
-    polished = without_outside_warnings(validator.polished)(validation.chosen)
-    if polished < value:
-        kept = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
-        loss = polished - value
-        return Outcome(walk, ending, walk.position, chosen, validation, kept, value, loss, interrupted, folds)
-    folds, gain = validator.polished_thresholds, polished - value
-    return Outcome(walk, ending, done.position, chosen, validation, done, polished, gain, interrupted, folds)
-
-
-def _keep(checkpoint: Checkpoint | None, walk: Walk, validator: Validator | None) -> None:
-    if checkpoint is not None:
-        checkpoint.write({"walk": walk.state, "validator": None if validator is None else validator.state})
-
-
-def _restore(checkpoint: Checkpoint | None, walk: Walk, validator: Validator | None) -> None:
-    state = None if checkpoint is None else checkpoint.read()
-    if state is not None:
-        walk.restore(state["walk"])
-        if validator is not None:
-            validator.restore(state["validator"])
+    value, gain = validation.hard, None
+    folds: FloatArray | None = validation.thresholds
+    if done.moves:
+        polished = without_outside_warnings(validator.polished)(validation.chosen)
+        gain = polished - value
+        if polished < value:
+            done = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
+        else:
+            value, folds = polished, validator.polished_thresholds
+    return Outcome(walk, ending, done.position, chosen, validation, done, value, gain, interrupted, folds)

@@ -54,13 +54,13 @@ def _loosened(search: Search, position: FloatArray, wanted: Sequence[AtLeast]) -
 
     # What is wanted need not grow with every event: weights can be negative, and one of large weight makes the
     # effective number of events smaller. So look from the smallest shift on, then between the last two.
-    tried = np.linspace(0.0, float(room[1].max()), search.tuning.loosening.tried + 1)
+    shifts = np.linspace(0.0, float(room[1].max()), search.tuning.loosening.shifts + 1)
     found = next(
-        (n for n in range(1, len(tried)) if not short_of(search, _moved(position, room, tried[n]), wanted)), None
+        (n for n in range(1, len(shifts)) if not short_of(search, _moved(position, room, shifts[n]), wanted)), None
     )
     if found is None:
         return None
-    low, high = tried[found - 1], tried[found]
+    low, high = shifts[found - 1], shifts[found]
     while high - low > search.tuning.loosening.precision:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if short_of(search, _moved(position, room, middle), wanted) else (low, middle)

@@ -46,11 +46,11 @@ def jump(search: Search, position: FloatArray, widths: FloatArray) -> FloatArray
     space = search.space
     candidates = np.clip([space.at_efficiency(e) for e in options.efficiencies], space.lower, space.upper)
     for members in space.groups:
-        tried = candidates[:, int(np.argmax(members))]
-        values = sign * values_along(some, members, tried, position, widths)
+        along = candidates[:, int(np.argmax(members))]
+        values = sign * values_along(some, members, along, position, widths)
         values = np.where(np.isfinite(values), values, -np.inf)
         if values.max() > best + options.worthwhile * abs(best):
-            position, best = np.where(members, tried[int(np.argmax(values))], position), float(values.max())
+            position, best = np.where(members, along[int(np.argmax(values))], position), float(values.max())
     return position
 
 

@@ -81,10 +81,10 @@ def landscape(
     points = np.asarray(thresholds, dtype=np.float64)
     if points.ndim != 1 or not np.all(np.isfinite(points)):
         raise InputError(f"landscape takes finite thresholds, shape (threshold,), got {thresholds!r}.")
-    goal = figure_of_merit(objective)
+    figure = figure_of_merit(objective)
     events, selection = check_samples(samples), Selection([cut])
-    search = Search.of(events, Problem(selection, goal, LBFGS(), find_step(step), axis, linear=True))
+    search = Search.of(events, Problem(selection, figure, LBFGS(), find_step(step), axis, linear=True))
     widths = default_widths(events, selection) if cut.width is None else search.space.widths
     found = [search.evaluate(np.array([point]), widths) for point in points]
     values, gradients = np.array([f.plain for f in found]), np.array([f.gradient[0] for f in found])
-    return Landscape(cut, goal, float(widths[0]), points, values, gradients)
+    return Landscape(cut, figure, float(widths[0]), points, values, gradients)

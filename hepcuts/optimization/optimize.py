@@ -220,21 +220,13 @@ def _result(
 
 def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str, Any]) -> dict[str, str]:
     """Digests of all that the way of a search depends on."""
-    return identify(
-        samples=samples,
-        selection=problem.selection,
-        objective=problem.objective,
-        axis=problem.axis,
-        regions=problem.regions,
-        constraints=problem.constraints,
-        fixed=problem.fixed,
-        tied=problem.tied,
-        min_background=problem.min_background,
-        solver=problem.solver,
-        step=problem.step,
-        tuning=problem.tuning,
-        **options,
+    parts = {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}
+    # The stages are among the options, as they are gone through; the solver says whether coordinates are linear.
+    parts["tuning"] = dataclasses.replace(
+        problem.tuning, anneal=dataclasses.replace(problem.tuning.anneal, stages=None)
     )
+    del parts["linear"]
+    return identify(samples=samples, **parts, **options)
 
 
 def _schedule(problem: Problem) -> tuple[float, ...]:

@@ -88,7 +88,7 @@ class Restarts:
     Attributes:
         widths: of the stage after which they are tried, between these two, in units of each cut's own: soft cuts so
             narrow show what wider ones blur, and few events are enough for them.
-        tried: combinations of thresholds; a power of two, as a Sobol sequence wants it.
+        combinations: of thresholds that are compared; a power of two, as a Sobol sequence wants it.
         followed: starts that go their own way through a stage, at most.
         levels: signal efficiencies of each threshold.
         loosest: the largest of them.
@@ -98,7 +98,7 @@ class Restarts:
     """
 
     widths: tuple[float, float] = (0.5, 1.5)
-    tried: int = 64
+    combinations: int = 64
     followed: int = 3
     levels: int = 16
     loosest: float = 0.995
@@ -160,12 +160,12 @@ class Loosening:
     """How hard cuts are loosened until constraints hold.
 
     Attributes:
-        tried: shifts up to the largest, where the constraints hold at none of a few.
+        shifts: up to the largest, where the constraints hold at none of a few.
         precision: of the shift, in the coordinates.
         closest: how far each side of an inverted window may move toward the other, of its width.
     """
 
-    tried: int = 32
+    shifts: int = 32
     precision: float = 1e-6
     closest: float = 0.499
 

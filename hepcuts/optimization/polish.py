@@ -1,9 +1,9 @@
 """The last step: from the optimum of the soft cuts to that of the hard ones, no further than the events warrant.
 
 A soft cut of finite width has its optimum beside that of the hard cut. So each hard threshold is tried at others
-around it, on the exact objective of the training events. The best of many places would be the one that fluctuations
-favor; a threshold moves only if the gain is larger than its statistical uncertainty, three times: of so many places
-one is nearly always better by once or twice as much. The events between the two places are all that the gain rests on:
+around it, on the exact objective of the training events. The best of many would be the one that fluctuations
+favor; a threshold moves only if the gain is larger than its statistical uncertainty, three times: of so many thresholds
+one is nearly always better by once or twice as much. The events between the two are all that the gain rests on:
 its variance is, to first order, the sum over cells of the squared slope of the objective to the yield times the sum of
 their squared weights.
 """
@@ -56,11 +56,11 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polished
         before = moves
         for members in search.space.groups:
             first = int(np.argmax(members))
-            tried = near.candidates(first, low[members].max(), high[members].min(), options.thresholds)
-            gain, sigma = gains_along(near, position, members, tried)
+            candidates = near.candidates(first, low[members].max(), high[members].min(), options.thresholds)
+            gain, sigma = gains_along(near, position, members, candidates)
             warranted = gain - options.deviations * sigma
             if np.max(warranted, initial=-np.inf) > 0:
-                position, moves = np.where(members, tried[int(np.argmax(warranted))], position), moves + 1
+                position, moves = np.where(members, candidates[int(np.argmax(warranted))], position), moves + 1
         if moves == before:
             break
     change, uncertainty = _gain(near, start, position) if moves else (0.0, 0.0)

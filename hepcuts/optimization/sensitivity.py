@@ -26,13 +26,13 @@ class PlateauSearch:
     Attributes:
         parts: of equal share of the events, into which thresholds are first divided.
         rounds: how often the part in which a plateau ends is looked at closer.
-        tried: thresholds in it each time.
+        closer: thresholds in it each time.
         difference: step of the differences of gradients, in widths of the soft cut.
     """
 
     parts: int = 16
     rounds: int = 2
-    tried: int = 5
+    closer: int = 5
     difference: float = 0.01
 
 
@@ -215,8 +215,8 @@ def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[f
         (line.below + 1, *coarse[coarse > line.below + 1].tolist()),
     ]
     # As single events make an objective jump, the second plateau goes on to the last good candidate.
-    ends = [_End(side, lambda gain, _: gain >= -allowed, gaps=False) for side in sides]
-    ends += [_End(side, lambda gain, sigma: gain >= -sigma, gaps=True) for side in sides]
+    ends = [_PlateauEnd(side, lambda gain, _: gain >= -allowed, gaps=False) for side in sides]
+    ends += [_PlateauEnd(side, lambda gain, sigma: gain >= -sigma, gaps=True) for side in sides]
     known: dict[int, tuple[float, float]] = {}
     for _ in range(1 + options.rounds):
         new = np.array(
@@ -225,13 +225,13 @@ def _plateaus(line: Line, allowed: float, options: PlateauSearch) -> list[list[f
         if len(new):
             gain, sigma = line.gains(new)
             known.update(zip(new.tolist(), zip(gain.tolist(), sigma.tolist(), strict=True), strict=True))
-        ends = [end.closer(known, options.tried) for end in ends]
+        ends = [end.closer(known, options.closer) for end in ends]
     low, high, first, last = (end.threshold(line) for end in ends)
     return [[low, high], [first, last]]
 
 
 @dataclasses.dataclass(frozen=True)
-class _End:
+class _PlateauEnd:
     """One end of a plateau: the outermost of some candidates that is good.
 
     Attributes:
@@ -244,13 +244,13 @@ class _End:
     good: Callable[[float, float], bool]
     gaps: bool
 
-    def closer(self, known: Mapping[int, tuple[float, float]], tried: int) -> "_End":
+    def closer(self, known: Mapping[int, tuple[float, float]], number: int) -> "_PlateauEnd":
         """From the outermost good candidate to the next one, and so many between them."""
         count = self._number_of_good(known)
         if count in (0, len(self.candidates)):
             return dataclasses.replace(self, candidates=self.candidates[-1:] if count else ())
         inside, outside = self.candidates[count - 1 : count + 1]
-        between = np.linspace(inside, outside, tried + 2).round().astype(np.int64).tolist()
+        between = np.linspace(inside, outside, number + 2).round().astype(np.int64).tolist()
         return dataclasses.replace(self, candidates=tuple(dict.fromkeys(between)))
 
     def _number_of_good(self, known: Mapping[int, tuple[float, float]]) -> int:

@@ -82,7 +82,7 @@ def comparisons(
     return steps
 
 
-_OF_ALL_CUTS = {"constraints", "fixed", "tied", "log", "checkpoint"}
+_OF_ALL_CUTS = frozenset({"constraints", "fixed", "tied", "log", "checkpoint"})
 """Options of `hepcuts.optimize` that make no sense for some of the cuts."""
 
 

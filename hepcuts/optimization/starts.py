@@ -8,7 +8,6 @@ events, and the search goes on from there if it is better with these, too.
 """
 
 import contextlib
-import functools
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from .walk import Walk
 
 
 def better_start(walk: Walk, factor: float) -> FloatArray | None:
-    """Where the stage had better have led, in the coordinates, shape (threshold,); None if there is no such place.
+    """Where the stage would better have led, in the coordinates, shape (threshold,); None if it led to the best.
 
     Args:
         walk: at the end of a stage.
@@ -31,12 +30,16 @@ def better_start(walk: Walk, factor: float) -> FloatArray | None:
     if not search.has_templates:
         return None
     options, few = search.tuning.restarts, search.subsample(search.tuning.sampling.restart_events)
-    enough = functools.partial(_enough, options.worthwhile)
+
+    def enough(value: float) -> float:
+        """What another start has to reach."""
+        return value + options.worthwhile * abs(value) if np.isfinite(value) else value
+
     least = enough(_value(few, walk.position, widths))
     space = search.space
     starts = [space.together(np.where(space.group < 0, walk.position, start)) for start in _starts(search)]
-    tried = sorted(((_value(few, start, widths), n) for n, start in enumerate(starts)), reverse=True)
-    followed = [starts[n] for value, n in tried[: options.followed] if value > least]
+    compared = sorted(((_value(few, start, widths), n) for n, start in enumerate(starts)), reverse=True)
+    followed = [starts[n] for value, n in compared[: options.followed] if value > least]
     if not followed:
         return None
     # Few events have an optimum of their own: with it, not with where the search is, other ends are compared.
@@ -47,11 +50,6 @@ def better_start(walk: Walk, factor: float) -> FloatArray | None:
     end = _followed(search, end, factor)
     found, here = (_value(search.reached(at, widths), at, widths) for at in (end, walk.position))
     return end if found > enough(here) else None
-
-
-def _enough(worthwhile: float, value: float) -> float:
-    """What another start has to reach."""
-    return value + worthwhile * abs(value) if np.isfinite(value) else value
 
 
 def _value(search: Search, position: FloatArray, widths: FloatArray) -> float:
@@ -75,6 +73,6 @@ def _starts(search: Search) -> list[FloatArray]:
     tightest = max(options.tightest, options.tightest_together ** (1.0 / number))
     efficiencies = np.linspace(options.loosest, tightest, options.levels)
     of_level = np.array([space.at_efficiency(efficiency) for efficiency in efficiencies])
-    shares = stats.qmc.Sobol(number, scramble=False).random(options.tried)
+    shares = stats.qmc.Sobol(number, scramble=False).random(options.combinations)
     levels = (shares * options.levels).astype(np.int64)[:, np.maximum(space.group, 0)]
     return list(of_level[levels, np.arange(len(space.group))])

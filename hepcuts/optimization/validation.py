@@ -56,7 +56,7 @@ class StageValues:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Tried:
+class _Attempt:
     """A stage that was tried: where each fold ended, None if one found no value at all, and values by width."""
 
     positions: list[FloatArray] | None
@@ -100,7 +100,7 @@ class Validator:
         ]
         self._samples = samples
         self._left_out = [search.only(self._parts, k) for k in range(self._folds)] if search.has_templates else []
-        self._tried: dict[int, _Tried] = {}
+        self._attempts: dict[int, _Attempt] = {}
         self.polished_thresholds: FloatArray | None = None
 
     def _reached_without(self, fold: int, position: FloatArray, widths: FloatArray) -> Search:
@@ -124,17 +124,19 @@ class Validator:
             return True
 
         there = in_threads(attempt, range(self._folds))
-        self._tried[stage] = _Tried([walk.position for walk in self._walks] if all(there) else None)
+        self._attempts[stage] = _Attempt([walk.position for walk in self._walks] if all(there) else None)
 
     def _value(self, stage: int, width: float = 0.0) -> float:
         """As `_score`, of a stage; computed when it is asked for first."""
-        tried, width = self._tried[stage], width if self._search.has_templates else 0.0
-        if width not in tried.values:
-            tried.values[width] = float("-inf") if tried.positions is None else self._score(tried.positions, width)
-        return tried.values[width]
+        attempt, width = self._attempts[stage], width if self._search.has_templates else 0.0
+        if width not in attempt.values:
+            attempt.values[width] = (
+                float("-inf") if attempt.positions is None else self._score(attempt.positions, width)
+            )
+        return attempt.values[width]
 
     def _positions(self, stage: int) -> list[FloatArray]:
-        return self._tried[stage].positions or [walk.position for walk in self._walks]
+        return self._attempts[stage].positions or [walk.position for walk in self._walks]
 
     def _score(self, positions: Sequence[FloatArray], width: float = 0.0) -> float:
         """The pooled objective with its guards, larger is better; minus infinity if it has no value.
@@ -171,7 +173,7 @@ class Validator:
     @property
     def stages(self) -> list[int]:
         """Numbers of the stages tried, ascending."""
-        return sorted(self._tried)
+        return sorted(self._attempts)
 
     @property
     def worthwhile(self) -> bool:
@@ -185,7 +187,7 @@ class Validator:
     @property
     def wider(self) -> int | None:
         """The wide stage that makes sense to be tried, too: if the widest of those that were is the best."""
-        widest = min(self._tried, default=0)
+        widest = min(self._attempts, default=0)
         if widest == 0 or self._bluntest_best() != widest:
             return None
         return widest - 1
@@ -194,17 +196,17 @@ class Validator:
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, of numbers and lists."""
         stages = []
-        for stage, tried in self._tried.items():
-            positions = None if tried.positions is None else [p.tolist() for p in tried.positions]
+        for stage, attempt in self._attempts.items():
+            positions = None if attempt.positions is None else [p.tolist() for p in attempt.positions]
             stages.append({"stage": stage, "positions": positions})
         return {"stages": stages}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where a validator of the same events was."""
-        for tried in state["stages"]:
-            positions = tried["positions"]
+        for attempt in state["stages"]:
+            positions = attempt["positions"]
             found = None if positions is None else [np.array(p) for p in positions]
-            self._tried[int(tried["stage"])] = _Tried(found)
+            self._attempts[int(attempt["stage"])] = _Attempt(found)
 
     def polished(self, stage: int) -> float:
         """The value of a stage if the folds' hard cuts are polished, larger is better."""

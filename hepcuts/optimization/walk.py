@@ -42,10 +42,6 @@ class History:
     def __len__(self) -> int:
         return len(self.values)
 
-    def end_of_stage(self, stage: int) -> FloatArray:
-        """Thresholds at the end of a stage, shape (threshold,)."""
-        return np.asarray(self.thresholds[np.flatnonzero(self.stages == stage)[-1]])
-
     def to_dataframe(self) -> DataFrame:
         """A data frame with one row for each step."""
         table = {"stage": self.stages, "value": self.values}

@@ -5,6 +5,8 @@ saves a figure, or changes matplotlib's settings.
 """
 
 from ._stack import Distributions as Distributions
+from ._style import Panel as Panel
+from ._style import Panels as Panels
 from .binning import BinFigure as BinFigure
 from .binning import binning as binning
 from .categories import CategoryFigure as CategoryFigure

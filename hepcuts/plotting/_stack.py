@@ -17,7 +17,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
 
-from ._style import BACKGROUNDS, INK, SIGNALS, AnyFigure, legend_on_top
+from ._style import BACKGROUNDS, INK, SIGNALS, Panel, legend_on_top
 
 _FURTHEST = 1e-6
 """A logarithmic axis ends at this fraction of its largest value, however small a weight is."""
@@ -63,12 +63,10 @@ class CutMarks:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Distributions:
+class Distributions(Panel):
     """What `distributions` drew.
 
     Attributes:
-        figure: the figure.
-        ax: the axes.
         histograms: one `hist.Hist` for each sample, in the order of the samples.
         backgrounds: fills, stacked, in the order of the backgrounds.
         signals: lines, in the order of the signals.
@@ -76,8 +74,6 @@ class Distributions:
         cut: the cut, or None.
     """
 
-    figure: AnyFigure
-    ax: Axes
     histograms: "tuple[hist.Hist[Any], ...]"
     backgrounds: tuple[StepPatch, ...]
     signals: tuple[StepPatch, ...]
@@ -109,7 +105,7 @@ def draw(
     marks = None if cut is None else _draw_cut(ax, cut, left, legend.get_texts()[-1])
     ax.set_xlabel(histograms[0].axes[0].label)
     ax.set_ylabel("Events / bin")
-    return Distributions(ax.figure, ax, histograms, fills, lines, band, marks)
+    return Distributions(ax, histograms, fills, lines, band, marks)
 
 
 def _draw_backgrounds(

@@ -5,9 +5,11 @@ was left. So the style names its fonts (rather than a family to be looked up lat
 and scales at once; a figure then looks the same wherever it is drawn, and nobody's rcParams are changed.
 """
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import matplotlib as mpl
@@ -17,6 +19,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from hepcuts._core.errors import InputError
 
@@ -36,29 +40,78 @@ MARKERS = "osD^vP*X<>"
 INK = "0.15"
 """Lines that are about all samples: thresholds, uncertainties."""
 
-_LOOK: dict[Any, Any] = {
-    "axes.autolimit_mode": "data",
-    "axes.formatter.limits": [-3, 5],
-    "axes.labelpad": 6,
-    "axes.labelsize": 15,
-    "axes.titlesize": 13,
-    "axes.unicode_minus": True,
-    "font.family": ["TeX Gyre Heros", "DejaVu Sans"],
-    "font.size": 13,
-    "legend.borderpad": 0.4,
-    "legend.fontsize": 12,
-    "lines.linewidth": 1.8,
-    "mathtext.fontset": "stixsans",
-    "xtick.labelsize": 13,
-    "ytick.labelsize": 13,
-    "ytick.major.size": 8,
-    "ytick.minor.size": 4,
-}
+_LOOK: Mapping[Any, Any] = MappingProxyType(
+    {
+        "axes.autolimit_mode": "data",
+        "axes.formatter.limits": [-3, 5],
+        "axes.labelpad": 6,
+        "axes.labelsize": 15,
+        "axes.titlesize": 13,
+        "axes.unicode_minus": True,
+        "font.family": ["TeX Gyre Heros", "DejaVu Sans"],
+        "font.size": 13,
+        "legend.borderpad": 0.4,
+        "legend.fontsize": 12,
+        "lines.linewidth": 1.8,
+        "mathtext.fontset": "stixsans",
+        "xtick.labelsize": 13,
+        "ytick.labelsize": 13,
+        "ytick.major.size": 8,
+        "ytick.minor.size": 4,
+    }
+)
 
 
 def style() -> AbstractContextManager[None]:
     """The style of high-energy physics, for a `with` block; rcParams are restored after it, whatever happened."""
     return mpl.rc_context(mplhep.style.ATLAS | _LOOK)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Panel:
+    """What a function drew into one axes; the artists are named by the classes derived from it.
+
+    Attributes:
+        ax: the axes.
+    """
+
+    ax: Axes
+
+    @property
+    def figure(self) -> AnyFigure:
+        """The figure."""
+        return self.ax.figure
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Panels:
+    """What a function drew into several axes; the artists are named by the classes derived from it.
+
+    Attributes:
+        axes: the axes, in the order in which the function takes them.
+    """
+
+    axes: tuple[Axes, ...]
+
+    @property
+    def figure(self) -> AnyFigure:
+        """The figure."""
+        return self.axes[0].figure
+
+
+def color(number: int) -> Any:
+    """The color of one of several curves."""
+    return CURVES[number % len(CURVES)]
+
+
+def look(number: int) -> dict[str, Any]:
+    """Color and dashes of one of several curves."""
+    return {"color": color(number), "linestyle": DASHES[number % len(DASHES)]}
+
+
+def marker(number: int) -> str:
+    """The marker of one of several curves."""
+    return MARKERS[number % len(MARKERS)]
 
 
 def own_or_new_axes(given: Any, number: int = 1, **options: Any) -> list[Axes]:
@@ -82,6 +135,28 @@ def own_or_new_axes(given: Any, number: int = 1, **options: Any) -> list[Axes]:
             "matplotlib axes. Leave the argument out to get a new figure."
         )
     return axes
+
+
+def frame_of_numbers(ax: Axes, numbers: Sequence[int], curves: Sequence[Line2D], *others: Line2D) -> None:
+    """Limits, ticks and legend of curves against whole numbers, from the least to the largest of these.
+
+    Args:
+        ax: axes.
+        numbers: that are to be seen.
+        curves: with labels; all their values are seen.
+        others: lines with labels.
+    """
+    heights = np.concatenate([np.asarray(curve.get_ydata(), dtype=np.float64) for curve in curves])
+    heights = heights[np.isfinite(heights)]
+    margin = 0.05 * max(float(np.ptp(heights)), 1e-3 * float(np.abs(heights).max()), 1e-12)
+    ax.set(xlim=(min(numbers) - 0.5, max(numbers) + 0.5), ylim=(heights.min() - margin, heights.max() + margin))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    labelled_legend(ax, *curves, *others)
+
+
+def labelled_legend(ax: Axes, *artists: Any, twin: Axes | None = None) -> tuple[Legend, float]:
+    """As `legend_on_top`, of artists that have labels."""
+    return legend_on_top(ax, artists, [str(artist.get_label()) for artist in artists], twin=twin)
 
 
 def legend_on_top(

@@ -3,25 +3,21 @@
 import dataclasses
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import StepPatch
-from matplotlib.ticker import MaxNLocator
 
 from ._stack import Distributions
-from ._style import CURVES, INK, AnyFigure, legend_on_top, own_or_new_axes, style
+from ._style import CURVES, INK, Panels, frame_of_numbers, own_or_new_axes, style
 from .histograms import distributions
 from .views import BinsView, require
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class BinFigure:
+class BinFigure(Panels):
     """What `binning` drew.
 
     Attributes:
-        figure: the figure.
-        axes: the three axes.
         distributions: the samples in the bins.
         values: the metric of each bin.
         curves: the metric and the significance of the shape fit against the number of bins, each on the events that
@@ -29,8 +25,6 @@ class BinFigure:
         chosen: line at the number of bins that was chosen.
     """
 
-    figure: AnyFigure
-    axes: tuple[Axes, Axes, Axes]
     distributions: Distributions
     values: StepPatch
     curves: tuple[Line2D, ...]
@@ -41,7 +35,7 @@ def binning(result: BinsView, *, axes: Any = None) -> BinFigure:
     """Draw the samples in the best bins, what each bin adds, and how the number of bins was chosen.
 
     Args:
-        result: of `hepcuts.binning.bin_edges`.
+        result: of `hepcuts.bin_edges`.
         axes: three axes to draw into, or None for a new figure.
 
     Returns:
@@ -73,7 +67,7 @@ def binning(result: BinsView, *, axes: Any = None) -> BinFigure:
         bars.set(xlabel=result.variable, ylabel=f"{result.label} of the bin")
         bars.set_title(f"In quadrature {result.value:.3f}", loc="left")
         curves, line = _draw_choice(choice, result)
-    return BinFigure(stack.figure, (stack, bars, choice), drawn, values, curves, line)
+    return BinFigure((stack, bars, choice), drawn, values, curves, line)
 
 
 def _draw_choice(ax: Axes, result: BinsView) -> tuple[tuple[Line2D, ...], Line2D]:
@@ -90,12 +84,7 @@ def _draw_choice(ax: Axes, result: BinsView) -> tuple[tuple[Line2D, ...], Line2D
         heights = [getattr(one, field) for one in result.candidates]
         curves += ax.plot(numbers, heights, color=color, linestyle=dashes, marker=marker, markersize=4, label=name)
     line = ax.axvline(result.num_bins, color=INK, linestyle=":", label=f"chosen: {result.num_bins}")
-    everything = np.concatenate([np.asarray(curve.get_ydata(), dtype=np.float64) for curve in curves])
-    low, high = np.nanmin(everything), np.nanmax(everything)
-    margin = 0.05 * max(high - low, 1e-3 * abs(high), 1e-12)
-    ax.set(xlim=(numbers[0] - 0.5, numbers[-1] + 0.5), ylim=(low - margin, high + margin))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    frame_of_numbers(ax, numbers, curves, line)
     ax.set(xlabel="Number of bins", ylabel="Significance")
     ax.set_title("Before edges were moved", loc="left")
-    legend_on_top(ax, [*curves, line], [str(artist.get_label()) for artist in (*curves, line)])
     return tuple(curves), line

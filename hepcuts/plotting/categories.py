@@ -12,7 +12,18 @@ from matplotlib.ticker import MaxNLocator
 
 from hepcuts._core.histograms import weighted_histogram
 
-from ._style import BACKGROUNDS, CURVES, INK, SIGNALS, AnyFigure, legend_on_top, own_or_new_axes, style
+from ._style import (
+    BACKGROUNDS,
+    CURVES,
+    INK,
+    SIGNALS,
+    Panels,
+    frame_of_numbers,
+    labelled_legend,
+    legend_on_top,
+    own_or_new_axes,
+    style,
+)
 from .views import CategoriesView, require
 
 _POINTS = 3000
@@ -20,19 +31,15 @@ _POINTS = 3000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CategoryFigure:
+class CategoryFigure(Panels):
     """What `categories` drew.
 
     Attributes:
-        figure: the figure.
-        axes: the three axes.
         edges: the edges of the categories in the plane of the first two discriminants, or along the only one.
         bars: expected signal and background of each category.
         curves: the objective against the number of categories, on the events that chose and held out.
     """
 
-    figure: AnyFigure
-    axes: tuple[Axes, Axes, Axes]
     edges: LineCollection
     bars: tuple[BarContainer, BarContainer]
     curves: tuple[Line2D, ...]
@@ -67,7 +74,7 @@ def categories(result: CategoriesView, *, axes: Any = None) -> CategoryFigure:
         where.set_title("Categories", loc="left")
         bars = _draw_yields(inside, result)
         curves = _draw_choice(choice, result)
-    return CategoryFigure(where.figure, (where, inside, choice), lines, bars, curves)
+    return CategoryFigure((where, inside, choice), lines, bars, curves)
 
 
 def _drawn_events(result: CategoriesView, names: tuple[str, ...]) -> list[tuple[bool, list[Any]]]:
@@ -133,12 +140,12 @@ def _draw_yields(ax: Axes, result: CategoriesView) -> tuple[BarContainer, BarCon
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="Category", ylabel="Expected events")
     ax.set_title(f"{result.label} = {result.value:.3f}", loc="left")
-    legend_on_top(ax, [signal, background], ["signal", "background"])
+    labelled_legend(ax, signal, background)
     return signal, background
 
 
 def _draw_choice(ax: Axes, result: CategoriesView) -> tuple[Line2D, ...]:
-    """The objective against the number of categories: those that were tried, and what was taken."""
+    """The objective against the number of categories: the candidates, and what was taken."""
     numbers = [one.num_categories for one in result.candidates]
     shown = (("value", "-", "o", "all events"), ("held_out_value", "--", "s", "held out"))
     curves = []
@@ -149,12 +156,6 @@ def _draw_choice(ax: Axes, result: CategoriesView) -> tuple[Line2D, ...]:
         curves += ax.plot(
             [result.num_categories], taken, color=CURVES[1], linestyle="", marker=marker, label=f"taken, {label}"
         )
-    heights = np.concatenate([np.asarray(curve.get_ydata(), dtype=np.float64) for curve in curves])
-    heights = heights[np.isfinite(heights)]
-    margin = 0.05 * max(float(np.ptp(heights)), 1e-3 * float(np.abs(heights).max()), 1e-12)
-    largest = max([result.num_categories, *numbers])
-    ax.set(xlim=(0.5, largest + 0.5), ylim=(heights.min() - margin, heights.max() + margin))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    frame_of_numbers(ax, [1, result.num_categories, *numbers], curves)
     ax.set(xlabel="Number of categories", ylabel=result.label)
-    legend_on_top(ax, curves, [str(curve.get_label()) for curve in curves])
     return tuple(curves)

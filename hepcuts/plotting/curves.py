@@ -14,17 +14,15 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 
-from ._style import CURVES, DASHES, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
-from .views import OptimumView, ScanView, require
+from ._style import AnyFigure, Panel, color, legend_on_top, look, marker, own_or_new_axes, style
+from .views import ScanView, require
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ScanCurves:
+class ScanCurves(Panel):
     """What `scan` drew.
 
     Attributes:
-        figure: the figure.
-        ax: the axes.
         curves: metric to its normalized curve.
         optima: metric to the marker at its best threshold.
         intervals: metric to the bar of the best thresholds of replicas (central 68 %).
@@ -32,8 +30,6 @@ class ScanCurves:
         top: the fraction of the axes' height beneath the legend.
     """
 
-    figure: AnyFigure
-    ax: Axes
     curves: Mapping[str, Line2D]
     optima: Mapping[str, Line2D]
     intervals: Mapping[str, Line2D]
@@ -57,13 +53,13 @@ class WindowCurves:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Curve:
+class _MetricCurve:
     """One metric against one edge.
 
     Attributes:
         points: thresholds at which it was evaluated, shape (point,).
         values: relative to the best value, shape (point,).
-        trusted: whether enough simulated background is behind them, shape (point,).
+        trusted: whether enough simulated background is after the cut, shape (point,).
         best: the best threshold.
         interval: central 68 % of the best thresholds of replicas.
         label: for the legend.
@@ -127,7 +123,7 @@ def scan(result: ScanView, *, metrics: Sequence[str] | None = None, ax: Any = No
     return WindowCurves(panels[0].figure, drawn[0], drawn[1])
 
 
-def _curve(result: ScanView, name: str, edge: int | None) -> _Curve:
+def _curve(result: ScanView, name: str, edge: int | None) -> _MetricCurve:
     """The metric against the threshold, or against one edge of a window with the other where it is best."""
     optimum = result.optimum(name)
     m, thresholds = result.metrics[name], result.thresholds
@@ -140,32 +136,27 @@ def _curve(result: ScanView, name: str, edge: int | None) -> _Curve:
         best, interval = best[edge], interval[edge]
         thresholds = thresholds[:, edge]
     values = normalized(result.values[name][rows], m.sign, best=optimum.value)
-    trusted = (m.sign < 0) | (result.table.effective_background[rows] >= min(result.min_background, _least(optimum)))
-    return _Curve(thresholds[rows], values, trusted, best, interval, f"{m.label}, best at {best:.4g}")
+    # If nothing has as many events as the guard asks for, the optimum itself is the measure.
+    least = min(result.min_background, float(optimum.effective_background))
+    trusted = (m.sign < 0) | (result.table.effective_background[rows] >= least)
+    return _MetricCurve(thresholds[rows], values, trusted, best, interval, f"{m.label}, best at {best:.4g}")
 
 
-def _least(optimum: OptimumView) -> float:
-    """If nothing has as many events as the guard asks for, the optimum itself is the measure."""
-    return float(optimum.effective_background)
-
-
-def _draw(axes: Axes, found: Mapping[str, _Curve], label: str) -> ScanCurves:
-    curves, optima, intervals = {}, {}, {}
-    for number, (name, curve) in enumerate(found.items()):
-        curves[name] = _draw_metric(axes, curve, number)
-        intervals[name] = _draw_interval(axes, curve, number)
-        optima[name] = _draw_optimum(axes, curve.best, number)
+def _draw(axes: Axes, found: Mapping[str, _MetricCurve], label: str) -> ScanCurves:
+    drawn = {name: _draw_metric(axes, curve, number) for number, (name, curve) in enumerate(found.items())}
     low = min(0.0, *(np.nanmin(curve.values) for curve in found.values()))
     axes.set_ylim(low, 1.05)
     every = np.concatenate([curve.points for curve in found.values()])
     if every.min() < every.max():
         axes.set_xlim(every.min(), every.max())
-    handles = [(curves[name], optima[name]) for name in found]
+    handles = [(line, optimum) for line, optimum, _ in drawn.values()]
     legend, top = legend_on_top(axes, handles, [curve.label for curve in found.values()])
     axes.set_xlabel(label)
     axes.set_ylabel("Metric relative to its best value")
-    frozen = MappingProxyType(curves), MappingProxyType(optima), MappingProxyType(intervals)
-    return ScanCurves(axes.figure, axes, *frozen, legend, top)
+    curves, optima, intervals = (
+        MappingProxyType({name: artists[kind] for name, artists in drawn.items()}) for kind in range(3)
+    )
+    return ScanCurves(axes, curves, optima, intervals, legend, top)
 
 
 def normalized(values: FloatArray, sign: int, *, best: float | None = None) -> FloatArray:
@@ -197,35 +188,13 @@ def threshold_label(cut: AbstractCut) -> str:
     return f"Threshold of {cut.variable}"
 
 
-def _draw_metric(ax: Axes, curve: _Curve, number: int) -> Line2D:
-    look: dict[str, Any] = {"color": CURVES[number % len(CURVES)], "linestyle": DASHES[number % len(DASHES)]}
+def _draw_metric(ax: Axes, curve: _MetricCurve, number: int) -> tuple[Line2D, Line2D, Line2D]:
+    """The curve, the marker at its optimum, and the bar of the optima of replicas."""
     if not np.all(curve.trusted):
-        ax.plot(curve.points, curve.values, **look, alpha=0.3, linewidth=1.0, zorder=1.9)
-    (line,) = ax.plot(curve.points, np.where(curve.trusted, curve.values, np.nan), **look, zorder=2.0)
-    return line
-
-
-def _draw_interval(ax: Axes, curve: _Curve, number: int) -> Line2D:
-    (bar,) = ax.plot(
-        curve.interval,
-        [1.0, 1.0],
-        color=CURVES[number % len(CURVES)],
-        linewidth=5.0,
-        alpha=0.45,
-        solid_capstyle="butt",
-        zorder=3.5,
-    )
-    return bar
-
-
-def _draw_optimum(ax: Axes, threshold: float, number: int) -> Line2D:
-    (marker,) = ax.plot(
-        [threshold],
-        [1.0],
-        MARKERS[number % len(MARKERS)],
-        color=CURVES[number % len(CURVES)],
-        markeredgecolor="white",
-        markersize=9,
-        zorder=4,
-    )
-    return marker
+        ax.plot(curve.points, curve.values, **look(number), alpha=0.3, linewidth=1.0, zorder=1.9)
+    (line,) = ax.plot(curve.points, np.where(curve.trusted, curve.values, np.nan), **look(number), zorder=2.0)
+    wide: dict[str, Any] = {"linewidth": 5.0, "alpha": 0.45, "solid_capstyle": "butt", "zorder": 3.5}
+    (bar,) = ax.plot(curve.interval, [1.0, 1.0], color=color(number), **wide)
+    shape: dict[str, Any] = {"markeredgecolor": "white", "markersize": 9, "zorder": 4}
+    (optimum,) = ax.plot([curve.best], [1.0], marker(number), color=color(number), **shape)
+    return line, optimum, bar

@@ -7,7 +7,6 @@ from typing import Any
 
 import hist
 import numpy as np
-from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from hepcuts._core.columns import is_missing
@@ -17,22 +16,18 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.samples.sample import Sample
 
 from ._stack import Distributions, draw, set_thresholds
-from ._style import AnyFigure, own_or_new_axes, style
+from ._style import Panels, own_or_new_axes, style
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class BeforeAfter:
+class BeforeAfter(Panels):
     """What `before_after` drew.
 
     Attributes:
-        figure: the figure.
-        axes: the two axes.
         before: the distributions before the selection.
-        after: those behind it, in the same bins.
+        after: those after it, in the same bins.
     """
 
-    figure: AnyFigure
-    axes: tuple[Axes, Axes]
     before: Distributions
     after: Distributions
 
@@ -96,7 +91,7 @@ def before_after(
     log: bool = False,
     axes: Any = None,
 ) -> BeforeAfter:
-    """Draw the distributions of one variable before and behind a selection, in the same bins.
+    """Draw the distributions of one variable before and after a selection, in the same bins.
 
     Args:
         samples: signals and backgrounds.
@@ -134,13 +129,13 @@ def before_after(
         drawn = [draw(ax, samples, h, cut, log=log) for ax, h in ((left, before), (right, after))]
         left.set_title("Before the selection", loc="left")
         right.set_title(_title(selection), loc="left")
-    return BeforeAfter(left.figure, (left, right), *drawn)
+    return BeforeAfter((left, right), *drawn)
 
 
 def _title(selection: Selection) -> str:
     """The selection over as many lines as it needs, none of them broken within a cut."""
     unbroken = " & ".join(str(cut).replace(" ", "\N{NO-BREAK SPACE}") for cut in selection.cuts)
-    return "\n".join(textwrap.wrap(f"Behind {unbroken}", 60))
+    return "\n".join(textwrap.wrap(f"After {unbroken}", 60))
 
 
 def _checked(samples: Iterable[Sample]) -> tuple[Sample, ...]:

@@ -12,7 +12,7 @@ from matplotlib.widgets import Slider
 from hepcuts._core.errors import InputError
 
 from ._stack import Distributions
-from ._style import INK, AnyFigure, own_or_new_axes, style
+from ._style import INK, Panels, own_or_new_axes, style
 from .curves import ScanCurves, scan
 from .histograms import distributions
 from .views import ScanView, require
@@ -22,11 +22,10 @@ _NUM_BINS = 50
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class CutSlider:
+class CutSlider(Panels):
     """What `slider` drew, and the handle to move it. Keep it: the slider works as long as it lives.
 
     Attributes:
-        figure: the figure.
         axes: of the distributions, of the metrics and of the slider.
         result: the scan that all numbers are looked up in.
         slider: the widget.
@@ -37,8 +36,6 @@ class CutSlider:
         text: expected events and metrics at the threshold.
     """
 
-    figure: AnyFigure
-    axes: tuple[Axes, Axes, Axes]
     result: ScanView
     slider: Slider
     distributions: Distributions
@@ -112,7 +109,6 @@ def slider(result: ScanView, *, threshold: float | None = None, log: bool = Fals
         lower = cast(ScanCurves, scan(result, ax=axes[1]))
         widget = _widget(axes[2], result, start)
         drawn = CutSlider(
-            figure=upper.figure,
             axes=(axes[0], axes[1], axes[2]),
             result=result,
             slider=widget,

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepcuts._core.errors import InputError
 
-from ._style import CURVES, DASHES, INK, AnyFigure, legend_on_top, own_or_new_axes, style
+from ._style import CURVES, DASHES, INK, Panel, Panels, legend_on_top, own_or_new_axes, style
 from .curves import threshold_label
 from .views import HistoryView, LandscapeView, OptimizationView, require
 
@@ -21,11 +21,10 @@ _MANY = 100
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LossAndGradient:
+class LossAndGradient(Panels):
     """What `loss_and_gradient` drew.
 
     Attributes:
-        figure: the figure.
         axes: of the value and of the gradient.
         value: curve of the objective.
         gradient: curve of its derivative.
@@ -33,8 +32,6 @@ class LossAndGradient:
         optimum: marker at the best value.
     """
 
-    figure: AnyFigure
-    axes: tuple[Axes, Axes]
     value: Line2D
     gradient: Line2D
     zero: Line2D
@@ -42,11 +39,10 @@ class LossAndGradient:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class HistoryCurves:
+class HistoryCurves(Panel):
     """What `history` drew.
 
     Attributes:
-        figure: the figure.
         ax: the axes of the objective, on the left.
         right: the axes of the thresholds, on the right.
         values: the objective, one curve for each stage.
@@ -55,8 +51,6 @@ class HistoryCurves:
         final: marker of the objective at the hard cuts.
     """
 
-    figure: AnyFigure
-    ax: Axes
     right: Axes
     values: tuple[Line2D, ...]
     thresholds: Mapping[str, Line2D]
@@ -115,7 +109,7 @@ def loss_and_gradient(landscape: LandscapeView, *, axes: Any = None) -> LossAndG
         upper.set_ylabel(_capital(landscape.objective.label))
         lower.set_ylabel("Gradient")
         lower.set_xlabel(threshold_label(landscape.cut))
-    return LossAndGradient(lower.figure, (upper, lower), value, gradient, zero, optimum)
+    return LossAndGradient((upper, lower), value, gradient, zero, optimum)
 
 
 def history(result: OptimizationView, *, ax: Any = None) -> HistoryCurves:
@@ -164,7 +158,7 @@ def history(result: OptimizationView, *, ax: Any = None) -> HistoryCurves:
         boundaries = tuple(left.axvline(change, ymax=height, color="0.6", linewidth=0.8) for change in changes)
         left.set_xlabel("Step")
         left.set_ylabel(_capital(label), color=CURVES[0])
-    return HistoryCurves(left.figure, left, right, values, MappingProxyType(thresholds), boundaries, final)
+    return HistoryCurves(left, right, values, MappingProxyType(thresholds), boundaries, final)
 
 
 def _capital(label: str) -> str:

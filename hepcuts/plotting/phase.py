@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 
-from ._style import INK, AnyFigure, own_or_new_axes, style
+from ._style import INK, Panels, own_or_new_axes, style
 
 _LINES: tuple[tuple[str, Any, float], ...] = (
     (INK, "-", 2.0),
@@ -32,13 +32,15 @@ _SCALES: Mapping[str, tuple[Callable[[FloatArray], FloatArray], Callable[[FloatA
     {"linear": (np.asarray, np.asarray), "log": (np.log, np.exp), "logit": (scipy.special.logit, scipy.special.expit)}
 )
 """Scales of an axis: to coordinates on paper, and back."""
-_POINT: dict[str, Any] = {
-    "color": "white",
-    "markeredgecolor": "black",
-    "markersize": 13,
-    "linestyle": "none",
-    "zorder": 5,
-}
+_POINT: Mapping[str, Any] = MappingProxyType(
+    {
+        "color": "white",
+        "markeredgecolor": "black",
+        "markersize": 13,
+        "linestyle": "none",
+        "zorder": 5,
+    }
+)
 _POINT_MARKERS = "*PXD"
 
 
@@ -65,20 +67,16 @@ class PhasePanel:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class PhaseMap:
+class PhaseMap(Panels):
     """What `phase` drew.
 
     Attributes:
-        figure: the figure.
-        axes: one for each panel.
         meshes: the colored fields.
         lines: for each panel, name to its line.
         points: for each panel, name to its marker.
         colorbar: the color scale.
     """
 
-    figure: AnyFigure
-    axes: tuple[Axes, ...]
     meshes: tuple[QuadMesh, ...]
     lines: tuple[Mapping[str, QuadContourSet], ...]
     points: tuple[Mapping[str, Line2D], ...]
@@ -160,7 +158,7 @@ def phase(
         bar = axes[0].figure.colorbar(meshes[0], ax=axes, label=label, extend=beyond, aspect=30, pad=0.02)
         drawn = {name for named in (*lines, *points) for name in named}
         _legend(axes, shown, drawn, new=ax is None)
-    return PhaseMap(axes[0].figure, tuple(axes), tuple(meshes), tuple(lines), tuple(points), bar)
+    return PhaseMap(tuple(axes), tuple(meshes), tuple(lines), tuple(points), bar)
 
 
 def _check(panels: Sequence[PhasePanel]) -> None:
@@ -234,12 +232,7 @@ def _points(ax: Axes, panel: PhasePanel) -> Mapping[str, Line2D]:
 def _frame(axis: Any, values: ArrayLike, scale: str) -> None:
     """Scale, limits and ticks of one axis; an axis of fractions has ticks that can be read."""
     known = np.asarray(values)
-    set_scale, set_limits = (
-        (axis.axes.set_xscale, axis.axes.set_xlim)
-        if axis.axis_name == "x"
-        else (axis.axes.set_yscale, axis.axes.set_ylim)
-    )
-    set_scale(scale)
+    getattr(axis.axes, f"set_{axis.axis_name}scale")(scale)
     if scale == "logit":
         ticks = [f for f in _FRACTIONS if known.min() <= f <= known.max()]
         axis.set_major_locator(FixedLocator(ticks))
@@ -248,7 +241,7 @@ def _frame(axis: Any, values: ArrayLike, scale: str) -> None:
         )
     if scale != "log":
         axis.set_minor_locator(NullLocator())
-    set_limits(known.min(), known.max())
+    getattr(axis.axes, f"set_{axis.axis_name}lim")(known.min(), known.max())
 
 
 def _label(axes: Sequence[Axes], across: int, xlabel: str, ylabel: str) -> None:

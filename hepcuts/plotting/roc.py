@@ -14,28 +14,24 @@ from matplotlib.lines import Line2D
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 
-from ._style import CURVES, DASHES, INK, MARKERS, AnyFigure, legend_on_top, own_or_new_axes, style
+from ._style import CURVES, INK, Panel, color, legend_on_top, look, marker, own_or_new_axes, style
 from .views import EfficienciesView, WorkingPointsView, require
 
-_LABELS = {"rejection": "Background rejection", "efficiency": "Background efficiency"}
-_NAMES = {"training": "events that chose the cuts", "held_out": "held-out events"}
+_LABELS = MappingProxyType({"rejection": "Background rejection", "efficiency": "Background efficiency"})
+_NAMES = MappingProxyType({"training": "events that chose the cuts", "held_out": "held-out events"})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RocCurves:
+class RocCurves(Panel):
     """What `roc` drew.
 
     Attributes:
-        figure: the figure.
-        ax: the axes.
         curves: ``"training"`` and, if there are any, ``"held_out"`` to their curves.
         bands: one standard deviation around each.
         others: label to the other curves.
         legend: the legend.
     """
 
-    figure: AnyFigure
-    ax: Axes
     curves: Mapping[str, Line2D]
     bands: Mapping[str, PolyCollection]
     others: Mapping[str, Line2D]
@@ -43,18 +39,14 @@ class RocCurves:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ThresholdCurves:
+class ThresholdCurves(Panel):
     """What `threshold_curves` drew.
 
     Attributes:
-        figure: the figure.
-        ax: the axes.
         curves: name of the threshold to its curve.
         legend: the legend.
     """
 
-    figure: AnyFigure
-    ax: Axes
     curves: Mapping[str, Line2D]
     legend: Legend
 
@@ -91,7 +83,7 @@ def roc(
         >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
         >>> points = hc.working_points(samples, hc.Cut("x", ">"), efficiencies=[0.5, 0.8])
         >>> drawn = roc(points, others={"guess": ([0.5, 0.8], [0.5, 0.8])})
-        >>> drawn.curves["training"].get_xdata()
+        >>> drawn.curves["training"].get_xdata().round(2)
         array([0.5, 0.8])
         >>> plt.close(drawn.figure)
     """
@@ -118,7 +110,7 @@ def roc(
         legend, _ = legend_on_top(axes, handles, [*(_NAMES[name] for name in drawn), *lines])
     curves = MappingProxyType({name: curve for name, (curve, _) in drawn.items()})
     bands = MappingProxyType({name: band for name, (_, band) in drawn.items()})
-    return RocCurves(axes.figure, axes, curves, bands, MappingProxyType(lines), legend)
+    return RocCurves(axes, curves, bands, MappingProxyType(lines), legend)
 
 
 def _other(name: str, curve: Any) -> tuple[FloatArray, FloatArray]:
@@ -139,12 +131,11 @@ def _draw(ax: Axes, found: EfficienciesView, quantity: str, number: int) -> tupl
     values, sigma = found.background[some], found.background_uncertainty[some]
     if quantity == "rejection":
         values, sigma = found.rejection[some], found.rejection_uncertainty[some]
-    x, color = found.signal[some], CURVES[number]
+    x = found.signal[some]
     # On a logarithmic axis a band that reaches zero has no lower end; a tenth of the value is below any figure.
-    band = ax.fill_between(
-        x, np.maximum(values - sigma, 0.1 * values), values + sigma, color=color, alpha=0.25, linewidth=0
-    )
-    (line,) = ax.plot(x, values, color=color, linestyle=DASHES[number], marker=MARKERS[number], markersize=5)
+    low, high = np.maximum(values - sigma, 0.1 * values), values + sigma
+    band = ax.fill_between(x, low, high, color=color(number), alpha=0.25, linewidth=0)
+    (line,) = ax.plot(x, values, marker=marker(number), markersize=5, **look(number))
     return line, band
 
 
@@ -152,8 +143,8 @@ def _draw_other(ax: Axes, curve: tuple[FloatArray, FloatArray], quantity: str, n
     some = curve[1] > 0
     signal, background = curve[0][some], curve[1][some]
     values = 1.0 / background if quantity == "rejection" else background
-    color = (INK, *CURVES[2:])[number % (len(CURVES) - 1)]
-    (line,) = ax.plot(signal, values, color=color, linestyle=DASHES[(number + 2) % len(DASHES)], label=name, zorder=1.8)
+    own = look(number + 2) | {"color": (INK, *CURVES[2:])[number % (len(CURVES) - 1)]}
+    (line,) = ax.plot(signal, values, label=name, zorder=1.8, **own)
     return line
 
 
@@ -189,10 +180,8 @@ def threshold_curves(result: WorkingPointsView, *, ax: Any = None) -> ThresholdC
         heights = np.where(result.idle, np.nan, result.positions)
         curves = {}
         for number, name in enumerate(result.names):
-            look = {"color": CURVES[number % len(CURVES)], "linestyle": DASHES[number % len(DASHES)]}
-            (curves[name],) = axes.plot(
-                result.efficiencies, heights[:, number], marker=MARKERS[number % len(MARKERS)], markersize=5, **look
-            )
+            shape = look(number) | {"marker": marker(number), "markersize": 5}
+            (curves[name],) = axes.plot(result.efficiencies, heights[:, number], **shape)
         axes.set(xlim=(0.0, 1.0), xlabel="Signal efficiency", ylabel="Threshold [normal scores]")
         legend, _ = legend_on_top(axes, list(curves.values()), list(curves))
-    return ThresholdCurves(axes.figure, axes, MappingProxyType(curves), legend)
+    return ThresholdCurves(axes, MappingProxyType(curves), legend)

@@ -6,32 +6,27 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.lines import Line2D
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 
-from ._style import CURVES, INK, MARKERS, AnyFigure, own_or_new_axes, style
+from ._style import INK, Panel, color, marker, own_or_new_axes, style
 
 _APART = 0.075
 """Neighboring choices are drawn so far apart, in units of the distance of neighboring x."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SpreadCurves:
+class SpreadCurves(Panel):
     """What `spread` drew.
 
     Attributes:
-        figure: the figure.
-        ax: the axes.
         curves: name to its markers and bars.
         reference: the line at the reference value, or None.
     """
 
-    figure: AnyFigure
-    ax: Axes
     curves: Mapping[str, ErrorbarContainer]
     reference: Line2D | None
 
@@ -86,8 +81,8 @@ def spread(
                 x * beside,
                 middle,
                 yerr=[middle - low, high - middle],
-                color=CURVES[number % len(CURVES)],
-                marker=MARKERS[number % len(MARKERS)],
+                color=color(number),
+                marker=marker(number),
                 markersize=6,
                 linewidth=1.0,
                 elinewidth=1.8,
@@ -99,7 +94,7 @@ def spread(
         axes.set_xlim(x[0] / margin, x[-1] * margin)
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    return SpreadCurves(axes.figure, axes, MappingProxyType(curves), line)
+    return SpreadCurves(axes, MappingProxyType(curves), line)
 
 
 def _check(x: FloatArray, intervals: Mapping[str, FloatArray]) -> None:

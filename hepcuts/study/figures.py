@@ -20,7 +20,9 @@ SCENARIO_OF: Mapping[str, str] = MappingProxyType(
 )
 """The scenario of `hepcuts.samples.datasets` whose densities are those of a family."""
 
-_AXES = {"signal_fraction": "logit", "separation": "linear", "events": "log", "relative_uncertainty": "log"}
+_AXES = MappingProxyType(
+    {"signal_fraction": "logit", "separation": "linear", "events": "log", "relative_uncertainty": "log"}
+)
 
 
 def phase_drawings(grids: Grids) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def phase_diagram(
     grid = _checked_parameters(x, y, fixed)
     shape = np.broadcast_shapes(*(values.shape for values in grid.values()))
     flat = {name: np.broadcast_to(values, shape).ravel() for name, values in grid.items()}
-    yields = _Yields(known, *(flat[name] for name in PARAMETERS))
+    yields = _TrueYields(known, *(flat[name] for name in PARAMETERS))
     best = _best_cut(yields)
     top = yields.significance(best)
     log_odds = np.log(flat["signal_fraction"]) - np.log1p(-flat["signal_fraction"])
@@ -145,7 +145,7 @@ def phase_diagram(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Yields:
+class _TrueYields:
     """Signal and background behind cuts, for many points; parameters of shape (point,), cuts (point,) or (point, k)."""
 
     family: AbstractFamily
@@ -179,7 +179,7 @@ def _like(values: FloatArray, cut: FloatArray) -> FloatArray:
     return values[:, np.newaxis] if cut.ndim > 1 else values
 
 
-def _best_cut(yields: _Yields) -> FloatArray:
+def _best_cut(yields: _TrueYields) -> FloatArray:
     """The cut of the best significance: the best of many, then zooming in; shape (point,)."""
     low, high = -_MARGIN, yields.separation + _MARGIN
     step = (high - low) / (_COARSE - 1)
@@ -194,11 +194,11 @@ def _best_cut(yields: _Yields) -> FloatArray:
     return np.where(yields.significance(best) > yields.significance(nothing_cut) * (1.0 + 1e-13), best, nothing_cut)
 
 
-def _best_of(yields: _Yields, cuts: FloatArray) -> FloatArray:
+def _best_of(yields: _TrueYields, cuts: FloatArray) -> FloatArray:
     return np.take_along_axis(cuts, yields.significance(cuts).argmax(1)[:, np.newaxis], 1)[:, 0]
 
 
-def _compare(yields: _Yields, cut: FloatArray, best: FloatArray, shape: tuple[int, ...]) -> Comparison:
+def _compare(yields: _TrueYields, cut: FloatArray, best: FloatArray, shape: tuple[int, ...]) -> Comparison:
     with np.errstate(invalid="ignore"):
         distance = np.where(cut == best, 0.0, cut - best)
     ratio = yields.significance(cut) / yields.significance(best)

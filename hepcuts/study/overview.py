@@ -19,7 +19,7 @@ UNCERTAINTIES = (0.0, 0.05, 0.2)
 """Relative uncertainties of the background of the phase diagrams."""
 SEPARATIONS: Mapping[str, tuple[float, float]] = MappingProxyType({"normal": (0.25, 5.0), "exponential": (0.5, 7.0)})
 """Smallest and largest separation of the phase diagrams of each family, in sigma."""
-PLACES: tuple[tuple[str, float, float], ...] = (
+POINTS: tuple[tuple[str, float, float], ...] = (
     ("normal", 1 / 11, 1.0),
     ("normal", 0.01, 3.0),
     ("exponential", 1 / 3, 5.0),
@@ -58,7 +58,7 @@ class Grids:
 
     Attributes:
         phases: over signal fraction and separation; for each family all events and uncertainties.
-        luminosities: over luminosity and background uncertainty, at `PLACES`.
+        luminosities: over luminosity and background uncertainty, at `POINTS`.
         simulations: over the size of the simulation, for each scenario.
         resolution: how fine they are.
     """
@@ -91,7 +91,7 @@ def run_grids(names: Iterable[str] | None = None, *, seed: int = 1, quick: bool 
     cases = [(family, n, u) for family in SEPARATIONS for n in EVENTS for u in UNCERTAINTIES]
     shown = tqdm.tqdm(cases, desc="phase diagrams", disable=quiet, leave=False)
     phases = [_phase(family, n, u, resolution.shape) for family, n, u in shown]
-    luminosities = [_luminosity(family, f, d, resolution.shape) for family, f, d in PLACES]
+    luminosities = [_luminosity(family, f, d, resolution.shape) for family, f, d in POINTS]
     simulations = [
         simulation_size(name, sizes=resolution.sizes, repetitions=resolution.repetitions, seed=seed) for name in chosen
     ]

@@ -8,35 +8,12 @@ import base64
 import dataclasses
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from hepcuts._core.tables import SummaryTable, in_markdown
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c1e21; --paper: #ffffff; --faint: #5a6068; --line: #d4d8dd;
-  --wash: #f4f6f8; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e6e9; --paper: #17191c; --faint: #a2a9b2; --line: #3a3f46; --wash: #22252a; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 66rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.55 system-ui, sans-serif; }
-h1, h2, h3 { line-height: 1.25; margin: 2.2em 0 0.5em; }
-h1 { margin-top: 0; }
-h2 { border-top: 1px solid var(--line); padding-top: 1em; }
-p, li { max-width: 48rem; }
-nav ul { padding-left: 1.2em; }
-a { color: inherit; }
-figure { margin: 1.5em 0; }
-figure img { display: block; width: 100%; height: auto; background: #ffffff; border-radius: 4px; }
-figcaption, caption { color: var(--faint); font-size: 0.92rem; text-align: left; padding: 0.4em 0; max-width: 48rem; }
-.table { overflow-x: auto; margin: 1.5em 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.92rem; }
-th, td { padding: 0.25em 0.8em; text-align: right; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-th { background: var(--wash); }
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,18 +150,65 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
     title = next((heading.text for heading in headings if heading.level == 1), "")
     links = "".join(f'<li><a href="#{h.anchor}">{html.escape(h.text)}</a></li>' for h in headings if h.level == 2)
     contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
-    body = [block.html(folder) for block in blocks]
+    body, style = [block.html(folder) for block in blocks], _resource("page.css")
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+            f"<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
             *body[:1],
             contents,
             *body[1:],
             "</body>\n</html>\n",
         ]
     )
+
+
+def section(name: str, /, **values: Any) -> list[AbstractBlock]:
+    """A section of ``texts.txt`` as blocks: headings (``#``), items of lists (``-``) and paragraphs.
+
+    Args:
+        name: of the section, which begins with it in brackets.
+        values: what is put in place of the names in braces.
+
+    Example:
+        >>> section("answer of a simulation", scenario="a", worth="much")
+        [Bullets(items=('Chosen on events and judged by densities, in a cuts are worth much.',))]
+    """
+    return [_block(text) for text in _texts(name, values)]
+
+
+def sentences(name: str, /, **values: Any) -> str:
+    """A section of ``texts.txt`` without headings or lists, as text."""
+    return " ".join(_texts(name, values))
+
+
+def _texts(name: str, values: Mapping[str, Any]) -> list[str]:
+    found = _resource("texts.txt").partition(f"[{name}]\n")[2].partition("\n[")[0]
+    return [" ".join(part.split()).format(**values) for part in found.strip().split("\n\n")]
+
+
+def _block(text: str) -> AbstractBlock:
+    mark, _, content = text.partition(" ")
+    if set(mark) == {"#"}:
+        return Heading(content, len(mark))
+    return Bullets((content,)) if mark == "-" else Paragraph(text)
+
+
+def joined(blocks: Iterable[AbstractBlock]) -> list[AbstractBlock]:
+    """The same blocks, neighboring lists put together."""
+    found: list[AbstractBlock] = []
+    for block in blocks:
+        last = found[-1] if found else None
+        if isinstance(block, Bullets) and isinstance(last, Bullets):
+            found[-1] = Bullets(last.items + block.items)
+        else:
+            found.append(block)
+    return found
+
+
+def _resource(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def percent(fraction: float, digits: int = 0) -> str:

@@ -11,7 +11,7 @@ from hepcuts.plotting.saving import save
 
 from . import figures, texts
 from .overview import Grids, grids_to_json
-from .pages import AbstractBlock, Figure, to_html, to_markdown
+from .pages import AbstractBlock, Figure, sentences, to_html, to_markdown
 from .scenarios import Case, drawings, summary, to_json
 
 
@@ -83,7 +83,7 @@ def _scenarios(cases: Sequence[Case]) -> Iterator[_Item]:
     for case in cases:
         yield from texts.of_scenario(case)
         for kind, drawing in drawings(case).items():
-            yield f"{case.name}-{kind}", drawing, texts.SCENARIO_CAPTIONS[kind]
+            yield f"{case.name}-{kind}", drawing, sentences(f"caption of {kind}")
 
 
 def _grids(grids: Grids) -> Iterator[_Item]:
@@ -91,13 +91,13 @@ def _grids(grids: Grids) -> Iterator[_Item]:
     for name, drawing in figures.phase_drawings(grids).items():
         yield name, drawing, texts.phase_caption(name)
     yield from texts.about_luminosities(grids)
-    yield "luminosity-and-uncertainty", figures.luminosity_drawing(grids), texts.LUMINOSITY_CAPTION
+    yield "luminosity-and-uncertainty", figures.luminosity_drawing(grids), sentences("caption of luminosities")
     if grids.simulations:
         yield from texts.about_simulations(grids)
     for found in grids.simulations:
         yield from texts.of_simulation(found)
         for kind, drawing in figures.simulation_drawings(found).items():
-            yield f"simulation-{found.scenario}-{kind}", drawing, texts.SIMULATION_CAPTIONS[kind]
+            yield f"simulation-{found.scenario}-{kind}", drawing, sentences(f"caption of {kind}")
 
 
 def _save(drawing: Any, stem: Path) -> list[Path]:

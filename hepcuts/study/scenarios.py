@@ -1,7 +1,7 @@
-"""The five scenarios: every metric is scanned, and the cut that each would choose is judged by the likelihood.
+"""The five scenarios: every metric is scanned, and the cut that each would choose is measured by the likelihood.
 
-The judge is the discovery significance of the profile likelihood, the number that an analysis publishes, on the events
-that chose the cut, and on held-out events beside it.
+The measure is the discovery significance of the profile likelihood, the number that an analysis publishes, on the
+events that chose the cut, and on held-out events beside it.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from hepcuts.samples.sample import Sample
 from hepcuts.scanning.optima import FEW_EVENTS, Choice
 from hepcuts.scanning.scan import ScanResult, scan
 
-from .pages import percent
+from .pages import percent, sentences
 
 METRICS = ("bce", "bce_balanced", "s_over_sqrt_b", "s_over_sqrt_s_plus_b", "asimov", "asimov_uncertainty", "profile")
 CUTS = tuple(range(1, 100))
@@ -116,14 +116,7 @@ def to_json(cases: Sequence[Case], *, seed: int) -> dict[str, Any]:
 HEAD = ("metric", "cut", "within 1 %", "replicas", "Z", "of best", "held out", "background")
 """Columns of the table of a scenario; `rows` fills them."""
 
-NOTES = (
-    "Z: discovery significance of the profile likelihood (finite simulation included) at each metric's best cut, and "
-    "as a fraction of the best Z; these cuts were chosen and judged on the same events. Held out: the same "
-    "significance on events that did not choose the cut. Within 1 %: cuts at which the metric is that close to its "
-    "best. Replicas: where bootstrap replicas of the events cut, central 68 %. Background: effective number of "
-    f"simulated background events behind the cut; below {FEW_EVENTS:g} (!) the cut is where the simulation ends, not "
-    "where physics says."
-)
+NOTES = sentences("notes", few=FEW_EVENTS)
 """What is to be known about that table."""
 
 

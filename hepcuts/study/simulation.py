@@ -130,8 +130,8 @@ def simulation_size(
         raise InputError(f"sizes are {sizes!r}; expected positive whole numbers.")
     repetitions, seed = checks.count("repetitions", repetitions, least=1), checks.count("seed", seed)
     truth = SCENARIOS[name]
-    judge = _Judge(name, None)
-    own = [_Judge(name, int(number)) for number in numbers]
+    exact = _ScenarioTruth(name, None)
+    own = [_ScenarioTruth(name, int(number)) for number in numbers]
     both = (truth.signal.frozen, truth.background.frozen)
     thresholds = np.linspace(min(d.ppf(1e-3) for d in both), max(d.isf(1e-3) for d in both), NUM_THRESHOLDS)
     shape = (len(rules), len(numbers), repetitions)
@@ -143,7 +143,7 @@ def simulation_size(
         metrics = tuple(dict.fromkeys(rule.metric for rule in rules))
         result = scan(samples, Cut("x", ">"), metrics=metrics, thresholds=thresholds, replicas=0, folds=0)
         cuts[:, i, r], claimed[:, i, r] = _chosen(result, rules)
-        worth[:, i, r] = judge.worth(cuts[:, i, r])
+        worth[:, i, r] = exact.worth(cuts[:, i, r])
         with_simulation[:, i, r] = own[i].worth(cuts[:, i, r])
     return SimulationSize(
         name,
@@ -153,14 +153,14 @@ def simulation_size(
         worth,
         with_simulation,
         claimed,
-        judge.best.threshold,
-        judge.best.value,
+        exact.best.threshold,
+        exact.best.value,
         np.array([one.best.threshold for one in own]),
         np.array([one.problem.optimum("asimov_gaussian").threshold for one in own]),
     )
 
 
-class _Judge:
+class _ScenarioTruth:
     """The truth of a scenario: what any cut is worth, with as many simulated background events as given."""
 
     def __init__(self, name: str, simulated: int | None) -> None:

@@ -1,6 +1,6 @@
 """The one layout of events from which everything is summed.
 
-`blocks_of` gives `Block`s: some rows of one sample under one variation, with the columns that were asked for. A block
+`blocks_of` gives blocks: some rows of one sample under one variation, with the columns that were asked for. A `Block`
 may come from memory, from a file or from a worker, and whatever adds takes any iterable of them, so that not all
 events have to be in memory at once. Four kinds of sums are made of blocks:
 

@@ -16,9 +16,9 @@ from hepcuts.samples.modifiers import ShapeSys
 from .templates import Component, Templates
 
 POI = "mu"
-_SHARED = {"histosys", "normsys"}
+_SHARED = frozenset({"histosys", "normsys"})
 """Types of modifiers that may share a parameter with each other."""
-_KNOWN = {*_SHARED, "lumi", "normfactor", "shapesys", "staterror"}
+_KNOWN = frozenset({*_SHARED, "lumi", "normfactor", "shapesys", "staterror"})
 """Types of our own modifiers; those of one type and name always fit together."""
 
 

@@ -71,7 +71,7 @@ class Keeper:
     Args:
         start: kept if no step is better.
         patience: for so many steps.
-        judge: of a step's vector; its values on events that train and on the others, both larger if better.
+        validate: of a step's vector; its values on events that train and on the others, both larger if better.
         note: told of both.
     """
 
@@ -79,16 +79,16 @@ class Keeper:
         self,
         start: FloatArray,
         patience: int,
-        judge: Callable[[FloatArray], tuple[float, float]],
+        validate: Callable[[FloatArray], tuple[float, float]],
         note: Callable[[float, float], None],
     ) -> None:
         self.best = start
         self.values = (-np.inf, -np.inf)
-        self.patience, self._judge, self._note, self._waited = patience, judge, note, 0
+        self.patience, self._validate, self._note, self._waited = patience, validate, note, 0
 
     def __call__(self, vector: FloatArray, value: float, gradient: FloatArray) -> None:  # noqa: ARG002
         """Take notice of a step."""
-        found = self._judge(vector)
+        found = self._validate(vector)
         self._note(*found)
         self._waited += 1
         if found[1] > self.values[1]:
@@ -140,7 +140,7 @@ class Course:
         """Parameters of the least BCE, shape (parameter,); losses of the events that train, and of the others."""
         training, validation = losses
 
-        def judge(vector: FloatArray) -> tuple[float, float]:
+        def validate(vector: FloatArray) -> tuple[float, float]:
             value = training.value(vector)
             return -value, -(value if validation is None else validation.value(vector))
 
@@ -149,7 +149,7 @@ class Course:
             return value + self._decay(vector[:-1]), gradient + np.append(self.plan.weight_decay * vector[:-1], 0.0)
 
         beginning = np.append(start, 0.0)
-        keeper = Keeper(beginning, self.plan.patience, judge, lambda t, v: self._note("bce", -t, -v))
+        keeper = Keeper(beginning, self.plan.patience, validate, lambda t, v: self._note("bce", -t, -v))
         free = np.full(len(beginning), np.inf)
         self._solve(solver, function, beginning, (-free, free), keeper)
         return keeper.best[:-1]
@@ -160,12 +160,12 @@ class Course:
         """Parameters with the best of some thresholds on the score, the other cuts at their start."""
         thresholds, widths = self.search.space.start.copy(), self.widths(factor)
         scored, units = self.training.scored(vector)
-        tried = []
+        found = []
         signal = self._of_signal(scored[0])
         for threshold in (signal.at(1.0 - efficiency) for efficiency in self.plan.efficiencies):
             thresholds[self.members] = threshold
-            tried.append((self._sign * self.training.value(scored, thresholds, widths), threshold))
-        finite = [pair for pair in tried if np.isfinite(pair[0])]
+            found.append((self._sign * self.training.value(scored, thresholds, widths), threshold))
+        finite = [pair for pair in found if np.isfinite(pair[0])]
         if not finite:
             raise OptimizationError(
                 f"The objective {self.search.problem.objective.name!r} has no value at any threshold on the score. "
@@ -199,7 +199,7 @@ class Course:
             decay = np.append(self.plan.weight_decay * vector[:size], np.zeros(len(vector) - size))
             return -sign * found.value / scale + self._decay(vector[:size]), -sign * slope / scale + decay
 
-        def judge(vector: FloatArray) -> tuple[float, float]:
+        def validate(vector: FloatArray) -> tuple[float, float]:
             if vector.tobytes() not in last:
                 function(vector)
             value, units = last[vector.tobytes()]
@@ -211,7 +211,7 @@ class Course:
         bounds = np.append(-free, search.space.reduce(low, np.max)), np.append(free, search.space.reduce(high, np.min))
         beginning = np.append(start.vector, search.space.reduce(start.thresholds))
         note = functools.partial(self._note, str(number + 1))
-        keeper = Keeper(beginning, self.plan.patience, judge, lambda t, v: note(sign * t, sign * v))
+        keeper = Keeper(beginning, self.plan.patience, validate, lambda t, v: note(sign * t, sign * v))
         self._solve(self.plan.solver, function, beginning, bounds, keeper)
         best, units = keeper.best, last[keeper.best.tobytes()][1]
         return Point(best[:size], search.space.expand(best[size:], start.thresholds), units, *keeper.values)

@@ -96,17 +96,17 @@ def masks(samples: Sequence[Sample], validation: float, seed: int) -> list[NDArr
     return found
 
 
-def goals(given: Any, cut_objective: Any) -> tuple[AbstractFigureOfMerit, AbstractFigureOfMerit]:
+def figures(given: Any, cut_objective: Any) -> tuple[AbstractFigureOfMerit, AbstractFigureOfMerit]:
     """Objectives of the training and of the hard cuts."""
-    goal = figure_of_merit(given)
-    if isinstance(goal, AbstractEventFigure) and not isinstance(goal, BinaryCrossEntropy):
+    figure = figure_of_merit(given)
+    if isinstance(figure, AbstractEventFigure) and not isinstance(figure, BinaryCrossEntropy):
         raise InputError(
-            f"A discriminant cannot be trained on {goal.name!r}; choose an objective of the templates, 'bce' or "
+            f"A discriminant cannot be trained on {figure.name!r}; choose an objective of the templates, 'bce' or "
             "'bce_balanced'."
         )
     if cut_objective is not None:
-        return goal, figure_of_merit(cut_objective)
-    return goal, figure_of_merit("profile") if isinstance(goal, AbstractEventFigure) else goal
+        return figure, figure_of_merit(cut_objective)
+    return figure, figure_of_merit("profile") if isinstance(figure, AbstractEventFigure) else figure
 
 
 def plan(
@@ -127,8 +127,8 @@ def plan(
 
 
 def problem(
-    samples: Sequence[Sample], selection: Selection, goal: AbstractFigureOfMerit, options: Mapping[str, Any]
+    samples: Sequence[Sample], selection: Selection, figure: AbstractFigureOfMerit, options: Mapping[str, Any]
 ) -> Problem:
     """What is asked of the training; `options` are those of `optimize`."""
     shared = {name: options[name] for name in _SHARED if name in options}
-    return Problem.of(find_directions(samples, selection), goal, **shared)
+    return Problem.of(find_directions(samples, selection), figure, **shared)

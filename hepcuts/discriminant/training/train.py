@@ -100,28 +100,30 @@ def train(
     seed = as_seed(seed)
     training, held_out = hold_out(check_samples(samples), holdout, seed=seed)
     prepared = discriminant.standardized(training)
-    goal, cut_goal = prepare.goals(objective, cut_objective)
+    figure, cut_figure = prepare.figures(objective, cut_objective)
     how = prepare.plan(solver, anneal, pretraining, patience, weight_decay)
     masks = prepare.masks(training, validation, seed)
     scored = prepared.samples(training)
     prepare.check_scores(scored, discriminant.name)
-    asked = prepare.problem(scored, chosen, goal if isinstance(goal, AbstractTemplateFigure) else cut_goal, options)
-    trained = without_outside_warnings(_run)(Laid(scored, prepared, masks, asked), goal, how)
+    asked = prepare.problem(
+        scored, chosen, figure if isinstance(figure, AbstractTemplateFigure) else cut_figure, options
+    )
+    trained = without_outside_warnings(_run)(Laid(scored, prepared, masks, asked), figure, how)
     fixed = prepared.at(trained.parameters, location=trained.units.location, spread=trained.units.spread)
     # The trained thresholds are a start that wide soft cuts would forget.
     narrow = [1.0] if any(cut.width is not None for cut in chosen.cuts) else [s for s in STAGES if s < 1.25]
     start, scored = trained.selection, fixed.samples(training)
-    found = optimize(scored, start, objective=cut_goal, seed=seed, anneal=narrow, **options)
+    found = optimize(scored, start, objective=cut_figure, seed=seed, anneal=narrow, **options)
     if held_out is not None:
-        quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_goal}
+        quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_figure}
         worth = without_outside_warnings(evaluate)(fixed.samples(held_out), found.selection, **quoted)
         found = dataclasses.replace(found, held_out=worth)
     return TrainingResult(
         discriminant=fixed,
         optimization=found,
-        objective=goal.name,
-        validated=goal.sign * trained.validated,
-        warm_start=goal.sign * trained.warm_start,
+        objective=figure.name,
+        validated=figure.sign * trained.validated,
+        warm_start=figure.sign * trained.warm_start,
         history=tuple(trained.course.rows),
         success=trained.course.success and found.success,
         message=trained.course.messages[-1],
@@ -141,7 +143,7 @@ class _Trained:
     course: Course
 
 
-def _run(laid: Laid, goal: AbstractFigureOfMerit, how: Plan) -> _Trained:
+def _run(laid: Laid, figure: AbstractFigureOfMerit, how: Plan) -> _Trained:
     """Through the course."""
     with progress("training") as bar:
         course = Course(
@@ -151,8 +153,8 @@ def _run(laid: Laid, goal: AbstractFigureOfMerit, how: Plan) -> _Trained:
             plan=how,
             report=bar.update,
         )
-        if isinstance(goal, BinaryCrossEntropy):
-            vector = course.classify(laid.losses(balanced=goal.balanced), laid.scorer.start, how.solver)
+        if isinstance(figure, BinaryCrossEntropy):
+            vector = course.classify(laid.losses(balanced=figure.balanced), laid.scorer.start, how.solver)
             return _trained(laid, course, course.point(vector, how.anneal[-1]), np.nan)
         return _staged(laid, course, how)
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts.histfactory.interpolation import Pair
-from hepcuts.histfactory.structure import Structure
+from hepcuts.histfactory.structure import LikelihoodStructure
 
 from .deviance import poisson_deviance, slope_and_inverse
-from .layout import Layout
+from .layout import CellIndex
 from .rates import TINY, Expectation, Lanes, spread, tiled
 
 Values = NDArray[np.float64]
@@ -102,7 +102,7 @@ class Likelihood(Expectation):
     """
 
     def __init__(
-        self, layout: Layout, structure: Structure, templates: Lanes, data: Values | None, nominal: Values
+        self, layout: CellIndex, structure: LikelihoodStructure, templates: Lanes, data: Values | None, nominal: Values
     ) -> None:
         super().__init__(layout, structure, templates)
         if data is None:

@@ -46,21 +46,21 @@ def search_across_jumps(search: Search, start: Values, bounds: Bounds, jumping: 
         before, searching = searching, np.zeros_like(searching)
         for row, piece in itertools.product(range(len(jumping)), range(len(_FROM))):
             possible = _FROM[piece] <= upper[row] and _TO[piece] >= lower[row]
-            tried = pieces.copy()
-            tried[row] = piece
-            new = [(lane, tried[:, lane].tobytes()) for lane in np.flatnonzero(before & possible).tolist()]
+            other = pieces.copy()
+            other[row] = piece
+            new = [(lane, other[:, lane].tobytes()) for lane in np.flatnonzero(before & possible).tolist()]
             lanes = np.array([lane for lane, where in new if (lane, where) not in seen], dtype=np.int64)
             if not len(lanes):
                 continue
             seen.update(new)
-            tried = tried[:, lanes]
-            found = _within(search, lanes, result.parameters[:, lanes], (bounds, jumping, tried))
+            other = other[:, lanes]
+            found = _within(search, lanes, result.parameters[:, lanes], (bounds, jumping, other))
             result.num_steps[lanes] += found.num_steps
             found.num_steps = result.num_steps[lanes]
             slack = _LOWER * (1.0 + found.value)
             better = (found.status == CONVERGED) & (found.value + slack < result.value[lanes])
             result.replace(lanes[better], found.take(better))
-            pieces[:, lanes[better]] = tried[:, better]
+            pieces[:, lanes[better]] = other[:, better]
             searching[lanes[better]] = True
     return result
 

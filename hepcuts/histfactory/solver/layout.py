@@ -1,8 +1,9 @@
 """Index lists of a likelihood: which entry of which table acts on which cell, with which parameter.
 
-Made once for each structure and set of free parameters, from the masks of `hepcuts.histfactory.structure.Structure`.
-A *cell* is one bin of one sample (sample-major), a *block* one channel of one sample. Derivatives of the yields are
-taken by *columns*: a free parameter through the factors of a cell (multiplicative), or through its additive shifts.
+Made once for each structure and set of free parameters, from the masks of
+`hepcuts.histfactory.structure.LikelihoodStructure`. A *cell* is one bin of one sample (sample-major), a *block* one
+channel of one sample. Derivatives of the yields are taken by *columns*: a free parameter through the factors of a cell
+(multiplicative), or through its additive shifts.
 """
 
 import functools
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts.histfactory.structure import Structure
+from hepcuts.histfactory.structure import LikelihoodStructure
 
 from .segments import Segments
 
@@ -76,7 +77,7 @@ class Multipliers(NamedTuple):
     column: Index
 
 
-class Constraints(NamedTuple):
+class ConstraintIndex(NamedTuple):
     """Constraint terms of one kind.
 
     Attributes:
@@ -92,13 +93,13 @@ class Constraints(NamedTuple):
     to: Index
 
     @classmethod
-    def of(cls, parameter: Any, data: Any, rank: Index) -> "Constraints":
+    def of(cls, parameter: Any, data: Any, rank: Index) -> "ConstraintIndex":
         """From the parameters of all constraints, and the rank of each parameter among the free ones (or -1)."""
         moved = np.flatnonzero(rank[parameter] >= 0)
         return cls(parameter.astype(np.int64), data.astype(np.int64), moved, rank[parameter[moved]])
 
 
-class Layout(NamedTuple):
+class CellIndex(NamedTuple):
     """All of it.
 
     Attributes:
@@ -136,8 +137,8 @@ class Layout(NamedTuple):
     shapesys: Segments
     has_staterror: NDArray[np.bool_]
     has_shapesys: NDArray[np.bool_]
-    normal: Constraints
-    poisson: Constraints
+    normal: ConstraintIndex
+    poisson: ConstraintIndex
 
     def kinks(self, shifts: bool, scalings: bool) -> NDArray[np.bool_]:
         """Free parameters of the additive and of the multiplicative variations, if either is asked for, (free,)."""
@@ -145,7 +146,7 @@ class Layout(NamedTuple):
         return np.isin(self.free, np.concatenate([*moved, np.zeros(0, dtype=np.int64)]))
 
 
-def layout_of(structure: Structure, free: NDArray[np.bool_]) -> Layout:
+def layout_of(structure: LikelihoodStructure, free: NDArray[np.bool_]) -> CellIndex:
     """The layout for a structure of NumPy arrays and the parameters that a fit moves; equal ones are made once."""
     arrays = (
         structure.factor,
@@ -166,7 +167,7 @@ def layout_of(structure: Structure, free: NDArray[np.bool_]) -> Layout:
 
 
 @functools.lru_cache(maxsize=256)
-def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> Layout:
+def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> CellIndex:
     arrays = [np.frombuffer(data, dtype=kind).reshape(shape) for data, shape, kind in key]
     factor, histosys, histosys_mask, normsys, normsys_mask, channel_of_bin, staterror, shapesys = arrays[:8]
     normal, normal_data, poisson, poisson_data, free = arrays[8:]
@@ -180,7 +181,7 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> Layout:
     to = np.array([rank[parameter] for _, parameter, _ in columns], dtype=np.int64)
     stat = np.flatnonzero(staterror.ravel() < sizes[0])
     shape = np.flatnonzero(shapesys.ravel() < sizes[1])
-    return Layout(
+    return CellIndex(
         samples,
         bins,
         len(free),
@@ -196,8 +197,8 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> Layout:
         Segments(shapesys.ravel()[shape], sizes[1]),
         np.isin(np.arange(sizes[0]), staterror),
         np.isin(np.arange(sizes[1]), shapesys),
-        Constraints.of(normal, normal_data, rank),
-        Constraints.of(poisson, poisson_data, rank),
+        ConstraintIndex.of(normal, normal_data, rank),
+        ConstraintIndex.of(poisson, poisson_data, rank),
     )
 
 

@@ -48,7 +48,7 @@ _KICKS = 5
 
 
 @dataclasses.dataclass
-class _Lanes:
+class _Searching:
     """Lanes that are still searching."""
 
     number: NDArray[np.int64]
@@ -63,8 +63,8 @@ class _Lanes:
     tested: NDArray[np.bool_]
     lowest: Values
 
-    def take(self, lanes: NDArray[np.bool_]) -> "_Lanes":
-        return _Lanes(*(_taken(getattr(self, field.name), lanes) for field in dataclasses.fields(self)))
+    def take(self, lanes: NDArray[np.bool_]) -> "_Searching":
+        return _Searching(*(_taken(getattr(self, field.name), lanes) for field in dataclasses.fields(self)))
 
 
 def _taken(value: Any, lanes: NDArray[np.bool_]) -> Any:
@@ -117,10 +117,10 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
     return result
 
 
-def _begin(likelihood: Likelihood, parameters: Values, movable: NDArray[np.bool_]) -> _Lanes:
+def _begin(likelihood: Likelihood, parameters: Values, movable: NDArray[np.bool_]) -> _Searching:
     lanes = parameters.shape[1]
     zero = np.zeros(lanes)
-    return _Lanes(
+    return _Searching(
         np.arange(lanes),
         parameters,
         likelihood.expand(parameters),
@@ -159,7 +159,7 @@ class _Proposal:
         return _Proposal(*(getattr(self, field.name)[..., lanes] for field in dataclasses.fields(self)))
 
 
-def _store(result: Minima, here: _Lanes, lanes: NDArray[np.bool_], last: _Proposal | None, step: int) -> None:
+def _store(result: Minima, here: _Searching, lanes: NDArray[np.bool_], last: _Proposal | None, step: int) -> None:
     """Write down some lanes as they are, or after a last step."""
     number = here.number[lanes]
     parameters, value, edm = here.parameters, here.at.value, here.edm
@@ -171,7 +171,7 @@ def _store(result: Minima, here: _Lanes, lanes: NDArray[np.bool_], last: _Propos
     result.num_steps[number] = step
 
 
-def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values) -> _Proposal:
+def _propose(likelihood: Likelihood, here: _Searching, lower: Values, upper: Values) -> _Proposal:
     """The next steps of all lanes."""
     free = likelihood.layout.free
     now = here.parameters[free]
@@ -202,7 +202,7 @@ def _propose(likelihood: Likelihood, here: _Lanes, lower: Values, upper: Values)
     return _Proposal(candidate, edm, exact, solved, arrived, bent)
 
 
-def _at_level(here: _Lanes, moving: NDArray[np.bool_], step: Values, edm: Values, level: NDArray[np.bool_]) -> Any:
+def _at_level(here: _Searching, moving: NDArray[np.bool_], step: Values, edm: Values, level: NDArray[np.bool_]) -> Any:
     """Where the way is level without a positive Hessian: which lanes are in a flat valley, (lane,); push the others.
 
     Replaces steps and their EDM in place.
@@ -218,7 +218,7 @@ def _at_level(here: _Lanes, moving: NDArray[np.bool_], step: Values, edm: Values
     return flat & (edm < _tolerance(here.at.value))
 
 
-def _look_across(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> None:
+def _look_across(likelihood: Likelihood, here: _Searching, proposal: _Proposal) -> None:
     """Put lanes that have arrived beside kinks to their other sides, unless they were there and found nothing."""
     free = likelihood.layout.free
     now = np.where(proposal.arrived, proposal.parameters[free], here.parameters[free])
@@ -238,7 +238,7 @@ def _look_across(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> N
         proposal.arrived = proposal.arrived & ~lanes
 
 
-def _look_ahead(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> None:
+def _look_ahead(likelihood: Likelihood, here: _Searching, proposal: _Proposal) -> None:
     """Do not take a last step that does not lead down: one that a bound has bent, or far along a flat direction."""
     free = likelihood.layout.free
     scale = np.sqrt(here.at.information_diagonal())
@@ -257,7 +257,7 @@ def _tolerance(value: Values) -> Values:
     return EDM_DONE * np.clip(value, 1e-6, 1.0)
 
 
-def _advance(likelihood: Likelihood, here: _Lanes, proposal: _Proposal) -> NDArray[np.int64]:
+def _advance(likelihood: Likelihood, here: _Searching, proposal: _Proposal) -> NDArray[np.int64]:
     """Take the steps that lower the function, in place; damp the others. Returns the status of each lane."""
     new = likelihood.expand(proposal.parameters)
     old, edm = here.at.value, proposal.edm

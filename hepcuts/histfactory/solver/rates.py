@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from hepcuts._core.blas import one_blas_thread
 from hepcuts.histfactory.interpolation import ADDITIVE, Multiplicative
-from hepcuts.histfactory.structure import Structure
+from hepcuts.histfactory.structure import LikelihoodStructure
 
-from .layout import Layout
+from .layout import CellIndex
 
 Values = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ class Expectation:
         templates: template sets side by side.
     """
 
-    def __init__(self, layout: Layout, structure: Structure, templates: Lanes) -> None:
+    def __init__(self, layout: CellIndex, structure: LikelihoodStructure, templates: Lanes) -> None:
         self.layout = layout
         self._auxiliary = len(structure.auxdata)
         self._clip_sample, self._clip_bin = structure.clip_sample, structure.clip_bin

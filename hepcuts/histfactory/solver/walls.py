@@ -38,7 +38,7 @@ _MARGINS = (64.0, 0.0)
 
 
 @dataclasses.dataclass
-class _End:
+class _WallMinimum:
     """Where a search ended: parameters that move, their deviance, the last gain promised, steps, and if it is one."""
 
     x: Values
@@ -56,7 +56,7 @@ def search_along_walls(likelihood: Likelihood, start: Values, bounds: tuple[Valu
         start: shape (parameter,).
         bounds: lower and upper, each of shape (parameter,).
     """
-    search = _Search(likelihood, start, bounds)
+    search = _WallSearch(likelihood, start, bounds)
     if not len(search.empty) or not len(search.free):
         return None
     found = search.lowest(np.asarray(start, dtype=np.float64)[search.free])
@@ -68,7 +68,7 @@ def search_along_walls(likelihood: Likelihood, start: Values, bounds: tuple[Valu
     return Minima(search.whole(x), value, np.array([max(found.gain, 0.0)]), steps, status, not_regular)
 
 
-class _Search:
+class _WallSearch:
     """Everything that stays the same in the search of one lane."""
 
     def __init__(self, likelihood: Likelihood, start: Values, bounds: tuple[Values, Values]) -> None:
@@ -113,7 +113,7 @@ class _Search:
         relief[self.empty, 0] = forces
         return self.likelihood.expand(self.whole(x), relief=relief)
 
-    def lowest(self, x: Values) -> _End:
+    def lowest(self, x: Values) -> _WallMinimum:
         """Search from `x`, on its side of each kink, and on the other sides for as long as that leads down."""
         lower, upper = self.bounds
         above = x > 0
@@ -136,12 +136,12 @@ class _Search:
         kinked = self.kinks & (lower < 0) & (upper > 0)
         return np.where(kinked & above, KINK, lower), np.where(kinked & ~above, 0.0, upper)
 
-    def _descend(self, x: Values, side: Side) -> _End:
+    def _descend(self, x: Values, side: Side) -> _WallMinimum:
         """Quadratic programs until the last promises nothing."""
         x = np.clip(x, *side)
         value, gain, damping, forces = self._value_at_walls(x), np.inf, 0.0, np.zeros(len(self.empty))
         if not np.isfinite(value):
-            return _End(x, value, gain, 0, False)
+            return _WallMinimum(x, value, gain, 0, False)
         for step in range(1, _MOST_STEPS + 1):
             program, candidate = self._step((x, forces), side, damping)
             new, gain, slack = np.inf, np.inf, 4.0 * _EPSILON * (1.0 + value) + 2.0 * self.rates(x)[1].sum()
@@ -151,7 +151,7 @@ class _Search:
             near = gain < _DONE * min(value, 1.0) + slack
             if near and damping <= _FIRST_DAMPING:
                 x, value = (candidate, new) if new <= value + slack else (x, value)
-                return _End(x, value, gain, step, True)
+                return _WallMinimum(x, value, gain, step, True)
             if program is not None and new < value - slack:
                 x, value, forces = candidate, new, program.forces[2 * len(x) :]
                 damping = damping / 5.0 if damping > _SMALLEST_DAMPING and not near else 0.0
@@ -159,7 +159,7 @@ class _Search:
                 damping = 0.0 if near else max(10.0 * damping, _FIRST_DAMPING)
             if damping > _LARGEST_DAMPING:
                 break
-        return _End(x, value, gain, step, False)
+        return _WallMinimum(x, value, gain, step, False)
 
     def _step(self, here: tuple[Values, Values], side: Side, damping: float) -> tuple[Program | None, Values]:
         """One quadratic program at some x and multipliers, bent until no rate is negative; and where it leads."""
@@ -193,7 +193,7 @@ class _Search:
         information = (slopes**2) @ at.weights[filled, 0] + at.prior[self.moved, 0]
         return 1.0 / np.sqrt(np.where(information > 0, information, 1.0))
 
-    def possible(self, found: _End) -> Values | None:
+    def possible(self, found: _WallMinimum) -> Values | None:
         """The end of a search, moved by rounding so that no rate is negative; None if that is not enough."""
         x = found.x
         snapped = x.copy()

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -19,7 +21,7 @@ from .tails import AbstractTail, tail_of
 
 _GRID = 801
 """Cuts in each distribution's own range among which stationary ones are looked for."""
-_TIGHT: dict[str, float] = {"xtol": 1e-14, "rtol": 4.0 * float(np.finfo(np.float64).eps)}
+_TIGHT: Mapping[str, float] = MappingProxyType({"xtol": 1e-14, "rtol": 4.0 * float(np.finfo(np.float64).eps)})
 
 
 @dataclasses.dataclass(frozen=True)

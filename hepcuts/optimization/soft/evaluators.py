@@ -11,6 +11,7 @@ and soon more than what a significance gains where events run out.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +36,7 @@ _PULL = 4.0
 """Weight of a user's constraint against the objective's own size."""
 
 _FITS, _CLOSED_FORMS = 32, 8
-"""Places that are evaluated side by side."""
+"""Sets of sums that are evaluated side by side."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +115,7 @@ class TemplateEvaluator:
 
     @float64_scope
     def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
-        """As `of_sums`, side by side, of sums of shape (place, cell, 2): values of shape (place,) and slopes."""
+        """As `of_sums`, side by side, of sums of shape (candidate, cell, 2): values, shape (candidate,), and slopes."""
         number, values = len(sums[0]), []
         slopes: list[list[FloatArray]] = [[] for _ in sums]
         for first in range(0, number, self._together):
@@ -146,14 +147,34 @@ def _value_and_slopes(
 
 
 def _closed_form(figure: AbstractTemplateFigure, references: Sequence[Templates], guards: Sequence[AtLeast]) -> Any:
-    """Many places at once: compiled once for one place and for many, and as fast as possible: it takes no time."""
+    """Many sets of sums at once: compiled once for one and for many, and as fast as possible: it takes no time."""
     both = jax.vmap(_value_and_slopes(figure, references, guards), in_axes=(0, 0, None))
     return jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
 
 
-_COMPILED: dict[Any, Callable[[], Callable[..., Any]]] = {}
-"""Closed forms, by all that they depend on."""
-_MOST_COMPILED = 64
+@dataclasses.dataclass(frozen=True)
+class _Compilation:
+    """A closed form to be compiled; equal ones, of any templates of one structure, are compiled once."""
+
+    figure: AbstractTemplateFigure
+    guards: tuple[AtLeast, ...]
+    structures: tuple[Any, ...]
+    references: Sequence[Templates] = dataclasses.field(compare=False)
+
+    @float64_scope
+    def compiled(self) -> Callable[..., Any]:
+        """Of several sets of sums of all cells at once."""
+        structures = [reference.structure for reference in self.references]
+        cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
+        sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
+        function = _closed_form(self.figure, self.references, self.guards)
+        made: Callable[..., Any] = function.lower(sums, np.zeros(_CLOSED_FORMS), (1.0, 1.0)).compile()
+        return made
+
+
+@functools.lru_cache(maxsize=64)
+def _compiled_once(form: _Compilation) -> Callable[[], Callable[..., Any]]:
+    return ahead(form.compiled)
 
 
 def _compiled_ahead(
@@ -161,26 +182,12 @@ def _compiled_ahead(
 ) -> Callable[[], Callable[..., Any]]:
     """A closed form, compiled while others lay out the events: what is returned waits for it."""
     structures = [reference.structure for reference in references]
-
-    @float64_scope
-    def compiled() -> Callable[..., Any]:
-        cells = [len(s.variations) * len(s.components) * s.num_bins for s in structures]
-        sums = [np.ones((_CLOSED_FORMS, number, 2)) for number in cells]
-        lowered = _closed_form(figure, references, guards).lower(sums, np.zeros(_CLOSED_FORMS), (1.0, 1.0))
-        made: Callable[..., Any] = lowered.compile()
-        return made
-
-    key = (figure, tuple(guards), tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures))
+    signatures = tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures)
+    form = _Compilation(figure, tuple(guards), signatures, references)
     try:
-        known = _COMPILED.get(key)
+        return _compiled_once(form)
     except TypeError:
-        return ahead(compiled)  # arrays among the modifiers
-    if known is None:
-        known = ahead(compiled)
-        if len(_COMPILED) >= _MOST_COMPILED:
-            _COMPILED.pop(next(iter(_COMPILED)), None)
-        _COMPILED[key] = known
-    return known
+        return ahead(form.compiled)  # arrays among the modifiers
 
 
 class EventEvaluator:
@@ -190,7 +197,7 @@ class EventEvaluator:
         figure: the loss.
         table: the events, in the coordinates.
         step: the step function.
-        guards: what is wanted behind the cuts.
+        guards: what is wanted after the cuts.
     """
 
     def __init__(
@@ -232,11 +239,11 @@ def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -
         enough = found >= guard.least
         # Inside a logarithm only where it is wanted; 1e-300 stands for what has vanished altogether.
         deficit = jnp.where(enough, 1.0, guard.least / jnp.where(enough, 1.0, jnp.maximum(found, 1e-300)))
-        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * _growing(jnp.log(deficit))).sum()
+        total += jnp.where(enough, 0.0, (1.0 if guard.soft else _PULL) * _huber(jnp.log(deficit))).sum()
     return total
 
 
-def _growing(deficit: Any) -> Any:
+def _huber(deficit: Any) -> Any:
     """The square up to one, linear beyond: a stage that starts far off must not be thrown across the whole range."""
     return jnp.where(deficit < 1.0, deficit**2, 2.0 * deficit - 1.0)
 

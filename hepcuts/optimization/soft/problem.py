@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hepcuts._core import checks
-from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region, regions_of
 from hepcuts.cuts.steps import AbstractStep
@@ -92,16 +91,12 @@ class Problem:
         """The selection of each region, the signal region first."""
         return [self.selection, *(region.selection(self.selection) for region in self.regions)]
 
-    def hard_templates(self, samples: Sequence[Sample], thresholds: FloatArray) -> list[Templates]:
-        """Hard templates of each region at thresholds of shape (threshold,).
+    def templates_of(self, samples: Sequence[Sample], hard: Selection) -> list[Templates]:
+        """Hard templates of each region after the signal region's hard selection.
 
         Raises:
-            InputError: as `hepcuts.fill`; the thresholds cannot be those of a selection.
+            InputError: as `hepcuts.fill`.
         """
-        return self.templates_of(samples, self.selection.at(thresholds))
-
-    def templates_of(self, samples: Sequence[Sample], hard: Selection) -> list[Templates]:
-        """Hard templates of each region after the signal region's hard selection."""
         beside = [
             fill(samples, region.selection(hard), axis=region.axis, channel=region.name) for region in self.regions
         ]

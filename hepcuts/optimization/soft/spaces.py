@@ -162,7 +162,7 @@ def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[Abstract
             low, high = min(b.min() for b in both), max(b.max() for b in both)
             scale = 1.0 if problem.linear else min(spread(samples, cut) for cut in group)
             return Linear(scale, (float(low), float(high)))
-        _spread_or_values(both, cuts[number].variable)
+        _require_several_values(both, cuts[number].variable)
         return normal_scores(both[0], both[1], _exact(group))
 
     return in_threads(of_cut, range(len(cuts)))
@@ -191,7 +191,7 @@ def _exact(cuts: Sequence[AbstractCut]) -> list[tuple[float, int]]:
     ]
 
 
-def _spread_or_values(both: Sequence[FloatArray], variable: str) -> None:
+def _require_several_values(both: Sequence[FloatArray], variable: str) -> None:
     if all(values.min() == values.max() == both[0][0] for values in both):
         raise InputError(f"The variable {variable!r} has hardly more than one value; there is nothing to cut on.")
 

@@ -2,7 +2,7 @@
 
 At a given signal efficiency there are several optima: a cut that costs signal before it removes background is best
 either given up or made in earnest, and which of them is better changes along the efficiency. No gradient leads from
-one to the other. So, at each width, each threshold of each point is tried at some places, with the others
+one to the other. So, at each width, each threshold of each point is tried at some other thresholds, with the others
 moved together so that the signal efficiency is kept, on a part of the events; and each point is tried with the cuts of
 its neighbors. What gains enough is where the gradient goes on from.
 """
@@ -100,7 +100,7 @@ def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
         shift = np.where(np.isfinite(shift), shift, 0.0)
         candidates = np.clip(candidates + shift[:, None] * tighter * moved, low, high)
     found = curve.points(events, candidates, widths, efficiencies)
-    # What is missing to the efficiency is paid at the rate of the optimum, which is honest for small differences.
+    # What is missing to the efficiency is paid at the rate of the optimum, which holds for small differences.
     at_target = found.log_background - state.rates[points] * found.excess
     at_target = np.where(np.abs(found.excess) < options.off_target, at_target, np.inf)
     # What is near is left to the gradient.
@@ -119,15 +119,15 @@ def leap(curve: Curve, state: State, widths: FloatArray) -> FloatArray:
 def _candidates(curve: Curve, positions: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Point of each candidate, which thresholds may be moved, and where they are; of each point itself first."""
     search, size = curve.search, len(positions)
-    places = np.array([search.space.at_efficiency(e) for e in curve.tuning.leaps.efficiencies])
+    elsewhere = np.array([search.space.at_efficiency(e) for e in curve.tuning.leaps.efficiencies])
     points, moved, found = [], [], []
     for point, position in enumerate(positions):
         around = [position, *(positions[i] for i in (point - 1, point + 1) if 0 <= i < size)]
         rows, free = list(around), [np.ones(len(position))] * len(around)
         for threshold in range(len(position)) if len(position) > 1 else ():
             one = np.arange(len(position)) == threshold
-            rows += [np.where(one, place, position) for place in places]
-            free += [1.0 - one] * len(places)
+            rows += [np.where(one, other, position) for other in elsewhere]
+            free += [1.0 - one] * len(elsewhere)
         points += [point] * len(rows)
         moved += free
         found += rows

@@ -9,9 +9,7 @@ The solver is a sequential quadratic program. Its quadratic model knows the pena
 by point, from the gradients (damped BFGS): it takes few passes over the events, however many points there are.
 """
 
-import concurrent.futures
 import dataclasses
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +17,7 @@ import scipy.special
 
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import OptimizationError
+from hepcuts._core.executors import in_threads
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.search import Search
 from hepcuts.templates.soft_events import SoftEvents
@@ -158,8 +157,8 @@ class Curve:
         """
         wanted = self.efficiencies if efficiencies is None else efficiencies
         step = self.search.problem.step
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            passes = list(pool.map(lambda e, p: e.sums(p, widths, step), events, positions))
+        pairs = zip(events, positions, strict=True)
+        passes = in_threads(lambda pair: pair[0].sums(pair[1], widths, step), pairs)
         sums, slopes = (np.array(parts)[..., 0] for parts in zip(*passes, strict=True))
         found = []
         with np.errstate(divide="ignore", invalid="ignore"):

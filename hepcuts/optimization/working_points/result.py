@@ -81,8 +81,8 @@ class WorkingPoints(Tabular):
         low, here, high = scipy.special.ndtri([self.efficiencies[right - 1], efficiency, self.efficiencies[right]])
         share = (here - low) / (high - low)
         left_position, right_position = self.positions[right - 1], self.positions[right]
-        tried = ((1.0 - share) * left_position + share * right_position, left_position, right_position)
-        shifted = [self.cuts.shifted(position, float(efficiency)) for position in tried]
+        candidates = ((1.0 - share) * left_position + share * right_position, left_position, right_position)
+        shifted = [self.cuts.shifted(position, float(efficiency)) for position in candidates]
         return self.cuts.at(min(shifted, key=self.cuts.background))
 
     def to_dataframe(self) -> DataFrame:

@@ -6,26 +6,32 @@ A tree is a list of pieces. A piece is upright text, or a pair of a kind (``"i"`
 
 import re
 import unicodedata
+from types import MappingProxyType
 from typing import Any
 
-_GREEK = {
-    name: unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('lambda', 'lamda').upper()}")
-    for name in (
-        *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu"),
-        *("xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"),
-    )
-}
-_SYMBOLS = _GREEK | {
-    "Delta": "\N{GREEK CAPITAL LETTER DELTA}",
-    "cdot": "\N{MIDDLE DOT}",
-    "times": "\N{MULTIPLICATION SIGN}",
-    "pm": "\N{PLUS-MINUS SIGN}",
-    "leq": "\N{LESS-THAN OR EQUAL TO}",
-    "geq": "\N{GREATER-THAN OR EQUAL TO}",
-    ",": "\N{THIN SPACE}",
-    " ": " ",
-    "%": "%",
-}
+_GREEK = MappingProxyType(
+    {
+        name: unicodedata.lookup(f"GREEK SMALL LETTER {name.replace('lambda', 'lamda').upper()}")
+        for name in (
+            *("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu"),
+            *("xi", "pi", "rho", "sigma", "tau", "phi", "chi", "psi", "omega"),
+        )
+    }
+)
+_SYMBOLS = MappingProxyType(
+    _GREEK
+    | {
+        "Delta": "\N{GREEK CAPITAL LETTER DELTA}",
+        "cdot": "\N{MIDDLE DOT}",
+        "times": "\N{MULTIPLICATION SIGN}",
+        "pm": "\N{PLUS-MINUS SIGN}",
+        "leq": "\N{LESS-THAN OR EQUAL TO}",
+        "geq": "\N{GREATER-THAN OR EQUAL TO}",
+        ",": "\N{THIN SPACE}",
+        " ": " ",
+        "%": "%",
+    }
+)
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[{}_^]|\s+|.", re.DOTALL)
 _UPRIGHT = ("mathrm", "text", "rm", "operatorname")
 
@@ -51,7 +57,7 @@ def tree(label: str) -> Tree:
     pieces: Tree = []
     try:
         for number, part in enumerate(parts):
-            pieces += _Reader(part).group() if number % 2 else [part] * bool(part)
+            pieces += _MathtextParser(part).group() if number % 2 else [part] * bool(part)
     except ValueError:
         return [label]
     return pieces
@@ -83,7 +89,7 @@ def _plain(pieces: Tree) -> str:
     return text
 
 
-class _Reader:
+class _MathtextParser:
     """Reads one formula, token by token."""
 
     def __init__(self, formula: str) -> None:

@@ -8,12 +8,8 @@ from hepcuts.cuts import Selection
 from hepcuts.samples.sample import Sample
 
 
-class BinningView(Protocol):
-    """The best bins of one number of them."""
-
-    @property
-    def num_bins(self) -> int:
-        """Number of bins."""
+class ChoiceView(Protocol):
+    """The best edges of one number of bins or categories."""
 
     @property
     def value(self) -> float:
@@ -23,17 +19,9 @@ class BinningView(Protocol):
     def held_out_value(self) -> float:
         """The same on events that did not; NaN without folds."""
 
-    @property
-    def significance(self) -> float:
-        """Discovery significance of the shape fit."""
 
-    @property
-    def held_out_significance(self) -> float:
-        """The same on events that did not choose the edges; NaN without folds."""
-
-
-class BinsView(Protocol):
-    """The best bins of one variable."""
+class DividedView(Protocol):
+    """Samples that are divided into bins or categories."""
 
     @property
     def samples(self) -> Sequence[Sample]:
@@ -44,12 +32,32 @@ class BinsView(Protocol):
         """Which of their events, or None for all."""
 
     @property
-    def variable(self) -> str:
-        """The column."""
-
-    @property
     def label(self) -> str:
         """Label of the figure of merit, in mathtext."""
+
+
+class BinningView(ChoiceView, Protocol):
+    """The best bins of one number of them."""
+
+    @property
+    def num_bins(self) -> int:
+        """Number of bins."""
+
+    @property
+    def significance(self) -> float:
+        """Discovery significance of the shape fit."""
+
+    @property
+    def held_out_significance(self) -> float:
+        """The same on events that did not choose the edges; NaN without folds."""
+
+
+class BinsView(DividedView, Protocol):
+    """The best bins of one variable."""
+
+    @property
+    def variable(self) -> str:
+        """The column."""
 
     @property
     def edges(self) -> FloatArray:
@@ -72,32 +80,16 @@ class BinsView(Protocol):
         """The best bins of each number of them."""
 
 
-class CategorizationView(Protocol):
-    """Numbers of categories that were tried."""
+class CategorizationView(ChoiceView, Protocol):
+    """The best categories of one number of them."""
 
     @property
     def num_categories(self) -> int:
         """Number of categories."""
 
-    @property
-    def value(self) -> float:
-        """The objective, on the events that chose the edges."""
 
-    @property
-    def held_out_value(self) -> float:
-        """The same on events that did not; NaN without folds."""
-
-
-class CategoriesView(CategorizationView, Protocol):
+class CategoriesView(CategorizationView, DividedView, Protocol):
     """The best categories along one or more discriminants."""
-
-    @property
-    def samples(self) -> Sequence[Sample]:
-        """The samples."""
-
-    @property
-    def selection(self) -> Selection | None:
-        """Which of their events, or None for all."""
 
     @property
     def edges(self) -> Mapping[str, FloatArray]:
@@ -106,10 +98,6 @@ class CategoriesView(CategorizationView, Protocol):
     @property
     def kind(self) -> str:
         """How several discriminants make categories: ``"grid"`` or ``"argmax"``."""
-
-    @property
-    def label(self) -> str:
-        """Label of the objective, in mathtext."""
 
     @property
     def signal(self) -> FloatArray:
@@ -121,7 +109,7 @@ class CategoriesView(CategorizationView, Protocol):
 
     @property
     def candidates(self) -> Sequence[CategorizationView]:
-        """The numbers of categories that were tried."""
+        """The best categories of each number of them."""
 
     def numbers(self, columns: Any, *, missing: float | None = None) -> Any:
         """Category of each event, shape (event,); -1 where it has none."""
