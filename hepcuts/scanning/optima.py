@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.rows import Rows
 
 from .table import Table
 
@@ -107,20 +108,20 @@ class Choice:
     effective_background: float
 
 
-def guarded(metric: AbstractFigureOfMerit, table: Table, min_background: float) -> NDArray[np.bool_]:
+def guarded(metric: AbstractFigureOfMerit, rows: Rows, min_background: float) -> NDArray[np.bool_]:
     """Rows whose value of a metric may be trusted, shape (row,).
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
     Losses do not.
     """
     if not metric.needs_background:
-        return np.ones(len(table.thresholds), dtype=bool)
-    return table.effective_background >= min_background
+        return np.ones(len(rows), dtype=bool)
+    return rows.effective_background >= min_background
 
 
-def trusted(metric: AbstractFigureOfMerit, table: Table, values: FloatArray, least: float) -> NDArray[np.bool_]:
+def trusted(metric: AbstractFigureOfMerit, rows: Rows, values: FloatArray, least: float) -> NDArray[np.bool_]:
     """Rows among which the optimum is: those that are guarded, or all if none of these has a value, shape (row,)."""
-    allowed = guarded(metric, table, least)
+    allowed = guarded(metric, rows, least)
     return allowed if np.any(allowed & np.isfinite(values)) else np.ones(len(values), dtype=bool)
 
 
@@ -134,14 +135,14 @@ def exclusion(
     metric: AbstractFigureOfMerit, table: Table, values: FloatArray, best: int, min_background: float
 ) -> tuple[str, bool]:
     """What the guard excluded, in words, and whether any of it would have been better."""
-    out = ~guarded(metric, table, min_background) & np.isfinite(values)
+    out = ~guarded(metric, table.rows, min_background) & np.isfinite(values)
     if not out.any():
         return "", False
     what = f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background events"
     top = best_row(metric, values, out)
     if metric.sign * values[top] <= metric.sign * values[best]:
         return f"{what} (none is better)", False
-    effective = table.effective_background[top]
+    effective = table.rows.effective_background[top]
     return f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events", True
 
 

@@ -16,6 +16,7 @@ from hepcuts.cuts import AbstractCut
 from hepcuts.evaluation.resampling import AbstractFolds, replicas_of
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
 
@@ -45,7 +46,6 @@ class ScanResult(Tabular):
         cut: the cut (or window) that was scanned.
         thresholds: shape (threshold,), ascending; of a window low and high edges, shape (threshold, 2).
         values: metric to values, each of shape (threshold,); NaN where a metric has no value (see `reason`).
-        table: yields behind each threshold.
         samples: the samples.
         evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
             of many thresholds is not everywhere.
@@ -58,7 +58,7 @@ class ScanResult(Tabular):
     cut: AbstractCut
     thresholds: FloatArray
     values: Mapping[str, FloatArray]
-    table: Table
+    _table: Table
     samples: tuple[Sample, ...]
     _metrics: tuple[AbstractFigureOfMerit, ...]
     evaluated: Mapping[str, Any]
@@ -68,6 +68,11 @@ class ScanResult(Tabular):
     folds: int = 0
     seed: int = 0
     _parts: AbstractFolds | None = None
+
+    @property
+    def table(self) -> Rows:
+        """Yields behind each threshold."""
+        return self._table.rows
 
     @property
     def metrics(self) -> dict[str, AbstractFigureOfMerit]:
@@ -152,12 +157,11 @@ class ScanResult(Tabular):
     def _best(self, m: AbstractFigureOfMerit, least: float) -> tuple[int, str, str]:
         """Row of the best threshold, what the guard excluded, and what to keep in mind."""
         values = self.values[m.name]
-        allowed = trusted(m, self.table, values, least)
-        best, notes, excluded = best_row(m, values, allowed), [], ""
+        best, notes, excluded = best_row(m, values, trusted(m, self.table, values, least)), [], ""
         if not guarded(m, self.table, least)[best]:
             notes.append(f"no threshold has {least:g} effective background events behind it")
         else:
-            excluded, better = exclusion(m, self.table, values, best, least)
+            excluded, better = exclusion(m, self._table, values, best, least)
             notes += [f"excluded are {excluded}"] if better else []
         effective = self.table.effective_background[best]
         if effective < FEW_EVENTS:
@@ -173,7 +177,7 @@ class ScanResult(Tabular):
 
     def _resampled(self, least: float) -> Stability:
         known = [(m, self.values[m.name]) for m in self._with_values]
-        resampler = Resampler(self._cumulative, self.table, known, self.samples, least)
+        resampler = Resampler(self._cumulative, self._table, known, self.samples, least)
         return resampler.run(replicas=replicas_of(self.replicas, seed=self.seed), folds=self._parts)
 
     def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
@@ -191,10 +195,8 @@ class ScanResult(Tabular):
         found = self.thresholds[stability.best[name]]
         if len(found) < 2:
             found = np.full((1, *self.thresholds.shape[1:]), np.nan)
-        low, high = np.quantile(found, [0.15865525, 0.84134475], axis=0)
-        if self.thresholds.ndim == 1:
-            return float(low), float(high)
-        return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+        central = np.quantile(found, [0.15865525, 0.84134475], axis=0).T
+        return plain(central) if central.ndim == 1 else tuple(map(plain, central))
 
     def choices(self) -> tuple[Choice, ...]:
         """What the optimum of each metric is worth: the significance of the profile likelihood there.
@@ -214,7 +216,7 @@ class ScanResult(Tabular):
             row, _, _ = self._best(m, self.min_background)
             z = float(self.values[judge.name][row])
             if not self.evaluated[judge.name][row]:
-                z = float(self.table.take(np.array([row])).values(judge)[0])
+                z = float(judge.values([self.table.take(np.array([row]))])[0])
             chosen = self.optimum(m.name)
             found.append(
                 Choice(
@@ -238,7 +240,7 @@ class ScanResult(Tabular):
             return ""
         if not self.evaluated[name][position]:
             return "not evaluated: of many thresholds a likelihood is evaluated only around its optimum"
-        return figure.reason(self.table.rows, position)
+        return figure.reason(self.table, position)
 
     def to_dataframe(self) -> DataFrame:
         """One row for each threshold: yields, efficiencies, purity and all metrics."""

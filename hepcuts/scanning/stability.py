@@ -129,7 +129,7 @@ class Resampler:
     @property
     def _cells(self) -> int:
         """Number of yields of one row."""
-        structure = self.table.structure
+        structure = self.table.rows.structure
         return len(structure.variations) * len(structure.components) * structure.num_bins
 
     def _metrics(self, *, of_events: bool) -> list[tuple[AbstractFigureOfMerit, FloatArray]]:
@@ -148,11 +148,12 @@ class Resampler:
         return np.unique(np.concatenate(chosen)).astype(np.int64)
 
     def _best(self, metric: AbstractFigureOfMerit, values: FloatArray) -> int:
-        return best_row(metric, values, trusted(metric, self.table, values, self.min_background))
+        return best_row(metric, values, trusted(metric, self.table.rows, values, self.min_background))
 
     def _near_optimum(self, metric: AbstractFigureOfMerit, values: FloatArray, rows: Any, fraction: float) -> Any:
         """Those of some rows whose value is within a fraction of the best."""
-        best, allowed = values[self._best(metric, values)], trusted(metric, self.table, values, self.min_background)
+        allowed = trusted(metric, self.table.rows, values, self.min_background)
+        best = values[best_row(metric, values, allowed)]
         good = allowed & (metric.sign * (best - values) <= fraction * abs(best))
         return rows[good[rows]]
 
@@ -180,10 +181,10 @@ class Resampler:
         waiting: list[tuple[Yields, tuple[float, float]]] = []
 
         def evaluate() -> None:
-            table = self._stacked(waiting)
+            stacked = self._stacked(waiting)
             for metric, of_scan in metrics:
                 points = self._points(metric, of_scan, rows)
-                found, at = _choose(metric, table, points, len(rows), min_background)
+                found, at = _choose(metric, stacked, points, len(rows), min_background)
                 values[metric.name].append(found)
                 best[metric.name].extend(at)
             waiting.clear()
@@ -216,13 +217,12 @@ class Resampler:
         )
         return signal, background
 
-    def _stacked(self, parts: Sequence[tuple[Yields, tuple[float, float]]]) -> Table:
-        """One table of several sets of yields, one below the other."""
+    def _stacked(self, parts: Sequence[tuple[Yields, tuple[float, float]]]) -> Rows:
+        """Several sets of yields, one below the other."""
         yields = joined([yields for yields, _ in parts])
         rows = len(yields.values) // len(parts)
         signal, background = (np.repeat([totals[side] for _, totals in parts], rows) for side in (0, 1))
-        found = Rows.of_yields(self.table.structure, yields, (signal, background))
-        return Table(np.zeros(len(found)), found)
+        return Rows.of_yields(self.table.rows.structure, yields, (signal, background))
 
     def _held_out(
         self, rows: NDArray[np.int64], yields: YieldsAfter, folds: AbstractFolds | None
@@ -249,12 +249,12 @@ class Resampler:
         if not usable:
             return nothing, nothing
         whole = self._totals([np.ones(len(sample)) for sample in self.samples])
-        table = self._stacked([(total[name], whole) for name in usable])
+        found = self._stacked([(total[name], whole) for name in usable])
         for m, _ in self._metrics(of_events=False):
             if m.name in usable:
-                of_metric[m.name] = float(table.take(np.array([usable.index(m.name)])).values(m)[0])
+                of_metric[m.name] = float(m.values([found.take(np.array([usable.index(m.name)]))])[0])
         judge = next((m for m, _ in self.metrics if m.is_significance), None)
-        fitted = table.values(judge).tolist() if judge is not None else [np.nan] * len(usable)
+        fitted = judge.values([found]).tolist() if judge is not None else [np.nan] * len(usable)
         significance = dict(zip(usable, fitted, strict=True))
         return nothing | of_metric, nothing | significance
 
@@ -282,14 +282,14 @@ def _block(replicas: PoissonReplicas | None, identity: Bits, some: range) -> Flo
 
 
 def _choose(
-    metric: AbstractFigureOfMerit, table: Table, points: NDArray[np.int64], size: int, min_background: float
+    metric: AbstractFigureOfMerit, rows: Rows, points: NDArray[np.int64], size: int, min_background: float
 ) -> tuple[FloatArray, list[int]]:
     """Values of replicas, NaN where they are not evaluated, shape (replica, point), and the best points or -1."""
-    number = len(table.thresholds) // size
+    number = len(rows) // size
     every = (np.arange(number)[:, None] * size + points).ravel()
     values = np.full((number, size), np.nan)
-    values[:, points] = table.take(every).values(metric).reshape(number, -1)
-    allowed = guarded(metric, table, min_background).reshape(number, size)
+    values[:, points] = metric.values([rows.take(every)]).reshape(number, -1)
+    allowed = guarded(metric, rows, min_background).reshape(number, size)
     # Where no row that is guarded has a value, all are allowed.
     allowed = allowed | ~np.any(allowed & np.isfinite(values), axis=1, keepdims=True)
     return values, [best_row(metric, *both) for both in zip(values, allowed, strict=True)]
