@@ -12,7 +12,7 @@ from hepcuts._core.errors import InputError
 from hepcuts.cuts.regions import Region
 from hepcuts.evaluation.bootstrap import bootstrap, optimism
 from hepcuts.evaluation.presentation import drop_one, rounded
-from hepcuts.evaluation.replicas import SameCuts, replicated_yields
+from hepcuts.evaluation.replicas import HardCuts, replicated_yields
 from hepcuts.evaluation.resampling import Folds, PoissonReplicas
 from hepcuts.histfactory import HistFactory, referee
 from hepcuts.merit.classification import LOG_LOSS_EPSILON
@@ -59,7 +59,7 @@ def brute_force(samples, selection, formula, *, replicas: int, seed: int = 99) -
 def test_row_zero_is_the_events_themselves(axis, weighted):
     samples, region = make_samples(weighted=weighted), Region("control", inverted=["x"])
     structures, ((signal, control),) = replicated_yields(
-        samples, [SameCuts(CUTS)], axis=axis, regions=[region], replicas=PoissonReplicas(3, 1)
+        samples, [HardCuts((CUTS,))], axis=axis, regions=[region], replicas=PoissonReplicas(3, 1)
     )
     for structure, found, expected in zip(
         structures,
@@ -77,7 +77,7 @@ def test_replicas_have_the_moments_of_poisson_counts(weighted):
     """Sums of w n have variance sum w^2, and skewness sum w^3 / (sum w^2)^(3/2), whether or not drawn together."""
     samples = make_samples(weighted=weighted)
     _, ((found,),) = replicated_yields(
-        samples, [SameCuts(CUTS)], axis=None, regions=(), replicas=PoissonReplicas(20_000, 2)
+        samples, [HardCuts((CUTS,))], axis=None, regions=(), replicas=PoissonReplicas(20_000, 2)
     )
     for number, weights in enumerate(passing(samples, CUTS)):
         drawn = np.asarray(found.values)[1:, 0, number, 0]
@@ -95,7 +95,7 @@ def test_an_event_counts_as_often_in_all_regions_and_variations():
     samples = make_samples()
     _, ((signal, same),) = replicated_yields(
         samples,
-        [SameCuts(CUTS)],
+        [HardCuts((CUTS,))],
         axis=None,
         regions=[Region("same")],
         replicas=PoissonReplicas(2000, 3),
@@ -137,7 +137,7 @@ def test_significances_of_replicas_are_those_of_pyhf():
     samples, region = make_samples(), Region("control", inverted=["x"])
     found = bootstrap(samples, CUTS, regions=[region], replicas=4, seed=5)
     structures, (yields,) = replicated_yields(
-        samples, [SameCuts(CUTS)], axis=None, regions=[region], replicas=PoissonReplicas(4, 5)
+        samples, [HardCuts((CUTS,))], axis=None, regions=[region], replicas=PoissonReplicas(4, 5)
     )
     for row, value in enumerate([found.significance.value, *found.significance.replicas]):
         templates = [
@@ -156,7 +156,7 @@ def test_other_statistics_of_the_likelihood_are_those_of_each_replicas_model(nam
     samples, goal = make_samples(), figure_of_merit(name)
     found = bootstrap(samples, CUTS, objective=name, replicas=3, seed=6).objective
     (structure,), ((yields,),) = replicated_yields(
-        samples, [SameCuts(CUTS)], axis=None, regions=(), replicas=PoissonReplicas(3, 6)
+        samples, [HardCuts((CUTS,))], axis=None, regions=(), replicas=PoissonReplicas(3, 6)
     )
     for row, value in enumerate([found.value, *found.replicas]):
         templates = Templates(structure, Yields(yields.values[row], yields.variances[row]), np.zeros(2))

@@ -160,7 +160,7 @@ def test_a_table_keeps_no_yields_of_the_variations(monkeypatch: pytest.MonkeyPat
     table = Table.of(np.arange(4000.0), structure, yields_at, (2.0, 2.0))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    np.testing.assert_array_equal(table.signal, np.ones(4000))
+    np.testing.assert_array_equal(table.rows.signal, np.ones(4000))
     # Values of all rows and variations are 5 MB; a hundred rows at a time, and six numbers for each row, are not.
     assert peak < 0.5 * 4000 * 81 * 2 * 8
 

@@ -26,9 +26,7 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.templates import Yields
 
 from .replicas import (
-    AbstractHardCuts,
-    CutsOfFolds,
-    SameCuts,
+    HardCuts,
     complete_selection,
     replicated_totals,
     replicated_yields,
@@ -192,7 +190,7 @@ def bootstrap(
     samples, chosen = check_samples(samples), complete_selection(selection)
     figure, drawn = figure_of_merit(objective), PoissonReplicas(replicas, as_seed(seed))
     figures = [figure] if figure.is_significance else [figure, PROFILE]
-    (found,) = _replicated(samples, [SameCuts(chosen)], figures, where=(axis, tuple(regions)), replicas=drawn)
+    (found,) = _replicated(samples, [HardCuts((chosen,))], figures, where=(axis, tuple(regions)), replicas=drawn)
     return Bootstrap(found[0], dataclasses.replace(found[-1], name="significance"))
 
 
@@ -237,14 +235,14 @@ def optimism(
         figure_of_merit(objective),
         PoissonReplicas(replicas, as_seed(seed)),
     )
-    cuts = [SameCuts(selection), CutsOfFolds(tuple(chosen[0]), chosen[1])]
+    cuts = [HardCuts((selection,)), HardCuts(tuple(chosen[0]), chosen[1])]
     (training,), (validated,) = _replicated(samples, cuts, [figure], where=(axis, tuple(regions)), replicas=drawn)
     return Optimism(training, validated, figure.sign)
 
 
 def _replicated(
     samples: Sequence[Sample],
-    cuts: Sequence[AbstractHardCuts],
+    cuts: Sequence[HardCuts],
     figures: Sequence[AbstractFigureOfMerit],
     *,
     where: tuple[Any, Sequence[Region]],

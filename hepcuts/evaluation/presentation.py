@@ -23,7 +23,7 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.templates import joined
 
 from .bootstrap import Replicated
-from .replicas import SameCuts, complete_selection, replicated_yields, values_in_rows
+from .replicas import HardCuts, complete_selection, replicated_yields, values_in_rows
 from .resampling import PoissonReplicas
 
 _STEPS = (1.0, 2.0, 2.5, 5.0)
@@ -151,7 +151,7 @@ def drop_one(
     drawn = PoissonReplicas(replicas, as_seed(seed))
     replicas = drawn.size
     samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)
-    behind = [SameCuts(chosen, variable) for variable in (None, *chosen.variables)]
+    behind = [HardCuts((chosen,), without=variable) for variable in (None, *chosen.variables)]
     structures, yields = replicated_yields(samples, behind, axis=axis, regions=regions, replicas=drawn)
     values = np.empty((len(behind), 1 + replicas))
     channels = [_channels(hard, regions) for hard in behind]
@@ -170,7 +170,7 @@ def drop_one(
     return DropOneTable(chosen, float(values[0, 0]), tuple(found))
 
 
-def _channels(hard: SameCuts, regions: Sequence[Region]) -> tuple[int, ...]:
+def _channels(hard: HardCuts, regions: Sequence[Region]) -> tuple[int, ...]:
     """Which channels there are without a cut: the signal region, and control regions that do not invert it."""
     return (0, *(number for number, region in enumerate(regions, start=1) if hard.without not in region.inverted))
 
@@ -209,7 +209,7 @@ def rounded(
     samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)
 
     def significances(selections: Sequence[Selection]) -> FloatArray:
-        cuts = [SameCuts(one) for one in selections]
+        cuts = [HardCuts((one,)) for one in selections]
         structures, yields = replicated_yields(samples, cuts, axis=axis, regions=regions, replicas=None)
         return values_in_rows(PROFILE, structures, [joined(channel) for channel in zip(*yields, strict=True)])
 

@@ -4,7 +4,6 @@ A replica counts each event as often as `hepcuts.evaluation.resampling.PoissonRe
 variations alike.
 """
 
-import abc
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -33,92 +32,47 @@ _NUMBERS = 1_000_000
 """How often events count in replicas: so many numbers are held at once by each thread. Chosen by hand, some caches."""
 
 
-class AbstractHardCuts(abc.ABC):
-    """Cuts with all of their thresholds, which may differ from event to event."""
-
-    @property
-    @abc.abstractmethod
-    def first(self) -> Selection:
-        """The selection, of several the first: all cut on the same columns."""
-
-    def columns(self, region: Region | None = None) -> set[str]:
-        """The columns that they read, in the signal region (None) or in another."""
-        return set(_region(self.first, region).columns)
-
-    @abc.abstractmethod
-    def passes(
-        self, identity: Bits, columns: Columns, *, missing: float | None, region: Region | None = None
-    ) -> NDArray[np.bool_]:
-        """Which events pass, in the signal region (None) or in another, shape (event,)."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class SameCuts(AbstractHardCuts):
-    """The same cuts for all events.
+class HardCuts:
+    """Cuts with all of their thresholds: the same for all events, or for those of each fold what the others chose.
 
     Attributes:
-        selection: with thresholds.
+        selections: one, or one for each fold; all cut on the same columns.
+        folds: which event is in which fold, or None.
         without: the variable of a cut to leave out in all regions, or None.
-    """
 
-    selection: Selection
-    without: str | None = None
-
-    def __post_init__(self) -> None:
-        complete_selection(self.selection)
-
-    @property
-    def first(self) -> Selection:
-        """See `AbstractHardCuts.first`."""
-        return self.selection
-
-    def passes(
-        self,
-        identity: Bits,
-        columns: Columns,
-        *,
-        missing: float | None,
-        region: Region | None = None,
-    ) -> NDArray[np.bool_]:
-        """See `AbstractHardCuts.passes`."""
-        of_region = _region(self.selection, region)
-        if self.without is None:
-            return of_region.mask(columns, missing=missing)
-        kept = [cut.passes(columns, missing=missing) for cut in of_region.cuts if cut.variable != self.without]
-        return np.asarray(np.logical_and.reduce([np.ones(len(identity), dtype=bool), *kept]))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class CutsOfFolds(AbstractHardCuts):
-    """For the events of each fold the cuts that the others chose.
-
-    Attributes:
-        selections: with thresholds, one for each fold.
-        folds: which event is in which fold.
+    Raises:
+        InputError: a threshold is not set, or there are not as many selections as folds.
     """
 
     selections: tuple[Selection, ...]
-    folds: AbstractFolds
+    folds: AbstractFolds | None = None
+    without: str | None = None
 
     def __post_init__(self) -> None:
         for selection in self.selections:
             complete_selection(selection)
-        if len(self.selections) != self.folds.size:
+        if self.folds is not None and len(self.selections) != self.folds.size:
             raise InputError(f"{len(self.selections)} selections came for {self.folds.size} folds; expected one each.")
 
-    @property
-    def first(self) -> Selection:
-        """See `AbstractHardCuts.first`."""
-        return self.selections[0]
+    def columns(self, region: Region | None = None) -> set[str]:
+        """The columns that they read, in the signal region (None) or in another."""
+        return set(_region(self.selections[0], region).columns)
 
     def passes(
         self, identity: Bits, columns: Columns, *, missing: float | None, region: Region | None = None
     ) -> NDArray[np.bool_]:
-        """See `AbstractHardCuts.passes`."""
-        part, passed = self.folds.part(identity), np.zeros(len(identity), dtype=bool)
+        """Which events pass, in the signal region (None) or in another, shape (event,)."""
+        part = np.zeros(len(identity), dtype=np.int64) if self.folds is None else self.folds.part(identity)
+        passed = np.zeros(len(identity), dtype=bool)
         for number, selection in enumerate(self.selections):
-            passed |= (part == number) & _region(selection, region).mask(columns, missing=missing)
+            passed |= (part == number) & self._mask(_region(selection, region), columns, missing)
         return passed
+
+    def _mask(self, selection: Selection, columns: Columns, missing: float | None) -> NDArray[np.bool_]:
+        kept = [cut for cut in selection.cuts if cut.variable != self.without]
+        everything = np.ones(len(next(iter(columns.values()))), dtype=bool)
+        return Selection(kept).mask(columns, missing=missing) if kept else everything
 
 
 def _region(selection: Selection, region: Region | None) -> Selection:
@@ -161,7 +115,7 @@ class _Piece:
 
 def replicated_yields(
     samples: Sequence[Sample],
-    cuts: Sequence[AbstractHardCuts],
+    cuts: Sequence[HardCuts],
     *,
     axis: Any,
     regions: Sequence[Region],

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.rows import Rows
 
 from .table import Table
 
@@ -19,6 +20,11 @@ Range = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
 
 FEW_EVENTS = 10.0
 """Effective simulated background events behind a cut below which its significance is that of the simulation."""
+
+
+HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
+RESAMPLED = ("68 % of replicas", "held out")
+"""Columns that take replicas and parts of the events."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +65,21 @@ class Optimum:
     interval: Any = (np.nan, np.nan)
     excluded: str = ""
 
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As text, one cell for each column of `HEAD`."""
+        return (
+            self.metric,
+            shown(self.threshold),
+            _between(self.plateau),
+            _between(self.interval),
+            f"{self.value:.5g}" + (f" +- {self.uncertainty:.2g}" if np.isfinite(self.uncertainty) else ""),
+            f"{self.held_out:.5g}" if np.isfinite(self.held_out) else "",
+            f"{self.signal:.5g}",
+            f"{self.background:.5g}",
+            f"{self.effective_background:.4g}" + (" !" if self.effective_background < FEW_EVENTS else ""),
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -87,15 +108,21 @@ class Choice:
     effective_background: float
 
 
-def guarded(metric: AbstractFigureOfMerit, table: Table, min_background: float) -> NDArray[np.bool_]:
+def guarded(metric: AbstractFigureOfMerit, rows: Rows, min_background: float) -> NDArray[np.bool_]:
     """Rows whose value of a metric may be trusted, shape (row,).
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
     Losses do not.
     """
     if not metric.needs_background:
-        return np.ones(len(table.thresholds), dtype=bool)
-    return table.effective_background >= min_background
+        return np.ones(len(rows), dtype=bool)
+    return rows.effective_background >= min_background
+
+
+def trusted(metric: AbstractFigureOfMerit, rows: Rows, values: FloatArray, least: float) -> NDArray[np.bool_]:
+    """Rows among which the optimum is: those that are guarded, or all if none of these has a value, shape (row,)."""
+    allowed = guarded(metric, rows, least)
+    return allowed if np.any(allowed & np.isfinite(values)) else np.ones(len(values), dtype=bool)
 
 
 def best_row(metric: AbstractFigureOfMerit, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
@@ -108,14 +135,14 @@ def exclusion(
     metric: AbstractFigureOfMerit, table: Table, values: FloatArray, best: int, min_background: float
 ) -> tuple[str, bool]:
     """What the guard excluded, in words, and whether any of it would have been better."""
-    out = ~guarded(metric, table, min_background) & np.isfinite(values)
+    out = ~guarded(metric, table.rows, min_background) & np.isfinite(values)
     if not out.any():
         return "", False
     what = f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background events"
     top = best_row(metric, values, out)
     if metric.sign * values[top] <= metric.sign * values[best]:
         return f"{what} (none is better)", False
-    effective = table.effective_background[top]
+    effective = table.rows.effective_background[top]
     return f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events", True
 
 
@@ -159,6 +186,12 @@ def shown(threshold: Any) -> str:
     if np.ndim(threshold) == 0:
         return f"{float(threshold):.5g}"
     return f"{float(threshold[0]):.4g}, {float(threshold[1]):.4g}"
+
+
+def _between(found: Any) -> str:
+    if np.ndim(found) > 1:
+        return ", ".join(_between(edge) for edge in found)
+    return f"{found[0]:.4g} to {found[1]:.4g}" if np.all(np.isfinite(found)) else ""
 
 
 def no_value(metric: str, size: int, reason: str) -> InputError:

@@ -16,10 +16,24 @@ from hepcuts.cuts import AbstractCut
 from hepcuts.evaluation.resampling import AbstractFolds, replicas_of
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
 
-from .optima import FEW_EVENTS, Choice, Optimum, best_row, exclusion, guarded, no_value, plain, ranges, shown
+from .optima import (
+    FEW_EVENTS,
+    HEAD,
+    RESAMPLED,
+    Choice,
+    Optimum,
+    best_row,
+    exclusion,
+    guarded,
+    no_value,
+    plain,
+    ranges,
+    trusted,
+)
 from .stability import Resampler, Stability
 from .table import Table
 
@@ -32,7 +46,6 @@ class ScanResult(Tabular):
         cut: the cut (or window) that was scanned.
         thresholds: shape (threshold,), ascending; of a window low and high edges, shape (threshold, 2).
         values: metric to values, each of shape (threshold,); NaN where a metric has no value (see `reason`).
-        table: yields behind each threshold.
         samples: the samples.
         evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
             of many thresholds is not everywhere.
@@ -45,7 +58,7 @@ class ScanResult(Tabular):
     cut: AbstractCut
     thresholds: FloatArray
     values: Mapping[str, FloatArray]
-    table: Table
+    _table: Table
     samples: tuple[Sample, ...]
     _metrics: tuple[AbstractFigureOfMerit, ...]
     evaluated: Mapping[str, Any]
@@ -55,6 +68,11 @@ class ScanResult(Tabular):
     folds: int = 0
     seed: int = 0
     _parts: AbstractFolds | None = None
+
+    @property
+    def table(self) -> Rows:
+        """Yields behind each threshold."""
+        return self._table.rows
 
     @property
     def metrics(self) -> dict[str, AbstractFigureOfMerit]:
@@ -120,8 +138,7 @@ class ScanResult(Tabular):
         """The optimum as far as the scan itself tells, its row, and which rows are allowed."""
         values = self.values[m.name]
         best, excluded, message = self._best(m, least)
-        allowed = guarded(m, self.table, least)
-        allowed = allowed if allowed[best] else np.ones(len(values), dtype=bool)
+        allowed = trusted(m, self.table, values, least)
         good = allowed & (m.sign * values >= m.sign * values[best] - 0.01 * abs(values[best]))
         seen = np.flatnonzero(self.evaluated[m.name])
         found = Optimum(
@@ -140,14 +157,11 @@ class ScanResult(Tabular):
     def _best(self, m: AbstractFigureOfMerit, least: float) -> tuple[int, str, str]:
         """Row of the best threshold, what the guard excluded, and what to keep in mind."""
         values = self.values[m.name]
-        best = best_row(m, values, guarded(m, self.table, least))
-        notes = []
-        excluded = ""
-        if best < 0:
-            best = best_row(m, values, np.ones(len(values), dtype=bool))
+        best, notes, excluded = best_row(m, values, trusted(m, self.table, values, least)), [], ""
+        if not guarded(m, self.table, least)[best]:
             notes.append(f"no threshold has {least:g} effective background events behind it")
         else:
-            excluded, better = exclusion(m, self.table, values, best, least)
+            excluded, better = exclusion(m, self._table, values, best, least)
             notes += [f"excluded are {excluded}"] if better else []
         effective = self.table.effective_background[best]
         if effective < FEW_EVENTS:
@@ -163,7 +177,7 @@ class ScanResult(Tabular):
 
     def _resampled(self, least: float) -> Stability:
         known = [(m, self.values[m.name]) for m in self._with_values]
-        resampler = Resampler(self._cumulative, self.table, known, self.samples, least)
+        resampler = Resampler(self._cumulative, self._table, known, self.samples, least)
         return resampler.run(replicas=replicas_of(self.replicas, seed=self.seed), folds=self._parts)
 
     def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
@@ -181,10 +195,8 @@ class ScanResult(Tabular):
         found = self.thresholds[stability.best[name]]
         if len(found) < 2:
             found = np.full((1, *self.thresholds.shape[1:]), np.nan)
-        low, high = np.quantile(found, [0.15865525, 0.84134475], axis=0)
-        if self.thresholds.ndim == 1:
-            return float(low), float(high)
-        return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+        central = np.quantile(found, [0.15865525, 0.84134475], axis=0).T
+        return plain(central) if central.ndim == 1 else tuple(map(plain, central))
 
     def choices(self) -> tuple[Choice, ...]:
         """What the optimum of each metric is worth: the significance of the profile likelihood there.
@@ -204,7 +216,7 @@ class ScanResult(Tabular):
             row, _, _ = self._best(m, self.min_background)
             z = float(self.values[judge.name][row])
             if not self.evaluated[judge.name][row]:
-                z = float(self.table.take(np.array([row])).values(judge)[0])
+                z = float(judge.values([self.table.take(np.array([row]))])[0])
             chosen = self.optimum(m.name)
             found.append(
                 Choice(
@@ -228,7 +240,7 @@ class ScanResult(Tabular):
             return ""
         if not self.evaluated[name][position]:
             return "not evaluated: of many thresholds a likelihood is evaluated only around its optimum"
-        return figure.reason(self.table.rows, position)
+        return figure.reason(self.table, position)
 
     def to_dataframe(self) -> DataFrame:
         """One row for each threshold: yields, efficiencies, purity and all metrics."""
@@ -274,40 +286,14 @@ class ScanResult(Tabular):
         optima = [self._found(m, self.min_background)[0] for m in self._with_values]
         more = [f"{self.replicas} replicas"] * (self.replicas > 0) + [f"{self.folds} folds"] * (self.folds > 0)
         foot = [f"uncertainties and held-out values, from {' and '.join(more)}: summary()"] if more else []
-        chosen = [number for number, name in enumerate(_HEAD) if name not in _RESAMPLED]
-        rows = [tuple(row[number] for number in chosen) for row in map(_row, optima)]
-        return SummaryTable(self._title, rows, [_HEAD[number] for number in chosen], foot)
+        chosen = [number for number, name in enumerate(HEAD) if name not in RESAMPLED]
+        rows = [tuple(row[number] for number in chosen) for row in (optimum.cells for optimum in optima)]
+        return SummaryTable(self._title, rows, [HEAD[number] for number in chosen], foot)
 
     def summary(self) -> SummaryTable:
         """The optima with uncertainties, intervals and held-out values; evaluates `stability`."""
-        return SummaryTable(self._title, [_row(self.optimum(m.name)) for m in self._with_values], _HEAD)
+        return SummaryTable(self._title, [self.optimum(m.name).cells for m in self._with_values], HEAD)
 
     @property
     def _title(self) -> str:
         return f"Scan of {self.cut} at {len(self.thresholds)} threshold{'s' if len(self.thresholds) != 1 else ''}"
-
-
-_HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
-_RESAMPLED = ("68 % of replicas", "held out")
-"""Columns that take replicas and parts of the events."""
-
-
-def _row(o: Optimum) -> tuple[str, ...]:
-    """An optimum as text, one cell for each column."""
-    return (
-        o.metric,
-        shown(o.threshold),
-        _between(o.plateau),
-        _between(o.interval),
-        f"{o.value:.5g}" + (f" +- {o.uncertainty:.2g}" if np.isfinite(o.uncertainty) else ""),
-        f"{o.held_out:.5g}" if np.isfinite(o.held_out) else "",
-        f"{o.signal:.5g}",
-        f"{o.background:.5g}",
-        f"{o.effective_background:.4g}" + (" !" if o.effective_background < FEW_EVENTS else ""),
-    )
-
-
-def _between(found: Any) -> str:
-    if np.ndim(found) > 1:
-        return ", ".join(_between(edge) for edge in found)
-    return f"{found[0]:.4g} to {found[1]:.4g}" if np.all(np.isfinite(found)) else ""

@@ -116,7 +116,7 @@ def scan(
         windows = windows_of(edges, lambda p: tabulate(cumulative.at(p)), figures, min_background, all_pairs=all_pairs)
         yields = cumulative.at(windows)
     table = tabulate(yields)
-    if not table.totals.any():
+    if not table.rows.totals.any():
         raise EmptySelectionError(f"No event of any sample passes {cut} at any of {len(table.thresholds)} thresholds.")
     values, evaluated = _evaluated(figures, table, min_background, refinement)
     return ScanResult(
@@ -142,7 +142,7 @@ def _evaluated(
     found = {}
     for figure in figures:
         if figure.expensive and figure.name not in table.curves:
-            allowed = guarded(figure, table, min_background)
+            allowed = guarded(figure, table.rows, min_background)
             found[figure.name] = table.around_optimum(figure, allowed, refinement)
         else:
             found[figure.name] = table.values(figure), np.ones(len(table.thresholds), dtype=bool)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,13 +14,13 @@ from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds, PoissonReplicas
 from hepcuts.merit.closed_forms import fraction
-from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit
+from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Counts, Cumulative, YieldsAfter
 from hepcuts.templates.templates import Yields, joined
 
-from .optima import best_row, guarded
+from .optima import best_row, guarded, trusted
 from .table import Table
 
 _ROWS, _NEAR = 400, 80
@@ -69,8 +70,7 @@ class Stability:
         spread = np.full(len(self.rows), -np.inf)
         spread[known] = np.nanstd(differences[:, known], axis=0, ddof=1)
         gap = metric.sign * (values[row] - values[self.rows])
-        good: NDArray[np.bool_] = (gap <= spread) | (self.rows == row)
-        return good
+        return np.asarray((gap <= spread) | (self.rows == row))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,7 +104,7 @@ class Resampler:
         slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
         drawn = tqdm.tqdm(self._counts(replicas), total=number, desc="replicas", disable=not slow, leave=False)
         values, best = self._evaluate(rows, yields, ((c, c) for c in drawn), self.min_background)
-        for metric, of_scan in self._soft:
+        for metric, of_scan in self._metrics(of_events=True):
             values[metric.name], best[metric.name] = self._resample(
                 metric, of_scan, rows, self._factors(lambda identity: _block(replicas, identity, range(number)))
             )
@@ -129,21 +129,12 @@ class Resampler:
     @property
     def _cells(self) -> int:
         """Number of yields of one row."""
-        structure = self.table.structure
+        structure = self.table.rows.structure
         return len(structure.variations) * len(structure.components) * structure.num_bins
 
-    @property
-    def _tabular(self) -> list[tuple[AbstractFigureOfMerit, FloatArray]]:
-        """Metrics of yields."""
-        return [(m, v) for m, v in self.metrics if m.name not in self.table.curves]
-
-    @property
-    def _soft(self) -> list[tuple[AbstractFigureOfMerit, FloatArray]]:
-        """Metrics of events."""
-        return [(m, v) for m, v in self.metrics if m.name in self.table.curves]
-
-    def _curve(self, metric: AbstractFigureOfMerit) -> AbstractCurve:
-        return self.table.curves[metric.name]
+    def _metrics(self, *, of_events: bool) -> list[tuple[AbstractFigureOfMerit, FloatArray]]:
+        """Metrics of events, or those of yields."""
+        return [(m, v) for m, v in self.metrics if (m.name in self.table.curves) == of_events]
 
     def _rows(self) -> NDArray[np.int64]:
         """Some rows all over the scan, more of them near each optimum."""
@@ -153,19 +144,16 @@ class Resampler:
         chosen = [np.linspace(0, size - 1, _ROWS).round()]
         for metric, values in self.metrics:
             near = self._near_optimum(metric, values, np.arange(size), 0.05)
-            chosen.append(_some(near, _NEAR))
-            chosen.append(np.array([self._best(metric, values)]))
+            chosen += [_some(near, _NEAR), np.array([self._best(metric, values)])]
         return np.unique(np.concatenate(chosen)).astype(np.int64)
 
     def _best(self, metric: AbstractFigureOfMerit, values: FloatArray) -> int:
-        best = best_row(metric, values, guarded(metric, self.table, self.min_background))
-        return best if best >= 0 else best_row(metric, values, np.ones(len(values), dtype=bool))
+        return best_row(metric, values, trusted(metric, self.table.rows, values, self.min_background))
 
     def _near_optimum(self, metric: AbstractFigureOfMerit, values: FloatArray, rows: Any, fraction: float) -> Any:
         """Those of some rows whose value is within a fraction of the best."""
-        best = values[self._best(metric, values)]
-        allowed = guarded(metric, self.table, self.min_background)
-        allowed = allowed if np.any(allowed & np.isfinite(values)) else np.ones(len(values), dtype=bool)
+        allowed = trusted(metric, self.table.rows, values, self.min_background)
+        best = values[best_row(metric, values, allowed)]
         good = allowed & (metric.sign * (best - values) <= fraction * abs(best))
         return rows[good[rows]]
 
@@ -187,17 +175,18 @@ class Resampler:
     ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.int64]]]:
         """Values of all metrics, shape (replica, point), and the best point of each replica or -1."""
         size = max(1, _NUMBERS // (self._cells * len(rows)))
-        values: dict[str, list[FloatArray]] = {m.name: [np.zeros((0, len(rows)))] for m, _ in self._tabular}
-        best: dict[str, list[int]] = {m.name: [] for m, _ in self._tabular}
+        metrics = self._metrics(of_events=False)
+        values: dict[str, list[FloatArray]] = {m.name: [np.zeros((0, len(rows)))] for m, _ in metrics}
+        best: dict[str, list[int]] = {m.name: [] for m, _ in metrics}
         waiting: list[tuple[Yields, tuple[float, float]]] = []
 
         def evaluate() -> None:
-            table = self._stacked(waiting)
-            for metric, of_scan in self._tabular:
+            stacked = self._stacked(waiting)
+            for metric, of_scan in metrics:
                 points = self._points(metric, of_scan, rows)
-                found, chosen = _choose(metric, table, points, len(rows), min_background)
+                found, at = _choose(metric, stacked, points, len(rows), min_background)
                 values[metric.name].append(found)
-                best[metric.name].extend(chosen)
+                best[metric.name].extend(at)
             waiting.clear()
 
         for counts, squares in weighted:
@@ -206,15 +195,15 @@ class Resampler:
                 evaluate()
         if waiting:
             evaluate()
-        joined = {name: np.concatenate(parts) for name, parts in values.items()}
-        return joined, {name: np.array(found, dtype=np.int64) for name, found in best.items()}
+        chosen = {name: np.array(found, dtype=np.int64) for name, found in best.items()}
+        return {name: np.concatenate(parts) for name, parts in values.items()}, chosen
 
     def _resample(
         self, metric: AbstractFigureOfMerit, of_scan: FloatArray, rows: NDArray[np.int64], factors: Any
     ) -> tuple[FloatArray, NDArray[np.int64]]:
         """As `_evaluate` for a metric of events."""
         points = self._points(metric, of_scan, rows)
-        found = self._curve(metric).resampled(self.table.thresholds[rows[points]], factors)
+        found = self.table.curves[metric.name].resampled(self.table.thresholds[rows[points]], factors)
         values = np.full((len(found), len(rows)), np.nan)
         values[:, points] = found
         everywhere = np.ones(len(rows), dtype=bool)
@@ -228,13 +217,12 @@ class Resampler:
         )
         return signal, background
 
-    def _stacked(self, parts: Sequence[tuple[Yields, tuple[float, float]]]) -> Table:
-        """One table of several sets of yields, one below the other."""
+    def _stacked(self, parts: Sequence[tuple[Yields, tuple[float, float]]]) -> Rows:
+        """Several sets of yields, one below the other."""
         yields = joined([yields for yields, _ in parts])
         rows = len(yields.values) // len(parts)
         signal, background = (np.repeat([totals[side] for _, totals in parts], rows) for side in (0, 1))
-        found = Rows.of_yields(self.table.structure, yields, (signal, background))
-        return Table(np.zeros(len(found)), found)
+        return Rows.of_yields(self.table.rows.structure, yields, (signal, background))
 
     def _held_out(
         self, rows: NDArray[np.int64], yields: YieldsAfter, folds: AbstractFolds | None
@@ -248,7 +236,7 @@ class Resampler:
         least = self.min_background / folds.scale
         _, best = self._evaluate(rows, yields, ((c, [x**2 for x in c]) for c in training), least)
         of_metric: dict[str, float] = {}
-        for metric, of_scan in self._soft:
+        for metric, of_scan in self._metrics(of_events=True):
             best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, of_scan, rows, folds)
         usable = [name for name in names if np.all(best[name] >= 0)]
         total: dict[str, Yields] = {}
@@ -256,18 +244,17 @@ class Resampler:
             counts = [folds.test(fold, s.identity) for s in self.samples]
             passed = yields.resampled(counts, counts)
             for name in usable:
-                at = slice(best[name][fold], best[name][fold] + 1)
-                mine = Yields(np.asarray(passed.values)[at], np.asarray(passed.variances)[at])
+                mine = jax.tree.map(lambda table, row=best[name][fold]: table[row : row + 1], passed)
                 total[name] = total[name] + mine if name in total else mine
         if not usable:
             return nothing, nothing
         whole = self._totals([np.ones(len(sample)) for sample in self.samples])
-        table = self._stacked([(total[name], whole) for name in usable])
-        for m, _ in self._tabular:
+        found = self._stacked([(total[name], whole) for name in usable])
+        for m, _ in self._metrics(of_events=False):
             if m.name in usable:
-                of_metric[m.name] = float(table.take(np.array([usable.index(m.name)])).values(m)[0])
+                of_metric[m.name] = float(m.values([found.take(np.array([usable.index(m.name)]))])[0])
         judge = next((m for m, _ in self.metrics if m.is_significance), None)
-        fitted = table.values(judge).tolist() if judge is not None else [np.nan] * len(usable)
+        fitted = judge.values([found]).tolist() if judge is not None else [np.nan] * len(usable)
         significance = dict(zip(usable, fitted, strict=True))
         return nothing | of_metric, nothing | significance
 
@@ -279,7 +266,7 @@ class Resampler:
         others = self._factors(lambda identity: (folds.part(identity) != numbers).astype(np.float64))
         mine = self._factors(lambda identity: (folds.part(identity) == numbers).astype(np.float64))
         _, best = self._resample(metric, of_scan, rows, others)
-        losses = np.diagonal(self._curve(metric).resampled(self.table.thresholds[rows[best]], mine))
+        losses = np.diagonal(self.table.curves[metric.name].resampled(self.table.thresholds[rows[best]], mine))
         weights = [np.bincount(folds.part(s.identity), s.weights, minlength=folds.size) for s in self.samples]
         of_part = np.sum(weights, axis=0)
         # Some parts of few events are empty and have no loss; if all others are, nothing chose a threshold.
@@ -295,19 +282,17 @@ def _block(replicas: PoissonReplicas | None, identity: Bits, some: range) -> Flo
 
 
 def _choose(
-    metric: AbstractFigureOfMerit, table: Table, points: NDArray[np.int64], size: int, min_background: float
+    metric: AbstractFigureOfMerit, rows: Rows, points: NDArray[np.int64], size: int, min_background: float
 ) -> tuple[FloatArray, list[int]]:
     """Values of replicas, NaN where they are not evaluated, shape (replica, point), and the best points or -1."""
-    number = len(table.thresholds) // size
+    number = len(rows) // size
     every = (np.arange(number)[:, None] * size + points).ravel()
     values = np.full((number, size), np.nan)
-    values[:, points] = table.take(every).values(metric).reshape(number, -1)
-    allowed = guarded(metric, table, min_background).reshape(number, size)
-    free = np.ones(size, dtype=bool)
-    chosen = [
-        best_row(metric, v, a if np.any(a & np.isfinite(v)) else free) for v, a in zip(values, allowed, strict=True)
-    ]
-    return values, chosen
+    values[:, points] = metric.values([rows.take(every)]).reshape(number, -1)
+    allowed = guarded(metric, rows, min_background).reshape(number, size)
+    # Where no row that is guarded has a value, all are allowed.
+    allowed = allowed | ~np.any(allowed & np.isfinite(values), axis=1, keepdims=True)
+    return values, [best_row(metric, *both) for both in zip(values, allowed, strict=True)]
 
 
 def _some(rows: Any, number: int) -> Any:

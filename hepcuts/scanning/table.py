@@ -95,51 +95,6 @@ class Table:
             spacing = finer
         return values, evaluated
 
-    @property
-    def structure(self) -> Structure:
-        """Samples and variations."""
-        return self.rows.structure
-
-    @property
-    def bins(self) -> tuple[FloatArray, FloatArray]:
-        """Expected signal and background, each of shape (row, bin)."""
-        return self.rows.bins
-
-    @property
-    def totals(self) -> FloatArray:
-        """Expected events of each sample, shape (row, sample)."""
-        return self.rows.totals
-
-    @property
-    def signal(self) -> FloatArray:
-        """Expected signal after the cut, shape (row,)."""
-        return self.rows.signal
-
-    @property
-    def background(self) -> FloatArray:
-        """Expected background after the cut, shape (row,)."""
-        return self.rows.background
-
-    @property
-    def sigma_background(self) -> FloatArray:
-        """Uncertainty of the background from systematics and finite simulation, shape (row,)."""
-        return self.rows.sigma_background
-
-    @property
-    def effective_background(self) -> FloatArray:
-        """Effective number of simulated background events, shape (row,)."""
-        return self.rows.effective_background
-
-    @property
-    def all_signal(self) -> Any:
-        """Expected signal before the cut, a number or shape (row,)."""
-        return self.rows.all_signal
-
-    @property
-    def all_background(self) -> Any:
-        """Expected background before the cut, a number or shape (row,)."""
-        return self.rows.all_background
-
 
 @dataclasses.dataclass(frozen=True)
 class Refinement:

@@ -53,7 +53,7 @@ def windows_of(
         table = tabulate(edges[new])
         for m in figures:
             values = table.values(m)
-            row = best_row(m, values, guarded(m, table, min_background))
+            row = best_row(m, values, guarded(m, table.rows, min_background))
             if row >= 0 and m.sign * values[row] > best[m.name][0]:
                 best[m.name] = (m.sign * values[row], new[row])
         if spacing == 1:
