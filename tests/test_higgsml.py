@@ -14,6 +14,8 @@ from hepcuts.evaluation.resampling import hold_out
 from hepcuts.histfactory import referee
 from hepcuts.templates.cumulative import distinct_thresholds
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "higgsml.toml"
 
 

@@ -83,6 +83,7 @@ def test_the_threshold_of_a_classifier_is_not_that_of_the_significance(example, 
     assert best.held_out < best.significance
 
 
+@pytest.mark.slow
 def test_the_script_prints_all_of_it(example, higgsml, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["higgsml_scan.py", str(higgsml)])
     monkeypatch.setattr(example, "CUTS", example.CUTS[2:3])

@@ -70,8 +70,18 @@ def test_the_same_cut_found_from_the_final_likelihood():
 # --- against exhaustive scans ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [n for n in hc.datasets.SCENARIOS if n != "exp10-exp100"])
-@pytest.mark.parametrize("goal", ["asimov", "profile"])
+@pytest.mark.parametrize(
+    ("goal", "name"),
+    [
+        *(("asimov", name) for name in hc.datasets.SCENARIOS if name != "exp10-exp100"),
+        ("profile", "exp10-gauss30x1"),
+        *(
+            pytest.param("profile", name, marks=pytest.mark.slow)
+            for name in hc.datasets.SCENARIOS
+            if name not in {"exp10-exp100", "exp10-gauss30x1"}
+        ),
+    ],
+)
 def test_one_cut_is_nearly_as_good_as_the_true_optimum(name, goal):
     """Judged by the closed-form yields: on its own few events a scan would look better than it is.
 
