@@ -115,7 +115,7 @@ def guarded(metric: AbstractFigureOfMerit, rows: Rows, min_background: float) ->
     Losses do not.
     """
     if not metric.needs_background:
-        return np.ones(len(rows), dtype=bool)
+        return np.ones(len(rows.effective_background), dtype=bool)
     return rows.effective_background >= min_background
 
 
