@@ -203,7 +203,9 @@ def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, fou
 
 
 def test_interrupted_uncertainties_leave_the_cuts(monkeypatch):
-    monkeypatch.setattr(sys.modules["hepcuts.optimization.optimize"], "bootstrap_and_optimism", failing(KeyboardInterrupt()))
+    monkeypatch.setattr(
+        sys.modules["hepcuts.optimization.optimize"], "bootstrap_and_optimism", failing(KeyboardInterrupt())
+    )
     result = hc.optimize(samples(), hc.Cut("x", ">", 0.5), objective="asimov", folds=0, anneal=(1.0,))
     assert result.interrupted
     assert not result.success

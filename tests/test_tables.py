@@ -177,7 +177,13 @@ RESULTS = {
     "bins": lambda samples, _o, _l: hc.bin_edges(samples, "y<z", num_bins=2, folds=2),
     "categories": lambda samples, _o, _l: hc.categorize(samples, ["x", "y<z"], num_bins=2, folds=0, fine_bins=10),
     "training": lambda samples, _o, _l: hc.train(
-        samples, hc.Cut("d", ">"), hc.discriminant.linear("d", ["x", "y<z"]), objective="bce", anneal=(1.0,), folds=0, seed=3
+        samples,
+        hc.Cut("d", ">"),
+        hc.discriminant.linear("d", ["x", "y<z"]),
+        objective="bce",
+        anneal=(1.0,),
+        folds=0,
+        seed=3,
     ),
     "fit": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data),
     "nuisance": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data).nuisance_parameters,
