@@ -1,6 +1,7 @@
 """From yields to the likelihood's templates: the link of the chain that an optimizer differentiates through."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -77,7 +78,7 @@ class TemplateMapper:
         return xp.concatenate(blocks, axis=-1)
 
 
-_FOLLOWING: dict[str, type[Modifier]] = {"histosys": HistoSys, "shapesys": ShapeSys}
+_FOLLOWING: Mapping[str, type[Modifier]] = MappingProxyType({"histosys": HistoSys, "shapesys": ShapeSys})
 """Types of modifiers whose numbers follow the yields, and the classes that say how."""
 
 
