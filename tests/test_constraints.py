@@ -1,4 +1,4 @@
-"""What is wanted behind the cuts: read, and made sure of with hard cuts; against sums of NumPy."""
+"""What is wanted after the cuts: read, and made sure of with hard cuts; against sums of NumPy."""
 
 import dataclasses
 from typing import Any

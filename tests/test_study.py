@@ -90,7 +90,7 @@ def test_study_without_grids_writes_figures_and_tables(tmp_path):
     assert "phase_diagrams" not in document
     case = document["scenarios"]["exp10-exp100"]
     none = [i for i, value in enumerate(case["values"]["s_over_sqrt_b"]) if value is None]
-    assert none, "behind the last cuts there is no background"
+    assert none, "after the last cuts there is no background"
     assert "no background is left" in case["reasons"]["s_over_sqrt_b"][f"{case['thresholds'][none[0]]:g}"]
 
 

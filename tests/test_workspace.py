@@ -205,7 +205,7 @@ def test_cabinetry_fits_it() -> None:
 NEGATIVE = {
     "sample": (
         lambda: filled(signal(), background(), background("wjets", [1.0, -3.0, 1.0])),
-        "Sample 'wjets' has a negative yield of -1 behind the cuts: its negative weights outweigh",
+        "Sample 'wjets' has a negative yield of -1 after the cuts: its negative weights outweigh",
     ),
     "signal": (
         lambda: filled(Sample("higgs", {"x": [0.5]}, weights=[-1.0], signal=True), background()),

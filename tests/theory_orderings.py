@@ -48,7 +48,7 @@ class ShiftedFeature(TwoFeatures):
         self.shift = shift
 
     def sigma(self, angle, c):
-        """How the background behind the cut changes if its first feature moves by one standard deviation."""
+        """How the background after the cut changes if its first feature moves by one standard deviation."""
         return self.background * (behind(c, self.shift * np.cos(angle)) - behind(c, 0.0))
 
     def significance(self, angle, c):
@@ -85,7 +85,7 @@ class PeakAndScore:
         self.separation = separation
 
     def yields(self, cuts):
-        """In each bin of the mass, behind a cut on the score that may depend on the bin."""
+        """In each bin of the mass, after a cut on the score that may depend on the bin."""
         return self.signal * behind(cuts, self.separation), self.background * behind(cuts, 0.0)
 
     def same_cut(self, c):

@@ -25,7 +25,7 @@ class HardEvaluation:
         value: the objective.
         significance: discovery significance of the profile likelihood on the Asimov dataset; NaN if it has none.
         pyhf: pyhf's own verdict on the same model, or None if there is no significance.
-        effective_background: effective number of simulated background events behind the cuts.
+        effective_background: effective number of simulated background events after the cuts.
         templates: the hard templates of the signal region.
         regions: those of the control regions.
         workspace: the pyhf workspace, or None if the templates make none.

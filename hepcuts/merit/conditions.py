@@ -1,6 +1,6 @@
 """Where figures of merit are stationary: the ratio of densities `s / b` at the cut that each of them asks for.
 
-Each function takes `r = S / B` behind the cut and returns `-(dZ/dB) / (dZ/dS)`. With an uncertainty `sigma_B` of the
+Each function takes `r = S / B` after the cut and returns `-(dZ/dB) / (dZ/dS)`. With an uncertainty `sigma_B` of the
 background two more numbers matter: `k = sigma_B^2 / B`, the variance in units of the Poisson variance, and
 `systematic`, the share of `sigma_B^2` that grows like `B^2` under a moving cut (a relative uncertainty); the rest
 grows like `B` (finite simulation). All are positive sums or differences that do not cancel, accurate for any `r > 0`.
@@ -117,13 +117,13 @@ def asimov_gaussian(r: Any, k: Any = 0.0, systematic: Any = 1.0) -> FloatArray:
 
 
 def agreement(condition: Condition = asimov, *, k: float = 0.0, systematic: float = 1.0) -> float:
-    """The ratio `r = S / B` behind the cut at which a figure of merit cuts where BCE cuts, `s = b`.
+    """The ratio `r = S / B` after the cut at which a figure of merit cuts where BCE cuts, `s = b`.
 
-    With less signal than that behind the cut of the smallest error rate, that cut is too tight; with more, too loose.
+    With less signal than that after the cut of the smallest error rate, that cut is too tight; with more, too loose.
 
     Args:
         condition: a function of this module.
-        k: variance of the background in units of its Poisson variance, `sigma_B^2 / B`, behind the cut.
+        k: variance of the background in units of its Poisson variance, `sigma_B^2 / B`, after the cut.
         systematic: share of the variance that grows like `B^2`, between 0 and 1.
 
     Returns:

@@ -2,7 +2,7 @@
 
 The five scenarios are those of the question that hepcuts grew from: does the cut that minimizes binary cross-entropy
 maximize the significance? They differ in separation, in the number of events and in the ratio of signal to
-background. Each is made of one exponential or normal distribution for each sample, so that densities, yields behind
+background. Each is made of one exponential or normal distribution for each sample, so that densities, yields after
 a cut and optimal cuts are known in closed form.
 
 `many_features` is the problem of many cuts at once: few simulated background events are left where the significance
@@ -186,7 +186,7 @@ class ManyFeatures:
     def yields(self, low: Numbers, high: Numbers = np.inf) -> tuple[float, float]:
         """Expected signal and background between thresholds, to 1e-12 of them.
 
-        Behind the cuts the background is a product. The signal is one, too, at a given value of what its features
+        After the cuts the background is a product. The signal is one, too, at a given value of what its features
         share, and the trapezoidal rule, which converges exponentially here, takes the mean over that.
 
         Args:

@@ -19,7 +19,7 @@ Range = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
 """Smallest and largest threshold; of a window that of either edge."""
 
 FEW_EVENTS = 10.0
-"""Effective simulated background events behind a cut below which its significance is that of the simulation."""
+"""Effective simulated background events after a cut below which its significance is that of the simulation."""
 
 
 HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
@@ -37,16 +37,16 @@ class Optimum:
         value: the metric there, on the events that chose the threshold: on average too good.
         uncertainty: one standard deviation of the metric at this threshold from the finite simulation, by bootstrap
             replicas of the events.
-        held_out: the metric on events that did not choose the threshold: each part of the events behind the cut that
+        held_out: the metric on events that did not choose the threshold: each part of the events after the cut that
             the other parts choose, summed over the parts.
         plateau: smallest and largest threshold around the best at which the metric is within 1 % of its best.
         statistical_plateau: smallest and largest threshold at which the metric is within one standard deviation of its
             best (of the difference, which is much smaller than that of the value). Between them there may be worse
             ones: from event to event a metric fluctuates.
         interval: where the best threshold of a replica of the events lies, central 68 %.
-        signal: expected signal behind the cut.
-        background: expected background behind the cut.
-        effective_background: effective number of simulated background events behind the cut.
+        signal: expected signal after the cut.
+        background: expected background after the cut.
+        effective_background: effective number of simulated background events after the cut.
         excluded: what the guard against too few of them excluded, "" if nothing.
         message: what to keep in mind.
     """
@@ -94,7 +94,7 @@ class Choice:
         loss: by how much that is less than the best one.
         fraction: that significance over the best one.
         held_out: significance on events that did not choose the threshold, see `Optimum`; NaN without folds.
-        effective_background: effective number of simulated background events behind the cut.
+        effective_background: effective number of simulated background events after the cut.
     """
 
     metric: str

@@ -81,17 +81,17 @@ class ScanResult(Tabular):
 
     @property
     def signal_efficiency(self) -> FloatArray:
-        """Fraction of the signal behind the cut, shape (threshold,)."""
+        """Fraction of the signal after the cut, shape (threshold,)."""
         return np.asarray(fraction(self.table.signal, self.table.all_signal), dtype=np.float64)
 
     @property
     def background_efficiency(self) -> FloatArray:
-        """Fraction of the background behind the cut, shape (threshold,)."""
+        """Fraction of the background after the cut, shape (threshold,)."""
         return np.asarray(fraction(self.table.background, self.table.all_background), dtype=np.float64)
 
     @property
     def purity(self) -> FloatArray:
-        """S / (S + B) behind the cut, shape (threshold,); NaN where nothing is left."""
+        """S / (S + B) after the cut, shape (threshold,); NaN where nothing is left."""
         return np.asarray(fraction(self.table.signal, self.table.signal + self.table.background), dtype=np.float64)
 
     def _known(self, name: str) -> AbstractFigureOfMerit:
@@ -113,7 +113,7 @@ class ScanResult(Tabular):
 
         Args:
             name: of the metric.
-            min_background: least effective number of simulated background events behind the cut, or None for that of
+            min_background: least effective number of simulated background events after the cut, or None for that of
                 the scan; losses are not concerned. If no threshold has so many, all are taken, and the message says
                 so.
 

@@ -88,7 +88,7 @@ def _panel(diagram: PhaseDiagram, loss: str, values: Any) -> plotting.PhasePanel
     if loss == "bce":
         # A statement about a cut: where all or nothing is accepted there is none.
         behind = np.where(np.isfinite(found.cut), found.signal_over_background, np.nan)
-        lines[f"$S/B$ = {agreement():.3f} behind the cut of BCE"] = (behind, agreement())
+        lines[f"$S/B$ = {agreement():.3f} after the cut of BCE"] = (behind, agreement())
         lines[f"BCE accepts {percent(NOTHING, 1)} of the signal"] = (found.signal_efficiency, NOTHING)
     points = {}
     if "separation" not in diagram.fixed:

@@ -48,8 +48,8 @@ class Comparison:
         cut: where the loss cuts, in sigma; infinite where it accepts nothing, minus infinity where it accepts all.
         ratio: Asimov significance there over the best one.
         distance: that cut minus the best one, in sigma; zero where both accept all.
-        signal_over_background: S / B behind the cut; NaN where nothing is left.
-        signal_efficiency: fraction of the signal behind the cut.
+        signal_over_background: S / B after the cut; NaN where nothing is left.
+        signal_efficiency: fraction of the signal after the cut.
     """
 
     cut: FloatArray
@@ -107,7 +107,7 @@ def phase_diagram(
         y: name and values of the parameter along y.
         fixed: the other two parameters: ``signal_fraction`` (of the expected events before the cut, between 0 and 1),
             ``separation`` (in standard deviations of the signal, positive), ``events`` (expected before the cut,
-            positive; proportional to the luminosity), ``relative_uncertainty`` (of the background behind the cut, one
+            positive; proportional to the luminosity), ``relative_uncertainty`` (of the background after the cut, one
             standard deviation over the yield, 0 for a known background).
 
     Raises:
@@ -146,7 +146,7 @@ def phase_diagram(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _TrueYields:
-    """Signal and background behind cuts, for many points; parameters of shape (point,), cuts (point,) or (point, k)."""
+    """Signal and background after cuts, for many points; parameters of shape (point,), cuts (point,) or (point, k)."""
 
     family: AbstractFamily
     signal_fraction: FloatArray
@@ -155,18 +155,18 @@ class _TrueYields:
     relative_uncertainty: FloatArray
 
     def efficiency(self, cut: FloatArray) -> FloatArray:
-        """Fraction of the signal behind the cut."""
+        """Fraction of the signal after the cut."""
         return np.exp(self.family.log_signal(cut, _like(self.separation, cut)))
 
     def ratio(self, cut: FloatArray) -> FloatArray:
-        """Signal over background behind the cut, from logarithms: it outlives both."""
+        """Signal over background after the cut, from logarithms: it outlives both."""
         fraction = _like(self.signal_fraction, cut)
         with np.errstate(invalid="ignore"):
             log_ratio = self.family.log_signal(cut, _like(self.separation, cut)) - self.family.log_background(cut)
         return np.exp(log_ratio) * fraction / (1.0 - fraction)
 
     def significance(self, cut: FloatArray) -> FloatArray:
-        """Asimov significance behind the cut; its limit 0 where nothing is left."""
+        """Asimov significance after the cut; its limit 0 where nothing is left."""
         events, fraction = _like(self.events, cut), _like(self.signal_fraction, cut)
         s = events * fraction * self.efficiency(cut)
         b = events * (1.0 - fraction) * np.exp(self.family.log_background(cut))

@@ -49,7 +49,7 @@ RULES: tuple[Rule, ...] = (
     Rule("profile", 0.0, "profile likelihood"),
     Rule("profile", 10.0, "profile likelihood, at least 10 events"),
 )
-"""The rules that are compared. "At least 10 events": effective simulated background events behind the cut."""
+"""The rules that are compared. "At least 10 events": effective simulated background events after the cut."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class SimulationSize:
         sizes: simulated events of signal and of background, each, shape (size,). Expected yields stay the same.
         rules: the rules.
         cuts: the chosen cuts, shape (rule, size, repetition); NaN where a rule had no choice.
-        worth: Asimov significance of the true yields behind the chosen cut, the background known, over the best one;
+        worth: Asimov significance of the true yields after the chosen cut, the background known, over the best one;
             shape (rule, size, repetition).
         worth_with_simulation: the same, with the uncertainty that a simulation of this size gives the true yield.
         claimed: the metric on the events that chose the cut, same shape.

@@ -135,7 +135,7 @@ def _check_yields(templates: Templates) -> None:
     for name, total in zip(templates.samples, totals, strict=True):
         if total < 0:
             raise YieldError(
-                f"Sample {name!r} has a negative yield of {total:.4g} behind the cuts: its negative weights outweigh "
+                f"Sample {name!r} has a negative yield of {total:.4g} after the cuts: its negative weights outweigh "
                 "the positive ones. Such a template has no statistical meaning; loosen the cuts or simulate more."
             )
     for number, total in enumerate(nominal.sum(axis=0)):

@@ -33,9 +33,9 @@ class TheoryOptimum:
         threshold: the best cut; infinite if the best is to keep nothing, or to go on without end, and minus infinity
             if the best is no cut.
         value: the metric there; NaN if it has no value (nothing is left).
-        signal: expected signal behind the cut.
-        background: expected background behind the cut.
-        ratio: S / B behind the cut; NaN if nothing is left.
+        signal: expected signal after the cut.
+        background: expected background after the cut.
+        ratio: S / B after the cut; NaN if nothing is left.
         density_ratio: s / b at the cut; NaN at an infinite cut.
         residual: how well the condition of stationarity holds there, between -1 and 1; zero to rounding.
         message: why the search ended there.
@@ -61,8 +61,8 @@ class CutProblem:
         background: distribution of the background; its size is the expected yield at luminosity 1.
         luminosity: scales both yields.
         signal_strength: scales the signal.
-        relative_uncertainty: of the background behind any cut, as a fraction of it.
-        simulated_background: number of simulated background events before the cut, all of one weight; behind the cut
+        relative_uncertainty: of the background after any cut, as a fraction of it.
+        simulated_background: number of simulated background events before the cut, all of one weight; after the cut
             they add `B (total B / simulated)` to the variance. None for infinitely many.
 
     Raises:
@@ -125,7 +125,7 @@ class CutProblem:
         return self.signal.size * self.luminosity * self.signal_strength, self.background.size * self.luminosity
 
     def yields(self, c: Any) -> tuple[FloatArray, FloatArray]:
-        """Expected signal and background behind the cut, each in the shape of `c`."""
+        """Expected signal and background after the cut, each in the shape of `c`."""
         (signal, background), totals = self.tails, self.totals
         return totals[0] * np.exp(signal.log_above(c)), totals[1] * np.exp(background.log_above(c))
 
@@ -135,7 +135,7 @@ class CutProblem:
         return totals[0] * np.exp(signal.log_density(c)), totals[1] * np.exp(background.log_density(c))
 
     def ratio(self, c: Any) -> FloatArray:
-        """S / B behind the cut, in the shape of `c`; accurate also where both are tiny."""
+        """S / B after the cut, in the shape of `c`; accurate also where both are tiny."""
         signal, background = self.tails
         with np.errstate(over="ignore", invalid="ignore"):
             return self.totals[0] / self.totals[1] * np.exp(signal.log_above(c) - background.log_above(c))
@@ -147,7 +147,7 @@ class CutProblem:
             return math.log(self.totals[0] / self.totals[1]) + signal.log_density(c) - background.log_density(c)
 
     def variance(self, c: Any) -> tuple[FloatArray, FloatArray]:
-        """Variance of the background behind the cut.
+        """Variance of the background after the cut.
 
         Returns:
             `k = sigma_B^2 / B`, and the share of it that is a relative uncertainty (1 if there is none), each in the
