@@ -282,7 +282,7 @@ def test_optimum_of_no_cut():
     assert problem.worth("asimov") == 1.0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     separation=st.floats(0.3, 4.0),
     width=st.floats(0.5, 2.0),
