@@ -16,7 +16,7 @@ from hepcuts._core.errors import InputError
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.histfactory import discovery_significance, expected_mu_uncertainty, expected_upper_limit
 from hepcuts.merit.closed_forms import Punzi
-from hepcuts.merit.losses import SoftCrossEntropy
+from hepcuts.merit.cross_entropy import SoftCrossEntropy
 from hepcuts.merit.registry import FIGURES, figure_of_merit, figures_of_merit
 from hepcuts.merit.theory import CutProblem
 from hepcuts.templates.spreads import default_widths
@@ -66,6 +66,7 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
     missed, accepted = all_s - s.sum(), b.sum()
     wrong = -np.log(np.finfo(float).eps)
     tau = b / sigma**2
+    weight = (all_s / all_b) / np.log(1 + all_s / all_b) - 1
     likelihood = hc.HistFactory.from_workspace(hc.workspace(hc.fill(samples, hc.Cut("x", ">", threshold), axis=axis)))
     of_likelihood = {
         "profile": discovery_significance,
@@ -95,6 +96,7 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
         "s_over_sqrt_b_plus_variance": np.sqrt((s**2 / (b + sigma**2)).sum()),
         "binomial": np.sqrt((z_bi**2).sum()),
         "punzi": s.sum() / all_s / (2.5 + np.sqrt(b.sum())),
+        "weighted_bce": wrong * (missed + weight * accepted) / (all_s + weight * all_b),
         "bce": wrong * (missed + accepted) / (all_s + all_b),
         "bce_balanced": wrong * 0.5 * (missed / all_s + accepted / all_b),
         "squared_error": missed + accepted,

@@ -15,6 +15,8 @@ Which one do I need?
 - ``"bce"``, ``"bce_balanced"``, ``"squared_error"``: classification losses. What is quoted, of a threshold in a scan
   as of the cuts of an optimizer, is the loss of decisions; an optimizer minimizes that of soft pass weights.
   ``"bce_soft"`` is quoted of soft cuts.
+- ``"weighted_bce"``: BCE in which background counts as the Asimov significance without any cut asks; another weight is
+  given as `hepcuts.merit.cross_entropy.WeightedCrossEntropy`.
 - ``"bce_steep"``, ``"asimov_gaussian"``: of known densities only (`hepcuts.theory`).
 - any function ``f(yields, structure)`` of `hepcuts.templates.templates.Yields`, in pure JAX: your own, to be made
   large; or an object, see `hepcuts.merit.figures`.
@@ -32,10 +34,11 @@ from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
 from .closed_forms import ClosedForm, Punzi, z_bi
+from .cross_entropy import BinaryCrossEntropy, SoftCrossEntropy, WeightedCrossEntropy
 from .figures import AbstractFigureOfMerit
 from .functions import FunctionOfYields
 from .likelihood import LikelihoodFigure
-from .losses import BinaryCrossEntropy, SoftCrossEntropy, SquaredError
+from .losses import SquaredError
 from .stationarity import WrongDistance
 from .truth import AsimovGaussian, FigureOfTruth
 
@@ -91,6 +94,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
     Punzi(),
     BinaryCrossEntropy("bce", "log loss (BCE)"),
     BinaryCrossEntropy("bce_balanced", "balanced log loss", balanced=True),
+    WeightedCrossEntropy(),
     SoftCrossEntropy(),
     SquaredError("squared_error", "squared error"),
     FigureOfTruth("bce_steep", "BCE of a steep sigmoid", -1, truth=WrongDistance()),

@@ -12,8 +12,9 @@ from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.resampling import HeldOut
+from hepcuts.merit.cross_entropy import BinaryCrossEntropy
 from hepcuts.merit.figures import AbstractFigureOfMerit
-from hepcuts.merit.losses import AbstractEventFigure, BinaryCrossEntropy
+from hepcuts.merit.losses import AbstractEventFigure
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem

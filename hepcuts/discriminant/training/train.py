@@ -12,8 +12,8 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.evaluation.resampling import hold_out
+from hepcuts.merit.cross_entropy import BinaryCrossEntropy
 from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
-from hepcuts.merit.losses import BinaryCrossEntropy
 from hepcuts.merit.registry import Given
 from hepcuts.optimization.optimize import optimize
 from hepcuts.optimization.options import STAGES
