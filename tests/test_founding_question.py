@@ -147,11 +147,8 @@ def test_the_signal_needed_is_concave_in_the_background(name):
             # d2S/dB2 at constant q
             curvature = -(ss * (by_b / by_s) ** 2 - 2 * sb * by_b / by_s + bb) / by_s
             assert curvature < 0
-            if name not in (
-                "relative",
-                "both",
-                "gaussian",
-            ):  # convex and homogeneous: Euler's identity, and no determinant
+            if name not in ("relative", "both", "gaussian"):
+                # Convex and homogeneous: Euler's identity, and no determinant.
                 assert mp.almosteq(s * by_s + b * by_b, q(s, b), 1e-10)
                 assert abs(ss * bb - sb**2) <= 1e-8 * abs(ss * bb)
                 assert ss > 0

@@ -17,6 +17,7 @@ Which one do I need?
 - The signal-to-background ratio at which a figure of merit cuts where BCE does: `agreement`.
 - Where a figure of merit cuts a calibrated posterior: `posterior_threshold`.
 - The best cut by weighted classification, BCE with the right weight: `rounds`.
+- Where a wrong decision costs most: `price_of_decisions`.
 - What the variable is worth if it is fitted and not cut on: `fitted_significance`.
 
 All is NumPy in 64 bits. Nothing is compiled, and nothing is drawn from random numbers.
@@ -37,6 +38,7 @@ from hepcuts.merit.cross_entropy import SoftCrossEntropy as SoftCrossEntropy
 from hepcuts.merit.cross_entropy import WeightedCrossEntropy as WeightedCrossEntropy
 
 from .best import fitted_significance as fitted_significance
+from .best import price_of_decisions as price_of_decisions
 from .best import rounds as rounds
 from .problem import CutProblem as CutProblem
 from .problem import TheoryOptimum as TheoryOptimum
@@ -50,5 +52,6 @@ __all__ = [
     "conditions",
     "fitted_significance",
     "posterior_threshold",
+    "price_of_decisions",
     "rounds",
 ]

@@ -1,11 +1,13 @@
 """The best there is on known densities: the best cut, in rounds of weighted classification, and the fit."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts.merit.counting import asimov_significance
 from hepcuts.merit.cross_entropy import WeightedCrossEntropy
+from hepcuts.merit.price import PriceOfDecisions
 from hepcuts.merit.registry import Given
 from hepcuts.merit.rounds import Chosen, Rounds, climb, condition_of
 
@@ -84,3 +86,33 @@ def fitted_significance(problem: CutProblem) -> float:
     with np.errstate(all="ignore"):
         squares = np.where((s > 0) & (b > 0), asimov_significance(s, np.where(b > 0, b, 1.0)) ** 2, 0.0)
     return float(np.sqrt(np.sum(half[:, None] * weights * squares)))
+
+
+def price_of_decisions(
+    problem: CutProblem, objective: Given = "asimov", *, edges: ArrayLike | None = None
+) -> PriceOfDecisions:
+    """What a wrong decision costs along the variable, if the best cut of a figure of merit is the aim.
+
+    Args:
+        problem: densities and yields.
+        objective: a closed form, by its name or as an object.
+        edges: of the bins, ascending; None for 60 bins that hold all but a thousandth of both.
+
+    Raises:
+        InputError: as `rounds`, or there is no finite best cut.
+
+    Example:
+        >>> found = price_of_decisions(CutProblem.of_scenario("gauss40x10-gauss50x10"), edges=[30, 45, 48, 60, 70, 80])
+        >>> print(f"{found.posterior_threshold:.3f}", found.price.round(1))
+        0.110 [334.4   7.  165.2  97.3  17.6]
+    """
+    figure, _ = known_of(objective)
+    condition, best, bce = condition_of(figure), problem.optimum(figure), problem.optimum("bce")
+    if not np.isfinite(best.threshold):
+        raise InputError(f"{figure.name!r} has no finite best cut here ({best.message}).")
+    if edges is None:
+        both = (problem.signal.frozen, problem.background.frozen)
+        edges = np.linspace(min(d.ppf(1e-3) for d in both), max(d.isf(1e-3) for d in both), 61)
+    s, b = (-np.diff(above) for above in problem.yields(edges))
+    weight = float(condition(best.ratio, *problem.variance(best.threshold)))
+    return PriceOfDecisions(np.asarray(edges), s, b, weight, best.threshold, bce.threshold)
