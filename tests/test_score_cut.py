@@ -8,7 +8,7 @@ from sklearn.isotonic import IsotonicRegression
 import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts.discriminant import calibration, cut_score
-from hepcuts.discriminant.calibration import Isotonic, Scored
+from hepcuts.discriminant.reliability import Isotonic, Scored
 from hepcuts.merit.price import PriceOfDecisions
 
 NAME = "gauss40x10-gauss50x10"

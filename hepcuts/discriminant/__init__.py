@@ -16,10 +16,10 @@ A threshold on a score and the score's own scale are degenerate. So scores are q
 events that trained, half signal and half background, from their mean on.
 """
 
-from .calibration import Calibration as Calibration
-from .calibration import calibration as calibration
 from .model import Discriminant as Discriminant
 from .ready_made import linear as linear
 from .ready_made import small_network as small_network
+from .reliability import Calibration as Calibration
+from .reliability import calibration as calibration
 from .score_cut import ScoreCut as ScoreCut
 from .score_cut import cut_score as cut_score

@@ -12,7 +12,7 @@ from hepcuts.evaluation.resampling import Folds
 from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
 from hepcuts.samples.sample import Sample
 
-from .calibration import Calibration, Isotonic, Scored, calibration
+from .reliability import Calibration, Isotonic, Scored, calibration
 
 SUSPICIOUS = 0.01
 """p-value of the calibration below which a score is calibrated; chosen by hand."""

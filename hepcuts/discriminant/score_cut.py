@@ -22,8 +22,8 @@ from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
 
-from .calibration import Calibration, Scored
 from .posterior import Posterior
+from .reliability import Calibration, Scored
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -137,7 +137,13 @@ class Course:
     def classify(
         self, losses: tuple[Classification, Classification | None], start: FloatArray, solver: AbstractSolver
     ) -> FloatArray:
-        """Parameters of the least BCE, shape (parameter,); losses of the events that train, and of the others."""
+        """Parameters and offset of the least BCE, shape (parameter + 1,).
+
+        Args:
+            losses: of the events that train, and of the others.
+            start: parameters and offset, shape (parameter + 1,).
+            solver: finds them.
+        """
         training, validation = losses
 
         def validate(vector: FloatArray) -> tuple[float, float]:
@@ -148,11 +154,10 @@ class Course:
             value, gradient = training.slope(vector)
             return value + self._decay(vector[:-1]), gradient + np.append(self.plan.weight_decay * vector[:-1], 0.0)
 
-        beginning = np.append(start, 0.0)
-        keeper = Keeper(beginning, self.plan.patience, validate, lambda t, v: self._note("bce", -t, -v))
-        free = np.full(len(beginning), np.inf)
-        self._solve(solver, function, beginning, (-free, free), keeper)
-        return keeper.best[:-1]
+        keeper = Keeper(start, self.plan.patience, validate, lambda t, v: self._note("bce", -t, -v))
+        free = np.full(len(start), np.inf)
+        self._solve(solver, function, start, (-free, free), keeper)
+        return keeper.best
 
     # --- end to end ---
 

@@ -12,7 +12,7 @@ from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.resampling import HeldOut
-from hepcuts.merit.cross_entropy import BinaryCrossEntropy
+from hepcuts.merit.cross_entropy import AbstractCrossEntropy
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.losses import AbstractEventFigure
 from hepcuts.merit.registry import figure_of_merit
@@ -100,10 +100,10 @@ def masks(samples: Sequence[Sample], validation: float, seed: int) -> list[NDArr
 def figures(given: Any, cut_objective: Any) -> tuple[AbstractFigureOfMerit, AbstractFigureOfMerit]:
     """Objectives of the training and of the hard cuts."""
     figure = figure_of_merit(given)
-    if isinstance(figure, AbstractEventFigure) and not isinstance(figure, BinaryCrossEntropy):
+    if isinstance(figure, AbstractEventFigure) and not isinstance(figure, AbstractCrossEntropy):
         raise InputError(
-            f"A discriminant cannot be trained on {figure.name!r}; choose an objective of the templates, 'bce' or "
-            "'bce_balanced'."
+            f"A discriminant cannot be trained on {figure.name!r}; choose an objective of the templates, 'bce', "
+            "'bce_balanced' or 'weighted_bce'."
         )
     if cut_objective is not None:
         return figure, figure_of_merit(cut_objective)

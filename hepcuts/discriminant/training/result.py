@@ -10,6 +10,7 @@ from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import HardEvaluation
+from hepcuts.merit.rounds import Rounds
 from hepcuts.optimization.result import OptimizationResult
 from hepcuts.samples.sample import Sample
 
@@ -40,6 +41,8 @@ class TrainingResult(Tabular):
         validated: the objective at the parameters that were kept, after soft cuts of the last stage, on the events
             that validate (on those that trained if there were none); NaN for a classification loss.
         warm_start: the same at the parameters that BCE gave; NaN for a classification loss.
+        rounds: those of a weighted BCE whose weight was to be found, the cut being one on the logarithm of the odds
+            without offset; or None.
         history: all steps. Values of different stages are of different widths and not comparable.
         success: whether no stage of the training failed and the cuts were found.
         message: why the training stopped.
@@ -51,6 +54,7 @@ class TrainingResult(Tabular):
     objective: str
     validated: float
     warm_start: float
+    rounds: Rounds | None
     history: Sequence[Row]
     success: bool
     message: str
@@ -101,9 +105,21 @@ class TrainingResult(Tabular):
         """Rows of the training above those of the cuts."""
         kept = f"{self.validated:.6g} (of the warm start: {self.warm_start:.6g})"
         trained = [] if np.isnan(self.validated) else [("validated", kept)]
+        found = self.rounds
+        weighted = (
+            []
+            if found is None
+            else [
+                (
+                    "weight of background",
+                    f"{found.background_weight:.4g} after {len(found.rounds)} rounds; {found.message}",
+                )
+            ]
+        )
         rows = [
             ("discriminant", repr(self.discriminant)),
             (f"trained on {self.objective}", f"{self.message} ({self.num_steps} steps)"),
+            *weighted,
             *trained,
             *cuts.rows,
         ]

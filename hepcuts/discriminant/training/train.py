@@ -12,9 +12,10 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.evaluation.resampling import hold_out
-from hepcuts.merit.cross_entropy import BinaryCrossEntropy
+from hepcuts.merit.cross_entropy import AbstractCrossEntropy, BinaryCrossEntropy, WeightedCrossEntropy
 from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
 from hepcuts.merit.registry import Given
+from hepcuts.merit.rounds import Rounds
 from hepcuts.optimization.optimize import optimize
 from hepcuts.optimization.options import STAGES
 from hepcuts.optimization.solvers import LBFGS, AbstractSolver
@@ -27,6 +28,7 @@ from .course import Course, Plan, Point
 from .layout import Laid
 from .result import TrainingResult
 from .scored_events import Units
+from .weighting import weighted_rounds
 
 ANNEAL = (5.0, 2.5, 1.25, 0.6, 0.3)
 """Default widths of the stages, in units of 0.2 spreads of the score and of each other cut's own width."""
@@ -62,8 +64,11 @@ def train(
         selection: a cut ``Cut(discriminant.name, ">")``, without threshold, bounds or width, which would have no
             unit, and any other cuts.
         discriminant: with the parameters that the training starts from.
-        objective: that of `hepcuts.optimize`, of templates; or, for comparison, ``"bce"`` or ``"bce_balanced"``, with
-            which all events classify, without cuts.
+        objective: that of `hepcuts.optimize`, of templates; or a binary cross-entropy, with which all events classify,
+            without cuts: ``"bce"`` or ``"bce_balanced"``, for comparison, or ``"weighted_bce"``. The latter trains in
+            rounds, each with the weight of the background that the Asimov significance of what the last one accepts
+            asks for (:doc:`/bce_or_significance`); a weight of one's own is given as
+            `hepcuts.merit.cross_entropy.WeightedCrossEntropy`.
         cut_objective: objective of the hard cuts; None for that of the training, or ``"profile"`` after BCE.
         solver: ``"lbfgs"``, ``"adam"`` or an object of `hepcuts.optimization.solvers`; for each stage.
         anneal: widths of the soft cuts, stage by stage, in units of 0.2 spreads of the score and of each other cut's
@@ -124,6 +129,7 @@ def train(
         objective=figure.name,
         validated=figure.sign * trained.validated,
         warm_start=figure.sign * trained.warm_start,
+        rounds=trained.rounds,
         history=tuple(trained.course.rows),
         success=trained.course.success and found.success,
         message=trained.course.messages[-1],
@@ -141,6 +147,7 @@ class _Trained:
     validated: float
     warm_start: float
     course: Course
+    rounds: Rounds | None = None
 
 
 def _run(laid: Laid, figure: AbstractFigureOfMerit, how: Plan) -> _Trained:
@@ -153,17 +160,27 @@ def _run(laid: Laid, figure: AbstractFigureOfMerit, how: Plan) -> _Trained:
             plan=how,
             report=bar.update,
         )
-        if isinstance(figure, BinaryCrossEntropy):
-            vector = course.classify(laid.losses(balanced=figure.balanced), laid.scorer.start, how.solver)
-            return _trained(laid, course, course.point(vector, how.anneal[-1]), np.nan)
+        if isinstance(figure, AbstractCrossEntropy):
+            return _classified(laid, course, figure)
         return _staged(laid, course, how)
+
+
+def _classified(laid: Laid, course: Course, figure: AbstractCrossEntropy) -> _Trained:
+    rounds: Rounds | None = None
+    if isinstance(figure, WeightedCrossEntropy) and figure.background_weight is None:
+        vector, rounds = weighted_rounds(laid, course, figure)
+    else:
+        vector = course.classify(laid.losses(figure), np.append(laid.scorer.start, 0.0), course.plan.solver)
+    trained = _trained(laid, course, course.point(vector[:-1], course.plan.anneal[-1]), np.nan)
+    return dataclasses.replace(trained, rounds=rounds)
 
 
 def _staged(laid: Laid, course: Course, how: Plan) -> _Trained:
     vector = laid.scorer.start
     if how.pretraining:
         solver = LBFGS(max_steps=how.pretraining, tolerance=how.pretraining_precision)
-        vector = course.classify(laid.losses(balanced=True), vector, solver)
+        balanced = BinaryCrossEntropy("warm start", "balanced BCE", balanced=True)
+        vector = course.classify(laid.losses(balanced), np.append(vector, 0.0), solver)[:-1]
         course.success = True  # it need not converge
     descent = _TrainingDescent(course, vector)
     if descend(descent):

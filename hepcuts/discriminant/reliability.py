@@ -87,18 +87,16 @@ def calibration(samples: Sequence[Sample], score: str, *, bins: int = 10) -> Cal
         )
     edges = events.edges(checks.count("bins", bins, least=2))
     at = np.searchsorted(edges, events.score, side="right")
-    w = events.by_kind
+    s, b = events.by_kind
     signal, background, p, of_signal, of_background = (
-        np.bincount(at, weights, len(edges) + 1)
-        for weights in (*w, events.weights * events.score, w[0] ** 2, w[1] ** 2)
+        _sums(at, weights, len(edges) + 1) for weights in (s, b, events.weights * events.score, s**2, b**2)
     )
-    total: FloatArray = signal + background
-    some = total > 0
-    total = total[some]
+    some = signal + background > 0
+    total = (signal + background)[some]
     found, predicted = signal[some] / total, p[some] / total
     # As if the posterior were right: a bin without a simulated signal event is not known to have none.
     variance = ((1.0 - predicted) ** 2 * of_signal[some] + predicted**2 * of_background[some]) / total**2
-    return Calibration(predicted, found, np.sqrt(variance), np.asarray(total, dtype=np.float64))
+    return Calibration(predicted, found, np.sqrt(variance), total)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
