@@ -10,8 +10,8 @@ Five ways to ask, and one report of all of them:
 - `few_events`: cuts chosen on few simulated events, judged by the densities: where BCE is the better choice.
 - `simulation_size`: cuts chosen on simulations of several sizes, judged by the densities they were drawn from.
 
-`run_grids` computes the last two, and the diagrams, at the points of the report, and `write` writes it: figures, tables, JSON, and a page
-in Markdown and in HTML.
+`run_grids` computes the last two, and the diagrams, at the points of the report, and `write` writes it: figures,
+tables, JSON, and a page in Markdown and in HTML.
 """
 
 from hepcuts.scanning.optima import Choice as Choice

@@ -25,7 +25,7 @@ RATIOS = (0.5, 2.513, 10.0)
 """S / B after the best cut."""
 SIZES = (30, 100, 300, 1000)
 """Simulated events of each of signal and background."""
-BACKGROUND = 10_000.0
+EVENTS = 10_000
 """Expected background before the cut. It cancels in all that is shown."""
 _STEPS, _RIDGE = 30, 1e-9
 """Newton's steps to the least BCE, each at most 1 in logarithms of odds per standard deviation, and what is added to
@@ -190,13 +190,13 @@ def few_events(
 
 def _with_ratio(ratio: float, separation: float) -> CutProblem:
     """The problem whose best cut leaves this S / B."""
+    signal, background = (Distribution("norm", (mean, 1.0), EVENTS) for mean in (separation, 0.0))
 
-    def problem(log_signal: float) -> CutProblem:
-        signal = Distribution("norm", (separation, 1.0), BACKGROUND * math.exp(log_signal))
-        return CutProblem(signal, Distribution("norm", (0.0, 1.0), BACKGROUND))
+    def problem(log_strength: float) -> CutProblem:
+        return CutProblem(signal, background, signal_strength=math.exp(log_strength))
 
-    def excess(log_signal: float) -> float:
-        return math.log(problem(log_signal).optimum("asimov").ratio / ratio)
+    def excess(log_strength: float) -> float:
+        return math.log(problem(log_strength).optimum("asimov").ratio / ratio)
 
     low, high = -12.0, 6.0
     if not excess(low) < 0 < excess(high):

@@ -1,11 +1,12 @@
-"""The founding question in numbers from densities: the posterior that is cut at, cut or fit, and where accuracy matters."""
+"""The founding question in numbers: where the posterior is cut, cut or fit, and where accuracy matters."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from hepcuts import plotting
+from hepcuts._core.types import FloatArray
 from hepcuts.merit.theory import CutProblem, fitted_significance, posterior_threshold, price_of_decisions
 from hepcuts.samples.datasets import SCENARIOS
 
@@ -71,15 +72,12 @@ def rows_of_fit() -> list[tuple[str, ...]]:
 
 def rows_of_few(found: FewEvents) -> list[tuple[str, ...]]:
     """One row for each rule and ratio: what its cuts are worth with each number of events."""
+
+    def cells(worth: FloatArray, uncertainty: FloatArray) -> Iterator[str]:
+        return (f"{percent(w, 1)} +- {percent(u, 1)}" for w, u in zip(worth, uncertainty, strict=True))
+
     return [
-        (
-            f"{ratio:g}",
-            name,
-            *(
-                f"{percent(w, 1)} +- {percent(u, 1)}"
-                for w, u in zip(found.worth[k, i], found.uncertainty[k, i], strict=True)
-            ),
-        )
+        (f"{ratio:g}", name, *cells(found.worth[k, i], found.uncertainty[k, i]))
         for i, ratio in enumerate(found.ratios)
         for k, name in enumerate(RULES_OF_FEW)
     ]
