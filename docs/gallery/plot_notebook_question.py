@@ -7,8 +7,8 @@ cut that is best for one also serve the other?
 
 **No, except by coincidence.** BCE counts mistakes, and every lost signal event is as bad as every accepted background
 event. The significance knows what an event is worth: much where little background is left, next to nothing where there
-is plenty. The two agree when the signal-to-background ratio after the cut happens to be about 2.5. With less, BCE cuts
-too hard; with more, too loosely.
+is plenty. The two agree when the signal-to-background ratio after the best cut happens to be about 2.5. With less there,
+BCE cuts too hard; with more, too loosely. :doc:`/bce_or_significance` proves it, and says what to do instead.
 
 On this page five toy scenarios show it, and the known densities explain it.
 """
