@@ -234,8 +234,9 @@ ax.legend(loc="lower right")
 
 scan = cases["gauss40x10-gauss50x10"].scan
 both = np.isfinite(scan.values["profile"]) & (scan.values["asimov"] > 0)
+signal, background = scan.table.signal[both], scan.table.background[both]
 profile, known = scan.values["profile"][both], scan.values["asimov"][both]
-closed = hc.counting.asimov_significance(scan.signal[both], scan.background[both], np.sqrt(scan.background[both]))
+closed = hc.counting.asimov_significance(signal, background, np.sqrt(background))
 print(f"Z differs from the closed form by at most {np.max(np.abs(profile / closed - 1)):.1e}")
 print(f"Z / Z_A is between {np.min(profile / known):.3f} and {np.max(profile / known):.3f}")
 
