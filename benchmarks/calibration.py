@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 TABLES = Path(__file__).parents[1] / "docs" / "tables"
 SIGMAS = (2.0, 3.0, 4.0, 5.0)
@@ -214,12 +214,38 @@ def conventions() -> None:
             for convention, simulated in ((gaussian, both), (shared, both), (gaussian, alone), (separate, alone))
         ]
         rows.append([str(events), str(signal_events), *(f"{z:.2f}" for z in found)])
-    header = ["Gaussian, with the signal", "Poisson, with the signal", "Gaussian, backgrounds only", "Poisson, each sample"]
-    show("conventions", ["background events", "signal events", *header], rows)
+    forms = [
+        "Gaussian, with the signal",
+        "Poisson, with the signal",
+        "Gaussian, backgrounds only",
+        "Poisson, each sample",
+    ]
+    show("conventions", ["background events", "signal events", *forms], rows)
+
+
+def constraint_terms() -> None:
+    """Expected significance of one bin whose background has a relative uncertainty, by the form of its constraint."""
+    rows = []
+    for background, signal, relative in ((100.0, 30.0, 0.1), (100.0, 100.0, 0.5), (1000.0, 3000.0, 1.0)):
+        n, b, squared = signal + background, background, relative**2
+        # A log-normal rate b (1 + f)^alpha with a Gaussian alpha, as a normsys of the factors 1 + f and 1 / (1 + f).
+        step = np.log1p(relative)
+        log_normal = optimize.minimize_scalar(
+            lambda a: float(poisson_deviance(n, b * np.exp(step * a))) + a**2,  # noqa: B023
+            bounds=(0.0, 20.0),
+            method="bounded",
+            options={"xatol": 1e-10},
+        ).fun
+        alone = Simulated(np.array([[b]]), np.array([[b**2 * squared]]), np.ones(1))
+        found = [log_normal, separate(alone, np.array([n]))[0], gaussian(alone, np.array([n]))[0]]
+        rows.append([f"{background:g}", f"{signal:g}", f"{relative:g}", *(f"{np.sqrt(q0):.3f}" for q0 in found)])
+    forms = ["log-normal (normsys)", "Poisson (shapesys)", "Gaussian (histosys, staterror)"]
+    show("constraint_terms", ["background", "signal", "relative uncertainty", *forms], rows)
 
 
 if __name__ == "__main__":
     conventions()
+    constraint_terms()
     one_background()
     several_backgrounds()
     uneven_weights()

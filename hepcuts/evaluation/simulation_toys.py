@@ -125,8 +125,7 @@ def _fitted(
 def _signal(structure: Structure, yields: Yields) -> FloatArray:
     """Signal of each toy, shape (toy,)."""
     mine = [component.signal for component in structure.components]
-    total: FloatArray = yields.nominal[..., mine, :].sum(axis=(-2, -1))
-    return total
+    return np.asarray(yields.nominal)[..., mine, :].sum(axis=(-2, -1))
 
 
 def _have_likelihood(yields: Yields) -> Any:
@@ -144,8 +143,8 @@ def _draw(
     at = likelihood.nominal_parameters(mu)[:, None]
     truth = numbers_of(likelihood.structure, likelihood.templates)
     toy = numbers_of(likelihood.structure, templates)
-    data = np.broadcast_to(toy.expected_data(at), (len(likelihood.observed_data), size)).T.copy()
-    bins = truth.layout.bins
+    expected, bins = toy.expected_data(at), truth.layout.bins
+    data = np.ascontiguousarray(np.broadcast_to(expected, (len(expected), size)).T)
     data[:, :bins] = generator.poisson(truth.expected_data(at)[:bins, 0], size=(size, bins))
     drawn = np.array([not name.startswith(STATERROR) for name in likelihood.parameter_names])
     normal, poisson = truth.layout.normal, truth.layout.poisson

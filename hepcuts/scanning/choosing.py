@@ -75,8 +75,9 @@ class Candidates:
             rows: yields of all replicas, the rows of one after those of the other.
             min_background: least effective number of simulated background events.
         """
-        good = guarded(metric, rows, min_background).reshape(-1, len(self.among)) & self.among
-        return good | (self.among & ~np.any(good, axis=1, keepdims=True))
+        good: NDArray[np.bool_] = guarded(metric, rows, min_background).reshape(-1, len(self.among)) & self.among
+        good |= self.among & ~np.any(good, axis=1, keepdims=True)
+        return good
 
     def choose(
         self, metric: AbstractFigureOfMerit, allowed: NDArray[np.bool_], evaluate: Evaluate, common: Points | None
