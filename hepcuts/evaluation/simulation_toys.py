@@ -125,7 +125,8 @@ def _fitted(
 def _signal(structure: Structure, yields: Yields) -> FloatArray:
     """Signal of each toy, shape (toy,)."""
     mine = [component.signal for component in structure.components]
-    return np.asarray(yields.nominal)[..., mine, :].sum(axis=(-2, -1))
+    total: FloatArray = np.asarray(yields.nominal)[..., mine, :].sum(axis=(-2, -1))
+    return total
 
 
 def _have_likelihood(yields: Yields) -> Any:
