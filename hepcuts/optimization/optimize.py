@@ -33,15 +33,15 @@ from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
 
-from .checkpoint import Checkpoint
 from .course import Outcome, run
+from .history import History
 from .options import DEFAULT_TUNING, Tuning
 from .reliability import bootstrap_and_optimism
 from .result import OptimizationResult
 from .sensitivity import sensitivity
 from .solvers import AbstractSolver
+from .stages import Checkpoint
 from .validation import folds_of_training
-from .walk import History
 
 
 def optimize(
@@ -150,7 +150,7 @@ def optimize(
     parts = folds_of_training(folds, training, seed=seed)
     schedule = _schedule(problem)
     options = {"stages": schedule, "holdout": holdout, "folds": parts, "seed": seed}
-    keeper = None if checkpoint is None else Checkpoint(Path(checkpoint), _identity(samples, problem, options))
+    keeper = Checkpoint.at(checkpoint, lambda: identify(samples=samples, **problem.parts, **options))
     outcome = run(search, training, schedule, folds=parts, checkpoint=keeper)
     history = outcome.walk.history()
     if log is not None:
@@ -216,17 +216,6 @@ def _result(
         optimism=optimism,
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
     )
-
-
-def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of all that the way of a search depends on."""
-    parts = {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}
-    # The stages are among the options, as they are gone through; the solver says whether coordinates are linear.
-    parts["tuning"] = dataclasses.replace(
-        problem.tuning, anneal=dataclasses.replace(problem.tuning.anneal, stages=None)
-    )
-    del parts["linear"]
-    return identify(samples=samples, **parts, **options)
 
 
 def _schedule(problem: Problem) -> tuple[float, ...]:
