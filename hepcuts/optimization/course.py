@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.optimization.soft.search import Search
@@ -56,6 +57,7 @@ def run(
     *,
     folds: AbstractFolds | None,
     checkpoint: Checkpoint | None = None,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Go through the stages, choose one, polish.
 
@@ -68,6 +70,7 @@ def run(
         schedule: widths of the stages in units of the search's own.
         folds: of the events, or None for no cross-validation.
         checkpoint: written after each stage, and what a later run of the same problem goes on from.
+        executor: who goes through the folds; None for threads.
 
     Raises:
         InputError: the checkpoint is that of another problem.
@@ -79,7 +82,7 @@ def run(
         walk = Walk(walked, search.space.start, bar.update)
         validator = None
         if choose and folds is not None:
-            validator = Validator(search, samples, schedule, folds=folds, report=bar.update)
+            validator = Validator(search, samples, schedule, folds=folds, report=bar.update, executor=executor)
 
         def report(stage: int) -> None:
             bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")

@@ -18,13 +18,14 @@ import numpy as np
 from hepcuts._core import checks, files
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import hold_out, replicas_of
+from hepcuts.evaluation.resampling import ReplicasLike, hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
@@ -34,6 +35,7 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
 
 from .course import Outcome, run
+from .folds import folds_of_training
 from .history import History
 from .options import DEFAULT_TUNING, Tuning
 from .reliability import bootstrap_and_optimism
@@ -41,7 +43,6 @@ from .result import OptimizationResult
 from .sensitivity import sensitivity
 from .solvers import AbstractSolver
 from .stages import Checkpoint
-from .validation import folds_of_training
 
 
 def optimize(
@@ -63,9 +64,10 @@ def optimize(
     tied: Iterable[Sequence[str]] = (),
     log: str | Path | None = None,
     checkpoint: str | Path | None = None,
-    replicas: int = 100,
+    replicas: ReplicasLike = 100,
     throw: bool = True,
     tuning: Tuning | None = None,
+    executor: Executor | None = None,
 ) -> OptimizationResult:
     """Find the cuts that optimize an objective.
 
@@ -104,9 +106,11 @@ def optimize(
             is that of the same problem: events, modifiers, cuts, objective (a function counts by its code), options
             and version of hepcuts. An interrupt (Ctrl-C) ends the search with the best of the stages so far.
         replicas: number of bootstrap replicas of the events for the uncertainties of what is quoted and of its
-            optimism; 0 for none.
+            optimism; 0 for none. Or a resampling of another kind, see `hepcuts.evaluation.resampling`.
         throw: whether to raise if the search fails; otherwise ``success`` and ``message`` tell.
         tuning: the numbers that steer the search, see `hepcuts.optimization.options`; None for the usual ones.
+        executor: who sums the events, goes through the folds and sums up replicas, see `hepcuts._core.executors`; None
+            for threads. The answer does not depend on it.
 
     Returns:
         Hard cuts with their significance, the history, the workspace, and soft and hard values.
@@ -115,7 +119,7 @@ def optimize(
         OptimizationError: the objective has no finite value at the start, or the search failed and `throw` is set.
         SampleError: as `hepcuts.fill`.
         InputError: an unknown name, an empty schedule, a fraction that is not between 0 and 1, a checkpoint of another
-            problem, or a checkpoint for an objective that cannot be told from others.
+            problem, a checkpoint for an objective that cannot be told from others, or no executor.
 
     Example:
         >>> import hepcuts as hc
@@ -131,7 +135,7 @@ def optimize(
     if anneal is not None:
         tuning = dataclasses.replace(tuning, anneal=dataclasses.replace(tuning.anneal, stages=checks.stages(anneal)))
     log, checkpoint = checks.path("log", log), checks.path("checkpoint", checkpoint)
-    drawn = replicas_of(replicas, seed=seed)
+    drawn, executor = replicas_of(replicas, seed=seed), None if executor is None else executor_of(executor)
     training, held_out = hold_out(samples, holdout, seed=seed)
     problem = Problem.of(
         find_directions(training, chosen),
@@ -146,17 +150,19 @@ def optimize(
         tied=tied,
         tuning=tuning,
     )
-    search = without_outside_warnings(Search.of)(training, problem)
+    search = without_outside_warnings(Search.of)(training, problem).carried_out_by(executor)
     parts = folds_of_training(folds, training, seed=seed)
     schedule = _schedule(problem)
     options = {"stages": schedule, "holdout": holdout, "folds": parts, "seed": seed}
     keeper = Checkpoint.at(checkpoint, lambda: identify(samples=samples, **problem.parts, **options))
-    outcome = run(search, training, schedule, folds=parts, checkpoint=keeper)
+    outcome = run(search, training, schedule, folds=parts, checkpoint=keeper, executor=executor)
     history = outcome.walk.history()
     if log is not None:
         files.write_text(log, "\n".join(history.lines()) + "\n")
     events = (training, held_out)
-    assess = functools.partial(bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn)
+    assess = functools.partial(
+        bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn, executor=executor
+    )
     return _result(outcome, history, search, events, assess=assess, throw=throw, seed=seed)
 
 

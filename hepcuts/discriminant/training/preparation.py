@@ -28,7 +28,7 @@ from .course import Plan
 _SHARED = ("axis", "regions", "min_background", "constraints", "fixed", "tied", "step")
 """Options of `hepcuts.optimize` that hold in the training, too."""
 
-_OF_CUTS = ("folds", "log", "throw")
+_OF_CUTS = ("folds", "log", "throw", "executor")
 """Options of `hepcuts.optimize` for the hard cuts alone."""
 
 
