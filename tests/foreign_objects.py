@@ -119,6 +119,19 @@ class Exponential(AbstractResampling):
         return np.ones(len(identity)) / self.size
 
 
+@dataclasses.dataclass(frozen=True)
+class Third(AbstractResampling):
+    """About one third of the events is held out, by what they are called."""
+
+    size = 1
+
+    def training(self, number, identity):  # noqa: ARG002
+        return np.where(identity % np.uint64(3) == 0, 0.0, 1.5)
+
+    def test(self, number, identity):  # noqa: ARG002
+        return np.where(identity % np.uint64(3) == 0, 3.0, 0.0)
+
+
 def samples_with(*modifiers: Modifier, size: int = 1500, seed: int = 1) -> list[hc.Sample]:
     """A signal, and a background with these modifiers, of two columns."""
     rng = np.random.default_rng(seed)

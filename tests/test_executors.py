@@ -237,6 +237,17 @@ def test_foreign_replicas_are_taken_as_folds_are():
     assert mine["scan"][-1] == pytest.approx(usual["scan"][-1], rel=0.2)
 
 
+def test_a_foreign_part_is_held_out():
+    held_out = [int(np.count_nonzero(sample.identity % np.uint64(3) == 0)) for sample in SAMPLES]
+    options: dict[str, Any] = {"objective": "asimov_uncertainty", "folds": 0, "replicas": 0, "anneal": (1.0,)}
+    found = hc.optimize(SAMPLES, hc.Cut("x", ">"), holdout=foreign.Third(), **options)
+    assert [len(sample) for sample in found.samples] == held_out
+    points = hc.working_points(SAMPLES, hc.Cut("x", ">"), efficiencies=[0.5], holdout=foreign.Third())
+    assert points.held_out is not None
+    with pytest.raises(InputError, match=r"holdout is .* of 200 parts; expected a fraction"):
+        hc.optimize(SAMPLES, hc.Cut("x", ">"), holdout=foreign.Exponential(200))
+
+
 def test_folds_are_no_replicas():
     with pytest.raises(InputError, match="their spread is too small"):
         bootstrap(SAMPLES, hc.Cut("x", ">", 0.5), replicas=Folds(5))

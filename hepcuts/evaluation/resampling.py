@@ -9,6 +9,10 @@ Which one do I need?
 - `PoissonReplicas`: how far would the answer scatter? A bootstrap, in which each event counts as often as a Poisson
   distribution of mean 1 says (G. Chamandy et al., "Estimating uncertainty for massive data streams", 2012).
 
+An object of one's own derives from `AbstractFolds` (as ``folds``) or from `AbstractResampling`: as ``replicas`` its
+training events are the replicas, whose spread is quoted as the uncertainty; as ``holdout``, of one part, its test
+events judge.
+
 All are functions of a seed and of the identity of events (`hepcuts.Sample.identity`), with the random numbers of
 `hepcuts._core.counters`. So they are the same for events in blocks of any size and order, nothing of the shape
 (replica, event) is stored, and copies of one event share its part, such as the varied ones of a systematic uncertainty.
@@ -210,6 +214,10 @@ ReplicasLike: TypeAlias = int | AbstractResampling
 """What public functions take as ``replicas``: how many of `PoissonReplicas`, or a resampling of another kind."""
 
 
+HoldoutLike: TypeAlias = float | AbstractResampling | None
+"""What public functions take as ``holdout``: a fraction, a resampling of one part, or None."""
+
+
 def replicas_of(replicas: ReplicasLike, *, seed: int | np.random.Generator) -> AbstractResampling | None:
     """The replicas that are asked for, None for none; arguments and errors as `some_replicas_of`."""
     if not isinstance(replicas, AbstractResampling) and checks.replicas(replicas) == 0:
@@ -240,20 +248,25 @@ def some_replicas_of(replicas: ReplicasLike, *, seed: int | np.random.Generator)
 
 
 def hold_out(
-    samples: Sequence[Sample], holdout: float | None, *, seed: int | np.random.Generator
+    samples: Sequence[Sample], holdout: HoldoutLike, *, seed: int | np.random.Generator
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
     """Training and held-out samples, each of which stands for the whole yield.
 
     Args:
         samples: to be split.
-        holdout: fraction of the events of each that is held out, or None for none.
-        seed: of the random numbers, or a generator that one is drawn from.
+        holdout: fraction of the events of each that is held out, or None for none; or a resampling of one part, whose
+            test events are held out.
+        seed: of the random numbers of a fraction, or a generator that one is drawn from.
 
     Raises:
-        InputError: the fraction is not between 0 and 1, or leaves a part without events.
+        InputError: the fraction is not between 0 and 1, leaves a part without events, or is a resampling of more parts.
     """
     if holdout is None:
         return tuple(samples), None
-    halves = HeldOut(holdout, counters.as_seed(seed))
-    parts = [sample.divided(~halves.held_out(sample.identity)) for sample in samples]
+    halves = holdout if isinstance(holdout, AbstractResampling) else HeldOut(holdout, counters.as_seed(seed))
+    if halves.size != 1:
+        raise InputError(
+            f"holdout is {halves!r} of {halves.size} parts; expected a fraction, or a resampling of one part."
+        )
+    parts = [sample.divided(halves.test(0, sample.identity) == 0) for sample in samples]
     return tuple(first for first, _ in parts), tuple(second for _, second in parts)

@@ -25,7 +25,7 @@ from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import ReplicasLike, hold_out, replicas_of
+from hepcuts.evaluation.resampling import HoldoutLike, ReplicasLike, hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
@@ -55,7 +55,7 @@ def optimize(
     anneal: Sequence[float] | None = None,
     axis: Any = None,
     regions: Iterable[Region] | Region = (),
-    holdout: float | None = None,
+    holdout: HoldoutLike = None,
     folds: FoldsLike = 4,
     seed: int | np.random.Generator = 0,
     min_background: float = 10.0,
@@ -89,7 +89,8 @@ def optimize(
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
-            is quoted; None to use all events for both, which overstates the result.
+            is quoted; None to use all events for both, which overstates the result. Or a resampling of one part, see
+            `hepcuts.evaluation.resampling`.
         folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`. Or
             a splitter with scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every
             event once.

@@ -99,10 +99,8 @@ def scan(
         raise InputError(
             f"A scan takes one hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}; hepcuts.optimize takes more."
         )
-    min_background = checks.min_background(min_background)
-    seed = as_seed(seed)
-    drawn = replicas_of(replicas, seed=seed)
-    parts = folds_of(folds, samples, seed=seed)
+    min_background, seed = checks.min_background(min_background), as_seed(seed)
+    drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")
     figures = _with_punzi(metrics, punzi_a)
     found = {figure.name: figure.curve(samples, cut) for figure in figures}

@@ -13,7 +13,7 @@ from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import hold_out
+from hepcuts.evaluation.resampling import HoldoutLike, hold_out
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given
 from hepcuts.optimization.optimize import optimize
@@ -45,7 +45,7 @@ def train(
     validation: float = 0.25,
     patience: int = 20,
     weight_decay: float = 0.0,
-    holdout: float | None = None,
+    holdout: HoldoutLike = None,
     seed: int | np.random.Generator = 0,
     checkpoint: str | Path | None = None,
     **options: Any,

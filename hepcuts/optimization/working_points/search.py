@@ -9,6 +9,7 @@ is the one asked for.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.evaluation.resampling import hold_out
+from hepcuts.evaluation.resampling import HoldoutLike, hold_out
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
@@ -49,7 +50,7 @@ def working_points(
     selection: Selection | AbstractCut,
     *,
     efficiencies: Sequence[float] = EFFICIENCIES,
-    holdout: float | None = 0.5,
+    holdout: HoldoutLike = 0.5,
     width: float = WIDTH,
     smoothness: float = SMOOTHNESS,
     step: str | AbstractStep = "sigmoid",
@@ -105,8 +106,7 @@ def working_points(
     if chosen is None:
         raise InputError("Working points need cuts; the selection came as None.")
     targets = _checked(efficiencies, width=width, smoothness=smoothness)
-    seed, checkpoint = as_seed(seed), checks.path("checkpoint", checkpoint)
-    samples = _bare(samples, chosen)
+    seed, checkpoint, samples = as_seed(seed), checks.path("checkpoint", checkpoint), _bare(samples, chosen)
     training, held_out = hold_out(samples, holdout, seed=seed)
     known = find_directions(training, chosen)
     problem = Problem(known, figure_of_merit("s_over_sqrt_b"), LBFGS(), find_step(step))
@@ -116,15 +116,11 @@ def working_points(
     curve = Curve(search, targets, smoothness)
     own = np.array([known.cuts[cut].width is not None for cut in known.cut_of_threshold])
     widths = np.where(own, search.space.widths, width)
-    given = {"efficiencies": targets, "width": width, "smoothness": smoothness, "holdout": holdout, "seed": seed}
-    given["tuning"] = problem.tuning, curve.tuning
-    keeper = Checkpoint.at(checkpoint, lambda: identify(samples=samples, **(problem.parts | given)))
+    options = {"width": width, "smoothness": smoothness, "holdout": holdout, "seed": seed}
+    keeper = Checkpoint.at(checkpoint, lambda: identify(samples=samples, **_parts(problem, curve), **options))
     state, history = solve(curve, [factor * widths for factor in curve.tuning.stages], checkpoint=keeper)
-    if throw and not (state.converged or state.interrupted):
-        raise OptimizationError(
-            f"The search for the working points did not converge in {state.num_steps} steps. Use a larger width or "
-            "fewer efficiencies, or set throw=False to get what was found."
-        )
+    if throw:
+        _require_converged(state)
     positions = _at_targets(cuts, state.positions, targets)
     selections = tuple(cuts.at(position) for position in positions)
     return WorkingPoints(
@@ -156,6 +152,19 @@ def _checked(efficiencies: Sequence[float], *, width: float, smoothness: float) 
     checks.positive("width", width, what=f"a positive number of standard deviations, such as {WIDTH}")
     checks.amount("smoothness", smoothness)
     return targets
+
+
+def _parts(problem: Problem, curve: Curve) -> dict[str, Any]:
+    """All that working points can be told from others by, but the events and options."""
+    return problem.parts | {"efficiencies": curve.efficiencies, "tuning": (problem.tuning, curve.tuning)}
+
+
+def _require_converged(state: State) -> None:
+    if not (state.converged or state.interrupted):
+        raise OptimizationError(
+            f"The search for the working points did not converge in {state.num_steps} steps. Use a larger width or "
+            "fewer efficiencies, or set throw=False to get what was found."
+        )
 
 
 def _message(state: State) -> str:
