@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hepcuts._core.counters import Bits
 from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
-from hepcuts.evaluation.resampling import AbstractFolds, PoissonReplicas
+from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
@@ -94,7 +94,7 @@ class Resampler:
     samples: Sequence[Sample]
     min_background: float
 
-    def run(self, *, replicas: PoissonReplicas | None, folds: AbstractFolds | None) -> Stability:
+    def run(self, *, replicas: AbstractResampling | None, folds: AbstractFolds | None) -> Stability:
         """Evaluate replicas and folds.
 
         Args:
@@ -115,7 +115,7 @@ class Resampler:
         chosen = {name: rows[at[at >= 0]] for name, at in best.items()}
         return Stability(rows, values, chosen, held_out, significance)
 
-    def _counts(self, replicas: PoissonReplicas | None) -> Iterator[Counts]:
+    def _counts(self, replicas: AbstractResampling | None) -> Iterator[Counts]:
         """How often events count, replica by replica; of few events several replicas are drawn at once."""
         size = 0 if replicas is None else replicas.size
         step = max(1, _DRAWN // sum(map(len, self.samples)))
@@ -301,7 +301,7 @@ class Resampler:
         return best, known if np.all(best >= 0) else np.nan
 
 
-def _block(replicas: PoissonReplicas | None, identity: Bits, some: range) -> FloatArray:
+def _block(replicas: AbstractResampling | None, identity: Bits, some: range) -> FloatArray:
     """How often events count in some replicas, shape (replica, event); there may be none."""
     if replicas is None:
         return np.zeros((0, len(identity)))
