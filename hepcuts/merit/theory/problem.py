@@ -220,7 +220,7 @@ class CutProblem:
         valued = grid[np.isfinite(chosen.value(self, grid))]
         if not len(valued):
             raise InputError(
-                f"{figure.name!r} has no value at any cut of this problem: the relative uncertainty of the background is "
+                f"{figure.name!r} has no value at any cut of this problem: the background's relative uncertainty is "
                 f"{self.relative_uncertainty:g} and its simulated events {self.simulated_background}; give one of them."
             )
         ends = {float(valued[0]): -math.inf, float(valued[-1]): math.inf}
