@@ -11,23 +11,9 @@ from hepcuts.cuts import Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.merit.rounds import Rounds
+from hepcuts.optimization.history import History
 from hepcuts.optimization.result import OptimizationResult
 from hepcuts.samples.sample import Sample
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One step.
-
-    Attributes:
-        stage: ``"bce"``, or the number of the stage of widths from 1 on.
-        training: BCE or objective, with its guards, on the events that train.
-        validation: the same on the events that validate; NaN if there are none.
-    """
-
-    stage: str
-    training: float
-    validation: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +29,8 @@ class TrainingResult(Tabular):
         warm_start: the same at the parameters that BCE gave; NaN for a classification loss.
         rounds: those of a weighted BCE whose weight was to be found, the cut being one on the logarithm of the odds
             without offset; or None.
-        history: all steps. Values of different stages are of different widths and not comparable.
+        history: all steps. Stage 0 is BCE, with its values, the others are those of the widths; values are the
+            objective with its guards. Values of different stages are of different widths and not comparable.
         success: whether no stage of the training failed and the cuts were found.
         message: why the training stopped.
         seed: of the splits, drawn from a generator if one was given.
@@ -55,7 +42,7 @@ class TrainingResult(Tabular):
     validated: float
     warm_start: float
     rounds: Rounds | None
-    history: Sequence[Row]
+    history: History
     success: bool
     message: str
     seed: int
@@ -90,8 +77,10 @@ class TrainingResult(Tabular):
         return self.discriminant.samples(samples)
 
     def to_dataframe(self) -> DataFrame:
-        """The history with one row for each step."""
-        return data_frame([dataclasses.asdict(row) for row in self.history])
+        """The history with one row for each step: stage (``"bce"``, or its number), and values in both parts."""
+        stages = ["bce" if stage == 0 else str(stage) for stage in self.history.stages]
+        validation = self.history.validation
+        return data_frame({"stage": stages, "training": self.history.values, "validation": validation})
 
     def overview(self) -> SummaryTable:
         """The training, and what the search for the cuts knows."""
