@@ -20,8 +20,10 @@ from .fit import fixed_poi_fit as fixed_poi_fit
 from .likelihood import HistFactory as HistFactory
 from .limits import UpperLimitResult as UpperLimitResult
 from .limits import expected_upper_limit as expected_upper_limit
+from .limits import expected_upper_limits as expected_upper_limits
 from .limits import upper_limit as upper_limit
 from .nuisance import NuisanceParameters as NuisanceParameters
+from .precision import expected_mu_uncertainties as expected_mu_uncertainties
 from .precision import expected_mu_uncertainty as expected_mu_uncertainty
 from .statistic import q0 as q0
 from .statistic import significance_of as significance_of

@@ -1,12 +1,14 @@
 """Figures of merit that the HistFactory likelihood of all regions gives on its prefit Asimov dataset."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from hepcuts._core.errors import FitError, YieldError
+from hepcuts._core.identity import digest
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
 from hepcuts.templates.templates import Templates
@@ -29,6 +31,8 @@ class LikelihoodFigure(AbstractTemplateFigure):
         many: the same of many template sets side by side, without JAX, if there is such a function; NaN where a fit
             failed.
         significance: whether it is the discovery significance.
+        general: whether `statistic` asks the likelihood for nothing but its structure, and not for the templates, data
+            and widths of the model as built. What was compiled for the templates of some events then serves for others.
     """
 
     statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = dataclasses.field(kw_only=True)
@@ -36,6 +40,7 @@ class LikelihoodFigure(AbstractTemplateFigure):
         default=None, kw_only=True
     )
     significance: bool = dataclasses.field(default=False, kw_only=True)
+    general: bool = dataclasses.field(default=False, kw_only=True)
 
     @property
     def expensive(self) -> bool:
@@ -49,8 +54,15 @@ class LikelihoodFigure(AbstractTemplateFigure):
 
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateFigure.of_yields`."""
-        likelihood, mapper = _bound(references)
+        likelihood, mapper = self._bound(references)
         return lambda yields, _: self.statistic(likelihood, mapper(yields))
+
+    def dependence(self, references: Sequence[Templates]) -> Hashable | None:
+        """See `AbstractTemplateFigure.dependence`; on the likelihood's structure and normsys factors."""
+        if not self.general:
+            return None
+        likelihood, _ = self._bound(references)
+        return digest(likelihood.structure, likelihood.templates.normsys_up, likelihood.templates.normsys_down)
 
     def prepared(self, references: Sequence[Templates]) -> OfRows:
         """See `AbstractTemplateFigure.prepared`.
@@ -58,7 +70,7 @@ class LikelihoodFigure(AbstractTemplateFigure):
         Raises:
             YieldError: a reference has no likelihood.
         """
-        likelihood, mapper = _bound(references)
+        likelihood, mapper = self._bound(references)
         many = self.many
         compiled = None if many else side_by_side(lambda yields: self.statistic(likelihood, mapper(yields)))
 
@@ -90,8 +102,10 @@ class LikelihoodFigure(AbstractTemplateFigure):
         except (FitError, YieldError):
             return float("nan")
 
-
-def _bound(references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:
-    """The likelihood of some templates, and the way from yields to its templates."""
-    likelihood = likelihood_of(references)
-    return likelihood, TemplateMapper(likelihood, [reference.structure for reference in references])
+    def _bound(self, references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:
+        """The likelihood of some templates, and the way from yields to its templates."""
+        likelihood = likelihood_of(references)
+        if self.general:
+            common = likelihood.structure.of_all_templates()
+            likelihood = eqx.tree_at(lambda held: held.structure, likelihood, common)
+        return likelihood, TemplateMapper(likelihood, [reference.structure for reference in references])

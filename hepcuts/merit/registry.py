@@ -27,7 +27,14 @@ from types import MappingProxyType
 from typing import Any
 
 from hepcuts._core.errors import InputError
-from hepcuts.histfactory import discovery_significance, expected_mu_uncertainty, expected_upper_limit, significances
+from hepcuts.histfactory import (
+    discovery_significance,
+    expected_mu_uncertainties,
+    expected_mu_uncertainty,
+    expected_upper_limit,
+    expected_upper_limits,
+    significances,
+)
 from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
@@ -43,14 +50,33 @@ Given = str | AbstractFigureOfMerit | Callable[[Yields, Structure], Any]
 """A figure of merit as users give it: a name, an object, or a function of yields and structure."""
 
 PROFILE = LikelihoodFigure(
-    "profile", r"$Z$ (profile likelihood)", statistic=discovery_significance, many=significances, significance=True
+    "profile",
+    r"$Z$ (profile likelihood)",
+    statistic=discovery_significance,
+    many=significances,
+    significance=True,
+    general=True,
 )
 """The discovery significance of the profile likelihood."""
 
 _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
     PROFILE,
-    LikelihoodFigure("mu_uncertainty", r"expected uncertainty of $\mu$", -1, statistic=expected_mu_uncertainty),
-    LikelihoodFigure("upper_limit", r"expected upper limit on $\mu$", -1, statistic=expected_upper_limit),
+    LikelihoodFigure(
+        "mu_uncertainty",
+        r"expected uncertainty of $\mu$",
+        -1,
+        statistic=expected_mu_uncertainty,
+        many=expected_mu_uncertainties,
+        general=True,
+    ),
+    LikelihoodFigure(
+        "upper_limit",
+        r"expected upper limit on $\mu$",
+        -1,
+        statistic=expected_upper_limit,
+        many=expected_upper_limits,
+        general=True,
+    ),
     ClosedForm(
         "asimov",
         r"$Z_A$",
