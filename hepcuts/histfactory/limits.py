@@ -174,6 +174,12 @@ def expected_upper_limit(
     return limit
 
 
+@float64_scope
+def upper_limit_of_structure(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Any:
+    """The expected limit, with 95 %, of all likelihoods of one structure; as `expected_upper_limit`."""
+    return _limit(structure, templates, _target(0.95, 0.0))
+
+
 def expected_upper_limits(likelihood: HistFactory, templates: LikelihoodTemplates) -> FloatArray:
     """As `expected_upper_limit` with 95 %, of a batch of template sets, without JAX; NaN where there is none.
 

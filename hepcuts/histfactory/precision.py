@@ -82,6 +82,12 @@ def _traced(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: 
     return jnp.where(determined, jnp.sqrt(jnp.where(determined, variance, 1.0)) / root[structure.poi], jnp.nan)
 
 
+@float64_scope
+def mu_uncertainty_of_structure(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Any:
+    """The expected uncertainty, at mu = 1, of all likelihoods of one structure; as `expected_mu_uncertainty`."""
+    return _uncertainty(structure, templates, 1.0)
+
+
 def expected_mu_uncertainties(likelihood: HistFactory, templates: LikelihoodTemplates) -> FloatArray:
     """As `expected_mu_uncertainty` at mu = 1, of a batch of template sets, without JAX; NaN where there is none.
 

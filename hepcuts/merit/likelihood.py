@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from hepcuts._core.errors import FitError, YieldError
 from hepcuts._core.identity import digest
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
+from hepcuts.histfactory.structure import LikelihoodStructure
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import likelihood_of
 
@@ -31,8 +31,9 @@ class LikelihoodFigure(AbstractTemplateFigure):
         many: the same of many template sets side by side, without JAX, if there is such a function; NaN where a fit
             failed.
         significance: whether it is the discovery significance.
-        general: whether `statistic` asks the likelihood for nothing but its structure, and not for the templates, data
-            and widths of the model as built. What was compiled for the templates of some events then serves for others.
+        of_structure: the same of a likelihood's structure and its templates, if it asks for nothing else, and not for
+            the templates, data and widths of the model as built. What was compiled for the templates of some events
+            then serves for those of others.
     """
 
     statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = dataclasses.field(kw_only=True)
@@ -40,7 +41,9 @@ class LikelihoodFigure(AbstractTemplateFigure):
         default=None, kw_only=True
     )
     significance: bool = dataclasses.field(default=False, kw_only=True)
-    general: bool = dataclasses.field(default=False, kw_only=True)
+    of_structure: Callable[[LikelihoodStructure, LikelihoodTemplates], Any] | None = dataclasses.field(
+        default=None, kw_only=True
+    )
 
     @property
     def expensive(self) -> bool:
@@ -54,15 +57,21 @@ class LikelihoodFigure(AbstractTemplateFigure):
 
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateFigure.of_yields`."""
-        likelihood, mapper = self._bound(references)
-        return lambda yields, _: self.statistic(likelihood, mapper(yields))
+        likelihood, mapper = _bound(references)
+        of_structure = self.of_structure
+        if of_structure is None:
+            return lambda yields, _: self.statistic(likelihood, mapper(yields))
+        # What is compiled outlives this search: it holds no model of pyhf's.
+        structure = likelihood.structure.of_all_templates()
+        return lambda yields, _: of_structure(structure, mapper(yields))
 
     def dependence(self, references: Sequence[Templates]) -> Hashable | None:
         """See `AbstractTemplateFigure.dependence`; on the likelihood's structure and normsys factors."""
-        if not self.general:
+        if self.of_structure is None:
             return None
-        likelihood, _ = self._bound(references)
-        return digest(likelihood.structure, likelihood.templates.normsys_up, likelihood.templates.normsys_down)
+        likelihood = likelihood_of(references)
+        structure, own = likelihood.structure.of_all_templates(), likelihood.templates
+        return digest(structure, own.normsys_up, own.normsys_down)
 
     def prepared(self, references: Sequence[Templates]) -> OfRows:
         """See `AbstractTemplateFigure.prepared`.
@@ -70,7 +79,7 @@ class LikelihoodFigure(AbstractTemplateFigure):
         Raises:
             YieldError: a reference has no likelihood.
         """
-        likelihood, mapper = self._bound(references)
+        likelihood, mapper = _bound(references)
         many = self.many
         compiled = None if many else side_by_side(lambda yields: self.statistic(likelihood, mapper(yields)))
 
@@ -102,10 +111,8 @@ class LikelihoodFigure(AbstractTemplateFigure):
         except (FitError, YieldError):
             return float("nan")
 
-    def _bound(self, references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:
-        """The likelihood of some templates, and the way from yields to its templates."""
-        likelihood = likelihood_of(references)
-        if self.general:
-            common = likelihood.structure.of_all_templates()
-            likelihood = eqx.tree_at(lambda held: held.structure, likelihood, common)
-        return likelihood, TemplateMapper(likelihood, [reference.structure for reference in references])
+
+def _bound(references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:
+    """The likelihood of some templates, and the way from yields to its templates."""
+    likelihood = likelihood_of(references)
+    return likelihood, TemplateMapper(likelihood, [reference.structure for reference in references])

@@ -33,7 +33,10 @@ from hepcuts.histfactory import (
     expected_mu_uncertainty,
     expected_upper_limit,
     expected_upper_limits,
+    mu_uncertainty_of_structure,
+    significance_of_structure,
     significances,
+    upper_limit_of_structure,
 )
 from hepcuts.templates.templates import Structure, Yields
 
@@ -55,7 +58,7 @@ PROFILE = LikelihoodFigure(
     statistic=discovery_significance,
     many=significances,
     significance=True,
-    general=True,
+    of_structure=significance_of_structure,
 )
 """The discovery significance of the profile likelihood."""
 
@@ -67,7 +70,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         -1,
         statistic=expected_mu_uncertainty,
         many=expected_mu_uncertainties,
-        general=True,
+        of_structure=mu_uncertainty_of_structure,
     ),
     LikelihoodFigure(
         "upper_limit",
@@ -75,7 +78,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         -1,
         statistic=expected_upper_limit,
         many=expected_upper_limits,
-        general=True,
+        of_structure=upper_limit_of_structure,
     ),
     ClosedForm(
         "asimov",
