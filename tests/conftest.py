@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -19,6 +20,14 @@ SAME_TEXT = tuple(map(int, mpl.__version__.split(".")[:2])) >= (3, 11)
 """Whether matplotlib draws text as in the reference images."""
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Real events and a real likelihood, beside the repository; tests that need them skip where they are absent."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All tests of a file go to one process: its fixtures are made once, and what it compiles is compiled once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
