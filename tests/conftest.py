@@ -2,10 +2,21 @@
 
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Half of the time goes into compiling what runs once, for microseconds. So XLA does not optimize, and what has been
+# compiled in one test, process or subprocess of a session serves the others. Neither changes a result by more than the
+# rounding of operations in another order, and neither is known to a user's program.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+OWN_CACHE = "JAX_COMPILATION_CACHE_DIR" not in os.environ
+"""Whether what is compiled is kept in a folder of this session's own; its processes are told by the environment."""
+if OWN_CACHE:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="hepcuts-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
 import jax.experimental
@@ -28,6 +39,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadFileScheduling
 
     return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_unconfigure() -> None:
+    if OWN_CACHE:
+        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

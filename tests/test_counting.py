@@ -325,7 +325,9 @@ GRADIENTS = {
 }
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow if n == "binomial" else ()) for n in GRADIENTS]
+)
 def test_gradients(name):
     function, exact, points = GRADIENTS[name]
     points = np.array([tuple(point) for point in points], dtype=float)

@@ -113,7 +113,9 @@ def test_one_name_means_one_thing(name: str, axis: Any) -> None:
 
 
 @pytest.mark.parametrize("axis", [None, pytest.param(AXIS, marks=pytest.mark.slow)], ids=["one bin", "three bins"])
-@pytest.mark.parametrize("name", ["profile", "asimov", "asimov_uncertainty", "binomial"])
+@pytest.mark.parametrize(
+    "name", ["profile", "asimov", "asimov_uncertainty", pytest.param("binomial", marks=pytest.mark.slow)]
+)
 def test_one_name_means_the_same_of_categories(name: str, axis: Any) -> None:
     samples, threshold = samples_of(), 0.7
     chosen = [sample.take(sample.columns["x"] > threshold) for sample in samples]
