@@ -50,13 +50,13 @@ def compiled(
     figure: AbstractTemplateFigure, references: Sequence[Templates], guards: Sequence[AtLeast]
 ) -> CompiledFigure:
     """Compile a figure of merit, or take what was compiled of an equal one for templates of the same structure."""
-    problem = _Problem(figure, tuple(guards), _signatures(references), figure.dependence(references), references)
-    if problem.dependence is None:
-        return problem.compiled()
+    form = _Compilation(figure, tuple(guards), _signatures(references), figure.dependence(references), references)
+    if form.dependence is None:
+        return form.compiled()
     try:
-        return _compiled_once(problem)
+        return _compiled_once(form)
     except TypeError:
-        return problem.compiled()  # arrays among the modifiers have no hash
+        return form.compiled()  # arrays among the modifiers have no hash
 
 
 def _signatures(references: Sequence[Templates]) -> tuple[Any, ...]:
@@ -65,7 +65,7 @@ def _signatures(references: Sequence[Templates]) -> tuple[Any, ...]:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Problem:
+class _Compilation:
     """What is to be compiled; equal ones give the same functions, whatever the numbers of their references are."""
 
     figure: AbstractTemplateFigure
@@ -110,8 +110,8 @@ class _Problem:
 
 
 @functools.lru_cache(maxsize=64)
-def _compiled_once(problem: _Problem) -> CompiledFigure:
-    return problem.compiled()
+def _compiled_once(form: _Compilation) -> CompiledFigure:
+    return form.compiled()
 
 
 def _value_and_slopes(
