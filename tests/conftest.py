@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Half of the time goes into compiling what runs once, for microseconds. So XLA does not optimize, and what has been
-# compiled in one test, process or subprocess of a session serves the others. Neither changes a result by more than the
-# rounding of operations in another order, and neither is known to a user's program.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Half of the time goes into compiling what runs once, for microseconds: what has been compiled in one test, process or
+# subprocess of a session serves the others. A user's program has the same code, compiled by itself.
 OWN_CACHE = "JAX_COMPILATION_CACHE_DIR" not in os.environ
 """Whether what is compiled is kept in a folder of this session's own; its processes are told by the environment."""
 if OWN_CACHE:
