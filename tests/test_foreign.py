@@ -149,7 +149,7 @@ def test_a_result_shows_itself_as_those_of_hepcuts() -> None:
 
 
 def test_all_travel_to_another_process() -> None:
-    samples, cut, folds = foreign.samples_with(FOREIGN), SoftCentral(), EveryNth()
+    samples, cut, folds = foreign.samples_with(FOREIGN, size=500), SoftCentral(), EveryNth()
     given: dict[str, Any] = {"step": foreign.Tangent(stretch=2.0), "solver": foreign.Sequential()}
     here = foreign.numbers_of(samples, cut, folds, **given)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
