@@ -139,14 +139,16 @@ def scan(
 def _evaluated(
     figures: Sequence[AbstractFigureOfMerit], table: Table, min_background: float, refinement: Refinement
 ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.bool_]]]:
-    found = {}
-    for figure in figures:
+    size = len(table.thresholds)
+    values, evaluated = np.empty((len(figures), size)), np.ones((len(figures), size), dtype=bool)
+    for number, figure in enumerate(figures):
         if figure.expensive and figure.name not in table.curves:
             allowed = guarded(figure, table.rows, min_background)
-            found[figure.name] = table.around_optimum(figure, allowed, refinement)
+            values[number], evaluated[number] = table.around_optimum(figure, allowed, refinement)
         else:
-            found[figure.name] = table.values(figure), np.ones(len(table.thresholds), dtype=bool)
-    return {name: values for name, (values, _) in found.items()}, {name: where for name, (_, where) in found.items()}
+            values[number] = table.values(figure)
+    names = [figure.name for figure in figures]
+    return dict(zip(names, values, strict=True)), dict(zip(names, evaluated, strict=True))
 
 
 def _with_punzi(metrics: Sequence[Given], a: float) -> tuple[AbstractFigureOfMerit, ...]:

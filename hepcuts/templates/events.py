@@ -117,7 +117,8 @@ class Block:
     def take(self, rows: NDArray[Any]) -> "Block":
         """Some of the events: their positions in the block, shape (row,)."""
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return dataclasses.replace(self, columns=columns, weights=self.weights[rows], numbers=self.origin[rows])
+        numbers = rows + self.numbers.start if isinstance(self.numbers, range) else self.numbers[rows]
+        return dataclasses.replace(self, columns=columns, weights=self.weights[rows], numbers=numbers)
 
     def absent(self, column: str) -> NDArray[np.bool_]:
         """Where a column has no value, shape (event,)."""

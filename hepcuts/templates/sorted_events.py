@@ -27,7 +27,7 @@ class SortedBlock:
         bins: bin of each event, shape (event,); None if there is only one.
         column: values of all events of the sample, not sorted.
         present: numbers of those that are here, shape (event,), or None for all.
-        always: events without a value that pass whatever the threshold, as weights, bins and origins.
+        always: events without a value that pass whatever the threshold.
         kept: sums over these of weights and of squared weights, shape (2, bin).
     """
 
@@ -38,7 +38,7 @@ class SortedBlock:
     bins: NDArray[np.int64] | None
     column: FloatArray
     present: NDArray[np.int64] | None
-    always: tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
+    always: Block
     kept: FloatArray
 
     @classmethod
@@ -49,8 +49,8 @@ class SortedBlock:
         present = block.inside & ~absent
         here = None if present.all() else np.flatnonzero(present)
         lost = np.flatnonzero(block.inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
-        always = block.weights[lost], block.bins[lost], block.origin[lost]
-        kept = np.stack([np.bincount(always[1], always[0] ** p, minlength=number) for p in (1, 2)])
+        always = block.take(lost)
+        kept = np.stack([np.bincount(always.bins, w, minlength=number) for w in (always.weights, always.squares)])
         rest: tuple[Any, ...] = x, here, always, kept.astype(np.float64)
         if here is None and number == 1 and len(x) and are_equal(block.weights):
             # Of equal weights nothing but the values has to be sorted.
