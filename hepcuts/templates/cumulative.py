@@ -46,7 +46,7 @@ class Cumulative:
 
     def __init__(self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure) -> None:
         self.cut, self.structure = cut, structure
-        self.blocks = [SortedBlock.of(block, cut) for block in blocks_of(samples, structure, [cut.variable])]
+        self.blocks = [SortedBlock.of(block, cut) for block in blocks_of(samples, structure, cut.columns)]
 
     def distinct(self) -> "YieldsAfter":
         """The yields at all thresholds that make a difference, ascending.

@@ -22,10 +22,10 @@ class SortedBlock:
     Attributes:
         variation: position of the variation.
         sample: position of the sample.
-        x: values of the variable, ascending, shape (event,). Events without a value are not among them.
+        x: values of the cut's quantity, ascending, shape (event,). Events without a value are not among them.
         weights: shape (event,).
         bins: bin of each event, shape (event,); None if there is only one.
-        column: values of all events of the sample, not sorted.
+        column: values of the quantity of all events of the sample, not sorted.
         present: numbers of those that are here, shape (event,), or None for all.
         always: events without a value that pass whatever the threshold.
         kept: sums over these of weights and of squared weights, shape (2, bin).
@@ -44,8 +44,8 @@ class SortedBlock:
     @classmethod
     def of(cls, block: Block, cut: AbstractCut) -> Self:
         """Sort the events of a block that holds all of a sample and variation."""
-        x, number = block.columns[cut.variable], block.structure.num_bins
-        absent = block.absent(cut.variable)
+        x, absent = cut.measured(block.columns, missing=block.missing)
+        number = block.structure.num_bins
         present = block.inside & ~absent
         here = None if present.all() else np.flatnonzero(present)
         lost = np.flatnonzero(block.inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
