@@ -220,7 +220,11 @@ def _tail(weights: FloatArray, *, below: bool) -> FloatArray:
 
 
 def _between(values: FloatArray, cut: AbstractCut) -> FloatArray:
-    """Thresholds between ascending values, each of which is there once."""
+    """Thresholds between ascending values, each of which is there once.
+
+    Those between values of 32 bits are numbers of 32 bits, so that a comparison in 32 bits selects the same events as
+    one in 64: NumPy makes the former, ROOT the latter.
+    """
     low, high = values[:-1], values[1:]
     middle = low + high
     middle *= 0.5
@@ -229,6 +233,6 @@ def _between(values: FloatArray, cut: AbstractCut) -> FloatArray:
         np.copyto(middle, low, where=middle >= high)
     else:
         np.maximum(middle, np.nextafter(low, np.inf), out=middle)
-    first = [np.nextafter(values[0], -np.inf)] if 1 in cut.signs else []
-    last = [np.nextafter(values[-1], np.inf)] if -1 in cut.signs else []
-    return np.concatenate([first, middle, last])
+    first = np.nextafter(values[:1], -np.inf) if 1 in cut.signs else values[:0]
+    last = np.nextafter(values[-1:], np.inf) if -1 in cut.signs else values[:0]
+    return np.concatenate([first, middle, last], dtype=np.float64)

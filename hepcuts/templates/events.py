@@ -45,7 +45,7 @@ class Block:
     Attributes:
         variation: position of the variation.
         sample: position of the sample.
-        columns: those asked for, of any type of floating point, each of shape (event,).
+        columns: those asked for, of 32 or 64 bits as the sample has them, each of shape (event,).
         weights: shape (event,).
         missing: the number that stands for a missing value, or None.
         structure: samples, variations and bins.
@@ -92,7 +92,7 @@ class Block:
         axis = self.structure.axis
         if axis is None:
             return np.zeros(len(self), dtype=np.int64)
-        bins = _index(axis, self.columns[axis.name])
+        bins = _index(axis, self.values(axis.name))
         out = (bins < 0) | (bins >= self.structure.num_bins) | self.absent(axis.name)
         bins[out] = -1
         return bins
@@ -119,6 +119,10 @@ class Block:
         columns = {name: values[rows] for name, values in self.columns.items()}
         numbers = rows + self.numbers.start if isinstance(self.numbers, range) else self.numbers[rows]
         return dataclasses.replace(self, columns=columns, weights=self.weights[rows], numbers=numbers)
+
+    def values(self, column: str) -> FloatArray:
+        """One column as floats of 64 bits, shape (event,)."""
+        return np.asarray(self.columns[column], dtype=np.float64)
 
     def absent(self, column: str) -> NDArray[np.bool_]:
         """Where a column has no value, shape (event,)."""

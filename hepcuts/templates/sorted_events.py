@@ -22,7 +22,8 @@ class SortedBlock:
     Attributes:
         variation: position of the variation.
         sample: position of the sample.
-        x: values of the cut's quantity, ascending, shape (event,). Events without a value are not among them.
+        x: values of the cut's quantity, ascending, shape (event,); of 32 bits if these hold them. Those of events
+            without a value are not among them.
         weights: shape (event,).
         bins: bin of each event, shape (event,); None if there is only one.
         column: values of the quantity of all events of the sample, not sorted.
@@ -45,6 +46,8 @@ class SortedBlock:
     def of(cls, block: Block, cut: AbstractCut) -> Self:
         """Sort the events of a block that holds all of a sample and variation."""
         x, absent = cut.measured(block.columns, missing=block.missing)
+        if all(block.columns[name].dtype == np.float32 for name in cut.columns):
+            x = _in_32_bits(x)
         number = block.structure.num_bins
         present = block.inside & ~absent
         here = None if present.all() else np.flatnonzero(present)
@@ -73,6 +76,12 @@ class SortedBlock:
 def are_equal(values: FloatArray) -> bool:
     """Whether all values are the same; there are some."""
     return bool(values.min() == values.max())
+
+
+def _in_32_bits(values: FloatArray) -> FloatArray:
+    """The same values in half of the memory, if they are numbers of 32 bits."""
+    narrow = values.astype(np.float32)
+    return narrow if np.array_equal(narrow, values, equal_nan=True) else values  # type: ignore[return-value]
 
 
 def _sorted_order(column: FloatArray, present: NDArray[np.int64] | None) -> NDArray[np.int64]:
