@@ -114,7 +114,7 @@ class YieldsAfter:
         """Yields of some rows: values and variances of shape (row, variation, sample, bin)."""
         sums = self._of_edge(rows) if self.thresholds.ndim == 1 else self._joined(self._segments, rows)
         for block in self.events.blocks:
-            if block.kept.any():
+            if len(block.always):
                 sums[:, block.variation, block.sample] += block.kept[..., None]
         return self._completed(sums)
 

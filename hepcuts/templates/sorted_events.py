@@ -29,7 +29,6 @@ class SortedBlock:
         column: values of the quantity of all events of the sample, not sorted.
         present: numbers of those that are here, shape (event,), or None for all.
         always: events without a value that pass whatever the threshold.
-        kept: sums over these of weights and of squared weights, shape (2, bin).
     """
 
     variation: int
@@ -40,7 +39,6 @@ class SortedBlock:
     column: FloatArray
     present: NDArray[np.int64] | None
     always: Block
-    kept: FloatArray
 
     @classmethod
     def of(cls, block: Block, cut: AbstractCut) -> Self:
@@ -53,8 +51,7 @@ class SortedBlock:
         here = None if present.all() else np.flatnonzero(present)
         lost = np.flatnonzero(block.inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
         always = block.take(lost)
-        kept = np.stack([np.bincount(always.bins, w, minlength=number) for w in (always.weights, always.squares)])
-        rest: tuple[Any, ...] = x, here, always, kept.astype(np.float64)
+        rest: tuple[Any, ...] = x, here, always
         if here is None and number == 1 and len(x) and are_equal(block.weights):
             # Of equal weights nothing but the values has to be sorted.
             return cls(block.variation, block.sample, np.sort(x), block.weights, None, *rest)
@@ -66,6 +63,13 @@ class SortedBlock:
     def origin(self) -> NDArray[np.int64]:
         """Number of each event within its sample, shape (event,)."""
         return _sorted_order(self.column, self.present)
+
+    @functools.cached_property
+    def kept(self) -> FloatArray:
+        """Sums of weights and of squared weights of those that always pass, shape (2, bin)."""
+        bins, number = self.always.bins, self.always.structure.num_bins
+        sums = [np.bincount(bins, w, minlength=number) for w in (self.always.weights, self.always.squares)]
+        return np.asarray(sums, dtype=np.float64)
 
     def in_bin(self, number: int) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
         """Values of the events of one bin, ascending, and their weights and squared weights, each of shape (event,)."""
@@ -116,7 +120,7 @@ class Segments:
             edges: shape (edge,), ascending.
         """
         order: Any = slice(None) if block.bins is None else np.argsort(block.bins, kind="stable")
-        x, bins, number = block.x[order], block.bins, block.kept.shape[1]
+        x, bins, number = block.x[order], block.bins, block.always.structure.num_bins
         ends = [0, len(x)] if bins is None else np.searchsorted(bins[order], np.arange(number + 1))
         bounds = []
         for first, last in itertools.pairwise(ends):
