@@ -318,7 +318,7 @@ def test_the_same_seed_gives_the_same_result():
     )
     assert first.thresholds == second.thresholds
     assert np.array_equal(first.discriminant.parameters["last"], second.discriminant.parameters["last"])
-    assert first.history == second.history
+    assert first.to_dataframe().equals(second.to_dataframe())
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import numpy as np
 from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
 from hepcuts.samples.modifiers import ShapeSys
+from hepcuts.samples.staterror import StatError
 from hepcuts.templates.templates import Component, Structure, Yields
 
 from .classification import LOG_LOSS_EPSILON
@@ -167,7 +168,8 @@ def _structure(problem: Truth) -> Structure:
     """Signal and background as samples."""
     relative = problem.relative_uncertainty
     systematic = (ShapeSys("background", relative),) if relative else ()
-    background = Component("background", signal=False, modifiers=systematic, staterror=_simulated(problem) > 0)
+    staterror: StatError = "poisson" if _simulated(problem) > 0 else False
+    background = Component("background", signal=False, modifiers=systematic, staterror=staterror)
     return Structure("cut", None, (Component("signal", signal=True, modifiers=(), staterror=False), background))
 
 

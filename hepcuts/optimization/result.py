@@ -17,9 +17,9 @@ from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
 from hepcuts.samples.sample import Sample
 
+from .history import History
 from .polish import Polished
 from .sensitivity import Sensitivity
-from .walk import History
 
 
 def _found(sensitivity: Sensitivity) -> Sensitivity:

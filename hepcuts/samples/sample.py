@@ -16,6 +16,8 @@ from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
 
 from .identity import Identity, given, numbered
 from .modifiers import HistoSys, Modifier, Variation, check_name, number
+from .staterror import StatError
+from .staterror import checked as staterror_of
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +34,9 @@ class Sample:
         modifiers: its systematic uncertainties.
         missing: the number that stands for "this quantity does not exist for this event", or None. Such a value
             is never compared with a threshold: see ``missing`` of `hepcuts.Cut`.
-        staterror: whether the finite number of simulated events is an uncertainty of the likelihood.
+        staterror: the uncertainty from the finite number of simulated events: ``"poisson"`` (also True), one Poisson
+            constraint for each bin of this sample; ``"gaussian"``, one Gaussian constraint for each bin, shared by the
+            backgrounds; False for none. See `hepcuts.workspace`.
         identity: what each event is known by, shape (event,). Folds, held-out parts and replicas depend on it and on a
             seed, not on the order of the events.
 
@@ -64,7 +68,7 @@ class Sample:
     signal: bool
     modifiers: tuple[Modifier, ...]
     missing: float | None
-    staterror: bool
+    staterror: StatError
     _given: NDArray[np.uint64] | None
 
     def __init__(
@@ -76,7 +80,7 @@ class Sample:
         signal: bool = False,
         modifiers: Iterable[Modifier] | Modifier = (),
         missing: FloatLike | None = None,
-        staterror: bool = True,
+        staterror: bool | StatError = True,
         identity: Identity | None = None,
     ) -> None:
         check_name(name, "sample")
@@ -99,7 +103,7 @@ class Sample:
         object.__setattr__(self, "signal", bool(signal))
         object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
-        object.__setattr__(self, "staterror", bool(staterror))
+        object.__setattr__(self, "staterror", staterror_of(staterror, name))
         object.__setattr__(self, "_given", None if identity is None else frozen(given(identity, raw, name)))
         self._check()
 

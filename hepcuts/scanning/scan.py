@@ -10,9 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from hepcuts._core import checks
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import EmptySelectionError, InputError
+from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Window
 from hepcuts.cuts.edges import edges_of, require_edges
+from hepcuts.evaluation.resampling import ReplicasLike, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.closed_forms import Punzi
 from hepcuts.merit.counts import totals_of
@@ -20,7 +22,7 @@ from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.registry import Given, figures_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.cumulative import Cumulative, YieldsAfter
-from hepcuts.templates.events import blocks_of
+from hepcuts.templates.events import CHUNK, blocks_of
 from hepcuts.templates.filling import structure_of, warn_outside
 from hepcuts.templates.hard_sums import hard_sums
 
@@ -44,10 +46,11 @@ def scan(
     axis: Any = None,
     punzi_a: float = 5.0,
     min_background: float = FEW_EVENTS,
-    replicas: int = 100,
+    replicas: ReplicasLike = 100,
     folds: FoldsLike = 5,
     seed: int | np.random.Generator = 0,
     refinement: Refinement = DEFAULT_REFINEMENT,
+    executor: Executor | None = None,
 ) -> ScanResult:
     """Evaluate figures of merit at every threshold of one cut, hard and exact.
 
@@ -67,18 +70,20 @@ def scan(
         min_background: least effective number of simulated background events after the cut at the optimum of a figure
             of merit that divides by the background: with fewer, it would be where the simulation ends. All values are
             there nonetheless; 0 to switch it off.
-        replicas: number of bootstrap replicas for the uncertainties of the optima, or 0.
+        replicas: number of bootstrap replicas for the uncertainties of the optima, or 0; or a resampling of another
+            kind, see `hepcuts.evaluation.resampling`.
         folds: number of parts for the values on events that did not choose the optimum, or 0. Or a splitter with
             scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every event once.
         seed: of replicas and parts, or a generator that it is drawn from.
         refinement: at how many thresholds a figure of merit of the likelihood is evaluated.
+        executor: who sorts and sums the events, see `hepcuts._core.executors`; None for threads.
 
     Returns:
         Values, optima, a data frame, a figure.
 
     Raises:
         InputError: an unknown figure of merit, two of one name, thresholds that are not finite or not within the
-            bounds, not a cut, or one whose edges are neither one threshold nor those of a window.
+            bounds, not a cut, one whose edges are neither one threshold nor those of a window, or no executor.
         SampleError: as `hepcuts.fill`.
 
     Warns:
@@ -93,18 +98,17 @@ def scan(
     """
     samples = check_samples(samples)
     _check_cut(cut, samples)
-    min_background = checks.min_background(min_background)
-    seed = as_seed(seed)
-    replicas = checks.replicas(replicas)
-    parts = folds_of(folds, samples, seed=seed)
+    min_background, seed = checks.min_background(min_background), as_seed(seed)
+    drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")
     figures = _with_punzi(metrics, punzi_a)
     found = {figure.name: figure.curve(samples, cut) for figure in figures}
     curves = {name: curve for name, curve in found.items() if curve is not None}
-    cumulative = Cumulative(samples, cut, structure)
+    cumulative = Cumulative(samples, cut, structure, executor)
     totals = totals_of(samples)
     if axis is not None:
-        warn_outside(hard_sums(blocks_of(samples, structure, nominal=True), None, structure).outside, structure)
+        blocks = blocks_of(samples, structure, chunk=CHUNK, nominal=True)
+        warn_outside(hard_sums(blocks, None, structure, executor=executor).outside, structure)
 
     def tabulate(yields: YieldsAfter) -> Table:
         return Table.of(yields.thresholds, structure, yields, totals, curves)
@@ -128,10 +132,11 @@ def scan(
         evaluated,
         cumulative,
         min_background=min_background,
-        replicas=replicas,
+        replicas=0 if drawn is None else drawn.size,
         folds=0 if parts is None else parts.size,
         seed=seed,
         _parts=parts,
+        _drawn=drawn,
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import InputError
+from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
@@ -37,6 +38,7 @@ class Cumulative:
         samples: with the columns that are needed.
         cut: a cut or a window; its own thresholds are not used.
         structure: of the templates.
+        executor: who sorts them, see `hepcuts._core.executors`; None for threads.
 
     Attributes:
         blocks: the sorted events.
@@ -44,9 +46,13 @@ class Cumulative:
         structure: as given.
     """
 
-    def __init__(self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure, executor: Executor | None = None
+    ) -> None:
         self.cut, self.structure = cut, structure
-        self.blocks = [SortedBlock.of(block, cut) for block in blocks_of(samples, structure, cut.columns)]
+        workers = executor_of(executor)
+        handles = workers.lay_out(blocks_of(samples, structure, cut.columns))
+        self.blocks: list[SortedBlock] = workers.map(SortedBlock.of, handles, (cut,))
 
     def distinct(self) -> "YieldsAfter":
         """The yields at all thresholds that make a difference, ascending.

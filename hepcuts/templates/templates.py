@@ -21,6 +21,7 @@ from jaxtyping import Float
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.samples.modifiers import HistoSys, Modifier
+from hepcuts.samples.staterror import StatError
 
 NOMINAL = "nominal"
 
@@ -70,7 +71,7 @@ class Component:
     name: str
     signal: bool
     modifiers: tuple[Modifier, ...]
-    staterror: bool
+    staterror: StatError
 
     @property
     def signature(self) -> tuple[Any, ...]:

@@ -1,6 +1,7 @@
 """What a training is given, checked and put together."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from .course import Plan
 _SHARED = ("axis", "regions", "min_background", "constraints", "fixed", "tied", "step")
 """Options of `hepcuts.optimize` that hold in the training, too."""
 
-_OF_CUTS = ("folds", "log", "checkpoint", "throw")
+_OF_CUTS = ("folds", "log", "throw", "executor")
 """Options of `hepcuts.optimize` for the hard cuts alone."""
 
 
@@ -44,8 +45,17 @@ def check_options(options: Mapping[str, Any]) -> None:
             f"{', '.join((*_SHARED, *_OF_CUTS))}."
         )
     checks.folds(options.get("folds", 0))
-    for name in ("log", "checkpoint"):
-        checks.path(name, options.get(name))
+    checks.path("log", options.get("log"))
+
+
+def beside(checkpoint: Path) -> Path:
+    """Where the search for the hard cuts after a training keeps its own state.
+
+    Example:
+        >>> str(beside(Path("network.json")))
+        'network.cuts.json'
+    """
+    return checkpoint.with_name(f"{checkpoint.stem}.cuts{checkpoint.suffix}")
 
 
 def checked_selection(selection: Selection | AbstractCut, discriminant: Discriminant) -> Selection:

@@ -72,6 +72,7 @@ class TemplateEvaluator:
         totals: Totals,
     ) -> None:
         self._of_many: Callable[..., Any]
+        self._given = figure, references, guards, totals
         self._totals = totals
         if figure.expensive:
             both = _value_and_slopes(figure, references, guards)
@@ -89,6 +90,9 @@ class TemplateEvaluator:
             self._of_many = of_many
         else:
             self._of_many = _closed_form(figure, references, guards)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TemplateEvaluator, self._given  # another process compiles for itself
 
     def _of_one(self, sums: Sequence[Any], narrow: Any, totals: Totals) -> Any:
         many = [np.broadcast_to(raw, (self._together, *raw.shape)) for raw in sums]
@@ -203,7 +207,7 @@ class EventEvaluator:
     def __init__(
         self, figure: AbstractEventFigure, table: EventTable, step: AbstractStep, guards: Sequence[AtLeast]
     ) -> None:
-        self.table = table
+        self.table, self._given = table, (figure, table, step, guards)
         of_events = figure.of_events(step)
 
         def function(thresholds: Any, weights: Any, widths: Any, narrow: Any) -> tuple[Any, Any]:
@@ -214,6 +218,9 @@ class EventEvaluator:
             return value - figure.sign * jnp.abs(value) * penalty, value
 
         self._function = jax.jit(jax.value_and_grad(function, argnums=(0, 3), has_aux=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EventEvaluator, self._given
 
     @float64_scope
     def __call__(

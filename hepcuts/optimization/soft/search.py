@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import positions
 from hepcuts.merit.counts import totals_of
@@ -84,6 +85,12 @@ class Search:
             raise InputError(f"{figure.name!r} is a function of neither templates nor events, and cannot be optimized.")
         num_events = max(len(sample) for sample in samples)
         return cls(problem, space, regions, constraints, guards, of_templates, of_events, num_events)
+
+    def carried_out_by(self, executor: Executor | None) -> "Search":
+        """The same search, whose sums with slopes an executor makes; None for this thread."""
+        if all(region.executor is executor for region in self.regions):
+            return self
+        return dataclasses.replace(self, regions=[dataclasses.replace(r, executor=executor) for r in self.regions])
 
     # --- parts of the events ---
 
