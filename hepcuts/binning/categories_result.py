@@ -17,7 +17,7 @@ from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import CHOSEN_ON, DISCOVERY, workspace
 
 from .fine_lattice import Kind, largest
 
@@ -67,7 +67,8 @@ class Categories(Tabular):
         candidates: the numbers of bins that were tried.
         guard: what each category had to satisfy, in words.
         message: how the categories were chosen and what to keep in mind.
-        samples: the samples.
+        samples: the events of which templates and workspace are made: those held out, or all that chose.
+        chose: whether these events chose the bins.
         observable: axis of the observable in each category, or None.
     """
 
@@ -88,6 +89,7 @@ class Categories(Tabular):
     guard: str
     message: str
     samples: tuple[Sample, ...]
+    chose: bool
     observable: Any
 
     @property
@@ -193,7 +195,7 @@ class Categories(Tabular):
         Raises:
             YieldError: the templates make no workspace; the message says why.
         """
-        return workspace(self.templates)
+        return workspace(self.templates, measurement=CHOSEN_ON if self.chose else DISCOVERY)
 
     def to_dataframe(self) -> DataFrame:
         """One row for each category: its edges along each discriminant (NaN: none), and yields."""

@@ -12,7 +12,7 @@ from hepcuts.cuts import Selection
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import CHOSEN_ON, DISCOVERY, workspace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,7 +59,8 @@ class BinningResult(Tabular):
         fine_edges: the edges among which those of the bins were chosen, shape (fine + 1,).
         guard: what each bin had to satisfy, in words.
         message: how the bins were chosen and what to keep in mind.
-        samples: the samples.
+        samples: the events of which templates and workspace are made: those held out, or all that chose.
+        chose: whether these events chose the bins.
         selection: which of their events, or None for all.
     """
 
@@ -77,6 +78,7 @@ class BinningResult(Tabular):
     guard: str
     message: str
     samples: tuple[Sample, ...]
+    chose: bool
     selection: Selection | None
 
     @property
@@ -116,7 +118,7 @@ class BinningResult(Tabular):
         Raises:
             YieldError: the templates make no workspace; the message says why.
         """
-        return workspace(self.templates)
+        return workspace(self.templates, measurement=CHOSEN_ON if self.chose else DISCOVERY)
 
     def to_dataframe(self) -> DataFrame:
         """One row for each number of bins: values on the events that chose and on others."""

@@ -209,6 +209,10 @@ def replicas_of(replicas: int, *, seed: int | np.random.Generator) -> PoissonRep
     return None if checks.replicas(replicas) == 0 else PoissonReplicas(replicas, counters.as_seed(seed))
 
 
+HOLDOUT = 0.5
+"""Fraction of the events that a search leaves out by default, and on which its result is quoted."""
+
+
 def hold_out(
     samples: Sequence[Sample], holdout: float | None, *, seed: int | np.random.Generator
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:

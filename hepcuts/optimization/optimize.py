@@ -24,7 +24,7 @@ from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import hold_out, replicas_of
+from hepcuts.evaluation.resampling import HOLDOUT, hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
@@ -54,7 +54,7 @@ def optimize(
     anneal: Sequence[float] | None = None,
     axis: Any = None,
     regions: Iterable[Region] | Region = (),
-    holdout: float | None = None,
+    holdout: float | None = HOLDOUT,
     folds: FoldsLike = 4,
     seed: int | np.random.Generator = 0,
     min_background: float = 10.0,
@@ -87,7 +87,8 @@ def optimize(
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
-            is quoted; None to use all events for both, which overstates the result.
+            is quoted, and its workspace made. None to use all events for both: the significance is then overstated, the
+            background underestimated, and the workspace not to be unblinded with, as the name of its measurement says.
         folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`. Or
             a splitter with scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every
             event once.
@@ -195,7 +196,7 @@ def _result(
         objective=problem.objective.name,
         label=problem.objective.label,
         soft_value=float(history.values[-1]),
-        training=evaluate(training, hard, **options),
+        training=evaluate(training, hard, chose=True, **options),
         held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.space.thresholds(search.space.start),

@@ -11,7 +11,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import hold_out
+from hepcuts.evaluation.resampling import HOLDOUT, hold_out
 from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
 from hepcuts.merit.losses import BinaryCrossEntropy
 from hepcuts.merit.registry import Given
@@ -45,7 +45,7 @@ def train(
     validation: float = 0.25,
     patience: int = 20,
     weight_decay: float = 0.0,
-    holdout: float | None = None,
+    holdout: float | None = HOLDOUT,
     seed: int | np.random.Generator = 0,
     **options: Any,
 ) -> TrainingResult:
@@ -113,7 +113,7 @@ def train(
     # The trained thresholds are a start that wide soft cuts would forget.
     narrow = [1.0] if any(cut.width is not None for cut in chosen.cuts) else [s for s in STAGES if s < 1.25]
     start, scored = trained.selection, fixed.samples(training)
-    found = optimize(scored, start, objective=cut_figure, seed=seed, anneal=narrow, **options)
+    found = optimize(scored, start, objective=cut_figure, seed=seed, anneal=narrow, holdout=None, **options)
     if held_out is not None:
         quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_figure}
         worth = without_outside_warnings(evaluate)(fixed.samples(held_out), found.selection, **quoted)
