@@ -12,7 +12,7 @@ from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import CHOSEN_ON, DISCOVERY, likelihood_of, workspace
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class AbstractQuoted(Tabular):
     """Bins that some events chose, with templates of others.
 

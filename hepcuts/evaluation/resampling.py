@@ -226,8 +226,9 @@ def hold_out(
     Raises:
         InputError: the fraction is not between 0 and 1, or leaves a part without events.
     """
-    if holdout is None:
+    fraction = checks.holdout(holdout)
+    if fraction is None:
         return tuple(samples), None
-    halves = HeldOut(holdout, counters.as_seed(seed))
+    halves = HeldOut(fraction, counters.as_seed(seed))
     parts = [sample.divided(~halves.held_out(sample.identity)) for sample in samples]
     return tuple(first for first, _ in parts), tuple(second for _, second in parts)
