@@ -184,8 +184,10 @@ def numbers_of(samples: list[hc.Sample], cut: Any, folds: Any, *, step: Any, sol
     options = {"objective": "profile", "folds": folds, "replicas": 0, "anneal": (2.0, 1.0)}
     found = hc.optimize(samples, hc.Cut("x", ">") & cut, step=step, solver=solver, **options)
     scan = hc.scan(samples, hc.Cut("x", ">"), metrics=["asimov_uncertainty"], folds=folds, replicas=0)
-    bins = bin_edges(samples, "x", num_bins=2, folds=folds, fine_bins=20)
-    shape = hc.categorize(samples, "x", num_bins=2, folds=folds, fine_bins=20, objective="asimov_uncertainty")
+    bins = bin_edges(samples, "x", num_bins=2, folds=folds, fine_bins=20, holdout=None)
+    shape = hc.categorize(
+        samples, "x", num_bins=2, folds=folds, fine_bins=20, objective="asimov_uncertainty", holdout=None
+    )
     points = hc.working_points(samples, hc.Cut("x", ">") & cut, efficiencies=[0.5], step=step)
     return {
         "optimize": [found.significance, found.validated, found.soft_value, found.thresholds["x"]],

@@ -99,7 +99,7 @@ def config(tmp_path):
 def found():
     """What the command finds with this configuration."""
     regions = hc.Region("control", inverted=["x"], without=["z"])
-    return hc.optimize(samples(), CUTS, regions=regions, folds=0, anneal=(1.0,), replicas=0)
+    return hc.optimize(samples(), CUTS, regions=regions, folds=0, anneal=(1.0,), replicas=0, holdout=None)
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_a_search_of_the_comparison_that_was_interrupted_is_not_quoted(found, mo
     cut_short = dataclasses.replace(found, interrupted=True, success=False)
     monkeypatch.setattr(single_cuts, "optimize", lambda *_, **__: cut_short)
     with pytest.raises(KeyboardInterrupt):
-        comparisons(samples(), CUTS)["x"]()
+        comparisons(samples(), CUTS, holdout=None)["x"]()
 
 
 @pytest.mark.usefixtures("found_before", "empty_figures")
@@ -216,7 +216,7 @@ def test_interrupted_uncertainties_leave_the_cuts(monkeypatch):
     monkeypatch.setattr(
         sys.modules["hepcuts.optimization.optimize"], "bootstrap_and_optimism", failing(KeyboardInterrupt())
     )
-    result = hc.optimize(samples(), hc.Cut("x", ">", 0.5), objective="asimov", folds=0, anneal=(1.0,))
+    result = hc.optimize(samples(), hc.Cut("x", ">", 0.5), objective="asimov", folds=0, anneal=(1.0,), holdout=None)
     assert result.interrupted
     assert not result.success
     assert result.bootstrap is None
@@ -282,12 +282,12 @@ REGIONS = {
 
 @pytest.mark.parametrize(("regions", "names"), REGIONS.values(), ids=REGIONS)
 def test_cuts_that_define_the_regions_stay_in_the_comparison(regions, names):
-    assert list(comparisons(samples(), CUTS, regions=regions)) == names
+    assert list(comparisons(samples(), CUTS, regions=regions, holdout=None)) == names
 
 
 def test_a_region_of_an_unknown_variable_is_refused():
     with pytest.raises(InputError, match="m is not cut on"):
-        comparisons(samples(), CUTS, regions=hc.Region("c", inverted=["m"]))
+        comparisons(samples(), CUTS, regions=hc.Region("c", inverted=["m"]), holdout=None)
 
 
 def test_the_comparison_holds_out_what_an_equal_generator_does():

@@ -351,7 +351,7 @@ def test_the_same_seed_gives_the_same_result():
     samples = normal(10, [1.0, 1.0], size=1500)
     network = small_network("d", ["x", "y"], hidden=(3,), seed=1)
     first, second = (
-        hc.train(samples, hc.Cut("d", ">"), network, objective="asimov", seed=5, folds=0, anneal=(2.0,))
+        hc.train(samples, hc.Cut("d", ">"), network, objective="asimov", seed=5, folds=0, anneal=(2.0,), holdout=None)
         for _ in range(2)
     )
     assert first.thresholds == second.thresholds
@@ -438,15 +438,15 @@ def test_trainings_that_cannot_be(selection, options, message):
 
 def test_a_feature_without_a_column():
     with pytest.raises(SampleError, match="no column 'pt'"):
-        hc.train(TINY, hc.Cut("d", ">"), linear("d", ["x", "pt"]))
+        hc.train(TINY, hc.Cut("d", ">"), linear("d", ["x", "pt"]), holdout=None)
 
 
 def test_what_is_no_discriminant():
     with pytest.raises(InputError, match=r"expected a hepcuts\.Discriminant"):
-        hc.train(TINY, hc.Cut("d", ">"), "d")
+        hc.train(TINY, hc.Cut("d", ">"), "d", holdout=None)
 
 
 def test_a_function_that_ignores_its_features():
     constant = hc.Discriminant("d", lambda p, x: p + 0.0 * x[:, 0], 1.0, features=["x"])
     with pytest.raises(InputError, match="does not depend on its features"):
-        hc.train(TINY, hc.Cut("d", ">"), constant, objective="asimov", pretraining=0)
+        hc.train(TINY, hc.Cut("d", ">"), constant, objective="asimov", pretraining=0, holdout=None)

@@ -72,7 +72,7 @@ def test_what_is_none_is_refused():
         for entry in (
             lambda e: hc.fill(SAMPLES, None, executor=e),
             lambda e: hc.scan(SAMPLES, hc.Cut("x", ">"), metrics=["asimov"], executor=e),
-            lambda e: hc.optimize(SAMPLES, hc.Cut("x", ">"), executor=e),
+            lambda e: hc.optimize(SAMPLES, hc.Cut("x", ">"), executor=e, holdout=None),
             lambda e: bootstrap(SAMPLES, hc.Cut("x", ">", 0.5), executor=e),
         ):
             with pytest.raises(InputError, match="expected an object with the methods lay_out and map"):

@@ -121,14 +121,14 @@ def test_one_name_means_one_thing(name: str, axis: Any) -> None:
 def test_one_name_means_the_same_of_categories(name: str, axis: Any) -> None:
     samples, threshold = samples_of(), 0.7
     chosen = [sample.take(sample.columns["x"] > threshold) for sample in samples]
-    found = hc.categorize(chosen, "x", num_bins=1, objective=name, axis=axis, folds=0, min_background=0.0)
+    found = hc.categorize(chosen, "x", num_bins=1, objective=name, axis=axis, folds=0, min_background=0.0, holdout=None)
     assert found.value == pytest.approx(by_hand(name, samples, threshold, axis), rel=1e-7)
 
 
 @pytest.mark.parametrize("name", ["bce", "punzi", "asimov_uncertainty", "upper_limit", "bce_soft", "squared_error"])
 def test_what_an_optimizer_quotes_is_what_a_scan_says_there(name: str) -> None:
     samples = samples_of()
-    result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS, replicas=0)
+    result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS, replicas=0, holdout=None)
     scan = hc.scan(samples, CUT, metrics=[name], thresholds=[result.thresholds["x"]], axis=AXIS, replicas=0, folds=0)
     assert result.training.value == pytest.approx(scan.values[name][0], rel=1e-8)
     best = hc.scan(samples, CUT, metrics=[name], axis=AXIS, replicas=0, folds=0).optimum(name)
@@ -239,7 +239,7 @@ def test_foreign_ones_are_scanned(given: Any) -> None:
 @foreigners
 def test_foreign_ones_are_optimized(given: Any) -> None:
     samples = samples_of()
-    result = hc.optimize(samples, CUT, objective=given, folds=0, min_background=0.0, replicas=0)
+    result = hc.optimize(samples, CUT, objective=given, folds=0, min_background=0.0, replicas=0, holdout=None)
     name = figure_of_merit(given).name
     scan = hc.scan(samples, CUT, metrics=[given], min_background=0.0, replicas=0, folds=0)
     assert result.objective == name
@@ -259,9 +259,11 @@ def test_foreign_ones_in_bins_and_in_theory(given: Any) -> None:
         assert found.value >= one.value * (1.0 - 1e-9)
     if figure.gain is None:
         with pytest.raises(InputError, match="is no root of a sum of squares over bins"):
-            hc.bin_edges(samples, "x", metric=given)
+            hc.bin_edges(samples, "x", metric=given, holdout=None)
     else:
-        doubled, plain = (hc.bin_edges(samples, "x", metric=m, num_bins=3, folds=0) for m in (given, "s_over_sqrt_b"))
+        doubled, plain = (
+            hc.bin_edges(samples, "x", metric=m, num_bins=3, folds=0, holdout=None) for m in (given, "s_over_sqrt_b")
+        )
         np.testing.assert_array_equal(doubled.edges, plain.edges)
         assert (doubled.metric, doubled.start.value) == ("twice", pytest.approx(2 * plain.start.value))
     problem = CutProblem.of_scenario("gauss40x10-gauss50x10")
@@ -307,7 +309,7 @@ def test_an_own_one_with_a_known_name_stays_itself() -> None:
 def test_a_function_is_the_same_whatever_it_is_called() -> None:
     samples = hc.datasets.many_features(1, seed=3, num_signal=1000, num_background=1000)
     found = [
-        hc.categorize(samples, "x0", num_bins=3, objective=f, folds=0, fine_bins=40)
+        hc.categorize(samples, "x0", num_bins=3, objective=f, folds=0, fine_bins=40, holdout=None)
         for f in (foreign.significance, foreign.asimov)
     ]
     assert found[0].value == found[1].value
@@ -353,7 +355,7 @@ def test_refusals(given: Any, match: str) -> None:
 
 def test_a_figure_of_densities_cannot_be_optimized() -> None:
     with pytest.raises(InputError, match="'bce_steep' is a function of neither templates nor events"):
-        hc.optimize(samples_of(), CUT, objective="bce_steep")
+        hc.optimize(samples_of(), CUT, objective="bce_steep", holdout=None)
 
 
 def test_two_regions_need_a_likelihood() -> None:

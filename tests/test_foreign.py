@@ -141,8 +141,8 @@ MODIFIED: dict[str, Any] = {
         hc.scan(s, CUT, metrics=["profile", "asimov_uncertainty"], thresholds=[0.5, 1.5], replicas=5).values.values()
     ),
     "optimize": lambda s: hc.optimize(s, CUT, **(QUICK | {"objective": "profile"})).significance,
-    "bin_edges": lambda s: hc.bin_edges(s, "x", num_bins=3, folds=2, fine_bins=20).significance,
-    "categorize": lambda s: hc.categorize(s, "x", num_bins=2, folds=2, fine_bins=20).value,
+    "bin_edges": lambda s: hc.bin_edges(s, "x", num_bins=3, folds=2, fine_bins=20, holdout=None).significance,
+    "categorize": lambda s: hc.categorize(s, "x", num_bins=2, folds=2, fine_bins=20, holdout=None).value,
 }
 
 
@@ -167,7 +167,7 @@ def test_a_modifier_that_would_be_lost_on_the_way_is_refused(kind: str) -> None:
     for search in (
         lambda: hc.scan(samples, CUT, metrics=["profile"], thresholds=[0.5, 1.5], replicas=0, folds=0),
         lambda: hc.optimize(samples, CUT, **(QUICK | {"objective": "profile"})),
-        lambda: hc.categorize(samples, "x", num_bins=2, folds=0, fine_bins=20),
+        lambda: hc.categorize(samples, "x", num_bins=2, folds=0, fine_bins=20, holdout=None),
     ):
         with pytest.raises(InputError, match=f"Unfilled 'mine' of sample 'b' writes a {kind}, .* derive it from"):
             search()

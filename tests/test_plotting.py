@@ -59,7 +59,7 @@ def result(samples):
 def found():
     """The result of a real search; tests of several thresholds give it a history of their own."""
     data = hc.datasets.scenario("exp10-gauss30x1", seed=1)
-    return hc.optimize(data, hc.Cut("x", ">", 15.0), objective="s_over_sqrt_s_plus_b", anneal=(1.0,))
+    return hc.optimize(data, hc.Cut("x", ">", 15.0), objective="s_over_sqrt_s_plus_b", anneal=(1.0,), holdout=None)
 
 
 @pytest.fixture

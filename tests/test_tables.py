@@ -159,7 +159,9 @@ def samples():
 
 @pytest.fixture(scope="module")
 def optimized(samples):
-    return hc.optimize(samples, hc.Cut("x", ">") & hc.Cut("y<z", ">"), objective="asimov", anneal=(1.0,), folds=0)
+    return hc.optimize(
+        samples, hc.Cut("x", ">") & hc.Cut("y<z", ">"), objective="asimov", anneal=(1.0,), folds=0, holdout=None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +177,10 @@ RESULTS = {
     "bootstrap": lambda samples, _o, _l: bootstrap(samples, hc.Cut("y<z", ">", 1.0), replicas=5),
     "drop_one": lambda samples, optimized, _l: drop_one(samples, optimized.selection, replicas=5),
     "working_points": lambda samples, _o, _l: hc.working_points(samples, hc.Cut("y<z", ">"), efficiencies=[0.5, 0.8]),
-    "bins": lambda samples, _o, _l: hc.bin_edges(samples, "y<z", num_bins=2, folds=2),
-    "categories": lambda samples, _o, _l: hc.categorize(samples, ["x", "y<z"], num_bins=2, folds=0, fine_bins=10),
+    "bins": lambda samples, _o, _l: hc.bin_edges(samples, "y<z", num_bins=2, folds=2, holdout=None),
+    "categories": lambda samples, _o, _l: hc.categorize(
+        samples, ["x", "y<z"], num_bins=2, folds=0, fine_bins=10, holdout=None
+    ),
     "training": lambda samples, _o, _l: hc.train(
         samples,
         hc.Cut("d", ">"),
@@ -185,6 +189,7 @@ RESULTS = {
         anneal=(1.0,),
         folds=0,
         seed=3,
+        holdout=None,
     ),
     "fit": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data),
     "nuisance": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data).nuisance_parameters,

@@ -14,7 +14,7 @@ from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
 from hepcuts.templates.templates import Templates
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import CHOSEN_ON, DISCOVERY, workspace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,6 +57,7 @@ def evaluate(
     objective: Given = "profile",
     axis: Any = None,
     regions: Sequence[Region] = (),
+    chose: bool = False,
 ) -> HardEvaluation:
     """What a hard selection is worth on some events, with pyhf's confirmation.
 
@@ -66,6 +67,8 @@ def evaluate(
         objective: its value is given beside the significance.
         axis: as in `hepcuts.fill`.
         regions: control regions beside it.
+        chose: whether these events chose the cuts. Cuts follow the fluctuations of the background downwards, so that
+            templates of these events predict too little of it; the workspace then says so in its measurement's name.
 
     Raises:
         SampleError: as `hepcuts.fill`.
@@ -85,7 +88,7 @@ def evaluate(
     value = float(figure_of_merit(objective).hard(samples, together, selection))
     spec: dict[str, Any] | None = None
     try:
-        spec = workspace(together)
+        spec = workspace(together, measurement=CHOSEN_ON if chose else DISCOVERY)
         likelihood = HistFactory.from_workspace(spec, validate=False)
         significance = float(discovery_significance(likelihood))
         verdict = referee.hypotest(likelihood.model)

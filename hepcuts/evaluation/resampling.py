@@ -247,6 +247,10 @@ def some_replicas_of(replicas: ReplicasLike, *, seed: int | np.random.Generator)
     return PoissonReplicas(checks.replicas(replicas, none=False), counters.as_seed(seed))
 
 
+HOLDOUT = 0.5
+"""Fraction of the events that a search leaves out by default, and on which its result is quoted."""
+
+
 def hold_out(
     samples: Sequence[Sample], holdout: HoldoutLike, *, seed: int | np.random.Generator
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
@@ -261,9 +265,13 @@ def hold_out(
     Raises:
         InputError: the fraction is not between 0 and 1, leaves a part without events, or is a resampling of more parts.
     """
-    if holdout is None:
-        return tuple(samples), None
-    halves = holdout if isinstance(holdout, AbstractResampling) else HeldOut(holdout, counters.as_seed(seed))
+    if isinstance(holdout, AbstractResampling):
+        halves = holdout
+    else:
+        fraction = checks.holdout(holdout)
+        if fraction is None:
+            return tuple(samples), None
+        halves = HeldOut(fraction, counters.as_seed(seed))
     if halves.size != 1:
         raise InputError(
             f"holdout is {halves!r} of {halves.size} parts; expected a fraction, or a resampling of one part."

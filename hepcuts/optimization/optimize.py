@@ -25,7 +25,7 @@ from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import HoldoutLike, ReplicasLike, hold_out, replicas_of
+from hepcuts.evaluation.resampling import HOLDOUT, HoldoutLike, ReplicasLike, hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
@@ -55,7 +55,7 @@ def optimize(
     anneal: Sequence[float] | None = None,
     axis: Any = None,
     regions: Iterable[Region] | Region = (),
-    holdout: HoldoutLike = None,
+    holdout: HoldoutLike = HOLDOUT,
     folds: FoldsLike = 4,
     seed: int | np.random.Generator = 0,
     min_background: float = 10.0,
@@ -89,8 +89,9 @@ def optimize(
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
-            is quoted; None to use all events for both, which overstates the result. Or a resampling of one part, see
-            `hepcuts.evaluation.resampling`.
+            is quoted, and its workspace made; or a resampling of one part, see `hepcuts.evaluation.resampling`. None to
+            use all events for both: the significance is then overstated, the background underestimated, and the
+            workspace not to be unblinded with, as the name of its measurement says.
         folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`. Or
             a splitter with scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every
             event once.
@@ -202,7 +203,7 @@ def _result(
         objective=problem.objective.name,
         label=problem.objective.label,
         soft_value=float(history.values[-1]),
-        training=evaluate(training, hard, **options),
+        training=evaluate(training, hard, chose=True, **options),
         held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.space.thresholds(search.space.start),

@@ -139,6 +139,9 @@ class OptimizationResult(Tabular):
     def workspace(self) -> dict[str, Any]:
         """The pyhf workspace at the hard cuts, of the events that are quoted.
 
+        If these are the events that chose the cuts (``holdout=None``) its background is underestimated; the name of
+        the measurement then says that it is not to be unblinded with.
+
         Raises:
             YieldError: the hard templates make no workspace; the message says why.
         """

@@ -16,6 +16,10 @@ from hepcuts.samples.modifiers import ShapeSys
 from .templates import Component, Templates
 
 POI = "mu"
+DISCOVERY = "discovery"
+"""Name of the measurement."""
+CHOSEN_ON = "discovery (chosen on these events, not to be unblinded with)"
+"""Name of the measurement of templates of the very events that chose cuts or bins: their background is too small."""
 STATERROR = "staterror_"
 """What the names of all parameters of finite simulation begin with."""
 _SHARED = frozenset({"histosys", "normsys"})
@@ -27,7 +31,7 @@ _KNOWN = frozenset({*_SHARED, "lumi", "normfactor", "shapesys", "staterror"})
 def workspace(
     templates: Templates | Sequence[Templates],
     *,
-    measurement: str = "discovery",
+    measurement: str = DISCOVERY,
     observations: Mapping[str, Numbers] | None = None,
 ) -> dict[str, Any]:
     """Make a HistFactory workspace that pyhf and cabinetry can fit as it is.
@@ -87,7 +91,7 @@ def workspace(
 def likelihood_of(
     templates: Templates | Sequence[Templates],
     *,
-    measurement: str = "discovery",
+    measurement: str = DISCOVERY,
     observations: Mapping[str, Numbers] | None = None,
 ) -> HistFactory:
     """The likelihood of templates: that of their `workspace`, validated once; arguments and errors are the same.

@@ -13,7 +13,7 @@ from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import HoldoutLike, hold_out
+from hepcuts.evaluation.resampling import HOLDOUT, HoldoutLike, hold_out
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given
 from hepcuts.optimization.optimize import optimize
@@ -45,7 +45,7 @@ def train(
     validation: float = 0.25,
     patience: int = 20,
     weight_decay: float = 0.0,
-    holdout: HoldoutLike = None,
+    holdout: HoldoutLike = HOLDOUT,
     seed: int | np.random.Generator = 0,
     checkpoint: str | Path | None = None,
     **options: Any,
@@ -123,7 +123,8 @@ def train(
     narrow = [1.0] if any(cut.width is not None for cut in chosen.cuts) else [s for s in STAGES if s < 1.25]
     start, scored = trained.selection, fixed.samples(training)
     beside = None if checkpoint is None else prepare.beside(checkpoint)
-    found = optimize(scored, start, objective=cut_figure, seed=seed, anneal=narrow, checkpoint=beside, **options)
+    options |= {"holdout": None, "checkpoint": beside}
+    found = optimize(scored, start, objective=cut_figure, seed=seed, anneal=narrow, **options)
     if held_out is not None:
         quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_figure}
         worth = without_outside_warnings(evaluate)(fixed.samples(held_out), found.selection, **quoted)
