@@ -82,8 +82,12 @@ class TestColumnsOf32Bits:
         "window": lambda s: hc.scan(
             s, hc.Window("x"), metrics=["asimov_uncertainty"], thresholds=np.linspace(-1, 2, 7), replicas=0, folds=2
         ).optimum("asimov_uncertainty").held_out,
-        "optimize": lambda s: hc.optimize(s, hc.Cut("x", ">"), objective="asimov", folds=2, replicas=0, holdout=None).thresholds,
-        "bce": lambda s: hc.optimize(s, hc.Cut("x", ">", width=0.3), objective="bce", folds=0, replicas=0, holdout=None).soft_value,
+        "optimize": lambda s: hc.optimize(
+            s, hc.Cut("x", ">"), objective="asimov", folds=2, replicas=0, holdout=None
+        ).thresholds,
+        "bce": lambda s: hc.optimize(
+            s, hc.Cut("x", ">", width=0.3), objective="bce", folds=0, replicas=0, holdout=None
+        ).soft_value,
         "bins": lambda s: hc.bin_edges(s, "x", num_bins=3, folds=0, fine_bins=30, holdout=None).edges.tolist(),
         "categorize": lambda s: hc.categorize(s, "x", num_bins=2, folds=0, fine_bins=30, holdout=None).value,
     }  # fmt: skip
