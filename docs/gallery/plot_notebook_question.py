@@ -303,7 +303,7 @@ print("are expected. The scan found", optimum.threshold, "and says of it:", opti
 # simulation; what can be done is to ask for enough of it. `hepcuts.optimize` wants at least ``min_background=10``
 # effective simulated background events after its cuts:
 
-guarded = hc.optimize(cases["exp10-exp100"].samples, hc.Cut("x", ">", 20.0), objective="asimov")
+guarded = hc.optimize(cases["exp10-exp100"].samples, hc.Cut("x", ">", 20.0), objective="asimov", holdout=None)
 print(guarded)
 
 # %%
