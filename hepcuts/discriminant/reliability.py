@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.optimize
-import scipy.stats
 from numpy.typing import NDArray
 
 from hepcuts._core import checks
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import stats
 from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
@@ -47,7 +47,7 @@ class Calibration(Tabular):
     @property
     def p_value(self) -> float:
         """Probability of so large a `chi2` if the posterior is calibrated."""
-        return float(scipy.stats.chi2.sf(self.chi2, max(1, int(np.sum(self.uncertainty > 0)))))
+        return float(stats.chi2.sf(self.chi2, max(1, int(np.sum(self.uncertainty > 0)))))
 
     def overview(self) -> SummaryTable:
         """One row for each bin."""
