@@ -12,6 +12,7 @@ import scipy.optimize
 
 import hepcuts as hc
 from hepcuts.binning import bin_edges
+from hepcuts.cuts import AbstractCut, CutEdge
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import bootstrap
 from hepcuts.evaluation.resampling import AbstractResampling
@@ -80,6 +81,39 @@ class Unfilled(Modifier):
     def specification(self, nominal, up, down):
         data = {"histosys": {"hi_data": (1.2 * up).tolist(), "lo_data": (0.8 * down).tolist()}}
         return {"name": self.name, "type": self.kind, "data": data.get(self.kind, (0.2 * nominal).tolist())}
+
+
+@dataclasses.dataclass(frozen=True)
+class AbsoluteWindow(AbstractCut):
+    """low < |eta| < high."""
+
+    low: float | None = None
+    high: float | None = None
+    variable: str = "eta"
+    bounds: tuple[float, float] | None = None
+    width: float | None = None
+    missing: Any = "fail"
+
+    signs = (1, -1)
+
+    @property
+    def thresholds(self):
+        return (self.low, self.high)
+
+    def at(self, thresholds):
+        return dataclasses.replace(self, low=float(thresholds[0]), high=float(thresholds[1]))
+
+    def value(self, thresholds):
+        return tuple(thresholds)
+
+    def edges(self):
+        return CutEdge(1), CutEdge(-1)
+
+    def quantity(self, *values):
+        return np.abs(values[0])
+
+    def compare(self, thresholds, *values):
+        return (np.abs(values[0]) > thresholds[0]) & (np.abs(values[0]) < thresholds[1])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 import hepcuts as hc
 from hepcuts import plotting
@@ -105,6 +107,13 @@ def found_before(found, monkeypatch):
     monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: found)
 
 
+@pytest.fixture
+def empty_figures(monkeypatch):
+    """Where it does not matter what is drawn."""
+    for name in ("history", "before_after"):
+        monkeypatch.setattr(plotting, name, lambda *_, **__: SimpleNamespace(figure=Figure()))
+
+
 def invoke(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
@@ -139,7 +148,7 @@ ERRORS = {
 }
 
 
-@pytest.mark.usefixtures("found_before")
+@pytest.mark.usefixtures("found_before", "empty_figures")
 @pytest.mark.parametrize(("error", "message"), ERRORS.values(), ids=ERRORS)
 def test_a_comparison_that_fails_is_a_remark(config, tmp_path, monkeypatch, error, message):
     steps = {"x": lambda: ("x > 1", 1.0), "x & y": failing(error), "x & z": lambda: ("x > 1 & z < 1", 2.0)}
@@ -153,7 +162,7 @@ def test_a_comparison_that_fails_is_a_remark(config, tmp_path, monkeypatch, erro
     assert ("Traceback" in result.stderr) == (message != "no such thing")
 
 
-@pytest.mark.usefixtures("found_before")
+@pytest.mark.usefixtures("found_before", "empty_figures")
 def test_an_interrupted_comparison_keeps_the_result(config, tmp_path, monkeypatch):
     seen = []
 
@@ -181,7 +190,7 @@ def test_a_search_of_the_comparison_that_was_interrupted_is_not_quoted(found, mo
         comparisons(samples(), CUTS)["x"]()
 
 
-@pytest.mark.usefixtures("found_before")
+@pytest.mark.usefixtures("found_before", "empty_figures")
 def test_a_figure_that_fails_is_a_remark(config, tmp_path, monkeypatch):
     monkeypatch.setattr(plotting, "history", failing(RuntimeError("no ink")))
     result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
@@ -191,6 +200,7 @@ def test_a_figure_that_fails_is_a_remark(config, tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | figures
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, found, monkeypatch):
     cut_short = dataclasses.replace(found, interrupted=True, success=False, message="interrupted; until then: fine")
     monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: cut_short)

@@ -338,7 +338,8 @@ def test_without_replicas_or_folds_there_is_neither():
 
 def test_tables_of_several_regions():
     samples = make_samples()
-    result = hc.optimize(samples, CUTS, regions=[Region("control", inverted=["x"])], folds=0, anneal=(1.0,))
+    regions = [Region("control", inverted=["x"])]
+    result = hc.optimize(samples, CUTS, regions=regions, folds=0, anneal=(1.0,), replicas=5)
     assert result.bootstrap.significance.value == pytest.approx(result.significance, rel=1e-6)
     assert result.drop_one(replicas=5).significance == pytest.approx(result.significance, rel=1e-6)
     assert result.rounded().exact == pytest.approx(result.significance, rel=1e-6)

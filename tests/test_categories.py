@@ -80,10 +80,19 @@ LAYOUTS: dict[str, tuple[Any, dict[str, Any], tuple[int, ...]]] = {
     "window": ("x", {"selection": hc.Selection([hc.Window("q")])}, (2, 3)),
     "mass": ("x", {"axis": MASS}, (3,)),
 }
+SLOWLY = {"cut", "argmax"}
+"""Layouts that share most of their ways with others."""
 layouts = pytest.mark.parametrize(("names", "options", "shape"), LAYOUTS.values(), ids=LAYOUTS)
+some_layouts = pytest.mark.parametrize(
+    ("names", "options", "shape"),
+    [
+        pytest.param(*given, id=name, marks=pytest.mark.slow if name in SLOWLY else ())
+        for name, given in LAYOUTS.items()
+    ],
+)
 
 
-@layouts
+@some_layouts
 def test_gradients_are_differences(names, options, shape):
     lattice, goal = lattice_of(samples_of(), names, 30, **options), "profile" if len(shape) > 1 else "asimov"
     solver = solver_of(lattice, goal, Guard(60.0, 5.0))  # narrow bins pay
@@ -211,7 +220,7 @@ def test_soft_edges_reach_dynamic_programming(bins):
     assert 0.997 * dynamic <= value(soft.optimum(solver.start(lattice, (bins,)))) <= dynamic * (1 + 1e-12)
 
 
-@layouts
+@some_layouts
 def test_values_are_those_of_the_workspace(names, options, shape):
     samples = samples_of(1000)
     num_bins = shape[: 1 if isinstance(names, str) else 2]
@@ -350,12 +359,13 @@ def test_a_missing_value_is_in_no_category():
 
 def test_guards_are_repaired_or_refused():
     samples = samples_of(400)
-    result = hc.categorize(samples, ["x", "y"], num_bins=3, folds=0, fine_bins=30, min_background=40, min_expected=20)
+    options: dict[str, Any] = {"num_bins": 3, "folds": 0, "fine_bins": 30, "objective": "asimov"}
+    result = hc.categorize(samples, ["x", "y"], min_background=40, min_expected=20, **options)
     assert result.effective_background.min() >= 40 * (1 - 1e-9)
     assert result.background.min() >= 20 * (1 - 1e-9)
     total = sum(s.total for s in samples if not s.signal)
     with pytest.raises(InputError, match=rf"No 3 x 3 bins were found .* {total:.4g} background .* Lower the guards"):
-        hc.categorize(samples, ["x", "y"], num_bins=3, folds=0, fine_bins=30, min_background=400)
+        hc.categorize(samples, ["x", "y"], min_background=400, **options)
 
 
 def test_repair_moves_edges_into_allowed_places():
@@ -412,7 +422,8 @@ def test_the_same_seed_gives_the_same_result():
 
 
 def test_representations():
-    result = hc.categorize(samples_of(300), ["x", "y"], num_bins=2, selection=CUTS, folds=2, fine_bins=15)
+    options: dict[str, Any] = {"folds": 2, "fine_bins": 10, "objective": "asimov"}
+    result = hc.categorize(samples_of(300), ["x", "y"], num_bins=2, selection=CUTS, **options)
     text = repr(result)
     assert text.startswith("4 categories of x and y\n  edges of x")
     for part in (f"{result.value:.4f} +- ", "held out", result.guard, result.message, "q > "):

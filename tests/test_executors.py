@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
-from hepcuts._core import executors
 from hepcuts._core.errors import InputError
 from hepcuts._core.executors import Executor, Processes, Serial, Threads
 from hepcuts.evaluation.bootstrap import bootstrap
@@ -21,12 +20,9 @@ from hepcuts.optimization.single_cuts import compare_with_single_cuts
 from hepcuts.templates.events import blocks_of
 from hepcuts.templates.filling import structure_of
 from tests import foreign_objects as foreign
+from tests.small_functions import blocks_there, power, process_of
 
 SAMPLES = foreign.samples_with(foreign.Percent("norm", 10.0), size=600)
-
-
-def power(block, exponent):
-    return int(block) ** exponent
 
 
 @pytest.fixture(scope="module")
@@ -87,20 +83,12 @@ def test_what_is_none_is_refused():
                 kind(number)
 
 
-def process_of(block):
-    return os.getpid()
-
-
 def test_blocks_stay_where_they_are_laid_out(processes):
     handles = processes.lay_out(range(6))
     first, second = processes.map(process_of, handles), processes.map(process_of, handles)
     assert first == second
     assert len(set(first)) == 2
     assert os.getpid() not in first
-
-
-def blocks_there(block):
-    return len(executors._blocks_here())  # in the other process
 
 
 def test_blocks_are_forgotten_with_their_handles(processes):

@@ -112,24 +112,23 @@ def test_one_name_means_one_thing(name: str, axis: Any) -> None:
     assert scan.values[name][1] == pytest.approx(expected, rel=1e-7 if name == "upper_limit" else 1e-8)
     at = hc.Selection([hc.Cut("x", ">", threshold)])
     assert evaluate(samples, at, objective=name, axis=axis).value == pytest.approx(scan.values[name][1], rel=1e-8)
-    if name in {"profile", "asimov", "punzi", "asimov_uncertainty", "binomial"}:
-        found = hc.categorize(
-            [sample.take(sample.columns["x"] > threshold) for sample in samples],
-            "x",
-            num_bins=1,
-            objective=name,
-            axis=axis,
-            folds=0,
-            min_background=0.0,
-        )
-        if name != "punzi":  # its efficiency is one of the events that are given
-            assert found.value == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("axis", [None, pytest.param(AXIS, marks=pytest.mark.slow)], ids=["one bin", "three bins"])
+@pytest.mark.parametrize(
+    "name", ["profile", "asimov", "asimov_uncertainty", pytest.param("binomial", marks=pytest.mark.slow)]
+)
+def test_one_name_means_the_same_of_categories(name: str, axis: Any) -> None:
+    samples, threshold = samples_of(), 0.7
+    chosen = [sample.take(sample.columns["x"] > threshold) for sample in samples]
+    found = hc.categorize(chosen, "x", num_bins=1, objective=name, axis=axis, folds=0, min_background=0.0)
+    assert found.value == pytest.approx(by_hand(name, samples, threshold, axis), rel=1e-7)
 
 
 @pytest.mark.parametrize("name", ["bce", "punzi", "asimov_uncertainty", "upper_limit", "bce_soft", "squared_error"])
 def test_what_an_optimizer_quotes_is_what_a_scan_says_there(name: str) -> None:
     samples = samples_of()
-    result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS)
+    result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS, replicas=0)
     scan = hc.scan(samples, CUT, metrics=[name], thresholds=[result.thresholds["x"]], axis=AXIS, replicas=0, folds=0)
     assert result.training.value == pytest.approx(scan.values[name][0], rel=1e-8)
     best = hc.scan(samples, CUT, metrics=[name], axis=AXIS, replicas=0, folds=0).optimum(name)
@@ -240,7 +239,7 @@ def test_foreign_ones_are_scanned(given: Any) -> None:
 @foreigners
 def test_foreign_ones_are_optimized(given: Any) -> None:
     samples = samples_of()
-    result = hc.optimize(samples, CUT, objective=given, folds=0, min_background=0.0)
+    result = hc.optimize(samples, CUT, objective=given, folds=0, min_background=0.0, replicas=0)
     name = figure_of_merit(given).name
     scan = hc.scan(samples, CUT, metrics=[given], min_background=0.0, replicas=0, folds=0)
     assert result.objective == name

@@ -13,7 +13,8 @@ from hepcuts.optimization.landscape import landscape
 from hepcuts.optimization.single_cuts import compare_with_single_cuts
 from hepcuts.optimization.solvers import Adam, GradientDescent
 
-NO_STAT = {"staterror": False}
+ONE_STAGE = {"anneal": (1.0,), "folds": 0, "replicas": 0}
+"""Where it does not matter how well the optimum is found."""
 
 
 def two_dimensional(seed: int = 3, *, size: int = 4000) -> tuple[hc.Sample, hc.Sample]:
@@ -60,7 +61,7 @@ def test_the_tutorials_optima_of_s_over_sqrt_b():
 def test_the_same_cut_found_from_the_final_likelihood():
     """The sentence with which the tutorial ends, made true."""
     samples = hc.datasets.tutorial(seed=1)
-    result = hc.optimize(samples, hc.Cut("x", ">", 0.0), objective="profile")
+    result = hc.optimize(samples, hc.Cut("x", ">", 0.0), objective="profile", replicas=0)
     best = hc.scan(samples, hc.Cut("x", ">"), metrics=("profile",)).optimum("profile")
     assert best.plateau[0] < result.thresholds["x"] < best.plateau[1]
     assert result.significance == pytest.approx(best.value, rel=0.01)
@@ -103,7 +104,9 @@ def test_one_cut_is_nearly_as_good_as_the_true_optimum(name, goal):
 
 def test_where_simulation_runs_out_the_guard_holds():
     """Without background the significance grows without limit: the search keeps to some simulated background."""
-    result = hc.optimize(hc.datasets.scenario("exp10-exp100", seed=1), hc.Cut("x", ">"), min_background=25.0)
+    result = hc.optimize(
+        hc.datasets.scenario("exp10-exp100", seed=1), hc.Cut("x", ">"), min_background=25.0, folds=0, replicas=0
+    )
     assert result.training.effective_background == pytest.approx(25.0, abs=5.0)
     free = hc.scan(hc.datasets.scenario("exp10-exp100", seed=1), hc.Cut("x", ">"), metrics=("asimov",))
     assert free.optimum("asimov", min_background=0).effective_background < 5
@@ -138,17 +141,21 @@ def test_solvers_agree(solver):
 def test_a_users_own_function_is_maximized():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
     own = hc.optimize(
-        samples, hc.Cut("x", ">"), objective=lambda y, _: y.nominal[0, 0] / (y.nominal[1, 0] + 25.0) ** 0.5
+        samples,
+        hc.Cut("x", ">"),
+        objective=lambda y, _: y.nominal[0, 0] / (y.nominal[1, 0] + 25.0) ** 0.5,
+        replicas=0,
     )
-    known = hc.optimize(samples, hc.Cut("x", ">"), objective="s_over_sqrt_b")
+    known = hc.optimize(samples, hc.Cut("x", ">"), objective="s_over_sqrt_b", replicas=0)
     assert own.thresholds["x"] == pytest.approx(known.thresholds["x"], abs=3.0)
     assert own.objective == "<lambda>"
 
 
 def test_bce_and_significance_choose_different_cuts():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
-    bce = hc.optimize(samples, hc.Cut("x", ">"), objective="bce")
-    profile = hc.optimize(samples, hc.Cut("x", ">"), objective="profile")
+    bce, profile = (
+        hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0) for objective in ("bce", "profile")
+    )
     assert bce.thresholds["x"] > profile.thresholds["x"] + 5
     assert profile.significance > 1.2 * bce.significance
 
@@ -270,8 +277,9 @@ def test_without_held_out_events_it_says_so():
 
 def test_comparison_with_single_cuts_and_no_cut():
     samples, selection = two_dimensional(), hc.Cut("x", ">", 0.0) & hc.Window("mass", 90.0, 180.0)
-    together = hc.optimize(samples, selection, holdout=0.5, seed=1)
-    alone = compare_with_single_cuts(samples, selection, holdout=0.5, seed=1)
+    options = {"holdout": 0.5, "seed": 1} | ONE_STAGE
+    together = hc.optimize(samples, selection, **options)
+    alone = compare_with_single_cuts(samples, selection, **options)
     assert len(alone) == 3
     assert together.significance > max(alone.values())
     assert alone["no cut"] == min(alone.values())
@@ -286,8 +294,8 @@ def test_a_shape_is_worth_more_than_a_count():
     samples = two_dimensional()
     axis = hist.axis.Regular(6, 60.0, 240.0, name="mass")
     with pytest.warns(hc_outside_axis()):
-        shape = hc.optimize(samples, hc.Cut("x", ">", 0.0), axis=axis)
-    count = hc.optimize(samples, hc.Cut("x", ">", 0.0))
+        shape = hc.optimize(samples, hc.Cut("x", ">", 0.0), axis=axis, **ONE_STAGE)
+    count = hc.optimize(samples, hc.Cut("x", ">", 0.0), **ONE_STAGE)
     assert shape.significance > count.significance
     assert shape.quoted.pyhf.significance == pytest.approx(shape.significance, abs=1e-3)
 

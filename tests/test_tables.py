@@ -1,6 +1,7 @@
 """Tables of results: the same cells in every form, and nothing is evaluated to show one."""
 
 import dataclasses
+import functools
 import html
 import html.parser
 import re
@@ -192,9 +193,15 @@ RESULTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def made(samples, optimized, likelihood):
+    """Each result by its name, made once."""
+    return functools.cache(lambda name: RESULTS[name](samples, optimized, likelihood))
+
+
 @pytest.fixture(params=RESULTS, scope="module")
-def result(request, samples, optimized, likelihood):
-    return RESULTS[request.param](samples, optimized, likelihood)
+def result(request, made):
+    return made(request.param)
 
 
 def test_an_echo_evaluates_nothing(result):
@@ -260,5 +267,5 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_columns_of_data_frames(name, samples, optimized, likelihood):
-    assert list(RESULTS[name](samples, optimized, likelihood).to_dataframe().columns) == FRAMES[name]
+def test_columns_of_data_frames(name, made):
+    assert list(made(name).to_dataframe().columns) == FRAMES[name]

@@ -29,7 +29,17 @@ from types import MappingProxyType
 from typing import Any
 
 from hepcuts._core.errors import InputError
-from hepcuts.histfactory import discovery_significance, expected_mu_uncertainty, expected_upper_limit, significances
+from hepcuts.histfactory import (
+    discovery_significance,
+    expected_mu_uncertainties,
+    expected_mu_uncertainty,
+    expected_upper_limit,
+    expected_upper_limits,
+    mu_uncertainty_of_structure,
+    significance_of_structure,
+    significances,
+    upper_limit_of_structure,
+)
 from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
@@ -46,14 +56,33 @@ Given = str | AbstractFigureOfMerit | Callable[[Yields, Structure], Any]
 """A figure of merit as users give it: a name, an object, or a function of yields and structure."""
 
 PROFILE = LikelihoodFigure(
-    "profile", r"$Z$ (profile likelihood)", statistic=discovery_significance, many=significances, significance=True
+    "profile",
+    r"$Z$ (profile likelihood)",
+    statistic=discovery_significance,
+    many=significances,
+    significance=True,
+    of_structure=significance_of_structure,
 )
 """The discovery significance of the profile likelihood."""
 
 _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
     PROFILE,
-    LikelihoodFigure("mu_uncertainty", r"expected uncertainty of $\mu$", -1, statistic=expected_mu_uncertainty),
-    LikelihoodFigure("upper_limit", r"expected upper limit on $\mu$", -1, statistic=expected_upper_limit),
+    LikelihoodFigure(
+        "mu_uncertainty",
+        r"expected uncertainty of $\mu$",
+        -1,
+        statistic=expected_mu_uncertainty,
+        many=expected_mu_uncertainties,
+        of_structure=mu_uncertainty_of_structure,
+    ),
+    LikelihoodFigure(
+        "upper_limit",
+        r"expected upper limit on $\mu$",
+        -1,
+        statistic=expected_upper_limit,
+        many=expected_upper_limits,
+        of_structure=upper_limit_of_structure,
+    ),
     ClosedForm(
         "asimov",
         r"$Z_A$",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import Numbers, checked_columns, frozen, raw_columns, read_column
+from hepcuts._core.columns import Numbers, checked_columns, frozen, raw_columns, read_column, read_weights
 from hepcuts._core.counters import SPLIT, as_seed, below, numbers, states
 from hepcuts._core.errors import InputError, SampleError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
@@ -26,7 +26,8 @@ class Sample:
 
     Attributes:
         name: the sample's name in the likelihood and in figures.
-        columns: feature name to values, each of shape (event,), read-only.
+        columns: feature name to values, each of shape (event,), read-only. Floats of 32 bits stay such; everything else
+            becomes floats of 64 bits. Thresholds are compared in 64 bits, which hold all numbers of 32.
         weights: expected number of events that each simulated event stands for, shape (event,), read-only.
             Negative weights are allowed.
         signal: whether the parameter of interest scales this sample.
@@ -98,7 +99,7 @@ class Sample:
         checked = np.ones(len(next(iter(table.values())))) if weights is None else weights
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "columns", MappingProxyType(table))
-        object.__setattr__(self, "weights", read_column(checked, sample=name, column="weights"))
+        object.__setattr__(self, "weights", read_weights(checked, sample=name))
         object.__setattr__(self, "signal", bool(signal))
         object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
@@ -174,7 +175,7 @@ class Sample:
         return float(np.sum(self.weights))
 
     def column(self, name: str) -> FloatArray:
-        """One column, shape (event,).
+        """One column as floats of 64 bits, shape (event,).
 
         Raises:
             SampleError: there is no such column; the message lists those there are.
@@ -184,7 +185,7 @@ class Sample:
                 f"Sample {self.name!r} has no column {name!r}; its columns of {len(self)} rows are "
                 f"{', '.join(self.columns) or '(none)'}."
             )
-        return self.columns[name]
+        return np.asarray(self.columns[name], dtype=np.float64)
 
     def varied(self, variation: Variation | None) -> tuple[Columns, FloatArray]:
         """Columns and weights under one side of a systematic uncertainty; the nominal ones for None."""

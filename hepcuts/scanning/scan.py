@@ -13,6 +13,7 @@ from hepcuts._core.errors import EmptySelectionError, InputError
 from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Window
+from hepcuts.cuts.edges import edges_of, require_edges
 from hepcuts.evaluation.resampling import ReplicasLike, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.closed_forms import Punzi
@@ -55,7 +56,8 @@ def scan(
 
     Args:
         samples: at least one signal and one background.
-        cut: variable and direction, or a window; its own thresholds are not used, its bounds are.
+        cut: variable and direction, or a window, or a cut kind of one's own that gives such edges
+            (`hepcuts.cuts.AbstractCut.edges`); its own thresholds are not used, its bounds are.
         metrics: figures of merit: names, objects, or functions of yields and structure, see `hepcuts.merit.registry`.
             Each has a name of its own, by which the result knows it.
         thresholds: thresholds to evaluate, or None for all that make a difference (halfway between neighboring
@@ -81,7 +83,7 @@ def scan(
 
     Raises:
         InputError: an unknown figure of merit, two of one name, thresholds that are not finite or not within the
-            bounds, not a cut, or no executor.
+            bounds, not a cut, one whose edges are neither one threshold nor those of a window, or no executor.
         SampleError: as `hepcuts.fill`.
 
     Warns:
@@ -95,10 +97,7 @@ def scan(
         (46.0, 67.0)
     """
     samples = check_samples(samples)
-    if not isinstance(cut, (Cut, Window)):
-        raise InputError(
-            f"A scan takes one hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}; hepcuts.optimize takes more."
-        )
+    _check_cut(cut, samples)
     min_background, seed = checks.min_background(min_background), as_seed(seed)
     drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")
@@ -115,7 +114,7 @@ def scan(
         return Table.of(yields.thresholds, structure, yields, totals, curves)
 
     yields = _yields(cumulative, thresholds)
-    if isinstance(cut, Window):
+    if len(cut.signs) > 1:
         edges, all_pairs = yields.thresholds, thresholds is not None
         windows = windows_of(edges, lambda p: tabulate(cumulative.at(p)), figures, min_background, all_pairs=all_pairs)
         yields = cumulative.at(windows)
@@ -141,17 +140,38 @@ def scan(
     )
 
 
+def _check_cut(cut: AbstractCut, samples: Sequence[Sample]) -> None:
+    """Check that what passes a cut is what lies on one side of a threshold, or between two.
+
+    Raises:
+        InputError: something else passes, or it does not say what.
+    """
+    if not isinstance(cut, AbstractCut):
+        raise InputError(f"A scan takes one cut, such as hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}.")
+    edges = edges_of(cut)
+    known = tuple(edge.sign for edge in edges) in {(1,), (-1,), (1, -1)}
+    if cut.inverted or not known or any(edge.along is not None for edge in edges):
+        raise InputError(
+            "A scan takes a cut with one threshold, or with a lower and an upper one, such as hepcuts.Cut and "
+            f"hepcuts.Window, got {type(cut).__name__}, {cut}; hepcuts.optimize takes more."
+        )
+    for sample in () if type(cut) in {Cut, Window} else samples:
+        require_edges(cut, {name: sample.column(name) for name in cut.columns}, sample.missing)
+
+
 def _evaluated(
     figures: Sequence[AbstractFigureOfMerit], table: Table, min_background: float, refinement: Refinement
 ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.bool_]]]:
-    found = {}
-    for figure in figures:
+    size = len(table.thresholds)
+    values, evaluated = np.empty((len(figures), size)), np.ones((len(figures), size), dtype=bool)
+    for number, figure in enumerate(figures):
         if figure.expensive and figure.name not in table.curves:
             allowed = guarded(figure, table.rows, min_background)
-            found[figure.name] = table.around_optimum(figure, allowed, refinement)
+            values[number], evaluated[number] = table.around_optimum(figure, allowed, refinement)
         else:
-            found[figure.name] = table.values(figure), np.ones(len(table.thresholds), dtype=bool)
-    return {name: values for name, (values, _) in found.items()}, {name: where for name, (_, where) in found.items()}
+            values[number] = table.values(figure)
+    names = [figure.name for figure in figures]
+    return dict(zip(names, values, strict=True)), dict(zip(names, evaluated, strict=True))
 
 
 def _with_punzi(metrics: Sequence[Given], a: float) -> tuple[AbstractFigureOfMerit, ...]:
@@ -194,7 +214,7 @@ def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:
         raise InputError(f"thresholds are {thresholds!r}; expected a sequence of finite numbers.")
     if points.ndim < 2:
         return np.unique(points)
-    if isinstance(cut, Cut):
+    if len(cut.signs) == 1:
         raise InputError(f"thresholds have shape {points.shape}; expected one dimension, since {cut} has one edge.")
     if points.ndim > 2 or points.shape[1] != 2 or not np.all(points[:, 0] < points[:, 1]):
         raise InputError(

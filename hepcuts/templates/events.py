@@ -45,7 +45,7 @@ class Block:
     Attributes:
         variation: position of the variation.
         sample: position of the sample.
-        columns: those asked for, of any type of floating point, each of shape (event,).
+        columns: those asked for, of 32 or 64 bits as the sample has them, each of shape (event,).
         weights: shape (event,).
         missing: the number that stands for a missing value, or None.
         structure: samples, variations and bins.
@@ -96,7 +96,7 @@ class Block:
         axis = self.structure.axis
         if axis is None:
             return np.zeros(len(self), dtype=np.int64)
-        bins = _index(axis, self.columns[axis.name])
+        bins = _index(axis, self.values(axis.name))
         out = (bins < 0) | (bins >= self.structure.num_bins) | self.absent(axis.name)
         bins[out] = -1
         return bins
@@ -121,14 +121,19 @@ class Block:
     def take(self, rows: NDArray[Any]) -> "Block":
         """Some of the events: their positions in the block, shape (row,)."""
         columns = {name: values[rows] for name, values in self.columns.items()}
+        numbers = rows + self.numbers.start if isinstance(self.numbers, range) else self.numbers[rows]
         known = None if self.known is None else self.known[rows]
-        more = {"numbers": self.origin[rows], "known": known}
-        return dataclasses.replace(self, columns=columns, weights=self.weights[rows], **more)
+        weights = self.weights[rows]
+        return dataclasses.replace(self, columns=columns, weights=weights, numbers=numbers, known=known)
 
     def __getstate__(self) -> dict[str, Any]:
         # To another process go these events with their identity, and not all of the sample.
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return fields | {"source": None, "known": self.identity}
+
+    def values(self, column: str) -> FloatArray:
+        """One column as floats of 64 bits, shape (event,)."""
+        return np.asarray(self.columns[column], dtype=np.float64)
 
     def absent(self, column: str) -> NDArray[np.bool_]:
         """Where a column has no value, shape (event,)."""

@@ -29,8 +29,8 @@ from .events import CHUNK, blocks_of
 from .hard_sums import hard_sums
 from .templates import Component, Structure, Templates, Yields
 
-_FEW = 1_000_000
-"""Events that are summed sooner than threads are started; set by filling 0.1 to 12 million events on two cores."""
+_FEW = 4_000_000
+"""Events that threads do not sum sooner; set by filling 0.1 to 12 million events on two cores."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
