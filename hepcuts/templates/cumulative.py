@@ -27,7 +27,7 @@ from .templates import Structure, Yields
 Counts = Sequence[FloatArray]
 """How often each event counts: for each sample an array of shape (event,)."""
 
-_FEW = 100_000
+_FEW = 200_000
 """Events that are sorted sooner than threads are started; set by scans of 11 000 and 150 000 on two cores."""
 
 _MOST_RANKS = 20_000_000
