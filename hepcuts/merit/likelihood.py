@@ -11,10 +11,11 @@ from hepcuts._core.identity import digest
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
 from hepcuts.histfactory.structure import LikelihoodStructure
-from hepcuts.templates.templates import Templates
+from hepcuts.templates.templates import Structure, Templates
 from hepcuts.templates.workspace import likelihood_of
 
 from .binding import TemplateMapper
+from .closed_forms import ClosedForm
 from .counts import Totals
 from .figures import AbstractTemplateFigure, OfRows, OfYields
 from .functions import side_by_side
@@ -34,6 +35,8 @@ class LikelihoodFigure(AbstractTemplateFigure):
         of_structure: the same of a likelihood's structure and its templates, if it asks for nothing else, and not for
             the templates, data and widths of the model as built. What was compiled for the templates of some events
             then serves for those of others.
+        of_one_background: the formula that it equals in one bin with one background that nothing but its finite
+            simulation, with its Poisson constraint, makes uncertain; None if there is none.
     """
 
     statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = dataclasses.field(kw_only=True)
@@ -44,6 +47,7 @@ class LikelihoodFigure(AbstractTemplateFigure):
     of_structure: Callable[[LikelihoodStructure, LikelihoodTemplates], Any] | None = dataclasses.field(
         default=None, kw_only=True
     )
+    of_one_background: ClosedForm | None = dataclasses.field(default=None, kw_only=True)
 
     @property
     def expensive(self) -> bool:
@@ -54,6 +58,12 @@ class LikelihoodFigure(AbstractTemplateFigure):
     def is_significance(self) -> bool:
         """See `AbstractFigureOfMerit.is_significance`."""
         return self.significance
+
+    def monotone(self, structure: Structure) -> ClosedForm | None:
+        """See `AbstractFigureOfMerit.monotone`."""
+        backgrounds = [component for component in structure.components if not component.signal]
+        alone = structure.num_bins == 1 and len(backgrounds) == 1 and not backgrounds[0].modifiers
+        return self.of_one_background if alone and backgrounds[0].staterror != "gaussian" else None
 
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateFigure.of_yields`."""

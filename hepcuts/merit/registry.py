@@ -43,7 +43,7 @@ from hepcuts.histfactory import (
 from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
-from .closed_forms import ClosedForm, Punzi, z_bi
+from .closed_forms import ClosedForm, Punzi, profile_of_one_background, z_bi
 from .cross_entropy import BinaryCrossEntropy, SoftCrossEntropy, WeightedCrossEntropy
 from .figures import AbstractFigureOfMerit
 from .functions import FunctionOfYields
@@ -62,6 +62,13 @@ PROFILE = LikelihoodFigure(
     many=significances,
     significance=True,
     of_structure=significance_of_structure,
+    of_one_background=ClosedForm(
+        "profile",
+        r"$Z$ (profile likelihood)",
+        formula=profile_of_one_background,
+        uncertain=True,
+        proven=True,
+    ),
 )
 """The discovery significance of the profile likelihood."""
 
@@ -89,6 +96,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         formula=counting.asimov_significance,
         of_bin=gains.ASIMOV,
         condition=conditions.asimov_known,
+        proven=True,
     ),
     ClosedForm(
         "asimov_uncertainty",
@@ -97,6 +105,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         uncertain=True,
         of_bin=gains.ASIMOV_UNCERTAINTY,
         condition=conditions.asimov,
+        proven=True,
     ),
     ClosedForm(
         "s_over_sqrt_b",
@@ -104,12 +113,14 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         formula=counting.s_over_sqrt_b,
         of_bin=gains.S_OVER_SQRT_B,
         condition=conditions.s_over_sqrt_b,
+        proven=True,
     ),
     ClosedForm(
         "s_over_sqrt_s_plus_b",
         r"$S/\sqrt{S+B}$",
         formula=counting.s_over_sqrt_s_plus_b,
         condition=conditions.s_over_sqrt_s_plus_b,
+        proven=True,
     ),
     ClosedForm(
         "s_over_sqrt_b_plus_variance",
@@ -118,6 +129,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         uncertain=True,
         of_bin=gains.S_OVER_SQRT_B_PLUS_VARIANCE,
         condition=conditions.s_over_sqrt_b_plus_variance,
+        proven=True,
     ),
     ClosedForm("binomial", r"$Z_\mathrm{Bi}$", formula=z_bi, uncertain=True),
     Punzi(),

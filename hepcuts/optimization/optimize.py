@@ -34,6 +34,7 @@ from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
 
+from .certify import certify
 from .course import Outcome, run
 from .folds import folds_of_training
 from .history import History
@@ -223,6 +224,14 @@ def _result(
         bootstrap=spread,
         optimism=optimism,
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
+        _certify=functools.partial(
+            certify,
+            tuple(training),
+            hard,
+            objective=problem.objective,
+            min_background=problem.min_background,
+            fixed=problem.fixed,
+        ),
     )
 
 

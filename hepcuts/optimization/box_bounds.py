@@ -1,0 +1,199 @@
+"""What no cuts of a box of thresholds can exceed.
+
+Between the loosest and the tightest cuts of a box the signal is at most that of the loosest, and the background at
+least that of the tightest. The uncertainty of the background follows neither, so it is bounded by sigma^2 >= a B +
+r^2 B^2 with numbers a and r that hold for all cuts of the box:
+
+- finite simulation: of V = sum w^2 over B = sum w the events that some cuts of the box keep and others do not can
+  lower the ratio to no less than their smallest weight;
+- systematics: each of the relative shifts is a mean over the backgrounds, weighted by yields that lie between those of
+  the two corners.
+
+With them, the significance of the Asimov data grows with S and falls with B. It is 2 min_b [D(S + B; b) + t D(B; b)]
+squared, with D(n; e) = n ln(n/e) - n + e >= 0 and t = B / sigma^2: it grows with S and with t, for a fixed t its slope
+in B is ln((S + B)/b) + t ln(B/b) <= 0 as b = (S + B + t B)/(1 + t) and the logarithm is concave, and
+t = 1 / (a + r^2 B) falls with B. (For a fixed sigma it does *not* always fall with B.)
+
+Weights may be negative: then positive and negative ones are summed apart, and each sum takes its extreme value.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hepcuts._core.types import FloatArray
+from hepcuts.merit.closed_forms import AbstractCountFigure
+from hepcuts.merit.counts import Counts, Totals
+from hepcuts.samples.modifiers import HistoSys, Modifier
+from hepcuts.templates.corners import Corners, RankedEvents
+from hepcuts.templates.templates import Structure
+
+_ROUNDING = 1e-9
+"""By how much, relative, the number of effective events may be off as numbers of 64 bits."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BoxBounds:
+    """Bounds of a figure of merit for boxes of thresholds.
+
+    Attributes:
+        form: a monotone formula of one bin, see `hepcuts.merit.figures.AbstractFigureOfMerit.monotone`.
+        structure: samples and variations.
+        totals: expected signal and background before the cuts.
+        min_background: effective simulated background events that there have to be.
+        least_background: what any cuts leave that leave those, or any background at all.
+        shifts: what each systematic does to the total background, in terms of yields of all variations and samples:
+            shape (systematic, side, variation, sample).
+    """
+
+    form: AbstractCountFigure
+    structure: Structure
+    totals: Totals
+    min_background: float
+    least_background: float
+    shifts: FloatArray
+
+    @classmethod
+    def of(cls, form: AbstractCountFigure, events: RankedEvents, totals: Totals, min_background: float) -> "BoxBounds":
+        """For events, with the weights that they have."""
+        structure = events.structure
+        background = np.array([not component.signal for component in structure.components])
+        mine = events.weights[(events.cells < len(background)) & background[events.cells % len(background)]]
+        smallest = float(np.abs(mine[mine != 0]).min(initial=np.inf)) if np.any(mine) else 0.0
+        # (sum w)^2 >= n sum w^2 >= n min|w| sum w; and some event is left where there is any background.
+        least = smallest * min_background if min_background > 0 or np.any(mine < 0) else smallest
+        return cls(form, structure, totals, min_background, least * (1.0 - _ROUNDING), _shifts(structure))
+
+    @property
+    def _background(self) -> NDArray[np.int64]:
+        """Positions of the backgrounds."""
+        return np.flatnonzero([not component.signal for component in self.structure.components])
+
+    def of_boxes(self, corners: Corners) -> FloatArray:
+        """What no cuts of each box of a grid exceed, shape (box,); minus infinity where none is allowed."""
+        loose, tight, chosen = corners.loose, corners.tight, self._background
+        most, fewest = loose[0] - tight[1], tight[0] - loose[1]
+        signal = np.delete(most[0], chosen, axis=0).sum(0)
+        grown = (loose[0] - tight[0])[0, chosen].sum(0)
+        at_tightest = (tight[0] - tight[1])[0, chosen].sum(0)
+        squares = tight[2, 0, chosen]
+        lower, upper = (table[0, chosen].sum(0) for table in (fewest, most))
+        with np.errstate(all="ignore"):
+            weight = corners.least[chosen].min()
+            events = _most_events(at_tightest, squares.sum(0), grown, weight if np.isfinite(weight) else 0.0)
+            least = np.maximum(lower, self.least_background)
+            least = np.maximum(least, np.sqrt(self.min_background * squares.sum(0)) * (1.0 - _ROUNDING))
+            per_event = self._per_event(at_tightest, squares, grown, corners.least)
+            sigma = np.sqrt(per_event * least + self._relative(fewest, most) * least**2)
+            values = np.asarray(self.form.of_counts(_counts(signal, least, sigma, self.totals)), dtype=np.float64)
+        values = np.where(signal > 0, np.where(np.isnan(values), np.inf, values), 0.0)
+        possible = (upper > 0) & (upper >= self.least_background) & (events * (1.0 + _ROUNDING) >= self.min_background)
+        return np.where(possible, values, -np.inf)
+
+    def _per_event(self, total: FloatArray, squares: FloatArray, grown: FloatArray, weights: FloatArray) -> FloatArray:
+        """The smallest variance from finite simulation over the background, shape (box,)."""
+        uncertain = np.array([bool(self.structure.components[s].staterror) for s in self._background])
+        weight = np.where(uncertain, weights[self._background], 0.0).min() if uncertain.any() else 0.0
+        variance = squares[uncertain].sum(0)
+        weight = weight if np.isfinite(weight) else 0.0
+        # Between no more events and all of them the ratio is monotone.
+        ends = [
+            np.where(events > 0, (variance + weight * more) / events, np.inf)
+            for events, more in ((total, 0.0), (total + grown, grown))
+        ]
+        found: FloatArray = np.minimum(*ends)
+        return np.where(np.isfinite(found), found, 0.0)
+
+    def _relative(self, fewest: FloatArray, most: FloatArray) -> FloatArray:
+        """The smallest squared effect of systematics, over the squared background, shape (box,)."""
+        chosen = self._background
+        found = np.zeros(most.shape[-1])
+        for sides in self.shifts:
+            effects = [self._least_effect(side, fewest, most, chosen) for side in sides if np.any(side)]
+            found += np.max(effects, axis=0, initial=0.0) ** 2
+        return found
+
+    @staticmethod
+    def _least_effect(side: FloatArray, fewest: FloatArray, most: FloatArray, chosen: NDArray[np.int64]) -> Any:
+        """The smallest absolute shift over the background, shape (box,)."""
+        factors, lower, upper = side[0, chosen], fewest[0, chosen], most[0, chosen]
+        if np.any(side[1:]):
+            given = side[..., None]
+            ends = [np.minimum(given * fewest, given * most), np.maximum(given * fewest, given * most)]
+            low, high = (end.sum((0, 1)) for end in ends)
+            nearest = np.maximum(0.0, np.maximum(low, -high))
+            return np.where(upper.sum(0) > 0, nearest / upper.sum(0), 0.0)
+        if len(factors) == 1:
+            return np.full(lower.shape[-1], abs(factors[0]))
+        return np.where(np.all(lower >= 0, axis=0), _least_mean(factors, lower, upper), 0.0)
+
+
+def _counts(signal: FloatArray, background: FloatArray, sigma: FloatArray, totals: Totals) -> Counts:
+    return Counts(signal[:, None], background[:, None], *totals, lambda: sigma[:, None])
+
+
+def _most_events(total: FloatArray, squares: FloatArray, grown: FloatArray, weight: float) -> FloatArray:
+    """The largest effective number of events with no more events, with all of them, or with some, shape (box,)."""
+    # (B + x)^2 / (V + w x) falls and then rises with x.
+    ends = [
+        np.where(events > 0, events**2 / (squares + weight * more), 0.0)
+        for events, more in ((total, 0.0), (total + grown, grown))
+    ]
+    return np.nan_to_num(np.maximum(*ends), nan=np.inf, posinf=np.inf)
+
+
+def _least_mean(factors: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """The smallest absolute mean of factors, with weights between bounds of shape (factor, box); shape (box,)."""
+
+    def smallest(factors: FloatArray) -> FloatArray:
+        order = np.argsort(factors)
+        found = np.full(lower.shape[-1], np.inf)
+        # The best weights are the largest for the smallest factors, and the smallest for all others.
+        for number in range(len(factors) + 1):
+            weights = np.concatenate([upper[order[:number]], lower[order[number:]]])
+            total = weights.sum(0)
+            mean = (factors[order][:, None] * weights).sum(0) / np.where(total > 0, total, 1.0)
+            found = np.where(total > 0, np.minimum(found, mean), found)
+        return np.where(np.isfinite(found), found, 0.0)
+
+    return np.maximum(0.0, np.maximum(smallest(factors), smallest(-factors)))
+
+
+def _shifts(structure: Structure) -> FloatArray:
+    """See `BoxBounds.shifts`: what modifiers say of unit yields, all of it being linear in the yields."""
+    found: dict[tuple[str, int], FloatArray] = {}
+    shape = (2, len(structure.variations), len(structure.components))
+    for number, component in enumerate(structure.components):
+        if component.signal:
+            continue
+        for modifier in component.modifiers:
+            *sides, spread = (np.asarray(of) for of in _of_unit_yields(modifier))
+            together = found.setdefault((modifier.name, -1), np.zeros(shape))
+            for at, effect in enumerate(sides):
+                _add(together[at, :, number], effect, structure, modifier)
+            if np.any(spread > 0):
+                found[modifier.name, number] = np.zeros(shape)
+                found[modifier.name, number][0, 0, number] = np.sqrt(spread[0])
+    return np.array(list(found.values())) if found else np.zeros((0, *shape))
+
+
+def _of_unit_yields(modifier: Modifier) -> list[FloatArray]:
+    """Shifts and variance of a nominal yield of one alone, and of its variations up and down, each of shape (3,)."""
+    found = modifier.linear_uncertainty(*np.eye(3)[:, :, None])
+    return [np.broadcast_to(np.asarray(effect, dtype=np.float64), 3) for effect in found]
+
+
+def _add(table: FloatArray, effect: FloatArray, structure: Structure, modifier: Modifier) -> None:
+    """Add the effect of a sample's yields to a table of shape (variation,)."""
+    nominal, up, down = effect
+    table[0] += nominal
+    if not isinstance(modifier, HistoSys):
+        return
+    table[structure.position(modifier.name, "up")] += up
+    if "down" in modifier.sides:
+        table[structure.position(modifier.name, "down")] += down
+    else:
+        table[0] += down * modifier.completed_down(1.0, 0.0)
+        table[structure.position(modifier.name, "up")] += down * modifier.completed_down(0.0, 1.0)
