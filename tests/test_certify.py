@@ -1,6 +1,5 @@
 """Certified cuts: against every cut there is, as the referee of the optimizer, and what is refused."""
 
-import dataclasses
 import itertools
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 import hepcuts as hc
 from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts.evaluation.evaluation import effective_background
 from hepcuts.merit.registry import FIGURES, figure_of_merit
 from hepcuts.optimization.box_bounds import BoxBounds
 from hepcuts.optimization.certify import Effort, certify
@@ -238,7 +238,9 @@ def test_bounds_and_fixed_thresholds_are_kept():
 
 def test_certified_at_some_levels():
     samples, selection = some_events(2, size=500), hc.Cut("x0", ">") & hc.Cut("x1", ">")
-    every, some = (certify(samples, selection, effort=Effort(levels=levels)) for levels in (None, 20))
+    every, some = (
+        certify(samples, selection, objective="asimov", effort=Effort(levels=levels)) for levels in (None, 20)
+    )
     assert some.gap == 0.0
     assert 0.9 * every.value < some.value <= every.value
     assert some.cuts == 400
@@ -247,22 +249,22 @@ def test_certified_at_some_levels():
 
 def test_the_limit_of_boxes_is_told():
     samples, selection = some_events(2, size=2000, weights="spread"), hc.Cut("x0", ">") & hc.Cut("x1", ">")
-    whole = certify(samples, selection)
-    stopped = certify(samples, selection, effort=Effort(boxes=300, corners=256))
+    whole = certify(samples, selection, objective="asimov_uncertainty")
+    stopped = certify(samples, selection, objective="asimov_uncertainty", effort=Effort(boxes=300, corners=256))
     assert whole.gap == 0.0
     assert stopped.gap > 0
     assert stopped.value <= whole.value <= stopped.bound
     assert "stopped after" in stopped.message
     assert "stopped after" in repr(stopped)
-    small = certify(samples, selection, effort=Effort(within=0.01, corners=256))
+    small = certify(samples, selection, objective="asimov_uncertainty", effort=Effort(within=0.01, corners=256))
     assert 0.0 <= small.gap <= 0.01 * small.value
     assert small.value <= whole.value <= small.bound
-    assert small.boxes < certify(samples, selection, effort=Effort(corners=256)).boxes
+    assert small.boxes < certify(samples, selection, objective="asimov_uncertainty", effort=Effort(corners=256)).boxes
 
 
 def test_what_is_not_proven_is_refused():
     samples, cut = some_events(1), hc.Cut("x0", ">")
-    for objective in ("binomial", "upper_limit", "bce", "profile", lambda yields, _: yields.nominal[0, 0]):
+    for objective in ("binomial", "upper_limit", "bce", lambda yields, _: yields.nominal[0, 0]):
         with pytest.raises(InputError, match="not proven"):
             certify(samples, cut, objective=objective)
     with pytest.raises(InputError, match="one to 4"):
@@ -295,6 +297,48 @@ def test_the_profile_likelihood_of_one_background_is_certified(weight, staterror
     gaussian = [samples[0], hc.Sample("background", {"x": x}, weights=weights, staterror="gaussian")]
     with pytest.raises(InputError, match="not proven"):
         certify(gaussian, hc.Cut("x", ">"), objective="profile")
+
+
+SYSTEMATICS = {
+    "norm": [[hc.NormSys("norm", 1.2, 0.9)]],
+    "own shape": [[hc.NormSys("norm", 0.7, 1.2), hc.ShapeSys("shape", 0.2), hc.Lumi(0.05)]],
+    "two": [
+        [hc.NormSys("norm", 1.2, 0.8), hc.Lumi(0.05)],
+        [hc.NormSys("norm", 1.05, 0.9), hc.NormSys("own", 1.5, 0.7)],
+    ],
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMATICS)
+def test_the_profile_likelihood_with_systematics_is_certified(name):
+    r = np.random.default_rng(4)
+
+    def table(mean, count):
+        return {f"x{i}": np.round(4 * r.normal(mean, 1.0, count)) / 4 for i in range(2)}
+
+    samples = [hc.Sample("signal", table(1.5, 200), weights=np.full(200, 0.2), signal=True)]
+    for number, modifiers in enumerate(SYSTEMATICS[name]):
+        weights = r.uniform(0.1, 1.0 + 2 * number, 300)
+        samples.append(hc.Sample(f"background{number}", table(0.3 * number, 300), weights=weights, modifiers=modifiers))
+    found = certify(samples, hc.Cut("x0", ">") & hc.Cut("x1", ">"), objective="profile", effort=SMALL)
+    assert found.gap == 0.0
+    assert value_at(samples, found.selection, "profile") == pytest.approx(found.value, rel=1e-7)
+    best = -np.inf
+    for x in np.arange(-3.0, 4.0, 0.25) - 0.125:
+        for y in np.arange(-3.0, 4.0, 0.25) - 0.125:
+            hard = hc.Cut("x0", ">", x) & hc.Cut("x1", ">", y)
+            if sum(np.sum(hard.mask(sample.columns)) for sample in samples[1:]) < 10:
+                continue
+            templates = hc.fill(samples, hard)
+            if effective_background(templates) >= 10.0:
+                best = max(best, figure_of_merit("profile").of_templates([templates], (1.0, 1.0)))
+    assert best == pytest.approx(found.value, rel=1e-7)
+
+
+def test_systematics_that_move_backgrounds_apart_are_refused_for_the_profile_likelihood():
+    samples = some_events(1, backgrounds=2)
+    with pytest.raises(InputError, match="not proven"):
+        certify(samples, hc.Cut("x0", ">"), objective="profile")
 
 
 # --- as the referee of the optimizer -----------------------------------------------------------------------------

@@ -132,7 +132,7 @@ class AbstractFigureOfMerit(abc.ABC):
         """Whether it is the discovery significance, which results quote beside every other figure of merit."""
         return False
 
-    def monotone(self, structure: Structure) -> "AbstractFigureOfMerit | None":  # noqa: ARG002
+    def monotone(self, structure: Structure) -> "AbstractTemplateFigure | None":  # noqa: ARG002
         """The formula that it equals for such samples, if more signal never makes it worse, nor less background.
 
         That is of a positive signal: it grows with S, falls with B for any fixed uncertainty of the background of the

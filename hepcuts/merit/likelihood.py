@@ -11,6 +11,7 @@ from hepcuts._core.identity import digest
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
 from hepcuts.histfactory.structure import LikelihoodStructure
+from hepcuts.samples.modifiers import Lumi, Modifier, NormSys, ShapeSys
 from hepcuts.templates.templates import Structure, Templates
 from hepcuts.templates.workspace import likelihood_of
 
@@ -59,11 +60,15 @@ class LikelihoodFigure(AbstractTemplateFigure):
         """See `AbstractFigureOfMerit.is_significance`."""
         return self.significance
 
-    def monotone(self, structure: Structure) -> ClosedForm | None:
-        """See `AbstractFigureOfMerit.monotone`."""
+    def monotone(self, structure: Structure) -> AbstractTemplateFigure | None:
+        """See `AbstractFigureOfMerit.monotone`: in one bin whose uncertainties all move the backgrounds alike."""
         backgrounds = [component for component in structure.components if not component.signal]
-        alone = structure.num_bins == 1 and len(backgrounds) == 1 and not backgrounds[0].modifiers
-        return self.of_one_background if alone and backgrounds[0].staterror != "gaussian" else None
+        poisson = all(background.staterror != "gaussian" for background in backgrounds)
+        if self.of_one_background is None or structure.num_bins > 1 or not poisson:
+            return None
+        if len(backgrounds) == 1 and not backgrounds[0].modifiers:
+            return self.of_one_background
+        return self if move_alike([background.modifiers for background in backgrounds]) else None
 
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateFigure.of_yields`."""
@@ -120,6 +125,27 @@ class LikelihoodFigure(AbstractTemplateFigure):
             return float(self.statistic(likelihood, likelihood.templates))
         except (FitError, YieldError):
             return float("nan")
+
+
+def move_alike(modifiers: Sequence[Sequence[Modifier]]) -> bool:
+    """Whether each systematic scales all backgrounds that have it, and either raises or lowers all of them.
+
+    Args:
+        modifiers: those of each background.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> move_alike([[hc.NormSys("xsec", 1.1, 0.9)], [hc.NormSys("xsec", 1.2, 0.8), hc.Lumi(0.02)]])
+        True
+        >>> move_alike([[hc.NormSys("migration", 1.1, 0.9)], [hc.NormSys("migration", 0.8, 1.2)]])
+        False
+    """
+    every = [modifier for some in modifiers for modifier in some]
+    if not all(isinstance(modifier, NormSys | Lumi | ShapeSys) for modifier in every):
+        return False
+    scales = [(m.name, m.up > 1 > m.down, m.down > 1 > m.up) for m in every if isinstance(m, NormSys)]
+    ways = {name: {(up, down) for other, up, down in scales if other == name} for name, _, _ in scales}
+    return len(modifiers) == 1 or all(len(way) == 1 and (False, False) not in way for way in ways.values())
 
 
 def _bound(references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:

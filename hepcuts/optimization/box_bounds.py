@@ -14,6 +14,12 @@ squared, with D(n; e) = n ln(n/e) - n + e >= 0 and t = B / sigma^2: it grows wit
 in B is ln((S + B)/b) + t ln(B/b) <= 0 as b = (S + B + t B)/(1 + t) and the logarithm is concave, and
 t = 1 / (a + r^2 B) falls with B. (For a fixed sigma it does *not* always fall with B.)
 
+The profile likelihood of one bin, of backgrounds each of which has its own Poisson constraint from finite simulation,
+and of scaling systematics that raise all of them or lower all of them, is bounded by a fit: with the backgrounds of the
+tightest corner, each with the smallest V / B. With y = (S + B) / e >= 1, e being the events that are fitted without
+signal, and a background's fitted factors f >= 1 of systematics and g >= 1 of simulation, the slope of half q0 in its
+yield for fixed V / B is ln y - f (y - 1) g ln g / (g - 1) <= ln y - (y - 1) <= 0.
+
 Weights may be negative: then positive and negative ones are summed apart, and each sum takes its extreme value.
 """
 
@@ -24,14 +30,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
+from hepcuts.merit import counting
 from hepcuts.merit.closed_forms import AbstractCountFigure
 from hepcuts.merit.counts import Counts, Totals
+from hepcuts.merit.figures import AbstractTemplateFigure, OfRows
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.modifiers import HistoSys, Modifier
 from hepcuts.templates.corners import Corners, RankedEvents
-from hepcuts.templates.templates import Structure
+from hepcuts.templates.templates import Structure, Yields
 
 _ROUNDING = 1e-9
 """By how much, relative, the number of effective events may be off as numbers of 64 bits."""
+
+FIT = 1e-8
+"""By how much, relative, a fitted significance may be off."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -39,24 +51,28 @@ class BoxBounds:
     """Bounds of a figure of merit for boxes of thresholds.
 
     Attributes:
-        form: a monotone formula of one bin, see `hepcuts.merit.figures.AbstractFigureOfMerit.monotone`.
+        form: a monotone figure of merit of one bin, see `hepcuts.merit.figures.AbstractFigureOfMerit.monotone`.
         structure: samples and variations.
         totals: expected signal and background before the cuts.
         min_background: effective simulated background events that there have to be.
         least_background: what any cuts leave that leave those, or any background at all.
+        values_of: the figure of merit of rows, prepared for these samples.
         shifts: what each systematic does to the total background, in terms of yields of all variations and samples:
             shape (systematic, side, variation, sample).
     """
 
-    form: AbstractCountFigure
+    form: AbstractTemplateFigure
     structure: Structure
     totals: Totals
     min_background: float
     least_background: float
+    values_of: OfRows
     shifts: FloatArray
 
     @classmethod
-    def of(cls, form: AbstractCountFigure, events: RankedEvents, totals: Totals, min_background: float) -> "BoxBounds":
+    def of(
+        cls, form: AbstractTemplateFigure, events: RankedEvents, totals: Totals, min_background: float
+    ) -> "BoxBounds":
         """For events, with the weights that they have."""
         structure = events.structure
         background = np.array([not component.signal for component in structure.components])
@@ -64,47 +80,75 @@ class BoxBounds:
         smallest = float(np.abs(mine[mine != 0]).min(initial=np.inf)) if np.any(mine) else 0.0
         # (sum w)^2 >= n sum w^2 >= n min|w| sum w; and some event is left where there is any background.
         least = smallest * min_background if min_background > 0 or np.any(mine < 0) else smallest
-        return cls(form, structure, totals, min_background, least * (1.0 - _ROUNDING), _shifts(structure))
+        values_of = form.prepared([events.reference])
+        return cls(form, structure, totals, min_background, least * (1.0 - _ROUNDING), values_of, _shifts(structure))
 
     @property
     def _background(self) -> NDArray[np.int64]:
         """Positions of the backgrounds."""
         return np.flatnonzero([not component.signal for component in self.structure.components])
 
-    def of_boxes(self, corners: Corners) -> FloatArray:
-        """What no cuts of each box of a grid exceed, shape (box,); minus infinity where none is allowed."""
-        loose, tight, chosen = corners.loose, corners.tight, self._background
-        most, fewest = loose[0] - tight[1], tight[0] - loose[1]
-        signal = np.delete(most[0], chosen, axis=0).sum(0)
-        grown = (loose[0] - tight[0])[0, chosen].sum(0)
-        at_tightest = (tight[0] - tight[1])[0, chosen].sum(0)
-        squares = tight[2, 0, chosen]
-        lower, upper = (table[0, chosen].sum(0) for table in (fewest, most))
+    def of_boxes(self, corners: Corners, enough: float = -np.inf) -> FloatArray:
+        """What no cuts of each box of a grid exceed, shape (box,); minus infinity where none is allowed.
+
+        Args:
+            corners: of the grid.
+            enough: below that a looser bound will do.
+        """
+        chosen = self._background
+        at = _Extremes.of(corners, chosen)
+        squares, grown = at.squares.sum(0), at.grown.sum(0)
         with np.errstate(all="ignore"):
             weight = corners.least[chosen].min()
-            events = _most_events(at_tightest, squares.sum(0), grown, weight if np.isfinite(weight) else 0.0)
-            least = np.maximum(lower, self.least_background)
-            least = np.maximum(least, np.sqrt(self.min_background * squares.sum(0)) * (1.0 - _ROUNDING))
-            per_event = self._per_event(at_tightest, squares, grown, corners.least)
-            sigma = np.sqrt(per_event * least + self._relative(fewest, most) * least**2)
-            values = np.asarray(self.form.of_counts(_counts(signal, least, sigma, self.totals)), dtype=np.float64)
-        values = np.where(signal > 0, np.where(np.isnan(values), np.inf, values), 0.0)
+            events = _most_events(at.tightest.sum(0), squares, grown, weight if np.isfinite(weight) else 0.0)
+            least = np.maximum(at.lower.sum(0), self.least_background)
+            least = np.maximum(least, np.sqrt(self.min_background * squares) * (1.0 - _ROUNDING))
+            if isinstance(self.form, AbstractCountFigure):
+                values = self._of_formula(self.form, at, least, corners)
+            else:
+                values = self._of_likelihood(at, least, corners, enough)
+        values = np.where(at.signal.sum(0) > 0, np.where(np.isnan(values), np.inf, values), 0.0)
+        upper = at.upper.sum(0) * (1.0 + _ROUNDING)
         possible = (upper > 0) & (upper >= self.least_background) & (events * (1.0 + _ROUNDING) >= self.min_background)
         return np.where(possible, values, -np.inf)
 
-    def _per_event(self, total: FloatArray, squares: FloatArray, grown: FloatArray, weights: FloatArray) -> FloatArray:
-        """The smallest variance from finite simulation over the background, shape (box,)."""
-        uncertain = np.array([bool(self.structure.components[s].staterror) for s in self._background])
-        weight = np.where(uncertain, weights[self._background], 0.0).min() if uncertain.any() else 0.0
-        variance = squares[uncertain].sum(0)
-        weight = weight if np.isfinite(weight) else 0.0
-        # Between no more events and all of them the ratio is monotone.
-        ends = [
-            np.where(events > 0, (variance + weight * more) / events, np.inf)
-            for events, more in ((total, 0.0), (total + grown, grown))
-        ]
-        found: FloatArray = np.minimum(*ends)
-        return np.where(np.isfinite(found), found, 0.0)
+    def _of_formula(
+        self, form: AbstractCountFigure, at: "_Extremes", least: FloatArray, corners: Corners
+    ) -> FloatArray:
+        """By the formula, shape (box,)."""
+        uncertain = self._uncertain
+        weights = np.where(uncertain, corners.least[self._background], 0.0)
+        weight = weights.min() if np.isfinite(weights.min()) else 0.0
+        per_event = _least_per_event(at.tightest.sum(0), at.squares[uncertain].sum(0), at.grown.sum(0), weight)
+        sigma = np.sqrt(per_event * least + self._relative(at.fewest, at.most) * least**2)
+        return np.asarray(form.of_counts(_counts(at.signal.sum(0), least, sigma, self.totals)), dtype=np.float64)
+
+    def _of_likelihood(self, at: "_Extremes", least: FloatArray, corners: Corners, enough: float) -> FloatArray:
+        """By fits, where a known background, which is never worse, promises more than enough; shape (box,)."""
+        found = np.asarray(counting.asimov_significance(at.signal.sum(0), least))
+        lower = least[None] if len(at.lower) == 1 else at.lower
+        worth = np.flatnonzero((found > enough) & np.all(lower >= 0, axis=0) & (lower.sum(0) > 0))
+        if len(worth) == 0:
+            return found
+        per_event = np.zeros_like(lower)
+        for number, uncertain in enumerate(self._uncertain):
+            weight = corners.least[self._background[number]]
+            given = (at.tightest[number], at.squares[number], at.grown[number], weight if np.isfinite(weight) else 0.0)
+            per_event[number] = _least_per_event(*given) if uncertain else 0.0
+        shape = (len(worth), len(self.structure.variations), len(self.structure.components), 1)
+        values, variances = np.zeros(shape), np.zeros(shape)
+        signal = np.setdiff1d(np.arange(shape[2]), self._background)
+        values[:, :, signal, 0] = at.signal[:, worth].T[:, None]
+        values[:, :, self._background, 0] = lower[:, worth].T[:, None]
+        variances[:, :, self._background, 0] = (per_event * lower)[:, worth].T[:, None]
+        fitted = self.values_of([Rows.of_yields(self.structure, Yields(values, variances), self.totals)])
+        found[worth] = np.fmin(found[worth], fitted * (1.0 + FIT))
+        return found
+
+    @property
+    def _uncertain(self) -> NDArray[np.bool_]:
+        """Which backgrounds are uncertain from finite simulation."""
+        return np.array([bool(self.structure.components[s].staterror) for s in self._background])
 
     def _relative(self, fewest: FloatArray, most: FloatArray) -> FloatArray:
         """The smallest squared effect of systematics, over the squared background, shape (box,)."""
@@ -130,8 +174,60 @@ class BoxBounds:
         return np.where(np.all(lower >= 0, axis=0), _least_mean(factors, lower, upper), 0.0)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Extremes:
+    """Sums in each box of a grid.
+
+    Attributes:
+        fewest: smallest yields, shape (variation, sample, box).
+        most: largest yields, likewise.
+        signal: largest yields of the signals, shape (signal, box).
+        lower: smallest yields of the backgrounds, shape (background, box).
+        upper: the largest.
+        tightest: yields of the backgrounds at the tightest corner.
+        squares: sums of squared weights there.
+        grown: sums of the positive weights that looser cuts add.
+    """
+
+    fewest: FloatArray
+    most: FloatArray
+    signal: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    tightest: FloatArray
+    squares: FloatArray
+    grown: FloatArray
+
+    @classmethod
+    def of(cls, corners: Corners, background: NDArray[np.int64]) -> "_Extremes":
+        """Of a grid, with the positions of the backgrounds."""
+        loose, tight = corners.loose, corners.tight
+        fewest, most = tight[0] - loose[1], loose[0] - tight[1]
+        signal, lower, upper = np.delete(most[0], background, axis=0), fewest[0, background], most[0, background]
+        tightest, grown = (tight[0] - tight[1])[0, background], (loose[0] - tight[0])[0, background]
+        return cls(fewest, most, signal, lower, upper, tightest, tight[2, 0, background], grown)
+
+
 def _counts(signal: FloatArray, background: FloatArray, sigma: FloatArray, totals: Totals) -> Counts:
     return Counts(signal[:, None], background[:, None], *totals, lambda: sigma[:, None])
+
+
+def _least_per_event(total: FloatArray, squares: FloatArray, grown: FloatArray, weight: float) -> FloatArray:
+    """The smallest sum of squared weights over that of weights, shape (box,).
+
+    Args:
+        total: sum of weights at the tightest corner.
+        squares: that of squared weights.
+        grown: positive weights that looser cuts add at most.
+        weight: the smallest of them.
+    """
+    # From no more events to all of them the ratio is monotone.
+    ends = [
+        np.where(events > 0, (squares + weight * more) / events, np.inf)
+        for events, more in ((total, 0.0), (total + grown, grown))
+    ]
+    found: FloatArray = np.minimum(*ends)
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _most_events(total: FloatArray, squares: FloatArray, grown: FloatArray, weight: float) -> FloatArray:

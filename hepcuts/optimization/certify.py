@@ -16,18 +16,15 @@ import dataclasses
 import heapq
 import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hepcuts._core import checks
 from hepcuts._core.errors import InputError, OptimizationError
-from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.merit.closed_forms import AbstractCountFigure
+from hepcuts.merit import counting
 from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.registry import FIGURES, Given, figure_of_merit
@@ -36,7 +33,8 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.corners import Box, Corners, RankedEvents
 from hepcuts.templates.filling import as_selection
 
-from .box_bounds import BoxBounds
+from .box_bounds import FIT, BoxBounds
+from .certificate import Certificate
 
 _ROUNDING = 1e-11
 """Relative difference of two values below which they are equal: sums of a million numbers of 64 bits."""
@@ -73,62 +71,11 @@ class Effort:
 DEFAULT_EFFORT = Effort()
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Certificate(Tabular):
-    """The best cuts that were found, and what no cuts exceed.
-
-    Attributes:
-        thresholds: variable to hard threshold, or to a pair for a window.
-        selection: the best cuts that were found.
-        objective: name of the figure of merit.
-        label: its label for figures, in mathtext.
-        value: of the best cuts that were found, on these events.
-        bound: no cuts of these variables have a larger value on these events.
-        given: value of the cuts that were given with all their thresholds; NaN if they were not.
-        given_allowed: whether those keep the effective number of simulated background events that is asked for.
-        boxes: number of boxes of thresholds that were looked at.
-        cuts: number of cuts that differ in any event, all thresholds combined.
-        message: what is certified, in words.
-    """
-
-    thresholds: dict[str, Any]
-    selection: Selection
-    objective: str
-    label: str
-    value: float
-    bound: float
-    given: float
-    given_allowed: bool
-    boxes: int
-    cuts: float
-    message: str
-
-    @property
-    def gap(self) -> float:
-        """By how much cuts that were not found may be better than those that were; 0 if none are."""
-        return self.bound - self.value
-
-    @property
-    def given_gap(self) -> float:
-        """By how much any cuts may be better than those that were given; negative if these break the guard."""
-        return self.bound - self.given
-
-    def overview(self) -> SummaryTable:
-        """The cuts, their value, and what is certified."""
-        rows = [("best cuts", str(self.selection)), (self.objective, f"{self.value:.6g}")]
-        rows.append(("none above", f"{self.bound:.6g} (gap {self.gap:.2g})"))
-        if np.isfinite(self.given):
-            guard = "" if self.given_allowed else ", with too few simulated background events"
-            rows.append(("given cuts", f"{self.given:.6g} ({self.given / self.bound:.2%} of the bound{guard})"))
-        rows.append(("looked at", f"{self.boxes} boxes for {self.cuts:.3g} different cuts"))
-        return SummaryTable("Certified cuts", rows, foot=[self.message])
-
-
 def certify(
     samples: Iterable[Sample],
     selection: Selection | AbstractCut,
     *,
-    objective: Given = "asimov_uncertainty",
+    objective: Given = "profile",
     min_background: float = 10.0,
     fixed: Iterable[str] | str = (),
     effort: Effort = DEFAULT_EFFORT,
@@ -143,9 +90,10 @@ def certify(
         samples: at least one signal and one background; weights may be negative, which makes the bounds wider.
         selection: up to four cuts or windows with known directions. If all thresholds are given, the value there is
             compared. A cut's ``bounds`` limit its thresholds.
-        objective: a figure of merit that is proven to be monotone: ``"s_over_sqrt_b"``, ``"s_over_sqrt_s_plus_b"``,
-            ``"s_over_sqrt_b_plus_variance"``, ``"asimov"`` or ``"asimov_uncertainty"``; ``"profile"`` with one
-            background whose only uncertainty is its finite simulation (``staterror="poisson"`` or False).
+        objective: a figure of merit that is proven to be monotone: ``"profile"`` for backgrounds with their own Poisson
+            constraints (``staterror="poisson"``) or none, and scaling systematics each of which raises all of them or
+            lowers all of them; ``"s_over_sqrt_b"``, ``"s_over_sqrt_s_plus_b"``, ``"s_over_sqrt_b_plus_variance"``,
+            ``"asimov"`` and ``"asimov_uncertainty"`` with any systematics.
         min_background: effective number of simulated background events, (sum w)^2 / sum w^2, that cuts have to keep.
         fixed: names of thresholds (see `Selection.names`) that stay as they are given.
         effort: how far to go.
@@ -181,10 +129,10 @@ def certify(
     figure, least = figure_of_merit(objective), checks.min_background(min_background)
     events = RankedEvents.of(samples, chosen, most=effort.levels, fixed=_checked_names(chosen, fixed))
     form = figure.monotone(events.structure)
-    if not isinstance(form, AbstractCountFigure):
+    if form is None:
         raise InputError(_not_proven(figure, events))
     bounds = BoxBounds.of(form, events, totals_of(samples), least)
-    search = _Search(events, bounds, effort, likelihood=form != figure)
+    search = _Search(events, bounds, effort, likelihood=figure.expensive)
     search.run()
     return search.certificate(chosen, figure, _value_of(samples, chosen, figure, least))
 
@@ -197,6 +145,8 @@ class _Search:
 
     def __init__(self, events: RankedEvents, bounds: BoxBounds, effort: Effort, *, likelihood: bool) -> None:
         self.events, self.bounds, self.effort, self.likelihood = events, bounds, effort, likelihood
+        # Fits are not as accurate as sums.
+        self.rounding = 2 * FIT if bounds.form.expensive else _ROUNDING
         self.corners = max(min(effort.corners, _NUMBERS // int(np.prod(events.lead))), 1)
         self.best, self.levels = -np.inf, np.zeros(len(events.levels), dtype=np.int64)
         self.dismissed, self.boxes = -np.inf, 0
@@ -211,7 +161,7 @@ class _Search:
             corners = self.events.corners(box, self.corners)
             self.boxes += int(np.prod(corners.cells))
             self._see(corners)
-            worth = self.bounds.of_boxes(corners)
+            worth = self.bounds.of_boxes(corners, self.enough)
             alive = (worth > self.enough) & ~corners.resolved
             self.dismissed = max(self.dismissed, float(worth[~alive & ~corners.resolved].max(initial=-np.inf)))
             for bound, part in _parts(corners, np.where(alive, worth, -np.inf).reshape(corners.cells)):
@@ -220,18 +170,26 @@ class _Search:
     @property
     def enough(self) -> float:
         """What a box has to promise more than."""
-        return self.best + (self.effort.within + _ROUNDING) * abs(self.best) if np.isfinite(self.best) else -np.inf
+        return self.best + (self.effort.within + self.rounding) * abs(self.best) if np.isfinite(self.best) else -np.inf
 
-    def _values(self, corners: Corners) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """The figure of merit at all corners, and whether the guard holds there, each of shape (corner,)."""
+    def _values(self, corners: Corners) -> FloatArray:
+        """The figure of merit at all corners, NaN where the guard does not hold or it is surely no better.
+
+        Shape (corner,). A known background is never worse than one that has to be fitted.
+        """
         rows = Rows.of_yields(self.events.structure, corners.yields(self.events.structure), self.bounds.totals)
-        values = self.bounds.form.values([rows])
-        values = np.where(rows.have_likelihood, values, np.nan) if self.likelihood else values
-        return values, rows.effective_background >= self.bounds.min_background
+        allowed = rows.effective_background >= self.bounds.min_background
+        worth = allowed & rows.have_likelihood if self.likelihood else allowed
+        if self.bounds.form.expensive:
+            with np.errstate(all="ignore"):
+                worth &= np.asarray(counting.asimov_significance(rows.signal, rows.background)) > self.best
+        values = np.full(len(rows), np.nan)
+        values[worth] = self.bounds.values_of([rows.take(np.flatnonzero(worth))]) if worth.any() else np.nan
+        return values
 
     def _see(self, corners: Corners) -> None:
-        values, allowed = self._values(corners)
-        values = np.where(allowed & np.isfinite(values), values, -np.inf)
+        values = self._values(corners)
+        values = np.where(np.isfinite(values), values, -np.inf)
         top = int(np.argmax(values))
         if values[top] > self.best:
             at = np.unravel_index(top, [len(along) for along in corners.levels])
@@ -250,7 +208,7 @@ class _Search:
         thresholds = [one.threshold(int(level)) for one, level in zip(self.events.levels, self.levels, strict=True)]
         open_ended = -self.left[0][0] if self.left else -np.inf
         bound = max(self.best, self.dismissed, open_ended)
-        bound = self.best if bound <= self.best + _ROUNDING * abs(self.best) else bound
+        bound = self.best if bound <= self.best + self.rounding * abs(self.best) else bound
         return Certificate(
             thresholds=selection.to_dict(thresholds),
             selection=selection.at(thresholds),

@@ -17,7 +17,7 @@ from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
 from hepcuts.samples.sample import Sample
 
-from .certify import Certificate
+from .certificate import Certificate
 from .history import History
 from .polish import Polished
 from .sensitivity import Sensitivity

@@ -21,7 +21,7 @@ from hepcuts.samples.sample import Sample
 
 from .events import blocks_of
 from .filling import structure_of
-from .templates import Structure, Yields
+from .templates import Structure, Templates, Yields
 
 Range = tuple[int, int]
 """Loosest and tightest level of a threshold."""
@@ -118,7 +118,7 @@ class Corners:
     Attributes:
         levels: along each threshold, shape (corner,) each.
         sums: as `Box.base`, shape (3, variation, sample, *corners).
-        least: smallest absolute weight of the events of each sample that differ, infinite if none does, shape (sample,).
+        least: smallest absolute weight of each sample's events that differ, infinite if none does; shape (sample,).
         box: the box with the events that differ.
     """
 
@@ -221,6 +221,14 @@ class RankedEvents:
         return len(self.structure.variations), len(self.structure.components)
 
     @property
+    def reference(self) -> Templates:
+        """Templates in which every yield is positive that is so after any cuts: sums of absolute weights."""
+        size = int(np.prod(self.lead))
+        sums = [np.bincount(self.cells, np.abs(self.weights) ** power, minlength=size) for power in (1, 2)]
+        yields = self.structure.complete(*(table.reshape(*self.lead, 1) for table in sums))
+        return Templates(self.structure, yields, np.zeros(self.lead[1]))
+
+    @property
     def whole(self) -> Box:
         """The box of all cuts that are considered."""
         rows = np.arange(len(self.weights), dtype=np.int32)
@@ -249,14 +257,14 @@ class RankedEvents:
         if np.any(some < 0):
             sums[1] = np.bincount(flat, np.maximum(-some, 0.0), minlength=size * corners)
         sums[2] = np.bincount(flat, some**2, minlength=size * corners)
-        sums = sums.reshape(3, size, corners)
-        sums[..., -1] += box.base
-        table = sums.reshape(3, *self.lead, *shape)
+        by_cell = sums.reshape(3, size, corners)
+        by_cell[..., -1] += box.base
+        table = by_cell.reshape(3, *self.lead, *shape)
         for axis in range(3, table.ndim):
             table = np.flip(np.cumsum(np.flip(table, axis), axis=axis), axis)
         differ = passed & ~always
         least = np.array([np.abs(weights[differ & (cells == s)]).min(initial=np.inf) for s in range(self.lead[1])])
-        return Corners(levels, table, least, self._narrowed(box, differ, sums[..., -1]))
+        return Corners(levels, table, least, self._narrowed(box, differ, by_cell[..., -1]))
 
     def _narrowed(self, box: Box, differ: NDArray[np.bool_], base: FloatArray) -> Box:
         """The box with the events that differ, if they are so few that it is worth to keep them apart."""
