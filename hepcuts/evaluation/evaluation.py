@@ -13,6 +13,7 @@ from hepcuts.histfactory import HistFactory, discovery_significance, referee
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
+from hepcuts.templates.simulated import effective_background, vanished, weakest_background
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
@@ -25,11 +26,14 @@ class HardEvaluation:
         value: the objective.
         significance: discovery significance of the profile likelihood on the Asimov dataset; NaN if it has none.
         pyhf: pyhf's own verdict on the same model, or None if there is no significance.
-        effective_background: effective number of simulated background events after the cuts.
+        effective_background: effective number of simulated events of the weakest background after the cuts; see
+            `hepcuts.templates.simulated`.
         templates: the hard templates of the signal region.
         regions: those of the control regions.
         workspace: the pyhf workspace, or None if the templates make none.
         message: why there is no significance, or "".
+        vanished: in words, each background of which no simulated event is left.
+        weakest: name of the background that `effective_background` is the number of; "" if there is only one.
     """
 
     value: float
@@ -40,14 +44,8 @@ class HardEvaluation:
     workspace: dict[str, Any] | None
     regions: tuple[Templates, ...] = ()
     message: str = ""
-
-
-def effective_background(templates: Templates) -> float:
-    """Effective number of simulated background events, (sum w)^2 / sum w^2, over all bins."""
-    background = [not component.signal for component in templates.structure.components]
-    total = float(np.asarray(templates.nominal)[background].sum())
-    variance = float(np.asarray(templates.variance)[background].sum())
-    return total**2 / variance if variance > 0 else 0.0
+    vanished: tuple[str, ...] = ()
+    weakest: str = ""
 
 
 def evaluate(
@@ -81,14 +79,27 @@ def evaluate(
     templates = fill(samples, selection, axis=axis)
     beside = tuple(fill(samples, r.selection(selection), axis=r.axis, channel=r.name) for r in regions)
     together = (templates, *beside)
-    effective = effective_background(templates)
     value = float(figure_of_merit(objective).hard(samples, together, selection))
     spec: dict[str, Any] | None = None
+    verdict: referee.Verdict | None
+    message = ""
     try:
         spec = workspace(together)
         likelihood = HistFactory.from_workspace(spec, validate=False)
         significance = float(discovery_significance(likelihood))
         verdict = referee.hypotest(likelihood.model)
     except (FitError, YieldError) as error:
-        return HardEvaluation(value, float("nan"), None, effective, templates, spec, beside, str(error))
-    return HardEvaluation(value, significance, verdict, effective, templates, spec, beside)
+        significance, verdict, message = float("nan"), None, str(error)
+    simulated = templates.structure, templates.yields
+    return HardEvaluation(
+        value,
+        significance,
+        verdict,
+        effective_background=effective_background(*simulated),
+        templates=templates,
+        workspace=spec,
+        regions=beside,
+        message=message,
+        vanished=vanished(templates.structure, np.asarray(templates.variance).sum(axis=-1)),
+        weakest=weakest_background(*simulated),
+    )

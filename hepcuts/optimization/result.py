@@ -181,7 +181,10 @@ class OptimizationResult(Tabular):
         if self.validated is not None:
             optimism = "" if self.optimism is None else f", optimism {self.optimism}"
             rows.append(("cross-validated", f"{self.validated:.6g}{optimism}"))
-        rows.append(("background after cuts", f"{self.quoted.effective_background:.1f} effective simulated events"))
+        weakest = f" of {self.quoted.weakest}, the weakest" if self.quoted.weakest else ""
+        effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
+        rows.append(("background after cuts", effective))
+        rows += [("vanished", words) for words in self.quoted.vanished]
         if self.polish_validated is not None:
             taken = "" if self.polish.moves else ", left out"
             gained = f"{self.polish.gain:.2g} on training events, {self.polish_validated:.2g} cross-validated{taken}"

@@ -31,6 +31,7 @@ from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.soft_events import SoftEvents
 
+from .feasibility import enforce
 from .options import Validation
 from .polish import around, polish
 from .walk import Walk
@@ -138,6 +139,17 @@ class Validator:
     def _positions(self, stage: int) -> list[FloatArray]:
         return self._attempts[stage].positions or [walk.position for walk in self._walks]
 
+    def _hard_positions(self, stage: int) -> list[FloatArray]:
+        """Where each fold's hard cuts end: loosened, as those of all events are, until the guards hold."""
+
+        def loosened(fold: int, position: FloatArray) -> FloatArray:
+            try:
+                return enforce(self._search.fold(self._parts, fold, self._folds), position)
+            except OptimizationError:
+                return position
+
+        return [loosened(fold, position) for fold, position in enumerate(self._positions(stage))]
+
     def _score(self, positions: Sequence[FloatArray], width: float = 0.0) -> float:
         """The pooled objective with its guards, larger is better; minus infinity if it has no value.
 
@@ -213,7 +225,7 @@ class Validator:
         widths = self._search.space.widths * self._schedule[stage]
 
         def attempt(fold: int) -> FloatArray:
-            position = self._positions(stage)[fold]
+            position = self._hard_positions(stage)[fold]
             near = self._search.passing(*around(self._search, position, widths))
             return polish(near.fold(self._parts, fold, self._folds), position, widths).position
 
@@ -226,8 +238,10 @@ class Validator:
         chosen = self._choice()
         values = np.full(max(self.stages) + 1, np.nan)
         values[self.stages] = [self._value(stage, self._options.compared_at[0]) for stage in self.stages]
-        thresholds = np.array([self._search.space.thresholds(p) for p in self._positions(chosen)])
-        return StageValues(values, chosen, self._value(chosen), thresholds)
+        positions = self._hard_positions(chosen)
+        thresholds = np.array([self._search.space.thresholds(p) for p in positions])
+        found = self._attempts[chosen].positions is not None
+        return StageValues(values, chosen, self._score(positions) if found else float("-inf"), thresholds)
 
     def _bluntest_best(self) -> int:
         return max(self.stages, key=lambda stage: self._value(stage, self._options.compared_at[0]))

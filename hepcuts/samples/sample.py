@@ -17,6 +17,9 @@ from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
 from .identity import Identity, given, numbered
 from .modifiers import HistoSys, Modifier, Variation, check_name, number
 
+REFUSED, LIMITED, IGNORED = "refuse", "limit", "ignore"
+"""What a background counts as where none of its simulated events is left."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sample:
@@ -32,6 +35,9 @@ class Sample:
         missing: the number that stands for "this quantity does not exist for this event", or None. Such a value
             is never compared with a threshold: see ``missing`` of `hepcuts.Cut`.
         staterror: whether the finite number of simulated events is an uncertainty of the likelihood.
+        empty: what a background counts as after cuts that none of its simulated events passes. With ``"refuse"`` such
+            cuts are no optimum if one event would matter, and neither are those that leave few; with ``"limit"`` it
+            counts as one event +- one event; with ``"ignore"`` as nothing. See `hepcuts.templates.simulated`.
         identity: what each event is known by, shape (event,). Folds, held-out parts and replicas depend on it and on a
             seed, not on the order of the events.
 
@@ -43,6 +49,7 @@ class Sample:
         modifiers: see above.
         missing: see above.
         staterror: see above.
+        empty: see above.
         identity: a column, or several such as ``("run", "event")``, or integers of shape (event,). Events of one
             identity go into the same fold, in whatever samples they are: name it if several samples hold copies of the
             same simulated events. By default an event is known by its number in its sample.
@@ -64,6 +71,7 @@ class Sample:
     modifiers: tuple[Modifier, ...]
     missing: float | None
     staterror: bool
+    empty: str
     _given: NDArray[np.uint64] | None
 
     def __init__(
@@ -76,9 +84,12 @@ class Sample:
         modifiers: Iterable[Modifier] | Modifier = (),
         missing: FloatLike | None = None,
         staterror: bool = True,
+        empty: str = REFUSED,
         identity: Identity | None = None,
     ) -> None:
         check_name(name, "sample")
+        if empty not in {REFUSED, LIMITED, IGNORED}:
+            raise SampleError(f"Sample {name!r}: empty is {empty!r}; expected {REFUSED!r}, {LIMITED!r} or {IGNORED!r}.")
         missing = None if missing is None else number(missing, f"Sample {name!r}: missing", finite=False)
         raw = raw_columns(columns, name)
         table = dict(checked_columns(raw, name, missing))
@@ -99,6 +110,7 @@ class Sample:
         object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
         object.__setattr__(self, "staterror", bool(staterror))
+        object.__setattr__(self, "empty", empty)
         object.__setattr__(self, "_given", None if identity is None else frozen(given(identity, raw, name)))
         self._check()
 
@@ -145,6 +157,7 @@ class Sample:
             modifiers=self.modifiers,
             missing=self.missing,
             staterror=self.staterror,
+            empty=self.empty,
             identity=self._given,
         )
         return make, ()
@@ -168,6 +181,11 @@ class Sample:
     def total(self) -> float:
         """Sum of weights: the expected number of events before any cut."""
         return float(np.sum(self.weights))
+
+    @functools.cached_property
+    def simulated(self) -> tuple[float, float]:
+        """Sums of the absolute and of the squared weights before any cut."""
+        return float(np.sum(np.abs(self.weights))), float(np.sum(self.weights**2))
 
     def column(self, name: str) -> FloatArray:
         """One column, shape (event,).
@@ -199,6 +217,7 @@ class Sample:
             modifiers=modifiers,
             missing=self.missing,
             staterror=self.staterror,
+            empty=self.empty,
             identity=self._given,
         )
 
@@ -216,6 +235,7 @@ class Sample:
             modifiers=[_scaled(modifier.take(events), scale) for modifier in self.modifiers],
             missing=self.missing,
             staterror=self.staterror,
+            empty=self.empty,
             identity=self.identity[events],
         )
 

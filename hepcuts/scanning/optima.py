@@ -10,6 +10,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .table import Table
 
@@ -17,10 +18,6 @@ Threshold = float | tuple[float, float]
 """Of a cut, or the two edges of a window."""
 Range = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
 """Smallest and largest threshold; of a window that of either edge."""
-
-FEW_EVENTS = 10.0
-"""Effective simulated background events after a cut below which its significance is that of the simulation."""
-
 
 HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
 RESAMPLED = ("68 % of replicas", "held out")
@@ -46,7 +43,8 @@ class Optimum:
         interval: where the best threshold of a replica of the events lies, central 68 %.
         signal: expected signal after the cut.
         background: expected background after the cut.
-        effective_background: effective number of simulated background events after the cut.
+        effective_background: effective number of simulated events of the weakest background after the cut.
+        vanished: in words, each background of which no simulated event is left after the cut.
         excluded: what the guard against too few of them excluded, "" if nothing.
         message: what to keep in mind.
     """
@@ -64,6 +62,7 @@ class Optimum:
     statistical_plateau: Any = (np.nan, np.nan)
     interval: Any = (np.nan, np.nan)
     excluded: str = ""
+    vanished: tuple[str, ...] = ()
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -94,7 +93,7 @@ class Choice:
         loss: by how much that is less than the best one.
         fraction: that significance over the best one.
         held_out: significance on events that did not choose the threshold, see `Optimum`; NaN without folds.
-        effective_background: effective number of simulated background events after the cut.
+        effective_background: effective number of simulated events of the weakest background after the cut.
     """
 
     metric: str
@@ -112,7 +111,7 @@ def guarded(metric: AbstractFigureOfMerit, rows: Rows, min_background: float) ->
     """Rows whose value of a metric may be trusted, shape (row,).
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
-    Losses do not.
+    Losses do not. What counts is the weakest background (`hepcuts.templates.simulated`).
     """
     if not metric.needs_background:
         return np.ones(len(rows.effective_background), dtype=bool)
@@ -120,9 +119,14 @@ def guarded(metric: AbstractFigureOfMerit, rows: Rows, min_background: float) ->
 
 
 def trusted(metric: AbstractFigureOfMerit, rows: Rows, values: FloatArray, least: float) -> NDArray[np.bool_]:
-    """Rows among which the optimum is: those that are guarded, or all if none of these has a value, shape (row,)."""
-    allowed = guarded(metric, rows, least)
-    return allowed if np.any(allowed & np.isfinite(values)) else np.ones(len(values), dtype=bool)
+    """Rows among which the optimum is, shape (row,): those of the first guard that leaves any with a value."""
+    guards = [guarded(metric, rows, events) for events in lowered(least)]
+    return next((allowed for allowed in guards if np.any(allowed & np.isfinite(values))), guards[-1])
+
+
+def lowered(least: float) -> tuple[float, float, float]:
+    """The guard and those in its place if no row satisfies it: any event of each background that matters, then none."""
+    return least, min(least, float(np.finfo(np.float64).tiny)), 0.0
 
 
 def best_row(metric: AbstractFigureOfMerit, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
@@ -143,7 +147,11 @@ def exclusion(
     if metric.sign * values[top] <= metric.sign * values[best]:
         return f"{what} (none is better)", False
     effective = table.rows.effective_background[top]
-    return f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events", True
+    gone = "".join(f" ({words})" for words in table.rows.vanished(top))
+    return (
+        f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events{gone}",
+        True,
+    )
 
 
 def ranges(thresholds: FloatArray, best: int, good: NDArray[np.bool_], *, gaps: bool = False) -> Range:

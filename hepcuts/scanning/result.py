@@ -19,9 +19,9 @@ from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .optima import (
-    FEW_EVENTS,
     HEAD,
     RESAMPLED,
     Choice,
@@ -49,7 +49,8 @@ class ScanResult(Tabular):
         samples: the samples.
         evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
             of many thresholds is not everywhere.
-        min_background: least effective number of simulated background events behind the optimum of a figure of merit.
+        min_background: least effective number of simulated background events behind the optimum of a figure of merit,
+            of each background that matters.
         replicas: number of bootstrap replicas behind the uncertainties.
         folds: number of parts of the events behind the held-out values, or 0.
         seed: of replicas and parts.
@@ -114,8 +115,8 @@ class ScanResult(Tabular):
         Args:
             name: of the metric.
             min_background: least effective number of simulated background events after the cut, or None for that of
-                the scan; losses are not concerned. If no threshold has so many, all are taken, and the message says
-                so.
+                the scan; losses are not concerned. If no threshold has so many, those with any event of each
+                background that matters are taken, or else all, and the message says so.
 
         Raises:
             InputError: the metric was not scanned, or has no value at any threshold.
@@ -151,6 +152,7 @@ class ScanResult(Tabular):
             float(self.table.effective_background[best]),
             message,
             excluded=excluded,
+            vanished=self.table.vanished(best),
         )
         return found, best, allowed
 
@@ -166,6 +168,7 @@ class ScanResult(Tabular):
         effective = self.table.effective_background[best]
         if effective < FEW_EVENTS:
             notes.append(f"rests on {effective:.1f} effective simulated background events")
+        notes += self.table.vanished(best)
         if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
             notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])

@@ -20,7 +20,7 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Counts, Cumulative, YieldsAfter
 from hepcuts.templates.templates import Yields, joined
 
-from .optima import best_row, guarded, trusted
+from .optima import best_row, guarded, lowered, trusted
 from .table import Table
 
 _ROWS, _NEAR = 400, 80
@@ -289,9 +289,10 @@ def _choose(
     every = (np.arange(number)[:, None] * size + points).ravel()
     values = np.full((number, size), np.nan)
     values[:, points] = metric.values([rows.take(every)]).reshape(number, -1)
-    allowed = guarded(metric, rows, min_background).reshape(number, size)
-    # Where no row that is guarded has a value, all are allowed.
-    allowed = allowed | ~np.any(allowed & np.isfinite(values), axis=1, keepdims=True)
+    allowed = np.array([guarded(metric, rows, events).reshape(number, size) for events in lowered(min_background)])
+    # The first guard with which any row of a replica has a value.
+    first = np.argmax(np.any(allowed & np.isfinite(values), axis=2), axis=0)
+    allowed = allowed[first, np.arange(number)]
     return values, [best_row(metric, *both) for both in zip(values, allowed, strict=True)]
 
 

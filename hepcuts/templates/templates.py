@@ -21,6 +21,7 @@ from jaxtyping import Float
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.samples.modifiers import HistoSys, Modifier
+from hepcuts.samples.sample import REFUSED
 
 NOMINAL = "nominal"
 
@@ -65,17 +66,39 @@ def effective_events(total: FloatArray, squares: FloatArray) -> FloatArray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Component:
-    """What templates keep of a sample: everything but the events."""
+    """What templates keep of a sample: everything but the events.
+
+    Attributes:
+        name: as of the sample.
+        signal: likewise.
+        modifiers: likewise, without their events.
+        staterror: likewise.
+        empty: likewise.
+        simulated: sums of the absolute and of the squared weights before the cuts.
+    """
 
     name: str
     signal: bool
     modifiers: tuple[Modifier, ...]
     staterror: bool
+    empty: str = REFUSED
+    simulated: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def one_event(self) -> float:
+        """Yield of one simulated event, sum w^2 / sum |w| before the cuts: the mean weight, weighted by itself."""
+        weights, squares = self.simulated
+        return squares / weights if weights > 0 else 0.0
 
     @property
     def signature(self) -> tuple[Any, ...]:
         """What has to be equal for templates to be added."""
-        return self.name, self.signal, self.staterror, tuple(m.signature() for m in self.modifiers)
+        return self.name, self.signal, self.staterror, self.empty, tuple(m.signature() for m in self.modifiers)
+
+    def with_events_of(self, other: "Component") -> "Component":
+        """The same sample with the simulated events of both."""
+        weights, squares = (one + more for one, more in zip(self.simulated, other.simulated, strict=True))
+        return dataclasses.replace(self, simulated=(weights, squares))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -178,7 +201,9 @@ class Templates:
                 f"{theirs.channel!r} with samples {other.samples} cannot be added; they must agree in channel, axis, "
                 "samples and their modifiers."
             )
-        return Templates(mine, self.yields + other.yields, self.outside + other.outside)
+        both = zip(mine.components, theirs.components, strict=True)
+        structure = dataclasses.replace(mine, components=tuple(one.with_events_of(other) for one, other in both))
+        return Templates(structure, self.yields + other.yields, self.outside + other.outside)
 
     @property
     def samples(self) -> tuple[str, ...]:

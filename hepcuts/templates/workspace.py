@@ -1,5 +1,6 @@
 """Templates and modifiers as a pyhf workspace, and as a likelihood."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, referee
 from hepcuts.samples.modifiers import ShapeSys
 
+from .simulated import counted
 from .templates import Component, Templates
 
 POI = "mu"
@@ -33,7 +35,8 @@ def workspace(
     The signal samples are scaled by the parameter of interest ``mu``; every sample has its own modifiers, and a
     ``staterror`` for finite simulation unless the sample declined it. Its parameters are shared by the backgrounds of
     a bin :cite:p:`barlow1993`, and apart from them by the signals: the uncertainty of a background that few simulated
-    events are left of must not be diluted by a signal with many.
+    events are left of must not be diluted by a signal with many. A background with ``empty="limit"`` counts as one
+    event +- one event where none of its simulated ones is left.
 
     Args:
         templates: hard or soft templates of one channel, or of several channels.
@@ -64,6 +67,7 @@ def workspace(
     names = [t.structure.channel for t in channels]
     if not names or len(set(names)) < len(names):
         raise InputError(f"The channels are named {names}; expected at least one, and different names.")
+    channels = [dataclasses.replace(t, yields=counted(t.structure, t.yields)) for t in channels]
     for channel in channels:
         _check_yields(channel)
     _check_names(channels)

@@ -26,7 +26,9 @@ from hepcuts.cuts.steps import AbstractStep
 from hepcuts.merit.counts import Totals
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.losses import AbstractEventFigure
+from hepcuts.samples.sample import LIMITED
 from hepcuts.templates.filling import EventTable
+from hepcuts.templates.simulated import counted
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.templates import Structure, Templates, Yields
 
@@ -182,7 +184,10 @@ def _compiled_ahead(
 ) -> Callable[[], Callable[..., Any]]:
     """A closed form, compiled while others lay out the events: what is returned waits for it."""
     structures = [reference.structure for reference in references]
-    signatures = tuple((repr(s.axis), tuple(c.signature for c in s.components)) for s in structures)
+    signatures = tuple(
+        (repr(s.axis), tuple((c.signature, c.one_event if c.empty == LIMITED else None) for c in s.components))
+        for s in structures
+    )
     form = _Compilation(figure, tuple(guards), signatures, references)
     try:
         return _compiled_once(form)
@@ -226,9 +231,9 @@ class EventEvaluator:
 
 
 def as_yields(sums: Any, structure: Structure) -> Yields:
-    """Sums of shape (cell, 2) as yields, with what has no events of its own."""
+    """Sums of shape (cell, 2) as yields, with what has no events of its own, and what vanished as it counts."""
     shape = (len(structure.variations), len(structure.components), structure.num_bins)
-    return structure.complete(sums[:, 0].reshape(shape), sums[:, 1].reshape(shape))
+    return counted(structure, structure.complete(sums[:, 0].reshape(shape), sums[:, 1].reshape(shape)))
 
 
 def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -> Any:
