@@ -19,7 +19,8 @@ from hepcuts.templates.events import Block, Multiplicity, blocks_of
 from hepcuts.templates.filling import structure_of
 from hepcuts.templates.partitions import Partition
 from hepcuts.templates.simulated import Backgrounds, counted, vanished
-from hepcuts.templates.templates import Structure, Yields, background_variance
+from hepcuts.templates.templates import Structure, Yields
+from hepcuts.templates.uncertainties import background_variance
 
 _NUMBERS = 2_000_000
 """Yields of bins that are held at once."""

@@ -15,6 +15,7 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
 from hepcuts.templates.simulated import effective_background, vanished, weakest_background
 from hepcuts.templates.templates import Templates
+from hepcuts.templates.uncertainties import same_sided
 from hepcuts.templates.workspace import workspace
 
 
@@ -33,6 +34,7 @@ class HardEvaluation:
         workspace: the pyhf workspace, or None if the templates make none.
         message: why there is no significance, or "".
         vanished: in words, each background of which no simulated event is left.
+        systematics: in words, what to keep in mind of them, see `hepcuts.templates.uncertainties.same_sided`.
         weakest: name of the background that `effective_background` is the number of; "" if there is only one.
     """
 
@@ -46,6 +48,7 @@ class HardEvaluation:
     message: str = ""
     vanished: tuple[str, ...] = ()
     weakest: str = ""
+    systematics: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -102,4 +105,5 @@ def evaluate(
         message=message,
         vanished=vanished(templates.structure, np.asarray(templates.variance).sum(axis=-1)),
         weakest=weakest_background(*simulated),
+        systematics=same_sided(*simulated),
     )

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
 from hepcuts.templates.simulated import Backgrounds, counted, vanished
-from hepcuts.templates.templates import Structure, Templates, Yields, background_variance
+from hepcuts.templates.templates import Structure, Templates, Yields
+from hepcuts.templates.uncertainties import background_variance
 
 from .counts import Counts, Totals, background_variance_of_bins, over_bins, over_samples
 

@@ -39,7 +39,7 @@ from .course import Outcome, run
 from .options import DEFAULT_TUNING, Tuning
 from .reliability import bootstrap_and_optimism
 from .result import OptimizationResult
-from .sensitivity import sensitivity
+from .sensitivity import hidden_systematics, sensitivity
 from .solvers import AbstractSolver
 from .validation import folds_of_training
 from .walk import History
@@ -216,6 +216,7 @@ def _result(
         regions=problem.regions,
         bootstrap=spread,
         optimism=optimism,
+        hidden=hidden_systematics(search, outcome.position),
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
     )
 

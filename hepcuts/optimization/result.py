@@ -58,6 +58,7 @@ class OptimizationResult(Tabular):
         axis: axis of the observable, or None.
         regions: control regions.
         bootstrap: how certain the quoted value and significance are, or None.
+        hidden: in words, each systematic that happens to have nearly no effect on the background at these cuts.
         optimism: how much better the cuts look on the events that chose them, or None without cross-validation.
     """
 
@@ -85,6 +86,7 @@ class OptimizationResult(Tabular):
     regions: tuple[Region, ...]
     bootstrap: Bootstrap | None
     optimism: Optimism | None
+    hidden: tuple[str, ...]
     _find_sensitivity: Callable[[], Sensitivity]
 
     @property
@@ -185,6 +187,7 @@ class OptimizationResult(Tabular):
         effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
         rows.append(("background after cuts", effective))
         rows += [("vanished", words) for words in self.quoted.vanished]
+        rows += [("systematics", words) for words in (*self.quoted.systematics, *self.hidden)]
         if self.polish_validated is not None:
             taken = "" if self.polish.moves else ", left out"
             gained = f"{self.polish.gain:.2g} on training events, {self.polish_validated:.2g} cross-validated{taken}"

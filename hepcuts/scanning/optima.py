@@ -11,6 +11,8 @@ from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
 from hepcuts.templates.simulated import FEW_EVENTS
+from hepcuts.templates.templates import Yields
+from hepcuts.templates.uncertainties import hidden, same_sided
 
 from .table import Table
 
@@ -18,6 +20,9 @@ Threshold = float | tuple[float, float]
 """Of a cut, or the two edges of a window."""
 Range = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
 """Smallest and largest threshold; of a window that of either edge."""
+
+_NEIGHBORS = 40
+"""Cuts that the effects of systematics at an optimum are compared with. Chosen by hand."""
 
 HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
 RESAMPLED = ("68 % of replicas", "held out")
@@ -152,6 +157,22 @@ def exclusion(
         f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events{gone}",
         True,
     )
+
+
+def systematics_at(rows: Rows, best: int) -> tuple[str, ...]:
+    """In words, what to keep in mind of systematics after a cut: see `hepcuts.templates.uncertainties`.
+
+    Neighboring cuts leave between half and twice as much background.
+    """
+    if not rows.structure.systematics:
+        return ()
+    near = np.flatnonzero(
+        (rows.background > 0.5 * rows.background[best]) & (rows.background < 2 * rows.background[best])
+    )
+    chosen = near[np.unique(np.linspace(0, len(near) - 1, _NEIGHBORS).round().astype(int))] if len(near) else near
+    yields = rows.yields_at(np.append(best, chosen))
+    here, *there = (Yields(*tables) for tables in zip(yields.values, yields.variances, strict=True))
+    return *same_sided(rows.structure, here), *hidden(rows.structure, here, there)
 
 
 def ranges(thresholds: FloatArray, best: int, good: NDArray[np.bool_], *, gaps: bool = False) -> Range:

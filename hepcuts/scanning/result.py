@@ -32,6 +32,7 @@ from .optima import (
     no_value,
     plain,
     ranges,
+    systematics_at,
     trusted,
 )
 from .stability import Resampler, Stability
@@ -132,6 +133,7 @@ class ScanResult(Tabular):
             uncertainty=stability.uncertainty(name, row),
             held_out=stability.held_out[name],
             statistical_plateau=self._statistical_plateau(m, row, (stability, allowed)),
+            message="; ".join([*systematics_at(self.table, row), found.message]),
             interval=self._interval(name, stability),
         )
 

@@ -280,37 +280,3 @@ def empty_histogram(structure: Structure) -> "hist.Hist[Any]":
         # "sample" (cabinetry, pyhf), it serves for indexing and plotting, and fill() takes the axes in their order.
         warnings.filterwarnings("ignore", message="sample is a protected keyword", category=UserWarning)
         return hist.Hist(*axes, storage=hist.storage.Weight())
-
-
-def background_variance(structure: Structure, yields: Yields) -> Any:
-    """Variance of the total background, summed over bins, to first order in all its constrained uncertainties.
-
-    For closed forms that know one number for the uncertainty of the background. Uncertainties of one name move
-    together in all samples and bins, different names independently; finite simulation and `ShapeSys` of each bin and
-    sample add in quadrature. Free normalizations (`NormFactor`) have no prior uncertainty and do not enter.
-
-    Args:
-        structure: samples and modifiers.
-        yields: of shape (..., variation, sample, bin) with any leading axes.
-
-    Returns:
-        Shape of the leading axes.
-    """
-    namespace = jnp if isinstance(yields.values, jax.Array) else np
-    values, variances = namespace.asarray(yields.values), namespace.asarray(yields.variances)
-    shifts: dict[str, Any] = {}
-    independent: Any = namespace.zeros(values.shape[:-3])
-    for number, component in enumerate(structure.components):
-        if component.signal:
-            continue
-        if component.staterror:
-            independent = independent + variances[..., 0, number, :].sum(-1)
-        for modifier in component.modifiers:
-            nominal = values[..., 0, number, :]
-            up, down = nominal, nominal
-            if modifier.name in structure.systematics:
-                up, down = (values[..., structure.position(modifier.name, side), number, :] for side in ("up", "down"))
-            shift, spread = modifier.linear_uncertainty(nominal, up, down)
-            shifts[modifier.name] = shifts.get(modifier.name, 0.0) + shift
-            independent = independent + spread
-    return sum((shift**2 for shift in shifts.values()), start=independent)
