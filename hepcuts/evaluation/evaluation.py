@@ -10,7 +10,9 @@ from hepcuts._core.errors import FitError, YieldError
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.histfactory import HistFactory, discovery_significance, referee
+from hepcuts.merit.counts import totals_of
 from hepcuts.merit.registry import Given, figure_of_merit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
 from hepcuts.templates.simulated import effective_background, vanished, weakest_background
@@ -34,6 +36,7 @@ class HardEvaluation:
         workspace: the pyhf workspace, or None if the templates make none.
         message: why there is no significance, or "".
         vanished: in words, each background of which no simulated event is left.
+        expected_events: what a test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
         systematics: in words, what to keep in mind of them, see `hepcuts.templates.uncertainties.same_sided`.
         weakest: name of the background that `effective_background` is the number of; "" if there is only one.
     """
@@ -49,6 +52,7 @@ class HardEvaluation:
     vanished: tuple[str, ...] = ()
     weakest: str = ""
     systematics: tuple[str, ...] = ()
+    expected_events: float = float("inf")
 
 
 def evaluate(
@@ -106,4 +110,5 @@ def evaluate(
         vanished=vanished(templates.structure, np.asarray(templates.variance).sum(axis=-1)),
         weakest=weakest_background(*simulated),
         systematics=same_sided(*simulated),
+        expected_events=Rows.of_templates(templates, totals_of(samples)).expected_events(0),
     )

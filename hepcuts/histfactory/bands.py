@@ -31,6 +31,51 @@ COUNTED = 100.0
 """Expected events from which on a count is nearly a Gaussian: the first-order bands hold 68 % of the experiments within
 2 % from S = 0.1 B to S = 10 B, unless they end at zero."""
 
+FEW_EXPECTED = 5.0
+"""Expected events below which asymptotic formulas are off by 10 % and more, limits more than significances: with a
+known background of 1e-4, 0.1, 1, 3 and 5 events the expected upper limit at 95 % is 1.92, 2.24, 3.40, 4.78 and 5.75,
+and exactly, at the median count, 3.00, 3.00, 4.11, 5.40 and 6.33."""
+
+
+def equivalent_events(counts: FloatArray, signal: FloatArray, background: FloatArray) -> float:
+    """Events that a test rests on: those of bins weighed as the likelihood ratio does, (sum n l)^2 / sum n l^2.
+
+    With l = ln(1 + s / b) of each bin; for one bin n itself, for bins of equal ratio their sum.
+
+    Args:
+        counts: expected events n, shape (bin,).
+        signal: of them, or that is tested, shape (bin,).
+        background: expected without signal, shape (bin,).
+    """
+    good = (counts > 0) & (background > 0) & (signal + background > 0)
+    n, weights = counts[good], np.log1p(signal[good] / background[good])
+    squares = np.sum(n * weights**2)
+    return float(np.sum(n * weights) ** 2 / squares) if squares > 0 else float(np.sum(n))
+
+
+def expected_events(likelihood: HistFactory, *, mu: float = 1.0, of_background: bool = False) -> float:
+    """As `equivalent_events`, of a likelihood with nominal nuisance parameters.
+
+    Args:
+        likelihood: the likelihood.
+        mu: signal strength of the signal.
+        of_background: whether to count those that are expected without it.
+    """
+    numbers = numbers_of(likelihood.structure, likelihood.templates)
+    bins = numbers.layout.bins
+    both, without = (
+        numbers.expected_data(np.asarray(likelihood.nominal_parameters(at))[:, None])[:bins, 0] for at in (mu, 0.0)
+    )
+    return equivalent_events(without if of_background else both, both - without, without)
+
+
+def few_expected(events: float) -> str:
+    """What to keep in mind where few events are expected, in words."""
+    return (
+        f"only {events:.2g} events are expected: asymptotic formulas are off by 10 % and more; for one bin see "
+        "hepcuts.counting.mean_significance and mean_upper_limit"
+    )
+
 
 def spread_of(likelihood: HistFactory, data: FloatArray, background_only: FloatArray, q0: float) -> float:
     """Standard deviation of Z between experiments, to first order; 1 where Z is zero.

@@ -33,7 +33,7 @@ from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.minima import Minima
 
 from .asimov import postfit_asimov_data, prefit_asimov_data
-from .bands import bands_of, spread_of
+from .bands import FEW_EXPECTED, bands_of, expected_events, few_expected, spread_of
 from .batch import Batch
 from .fit import FitResult, best_of_starts, describe, failure
 from .likelihood import HistFactory, required_poi
@@ -58,6 +58,7 @@ class SignificanceResult(Tabular):
         message: what the fits did.
         spread: standard deviation of Z between experiments around an Asimov dataset, see `hepcuts.histfactory.bands`;
             NaN for observed data.
+        expected_events: what the test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
         bands: expected Z at -2, -1, 0, 1, 2 standard deviations of its spread, never below zero; empty for observed
             data. Of few expected events in one bin, whose median Z is not that of the Asimov dataset, those of counts.
     """
@@ -74,6 +75,7 @@ class SignificanceResult(Tabular):
     message: str
     spread: float = float("nan")
     bands: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    expected_events: float = float("inf")
 
     @property
     def expected(self) -> bool:
@@ -116,6 +118,8 @@ class SignificanceResult(Tabular):
             ("signal strength", f"{self.mu_hat:.4g} +- {self.mu_uncertainty:.3g}"),
         ]
         foot = [f"fits: {self.message} ({self.num_steps} steps)"]
+        if self.expected_events < FEW_EXPECTED:
+            foot = [few_expected(self.expected_events), *foot]
         if self.expected:
             foot = [_within(self.bands), *foot]
         return SummaryTable(
@@ -262,6 +266,7 @@ def discovery_test(
         message,
         spread,
         bands,
+        expected_events(likelihood),
     )
 
 

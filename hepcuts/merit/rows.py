@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
+from hepcuts.histfactory import equivalent_events
 from hepcuts.templates.simulated import Backgrounds, counted, vanished
 from hepcuts.templates.templates import Structure, Templates, Yields
 from hepcuts.templates.uncertainties import background_variance
@@ -183,6 +184,11 @@ class Rows:
             values = np.maximum(values, np.asarray(yields.values).max(axis=0))
             variances = np.maximum(variances, np.asarray(yields.variances).max(axis=0))
         return Templates(structure, Yields(values, variances), np.zeros(len(structure.components)))
+
+    def expected_events(self, position: int) -> float:
+        """Events that a test of a row rests on, see `hepcuts.histfactory.bands.equivalent_events`."""
+        signal, background = (table[position] for table in self.bins)
+        return equivalent_events(signal + background, signal, background)
 
     def chunks(self) -> list[slice]:
         """Rows in parts whose yields are held at once."""

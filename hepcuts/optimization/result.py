@@ -15,6 +15,7 @@ from hepcuts.cuts.regions import Region
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
+from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.samples.sample import Sample
 
 from .polish import Polished
@@ -187,6 +188,8 @@ class OptimizationResult(Tabular):
         effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
         rows.append(("background after cuts", effective))
         rows += [("vanished", words) for words in self.quoted.vanished]
+        if self.quoted.expected_events < FEW_EXPECTED:
+            rows.append(("few events", few_expected(self.quoted.expected_events)))
         rows += [("systematics", words) for words in (*self.quoted.systematics, *self.hidden)]
         if self.polish_validated is not None:
             taken = "" if self.polish.moves else ", left out"

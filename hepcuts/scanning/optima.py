@@ -112,26 +112,35 @@ class Choice:
     effective_background: float
 
 
-def guarded(metric: AbstractFigureOfMerit, rows: Rows, min_background: float) -> NDArray[np.bool_]:
+def guarded(
+    metric: AbstractFigureOfMerit, rows: Rows, min_background: float, min_expected: float | None = None
+) -> NDArray[np.bool_]:
     """Rows whose value of a metric may be trusted, shape (row,).
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
-    Losses do not. What counts is the weakest background (`hepcuts.templates.simulated`).
+    Losses do not. What counts is the weakest background (`hepcuts.templates.simulated`). Where a
+    formula needs so many expected ones they are asked for, too; by default as many as the metric says.
     """
     if not metric.needs_background:
         return np.ones(len(rows.effective_background), dtype=bool)
-    return rows.effective_background >= min_background
+    enough = rows.effective_background >= min_background
+    expected = metric.min_expected if min_expected is None else min_expected
+    return enough & (rows.background >= expected) if expected > 0 else enough
 
 
 def trusted(metric: AbstractFigureOfMerit, rows: Rows, values: FloatArray, least: float) -> NDArray[np.bool_]:
     """Rows among which the optimum is, shape (row,): those of the first guard that leaves any with a value."""
-    guards = [guarded(metric, rows, events) for events in lowered(least)]
+    guards = [guarded(metric, rows, *wanted) for wanted in lowered(metric, least)]
     return next((allowed for allowed in guards if np.any(allowed & np.isfinite(values))), guards[-1])
 
 
-def lowered(least: float) -> tuple[float, float, float]:
-    """The guard and those in its place if no row satisfies it: any event of each background that matters, then none."""
-    return least, min(least, float(np.finfo(np.float64).tiny)), 0.0
+def lowered(metric: AbstractFigureOfMerit, least: float) -> tuple[tuple[float, float], ...]:
+    """The guard and those in its place if no row satisfies it: simulated and expected background events.
+
+    Any simulated event of each background that matters; any number of expected ones; nothing at all.
+    """
+    any_event = min(least, float(np.finfo(np.float64).tiny))
+    return (least, metric.min_expected), (any_event, metric.min_expected), (any_event, 0.0), (0.0, 0.0)
 
 
 def best_row(metric: AbstractFigureOfMerit, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
@@ -147,7 +156,11 @@ def exclusion(
     out = ~guarded(metric, table.rows, min_background) & np.isfinite(values)
     if not out.any():
         return "", False
-    what = f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background events"
+    expected = f", or {metric.min_expected:g} expected ones" if metric.min_expected > 0 else ""
+    what = (
+        f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background "
+        f"events{expected}"
+    )
     top = best_row(metric, values, out)
     if metric.sign * values[top] <= metric.sign * values[best]:
         return f"{what} (none is better)", False

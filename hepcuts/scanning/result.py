@@ -14,6 +14,7 @@ from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.evaluation.resampling import AbstractFolds, replicas_of
+from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
@@ -163,7 +164,8 @@ class ScanResult(Tabular):
         values = self.values[m.name]
         best, notes, excluded = best_row(m, values, trusted(m, self.table, values, least)), [], ""
         if not guarded(m, self.table, least)[best]:
-            notes.append(f"no threshold has {least:g} effective background events behind it")
+            expected = f" and {m.min_expected:g} expected ones" if m.min_expected > 0 else ""
+            notes.append(f"no threshold has {least:g} effective background events{expected} behind it")
         else:
             excluded, better = exclusion(m, self._table, values, best, least)
             notes += [f"excluded are {excluded}"] if better else []
@@ -171,6 +173,9 @@ class ScanResult(Tabular):
         if effective < FEW_EVENTS:
             notes.append(f"rests on {effective:.1f} effective simulated background events")
         notes += self.table.vanished(best)
+        events = self.table.expected_events(best)
+        if m.needs_background and not m.exact and events < FEW_EXPECTED:
+            notes.append(few_expected(events))
         if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
             notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])

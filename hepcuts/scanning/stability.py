@@ -289,7 +289,8 @@ def _choose(
     every = (np.arange(number)[:, None] * size + points).ravel()
     values = np.full((number, size), np.nan)
     values[:, points] = metric.values([rows.take(every)]).reshape(number, -1)
-    allowed = np.array([guarded(metric, rows, events).reshape(number, size) for events in lowered(min_background)])
+    guards = [guarded(metric, rows, *wanted) for wanted in lowered(metric, min_background)]
+    allowed = np.array(guards).reshape(-1, number, size)
     # The first guard with which any row of a replica has a value.
     first = np.argmax(np.any(allowed & np.isfinite(values), axis=2), axis=0)
     allowed = allowed[first, np.arange(number)]

@@ -91,6 +91,11 @@ def effective_background(structure: Structure, least: float, *, soft: bool = Tru
     )
 
 
+def expected_background(structure: Structure, least: float) -> AtLeast:
+    """The wish for expected background: what a formula needs to be right."""
+    return AtLeast("background", least, Backgrounds.of(structure).positions, soft=True)
+
+
 def read_constraints(
     wanted: Mapping[str, float] | None, structure: Structure, everything: Templates
 ) -> tuple[AtLeast, ...]:

@@ -23,7 +23,7 @@ from hepcuts.templates.soft_layouts import loosest_is_low
 from hepcuts.templates.soft_sampling import sampled, sampled_but_one, within_reach
 from hepcuts.templates.templates import Templates
 
-from .constraints import AtLeast, effective_background, read_constraints
+from .constraints import AtLeast, effective_background, expected_background, read_constraints
 from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields
 from .problem import Problem
 from .spaces import Space
@@ -68,6 +68,8 @@ class Search:
         guards: tuple[AtLeast, ...] = constraints
         if problem.min_background > 0:
             guards += (effective_background(everything.structure, problem.min_background),)
+        if problem.objective.min_expected > 0:
+            guards += (expected_background(everything.structure, problem.objective.min_expected),)
         of_templates, of_events = None, None
         totals, figure = totals_of(samples), problem.objective
         if isinstance(figure, AbstractTemplateFigure) and figure.reusable and not problem.regions:
