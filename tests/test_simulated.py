@@ -252,3 +252,37 @@ def test_the_choice_goes_with_the_sample() -> None:
     component = hc.fill([*SAMPLES[:2], sample], None).structure.components[2]
     assert component.empty == "limit"
     assert component.one_event == QCD_WEIGHT
+
+
+def few_signal(size: int = 40) -> list[hc.Sample]:
+    r = np.random.default_rng(3)
+    return [
+        hc.Sample("s", {"x": r.normal(1.0, 1.0, size)}, weights=np.full(size, 30.0 / size), signal=True),
+        hc.Sample("b", {"x": r.normal(0.0, 1.0, 200_000)}, weights=np.full(200_000, 1e-3)),
+    ]
+
+
+def test_an_optimum_rests_on_ten_simulated_signal_events() -> None:
+    samples = few_signal()
+    found = hc.scan(samples, hc.Cut("x", ">"), metrics=("asimov",), replicas=0, folds=0)
+    assert np.sum(samples[0].columns["x"] > found.optimum("asimov").threshold) >= 10
+    free = found.optimum("asimov", min_background=0.0)
+    assert np.sum(samples[0].columns["x"] > free.threshold) < 10
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", replicas=0)
+    assert np.sum(samples[0].columns["x"] > result.thresholds["x"]) >= 10
+    assert "of whose number" in str(result)
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 1000])
+def test_the_expected_significance_does_not_know_the_signals_simulation(size: int) -> None:
+    """A review: Z the same for 1, 3, 10 and 1000 simulated signal events, and with 50 % on the signal."""
+    background = hc.Sample("b", {"x": np.zeros(100)}, weights=np.full(100, 1.0))
+    for modifiers in ([], [hc.NormSys("theory", 1.5, 0.5)]):
+        signal = hc.Sample(
+            "s", {"x": np.zeros(size)}, weights=np.full(size, 20.0 / size), signal=True, modifiers=modifiers
+        )
+        spec = hc.workspace(hc.fill([signal, background], None))
+        z = float(hc.discovery_significance(hc.HistFactory.from_workspace(spec)))
+        one = hc.Sample("s", {"x": [0.0]}, weights=[20.0], signal=True, staterror=False)
+        known = hc.HistFactory.from_workspace(hc.workspace(hc.fill([one, background], None)))
+        assert z == pytest.approx(float(hc.discovery_significance(known)), rel=1e-9)

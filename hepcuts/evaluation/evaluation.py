@@ -36,6 +36,7 @@ class HardEvaluation:
         workspace: the pyhf workspace, or None if the templates make none.
         message: why there is no significance, or "".
         vanished: in words, each background of which no simulated event is left.
+        effective_signal: effective number of simulated signal events after the cuts.
         expected_events: what a test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
         systematics: in words, what to keep in mind of them, see `hepcuts.templates.uncertainties.same_sided`.
         weakest: name of the background that `effective_background` is the number of; "" if there is only one.
@@ -53,6 +54,7 @@ class HardEvaluation:
     weakest: str = ""
     systematics: tuple[str, ...] = ()
     expected_events: float = float("inf")
+    effective_signal: float = float("nan")
 
 
 def evaluate(
@@ -97,7 +99,7 @@ def evaluate(
         verdict = referee.hypotest(likelihood.model)
     except (FitError, YieldError) as error:
         significance, verdict, message = float("nan"), None, str(error)
-    simulated = templates.structure, templates.yields
+    simulated, rows = (templates.structure, templates.yields), Rows.of_templates(templates, totals_of(samples))
     return HardEvaluation(
         value,
         significance,
@@ -110,5 +112,6 @@ def evaluate(
         vanished=vanished(templates.structure, np.asarray(templates.variance).sum(axis=-1)),
         weakest=weakest_background(*simulated),
         systematics=same_sided(*simulated),
-        expected_events=Rows.of_templates(templates, totals_of(samples)).expected_events(0),
+        expected_events=rows.expected_events(0),
+        effective_signal=float(rows.effective_signal[0]),
     )

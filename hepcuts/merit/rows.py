@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import equivalent_events
 from hepcuts.templates.simulated import Backgrounds, counted, vanished
-from hepcuts.templates.templates import Structure, Templates, Yields
+from hepcuts.templates.templates import Structure, Templates, Yields, effective_events
 from hepcuts.templates.uncertainties import background_variance
 
 from .counts import Counts, Totals, background_variance_of_bins, over_bins, over_samples
@@ -34,6 +34,7 @@ class Rows:
         totals: expected events of each sample, shape (row, sample).
         sigma: uncertainty of the background in each bin, from systematics and finite simulation, shape (row, bin).
         effective_background: effective number of simulated events of the weakest background, shape (row,).
+        effective_signal: effective number of simulated signal events, shape (row,).
         left: whether any simulated event of each sample is, shape (row, sample).
         all_signal: expected signal before the cuts, a number or shape (row,).
         all_background: expected background before the cuts, a number or shape (row,).
@@ -45,6 +46,7 @@ class Rows:
     totals: FloatArray
     sigma: FloatArray
     effective_background: FloatArray
+    effective_signal: FloatArray
     left: NDArray[np.bool_]
     all_signal: Any
     all_background: Any
@@ -65,8 +67,8 @@ class Rows:
             for chunk in chunks_of(size, structure)
         ]
         joined = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
-        signal, background, by_sample, sigma, effective, left = joined
-        return cls(structure, filled_at, (signal, background), by_sample, sigma, effective, left, *totals)
+        signal, background, by_sample, sigma, *simulated = joined
+        return cls(structure, filled_at, (signal, background), by_sample, sigma, *simulated, *totals)
 
     @classmethod
     def of_yields(cls, structure: Structure, yields: Yields, totals: Totals) -> "Rows":
@@ -97,6 +99,7 @@ class Rows:
             totals=self.totals[rows],
             sigma=self.sigma[rows],
             effective_background=self.effective_background[rows],
+            effective_signal=self.effective_signal[rows],
             left=self.left[rows],
             all_signal=all_signal,
             all_background=all_background,
@@ -241,4 +244,5 @@ def _in_short(structure: Structure, filled: Yields) -> tuple[NDArray[Any], ...]:
     by_sample = over_bins(values)
     effective = Backgrounds.of(structure).weakest(by_sample, over_bins(variances))
     variance = np.asarray(background_variance_of_bins(structure, yields), dtype=np.float64)
-    return signal, background, by_sample, np.sqrt(variance), effective, left
+    of_signal = effective_events(over_bins(signal), over_bins(over_samples(variances, is_signal)))
+    return signal, background, by_sample, np.sqrt(variance), effective, of_signal, left

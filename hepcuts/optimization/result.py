@@ -187,6 +187,7 @@ class OptimizationResult(Tabular):
         weakest = f" of {self.quoted.weakest}, the weakest" if self.quoted.weakest else ""
         effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
         rows.append(("background after cuts", effective))
+        rows.append(("signal after cuts", f"{self.quoted.effective_signal:.1f}, {_NOT_IN_Z}"))
         rows += [("vanished", words) for words in self.quoted.vanished]
         if self.quoted.expected_events < FEW_EXPECTED:
             rows.append(("few events", few_expected(self.quoted.expected_events)))
@@ -200,3 +201,4 @@ class OptimizationResult(Tabular):
 
 
 _TITLE = "Optimized cuts"
+_NOT_IN_Z = "of whose number, as of any uncertainty of the signal, the expected significance knows nothing"

@@ -10,7 +10,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
-from hepcuts.templates.simulated import FEW_EVENTS
+from hepcuts.templates.simulated import FEW_EVENTS, FEW_SIGNAL
 from hepcuts.templates.templates import Yields
 from hepcuts.templates.uncertainties import hidden, same_sided
 
@@ -119,11 +119,14 @@ def guarded(
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
     Losses do not. What counts is the weakest background (`hepcuts.templates.simulated`). Where a
-    formula needs so many expected ones they are asked for, too; by default as many as the metric says.
+    formula needs so many expected ones they are asked for, too; by default as many as the metric says. And if any row
+    has `FEW_SIGNAL` effective signal events, the others are not trusted.
     """
     if not metric.needs_background:
         return np.ones(len(rows.effective_background), dtype=bool)
     enough = rows.effective_background >= min_background
+    if min_background > 0 and rows.effective_signal.max(initial=0.0) >= FEW_SIGNAL:
+        enough = enough & (rows.effective_signal >= FEW_SIGNAL)
     expected = metric.min_expected if min_expected is None else min_expected
     return enough & (rows.background >= expected) if expected > 0 else enough
 
@@ -157,9 +160,11 @@ def exclusion(
     if not out.any():
         return "", False
     expected = f", or {metric.min_expected:g} expected ones" if metric.min_expected > 0 else ""
+    few = (table.rows.effective_signal < FEW_SIGNAL)[out].any() and table.rows.effective_signal.max() >= FEW_SIGNAL
+    few_signal = f", or {FEW_SIGNAL:g} of the signal" if few else ""
     what = (
         f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background "
-        f"events{expected}"
+        f"events{expected}{few_signal}"
     )
     top = best_row(metric, values, out)
     if metric.sign * values[top] <= metric.sign * values[best]:

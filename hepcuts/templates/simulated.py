@@ -24,6 +24,10 @@ events leave uncertain of it (1 / sqrt(10))."""
 FEW_EVENTS = 10.0
 """Effective simulated background events after a cut below which its significance is that of the simulation."""
 
+FEW_SIGNAL = 10.0
+"""Effective simulated signal events that are wanted after cuts. The expected significance does not know how few there
+are: in the fit without signal they have no part. Of ten, the signal's yield is uncertain by a third, and so is Z."""
+
 LIMIT = -float(np.log(0.05))
 """Upper limit at 95 % confidence on the number of events that are expected where none was found."""
 

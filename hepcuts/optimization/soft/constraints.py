@@ -91,6 +91,12 @@ def effective_background(structure: Structure, least: float, *, soft: bool = Tru
     )
 
 
+def effective_signal(structure: Structure, least: float) -> AtLeast:
+    """The wish for simulated signal after the cuts."""
+    signals = tuple(i for i, component in enumerate(structure.components) if component.signal)
+    return AtLeast("effective_signal", least, signals, effective=True, soft=True)
+
+
 def expected_background(structure: Structure, least: float) -> AtLeast:
     """The wish for expected background: what a formula needs to be right."""
     return AtLeast("background", least, Backgrounds.of(structure).positions, soft=True)
