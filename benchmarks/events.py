@@ -15,7 +15,6 @@ from sklearn.metrics import log_loss
 import hepcuts as hc
 from hepcuts.cuts.steps import Sigmoid
 from hepcuts.histfactory import referee
-from hepcuts.templates.cumulative import distinct_thresholds
 from hepcuts.templates.filling import EventTable
 
 
@@ -42,7 +41,7 @@ def closed_forms(session: Session) -> Result:
         return log_loss(truth, values > threshold), s / np.sqrt(b), np.sqrt(2 * ((s + b) * np.log(1 + s / b) - s))
 
     loop = timed(lambda: [step(threshold) for threshold in range(1, 100)])[0] / 99
-    thresholds = len(distinct_thresholds(samples, cut))
+    thresholds = len(hc.scan(samples, cut, metrics=("bce",)).thresholds)
     found = {
         "thresholds": float(thresholds),
         "first_s": first,

@@ -37,10 +37,12 @@ CLASSIFIERS = {
 
 
 def hepcuts(seed: int) -> Measurement:
-    """`hepcuts.optimize` on the profile likelihood, with nothing set."""
+    """`hepcuts.optimize` on the profile likelihood, of all training events, with nothing else set."""
 
     def choose(training: Samples, left_out: Samples) -> Chosen:
-        return hc.optimize(training, hc.Selection(higgs_events.CUTS), objective="profile").selection, left_out
+        return hc.optimize(
+            training, hc.Selection(higgs_events.CUTS), objective="profile", holdout=None
+        ).selection, left_out
 
     return _cross_validated(seed, choose)
 

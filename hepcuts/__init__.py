@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from . import plotting as plotting
     from . import study as study
     from ._core import errors as errors
+    from ._core import executors as executors
     from ._core.version import __version__ as __version__
     from .binning import bin_edges as bin_edges
     from .binning import categorize as categorize
@@ -80,6 +81,7 @@ _MODULES = MappingProxyType(
         "datasets": "samples.datasets",
         "discriminant": "discriminant",
         "errors": "_core.errors",
+        "executors": "_core.executors",
         "explorer": "plotting.explorer",
         "io": "samples.readers",
         "plotting": "plotting",

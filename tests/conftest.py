@@ -2,9 +2,19 @@
 
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# Half of the time goes into compiling what runs once, for microseconds: what has been compiled in one test, process or
+# subprocess of a session serves the others. A user's program has the same code, compiled by itself.
+OWN_CACHE = "JAX_COMPILATION_CACHE_DIR" not in os.environ
+"""Whether what is compiled is kept in a folder of this session's own; its processes are told by the environment."""
+if OWN_CACHE:
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="hepcuts-tests-")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
 import jax.experimental
@@ -19,6 +29,19 @@ SAME_TEXT = tuple(map(int, mpl.__version__.split(".")[:2])) >= (3, 11)
 """Whether matplotlib draws text as in the reference images."""
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 """Real events and a real likelihood, beside the repository; tests that need them skip where they are absent."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """All tests of a file go to one process: its fixtures are made once, and what it compiles is compiled once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+def pytest_unconfigure() -> None:
+    if OWN_CACHE:
+        shutil.rmtree(os.environ["JAX_COMPILATION_CACHE_DIR"], ignore_errors=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

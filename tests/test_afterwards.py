@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 import hepcuts as hc
 from hepcuts import plotting
@@ -97,12 +99,19 @@ def config(tmp_path):
 def found():
     """What the command finds with this configuration."""
     regions = hc.Region("control", inverted=["x"], without=["z"])
-    return hc.optimize(samples(), CUTS, regions=regions, folds=0, anneal=(1.0,), replicas=0)
+    return hc.optimize(samples(), CUTS, regions=regions, folds=0, anneal=(1.0,), replicas=0, holdout=None)
 
 
 @pytest.fixture
 def found_before(found, monkeypatch):
     monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: found)
+
+
+@pytest.fixture
+def empty_figures(monkeypatch):
+    """Where it does not matter what is drawn."""
+    for name in ("history", "before_after"):
+        monkeypatch.setattr(plotting, name, lambda *_, **__: SimpleNamespace(figure=Figure()))
 
 
 def invoke(*arguments):
@@ -139,7 +148,7 @@ ERRORS = {
 }
 
 
-@pytest.mark.usefixtures("found_before")
+@pytest.mark.usefixtures("found_before", "empty_figures")
 @pytest.mark.parametrize(("error", "message"), ERRORS.values(), ids=ERRORS)
 def test_a_comparison_that_fails_is_a_remark(config, tmp_path, monkeypatch, error, message):
     steps = {"x": lambda: ("x > 1", 1.0), "x & y": failing(error), "x & z": lambda: ("x > 1 & z < 1", 2.0)}
@@ -153,7 +162,7 @@ def test_a_comparison_that_fails_is_a_remark(config, tmp_path, monkeypatch, erro
     assert ("Traceback" in result.stderr) == (message != "no such thing")
 
 
-@pytest.mark.usefixtures("found_before")
+@pytest.mark.usefixtures("found_before", "empty_figures")
 def test_an_interrupted_comparison_keeps_the_result(config, tmp_path, monkeypatch):
     seen = []
 
@@ -178,10 +187,10 @@ def test_a_search_of_the_comparison_that_was_interrupted_is_not_quoted(found, mo
     cut_short = dataclasses.replace(found, interrupted=True, success=False)
     monkeypatch.setattr(single_cuts, "optimize", lambda *_, **__: cut_short)
     with pytest.raises(KeyboardInterrupt):
-        comparisons(samples(), CUTS)["x"]()
+        comparisons(samples(), CUTS, holdout=None)["x"]()
 
 
-@pytest.mark.usefixtures("found_before")
+@pytest.mark.usefixtures("found_before", "empty_figures")
 def test_a_figure_that_fails_is_a_remark(config, tmp_path, monkeypatch):
     monkeypatch.setattr(plotting, "history", failing(RuntimeError("no ink")))
     result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
@@ -191,6 +200,7 @@ def test_a_figure_that_fails_is_a_remark(config, tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | figures
 
 
+@pytest.mark.usefixtures("empty_figures")
 def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, found, monkeypatch):
     cut_short = dataclasses.replace(found, interrupted=True, success=False, message="interrupted; until then: fine")
     monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: cut_short)
@@ -206,7 +216,7 @@ def test_interrupted_uncertainties_leave_the_cuts(monkeypatch):
     monkeypatch.setattr(
         sys.modules["hepcuts.optimization.optimize"], "bootstrap_and_optimism", failing(KeyboardInterrupt())
     )
-    result = hc.optimize(samples(), hc.Cut("x", ">", 0.5), objective="asimov", folds=0, anneal=(1.0,))
+    result = hc.optimize(samples(), hc.Cut("x", ">", 0.5), objective="asimov", folds=0, anneal=(1.0,), holdout=None)
     assert result.interrupted
     assert not result.success
     assert result.bootstrap is None
@@ -272,12 +282,12 @@ REGIONS = {
 
 @pytest.mark.parametrize(("regions", "names"), REGIONS.values(), ids=REGIONS)
 def test_cuts_that_define_the_regions_stay_in_the_comparison(regions, names):
-    assert list(comparisons(samples(), CUTS, regions=regions)) == names
+    assert list(comparisons(samples(), CUTS, regions=regions, holdout=None)) == names
 
 
 def test_a_region_of_an_unknown_variable_is_refused():
     with pytest.raises(InputError, match="m is not cut on"):
-        comparisons(samples(), CUTS, regions=hc.Region("c", inverted=["m"]))
+        comparisons(samples(), CUTS, regions=hc.Region("c", inverted=["m"]), holdout=None)
 
 
 def test_the_comparison_holds_out_what_an_equal_generator_does():

@@ -23,6 +23,7 @@ from hepcuts.binning.fits import PolishTask, polish, shape_fits
 from hepcuts.evaluation.resampling import Folds
 from hepcuts.merit.registry import FIGURES
 from hepcuts.templates.partitions import best_partitions
+from hepcuts.templates.workspace import CHOSEN_ON
 
 OFF = -999.0
 
@@ -193,7 +194,7 @@ def test_a_monotone_map_changes_nothing():
         ]
         x = {"x": np.exp(s.columns["x"])}
         mapped.append(hc.Sample(s.name, x, weights=s.weights, signal=s.signal, modifiers=moved))
-    first, second = (bin_edges(given, "x", max_bins=5, fine_bins=60) for given in (samples, mapped))
+    first, second = (bin_edges(given, "x", max_bins=5, fine_bins=60, holdout=None) for given in (samples, mapped))
     assert first.num_bins > 2
     same_bins(first, second)
     # Edges lie halfway between neighbors, which the map does not keep, but between the same events.
@@ -206,8 +207,8 @@ def test_what_the_scale_of_weights_changes():
     """S/sqrt(B) of all bins grows like the root of a common factor: the same edges, with guards that scale along."""
     samples = gaussians(2000)
     scaled = [hc.Sample(s.name, s.columns, weights=4.0 * s.weights, signal=s.signal) for s in samples]
-    first = bin_edges(samples, "x", metric="asimov", fine_bins=80, max_bins=4, min_expected=2.0)
-    second = bin_edges(scaled, "x", metric="asimov", fine_bins=80, max_bins=4, min_expected=8.0)
+    first = bin_edges(samples, "x", metric="asimov", fine_bins=80, max_bins=4, min_expected=2.0, holdout=None)
+    second = bin_edges(scaled, "x", metric="asimov", fine_bins=80, max_bins=4, min_expected=8.0, holdout=None)
     np.testing.assert_array_equal(first.edges, second.edges)
     assert second.value == pytest.approx(2.0 * first.value, rel=1e-12)
     assert second.best.held_out_value == pytest.approx(2.0 * first.best.held_out_value, rel=1e-12)
@@ -216,7 +217,9 @@ def test_what_the_scale_of_weights_changes():
 
 def test_the_scale_of_the_signal_does_not_move_edges_of_s_over_sqrt_b():
     """s/sqrt(b) is linear in the signal."""
-    first, second = (bin_edges(gaussians(signal=s), "x", metric="s_over_sqrt_b", num_bins=4) for s in (1.0, 300.0))
+    first, second = (
+        bin_edges(gaussians(signal=s), "x", metric="s_over_sqrt_b", num_bins=4, holdout=None) for s in (1.0, 300.0)
+    )
     np.testing.assert_array_equal(first.start.edges, second.start.edges)
     assert second.start.value == pytest.approx(300.0 * first.start.value, rel=1e-12)
 
@@ -228,14 +231,14 @@ def test_equal_values_stay_together():
         hc.Sample("s", {"x": xs}, weights=np.full(3000, 0.02), signal=True),
         hc.Sample("b", {"x": xb}, weights=np.full(3000, 0.2)),
     ]
-    result = bin_edges(samples, "x", num_bins=5)
+    result = bin_edges(samples, "x", num_bins=5, holdout=None)
     assert len(result.fine_edges) - 1 == 7  # as many as there are values
     np.testing.assert_array_equal(result.fine_edges[1:-1], np.arange(6) + 0.5)
     counts = [np.sum((xb >= low) & (xb < high)) for low, high in itertools.pairwise(result.edges)]
     np.testing.assert_allclose(result.effective_background, counts, rtol=1e-12)
     assert sum(counts) == 3000
     with pytest.raises(InputError, match=r"8 bins of 'x': at most 7 are possible .* All 7 fine bins together"):
-        bin_edges(samples, "x", num_bins=8)
+        bin_edges(samples, "x", num_bins=8, holdout=None)
 
 
 @pytest.mark.parametrize("missing", [OFF, math.nan], ids=["number", "nan"])
@@ -248,7 +251,9 @@ def test_a_missing_value_is_in_no_bin(missing):
         order = rng.permutation(len(x))
         w = np.append(s.weights, np.full(400, 7.0))
         holed.append(hc.Sample(s.name, {"x": x[order]}, weights=w[order], signal=s.signal, missing=missing))
-    first, second = (bin_edges(given, "x", num_bins=4, folds=0, fine_bins=50) for given in (samples, holed))
+    first, second = (
+        bin_edges(given, "x", num_bins=4, folds=0, fine_bins=50, holdout=None) for given in (samples, holed)
+    )
     np.testing.assert_array_equal(first.edges, second.edges)
     np.testing.assert_allclose(first.signal, second.signal, rtol=1e-12)
     np.testing.assert_allclose(first.background, second.background, rtol=1e-12)
@@ -416,20 +421,20 @@ def significance_of(samples: list[hc.Sample], edges: Any) -> float:
 
 def test_significances_are_those_of_the_filled_workspace():
     samples = with_systematics()
-    result = bin_edges(samples, "x", max_bins=4, fine_bins=40)
+    result = bin_edges(samples, "x", max_bins=4, fine_bins=40, holdout=None)
     assert [one.num_bins for one in result.candidates] == [1, 2, 3, 4]
     for one in (*result.candidates, result.best, result.start):
         assert one.significance == pytest.approx(significance_of(samples, one.edges), rel=1e-7)
     templates = hc.fill(samples, None, axis=result.axis)
     np.testing.assert_allclose(templates.nominal[0], result.signal, rtol=1e-12)
     np.testing.assert_allclose(np.asarray(templates.nominal)[1:].sum(axis=0), result.background, rtol=1e-12)
-    assert result.workspace == hc.workspace(templates)
+    assert result.workspace == hc.workspace(templates, measurement=CHOSEN_ON)
     np.testing.assert_array_equal(np.asarray(result.templates.nominal), np.asarray(templates.nominal))
     assert np.sqrt(np.sum(result.bin_values**2)) == pytest.approx(result.value, rel=1e-12)
 
 
 def test_without_uncertainties_the_shape_fit_is_the_sum_over_bins_held_out_too():
-    result = bin_edges(gaussians(2000, staterror=False), "x", max_bins=5, fine_bins=60)
+    result = bin_edges(gaussians(2000, staterror=False), "x", max_bins=5, fine_bins=60, holdout=None)
     for one in result.candidates:
         assert one.significance == pytest.approx(one.value, rel=1e-8)
         # The tangent of q0, by differences of fits, and the expected likelihood ratio.
@@ -458,7 +463,7 @@ def test_moved_edges_are_better_and_none_of_their_neighbors_is():
 def test_edges_are_moved_only_if_held_out_events_agree():
     kept, refused = 0, 0
     for seed in range(8):
-        result = bin_edges(with_systematics(1000, seed), "x", num_bins=4, fine_bins=40, metric="asimov")
+        result = bin_edges(with_systematics(1000, seed), "x", num_bins=4, fine_bins=40, metric="asimov", holdout=None)
         first, last = result.start, result.best
         if last is first:
             refused += "edges not moved" in result.message
@@ -469,12 +474,12 @@ def test_edges_are_moved_only_if_held_out_events_agree():
         assert last.held_out_significance >= first.held_out_significance
         assert last.value <= first.value  # the global optimum of the sum
     assert kept > 0
-    unmoved = bin_edges(with_systematics(1000), "x", num_bins=4, fine_bins=40, polish_edges=False)
+    unmoved = bin_edges(with_systematics(1000), "x", num_bins=4, fine_bins=40, polish_edges=False, holdout=None)
     assert unmoved.best is unmoved.start
 
 
 def test_the_rule_for_the_number_of_bins():
-    result = bin_edges(gaussians(20_000), "x", max_bins=8)
+    result = bin_edges(gaussians(20_000), "x", max_bins=8, holdout=None)
     held_out = [math.copysign(one.held_out_value**2, one.held_out_value) for one in result.candidates]
     best = max(held_out)
     good = [
@@ -489,31 +494,31 @@ def test_the_rule_for_the_number_of_bins():
 
 def test_guards_hold_and_are_told():
     samples = gaussians(800, background=40.0)
-    free = bin_edges(samples, "x", num_bins=4, min_background=0, min_expected=0)
+    free = bin_edges(samples, "x", num_bins=4, min_background=0, min_expected=0, holdout=None)
     assert free.background.min() < 3.0
-    result = bin_edges(samples, "x", num_bins=4, min_background=80.0, min_expected=3.0)
+    result = bin_edges(samples, "x", num_bins=4, min_background=80.0, min_expected=3.0, holdout=None)
     assert result.effective_background.min() >= 80.0
     assert result.background.min() >= 3.0
     assert result.guard == (
         "each bin expects at least 3 background events and has at least 80 effective simulated ones "
         "of each background that matters"
     )
-    few = bin_edges(samples, "x", max_bins=20, min_expected=12.0)
+    few = bin_edges(samples, "x", max_bins=20, min_expected=12.0, holdout=None)
     assert len(few.candidates) == 3
     assert "of up to 3 (no more are possible)" in few.message
     with pytest.raises(InputError, match=r"1 bin of 'x': not even one .* 60 signal and 40 background .* 800 effective"):
-        bin_edges(samples, "x", min_background=900.0)
+        bin_edges(samples, "x", min_background=900.0, holdout=None)
 
 
 def test_bounds_selection_and_what_lies_outside():
     samples = gaussians(1000)
     with pytest.warns(OutsideAxisWarning, match="outside the axis 'x'"):
-        result = bin_edges(samples, "x", num_bins=3, bounds=(-1.0, 2.0))
+        result = bin_edges(samples, "x", num_bins=3, bounds=(-1.0, 2.0), holdout=None)
     assert (result.edges[0], result.edges[-1]) == (-1.0, 2.0)
     selection = hc.Selection([hc.Window("x", -1.0, 2.0)])
     with warnings.catch_warnings():
         warnings.simplefilter("error", OutsideAxisWarning)
-        selected = bin_edges(samples, "x", num_bins=3, selection=selection, bounds=(-1.0, 2.0))
+        selected = bin_edges(samples, "x", num_bins=3, selection=selection, bounds=(-1.0, 2.0), holdout=None)
     np.testing.assert_array_equal(selected.edges, result.edges)
     x, w = samples[1].columns["x"], samples[1].weights
     assert selected.background.sum() == pytest.approx(w[(x > -1.0) & (x < 2.0)].sum(), rel=1e-12)
@@ -523,13 +528,13 @@ def test_bounds_selection_and_what_lies_outside():
 def test_events_at_the_upper_bound_are_counted():
     x = np.append(np.linspace(0.0, 1.0, 500), np.ones(50))
     samples = [hc.Sample("s", {"x": x}, signal=True), hc.Sample("b", {"x": x[::-1] ** 2})]
-    result = bin_edges(samples, "x", num_bins=2, bounds=(0.0, 1.0))
+    result = bin_edges(samples, "x", num_bins=2, bounds=(0.0, 1.0), holdout=None)
     assert result.signal.sum() == 550
     assert result.edges[-1] == pytest.approx(1.0, abs=1e-15)
 
 
 def test_the_same_seed_gives_the_same_result():
-    first, second, other = (bin_edges(gaussians(800), "x", max_bins=4, seed=seed) for seed in (1, 1, 2))
+    first, second, other = (bin_edges(gaussians(800), "x", max_bins=4, seed=seed, holdout=None) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.edges, second.edges)
     assert first.candidates[2].held_out_value == second.candidates[2].held_out_value
     assert first.candidates[2].held_out_value != other.candidates[2].held_out_value
@@ -537,17 +542,17 @@ def test_the_same_seed_gives_the_same_result():
 
 
 def test_without_folds_nothing_is_held_out():
-    result = bin_edges(gaussians(500), "x", num_bins=3, folds=0)
+    result = bin_edges(gaussians(500), "x", num_bins=3, folds=0, holdout=None)
     assert math.isnan(result.best.held_out_value)
     assert math.isnan(result.best.held_out_significance)
     assert "held out" not in repr(result)
 
 
 def test_representations():
-    result = bin_edges(gaussians(500), "x", num_bins=2)
+    result = bin_edges(gaussians(500), "x", num_bins=2, holdout=None)
     text = repr(result)
     assert text.startswith("2 bins of x\n  edges")
-    for part in (f"{result.significance:.4f}", "held out", result.guard, result.message):
+    for part in (f"{result.significance:.4f}", "cross-validated", result.guard, result.message):
         assert part in text
     page = result._repr_html_()
     assert page.startswith("<table><caption>2 bins of x</caption>")
@@ -563,7 +568,7 @@ def test_representations():
 def test_a_sample_of_negative_yield_has_no_shape_fit():
     rng = np.random.default_rng(0)
     odd = hc.Sample("odd", {"x": rng.normal(size=100)}, weights=np.full(100, -0.1))
-    result = bin_edges([*gaussians(500), odd], "x", num_bins=3)
+    result = bin_edges([*gaussians(500), odd], "x", num_bins=3, holdout=None)
     assert math.isnan(result.significance)
     assert result.value > 0
     assert "no shape fit: Sample 'odd' has a negative yield" in result.message
@@ -598,18 +603,18 @@ def test_input_errors(options, match):
 def test_errors_of_samples():
     samples = gaussians(50)
     with pytest.raises(SampleError, match="y"):
-        bin_edges(samples, "y", num_bins=2)
+        bin_edges(samples, "y", num_bins=2, holdout=None)
     with pytest.raises(SampleError, match="No background"):
-        bin_edges(samples[:1], "x", num_bins=2)
+        bin_edges(samples[:1], "x", num_bins=2, holdout=None)
     with pytest.raises(EmptySelectionError, match="No signal event has a value to lay into bins from 50 to 60"):
-        bin_edges(samples, "x", num_bins=2, bounds=(50.0, 60.0))
+        bin_edges(samples, "x", num_bins=2, bounds=(50.0, 60.0), holdout=None)
     with pytest.raises(EmptySelectionError, match="No signal event"):
-        bin_edges(samples, "x", num_bins=2, selection=hc.Cut("x", ">", 100.0))
+        bin_edges(samples, "x", num_bins=2, selection=hc.Cut("x", ">", 100.0), holdout=None)
 
 
 def test_the_figure_holds_the_numbers_of_the_result():
     before = mpl.rcParams.copy()
-    result = bin_edges(with_systematics(1000), "x", max_bins=4, fine_bins=40)
+    result = bin_edges(with_systematics(1000), "x", max_bins=4, fine_bins=40, holdout=None)
     drawn = result.plot()
     assert plt.get_fignums() == [drawn.figure.number]
     np.testing.assert_array_equal(drawn.values.get_data().values, result.bin_values)
@@ -624,6 +629,6 @@ def test_the_figure_holds_the_numbers_of_the_result():
     with pytest.raises(InputError, match="draws into 3"):
         result.plot(axes=drawn.axes[0])
     # Nothing held out, one candidate.
-    single = bin_edges(gaussians(300), "x", num_bins=2, folds=0).plot(axes=plt.subplots(1, 3)[1])
+    single = bin_edges(gaussians(300), "x", num_bins=2, folds=0, holdout=None).plot(axes=plt.subplots(1, 3)[1])
     assert single.curves[0].get_ydata().shape == (1,)
     plt.close("all")

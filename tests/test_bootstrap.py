@@ -328,17 +328,18 @@ def test_a_result_can_be_sent_elsewhere(result):
 
 def test_without_replicas_or_folds_there_is_neither():
     samples = hc.datasets.many_features(1, seed=1, num_signal=500, num_background=2000)
-    bare = hc.optimize(samples, hc.Cut("x0", ">"), objective="asimov", folds=0, anneal=(1.0,), replicas=0)
+    bare = hc.optimize(samples, hc.Cut("x0", ">"), objective="asimov", folds=0, anneal=(1.0,), replicas=0, holdout=None)
     assert bare.bootstrap is None
     assert bare.optimism is None
     assert "+-" not in dict(bare.summary().rows)["significance"]
     with pytest.raises(InputError, match="replicas is 1"):
-        hc.optimize(samples, hc.Cut("x0", ">"), replicas=1)
+        hc.optimize(samples, hc.Cut("x0", ">"), replicas=1, holdout=None)
 
 
 def test_tables_of_several_regions():
     samples = make_samples()
-    result = hc.optimize(samples, CUTS, regions=[Region("control", inverted=["x"])], folds=0, anneal=(1.0,))
+    regions = [Region("control", inverted=["x"])]
+    result = hc.optimize(samples, CUTS, regions=regions, folds=0, anneal=(1.0,), replicas=5, holdout=None)
     assert result.bootstrap.significance.value == pytest.approx(result.significance, rel=1e-6)
     assert result.drop_one(replicas=5).significance == pytest.approx(result.significance, rel=1e-6)
     assert result.rounded().exact == pytest.approx(result.significance, rel=1e-6)

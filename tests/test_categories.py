@@ -80,10 +80,19 @@ LAYOUTS: dict[str, tuple[Any, dict[str, Any], tuple[int, ...]]] = {
     "window": ("x", {"selection": hc.Selection([hc.Window("q")])}, (2, 3)),
     "mass": ("x", {"axis": MASS}, (3,)),
 }
+SLOWLY = {"cut", "argmax"}
+"""Layouts that share most of their ways with others."""
 layouts = pytest.mark.parametrize(("names", "options", "shape"), LAYOUTS.values(), ids=LAYOUTS)
+some_layouts = pytest.mark.parametrize(
+    ("names", "options", "shape"),
+    [
+        pytest.param(*given, id=name, marks=pytest.mark.slow if name in SLOWLY else ())
+        for name, given in LAYOUTS.items()
+    ],
+)
 
 
-@layouts
+@some_layouts
 def test_gradients_are_differences(names, options, shape):
     lattice, goal = lattice_of(samples_of(), names, 30, **options), "profile" if len(shape) > 1 else "asimov"
     solver = solver_of(lattice, goal, Guard(60.0, 5.0))  # narrow bins pay
@@ -137,7 +146,15 @@ def asimov(samples: Any, numbers: Any, count: int) -> float:
 def test_one_variable_is_the_exhaustive_optimum():
     samples = samples_of(300)
     result = hc.categorize(
-        samples, "x", num_bins=4, objective="asimov", folds=0, fine_bins=14, min_background=0, min_expected=0.5
+        samples,
+        "x",
+        num_bins=4,
+        objective="asimov",
+        folds=0,
+        fine_bins=14,
+        min_background=0,
+        min_expected=0.5,
+        holdout=None,
     )
     edges = lattice_of(samples, "x", 14).axes[0].edges
     best = max(
@@ -146,7 +163,9 @@ def test_one_variable_is_the_exhaustive_optimum():
     )
     assert result.value == pytest.approx(best, rel=1e-12)
     assert result.start_value == result.value
-    dynamic = hc.bin_edges(samples, "x", num_bins=4, folds=0, fine_bins=14, min_background=0, min_expected=0.5)
+    dynamic = hc.bin_edges(
+        samples, "x", num_bins=4, folds=0, fine_bins=14, min_background=0, min_expected=0.5, holdout=None
+    )
     np.testing.assert_array_equal(result.edges["x"], dynamic.start.edges)
 
 
@@ -211,7 +230,7 @@ def test_soft_edges_reach_dynamic_programming(bins):
     assert 0.997 * dynamic <= value(soft.optimum(solver.start(lattice, (bins,)))) <= dynamic * (1 + 1e-12)
 
 
-@layouts
+@some_layouts
 def test_values_are_those_of_the_workspace(names, options, shape):
     samples = samples_of(1000)
     num_bins = shape[: 1 if isinstance(names, str) else 2]
@@ -248,7 +267,7 @@ def test_the_held_out_value_is_that_of_bin_edges():
 def test_the_uncertainty_is_the_spread_over_simulations():
     """Events drawn anew, nominal and variations together, and as many as sums of squared weights stand for."""
     samples = samples_of(1000)
-    result = hc.categorize(samples, "x", num_bins=2, folds=0, fine_bins=20)
+    result = hc.categorize(samples, "x", num_bins=2, folds=0, fine_bins=20, holdout=None)
     rng = np.random.default_rng(0)
     edge, found = result.edges["x"][1], []
     axis = hist.axis.Variable([-9.0, edge, 9.0], name="x")
@@ -265,7 +284,7 @@ def test_of_pure_noise_one_category_is_best():
         hc.Sample(name, {"x": rng.normal(size=800), "y": rng.normal(size=800)}, weights=np.full(800, w), signal=w < 0.2)
         for name, w in (("s", 0.1), ("b", 1.0))
     ]
-    result = hc.categorize(samples, ["x", "y"], objective="asimov", fine_bins=20)
+    result = hc.categorize(samples, ["x", "y"], objective="asimov", fine_bins=20, holdout=None)
     assert result.num_categories == 1
     assert len(result.candidates) < 6  # two that are worse end it
     values = [one.value for one in result.candidates]
@@ -275,7 +294,9 @@ def test_of_pure_noise_one_category_is_best():
 @pytest.mark.slow
 def test_the_number_of_bins_is_chosen_held_out():
     samples = samples_of(1500)
-    result = hc.categorize(samples, ["x", "y"], objective="asimov", fine_bins=12, folds=3, max_categories=6)
+    result = hc.categorize(
+        samples, ["x", "y"], objective="asimov", fine_bins=12, folds=3, max_categories=6, holdout=None
+    )
     held_out = np.array([one.held_out_value for one in result.candidates]) ** 2
     best = held_out.max()
     tolerated = [
@@ -301,7 +322,9 @@ def test_a_monotone_map_changes_nothing():
         ]
         columns = {**s.columns, "x": np.exp(s.columns["x"])}
         mapped.append(hc.Sample(s.name, columns, weights=s.weights, signal=s.signal, modifiers=modifiers))
-    first, second = (hc.categorize(given, ["x", "y"], num_bins=2, folds=2, fine_bins=20) for given in (samples, mapped))
+    first, second = (
+        hc.categorize(given, ["x", "y"], num_bins=2, folds=2, fine_bins=20, holdout=None) for given in (samples, mapped)
+    )
     np.testing.assert_allclose(first.background, second.background, rtol=1e-12)
     assert first.value == pytest.approx(second.value, rel=1e-9)
     assert first.held_out_value == pytest.approx(second.held_out_value, rel=1e-7)
@@ -310,7 +333,9 @@ def test_a_monotone_map_changes_nothing():
 @pytest.mark.parametrize("kind", ["grid", "argmax"])
 def test_numbers_of_categories(kind):
     samples = samples_of(400)
-    result = hc.categorize(samples, ["x", "y"], num_bins=(2, 2), kind=kind, folds=0, fine_bins=20, objective="asimov")
+    result = hc.categorize(
+        samples, ["x", "y"], num_bins=(2, 2), kind=kind, folds=0, fine_bins=20, objective="asimov", holdout=None
+    )
     ex, ey = result.edges["x"][1], result.edges["y"][1]
     off = 100.0
     columns = {"x": np.array([ex - 1, ex, off, ex, off]), "y": np.array([ey - 1, ey + 9, ey, off, off])}
@@ -341,7 +366,9 @@ def test_a_missing_value_is_in_no_category():
         holed.append(hc.Sample(s.name, columns, weights=weights, signal=s.signal, missing=-99.0))
     plain = [hc.Sample(s.name, s.columns, weights=s.weights, signal=s.signal) for s in samples[:1] + samples[2:]]
     first, second = (
-        hc.categorize(given, ["x", "y"], num_bins=2, selection=CUTS, folds=0, fine_bins=20, objective="asimov")
+        hc.categorize(
+            given, ["x", "y"], num_bins=2, selection=CUTS, folds=0, fine_bins=20, objective="asimov", holdout=None
+        )
         for given in (plain, holed)
     )
     np.testing.assert_allclose(first.signal, second.signal, rtol=1e-12)
@@ -350,12 +377,13 @@ def test_a_missing_value_is_in_no_category():
 
 def test_guards_are_repaired_or_refused():
     samples = samples_of(400)
-    result = hc.categorize(samples, ["x", "y"], num_bins=3, folds=0, fine_bins=30, min_background=15, min_expected=20)
+    options: dict[str, Any] = {"num_bins": 3, "folds": 0, "fine_bins": 30, "objective": "asimov"}
+    result = hc.categorize(samples, ["x", "y"], min_background=15, min_expected=20, **options)
     assert result.effective_background.min() >= 15 * (1 - 1e-9)
     assert result.background.min() >= 20 * (1 - 1e-9)
     total = sum(s.total for s in samples if not s.signal)
     with pytest.raises(InputError, match=rf"No 3 x 3 bins were found .* {total:.4g} background .* Lower the guards"):
-        hc.categorize(samples, ["x", "y"], num_bins=3, folds=0, fine_bins=30, min_background=400)
+        hc.categorize(samples, ["x", "y"], min_background=400, **options)
 
 
 def test_repair_moves_edges_into_allowed_places():
@@ -383,7 +411,8 @@ def test_moves_know_their_yields():
 def test_a_loss_is_made_small():
     samples = samples_of(600)
     one, three = (
-        hc.categorize(samples, "x", num_bins=k, objective="mu_uncertainty", folds=2, fine_bins=20) for k in (1, 3)
+        hc.categorize(samples, "x", num_bins=k, objective="mu_uncertainty", folds=2, fine_bins=20, holdout=None)
+        for k in (1, 3)
     )
     assert 0 < three.value < one.value
     assert three.value <= three.start_value
@@ -393,26 +422,32 @@ def test_a_loss_is_made_small():
 def test_events_outside_the_axis_of_the_observable_are_warned_of():
     narrow = hist.axis.Regular(2, 0.3, 0.7, name="mass")
     with pytest.warns(OutsideAxisWarning, match="mass"):
-        hc.categorize(samples_of(300), "x", num_bins=2, folds=0, fine_bins=10, axis=narrow, objective="asimov")
+        hc.categorize(
+            samples_of(300), "x", num_bins=2, folds=0, fine_bins=10, axis=narrow, objective="asimov", holdout=None
+        )
 
 
 def test_bounds_of_a_cut_are_kept():
     cut = hc.Cut("q", ">", bounds=(-2.0, -1.0))
-    result = hc.categorize(samples_of(400), "x", num_bins=2, selection=cut, folds=0, fine_bins=40, objective="asimov")
+    result = hc.categorize(
+        samples_of(400), "x", num_bins=2, selection=cut, folds=0, fine_bins=40, objective="asimov", holdout=None
+    )
     assert result.selection is not None
     assert -2.0 - 1e-9 <= result.selection.thresholds[0] <= -1.0
 
 
 def test_the_same_seed_gives_the_same_result():
     first, second = (
-        hc.categorize(samples_of(300), "x", num_bins=3, fine_bins=20, seed=2, objective="asimov") for _ in range(2)
+        hc.categorize(samples_of(300), "x", num_bins=3, fine_bins=20, seed=2, objective="asimov", holdout=None)
+        for _ in range(2)
     )
     np.testing.assert_array_equal(first.edges["x"], second.edges["x"])
     assert first.held_out_value == second.held_out_value
 
 
 def test_representations():
-    result = hc.categorize(samples_of(300), ["x", "y"], num_bins=2, selection=CUTS, folds=2, fine_bins=15)
+    options: dict[str, Any] = {"folds": 2, "fine_bins": 10, "objective": "asimov"}
+    result = hc.categorize(samples_of(300), ["x", "y"], num_bins=2, selection=CUTS, **options)
     text = repr(result)
     assert text.startswith("4 categories of x and y\n  edges of x")
     for part in (f"{result.value:.4f} +- ", "held out", result.guard, result.message, "q > "):

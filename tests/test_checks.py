@@ -48,7 +48,7 @@ TAKES = {
     "tied": ("optimize", "train"),
     "regions": ("optimize", "train"),
     "log": ("optimize", "train"),
-    "checkpoint": ("optimize", "train"),
+    "checkpoint": ("optimize", "train", "working_points"),
     "solver": ("optimize", "train"),
     "step": ("optimize", "train", "working_points"),
     "validation": ("train",),

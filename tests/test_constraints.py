@@ -228,7 +228,9 @@ def test_cuts_that_run_out_of_simulation_on_a_discrete_variable_are_loosened() -
     n = {"signal": r.poisson(9.0, 4000), "background": r.poisson(2.0, 4000)}
     signal = hc.Sample("s", {"n": n["signal"].astype(float)}, weights=np.full(4000, 0.05), signal=True)
     samples = [signal, hc.Sample("b", {"n": n["background"].astype(float)})]
-    result = hc.optimize(samples, hc.Cut("n", ">"), objective="s_over_sqrt_b", min_background=25.0, replicas=0)
+    result = hc.optimize(
+        samples, hc.Cut("n", ">"), objective="s_over_sqrt_b", min_background=25.0, replicas=0, holdout=None
+    )
     assert result.training.effective_background >= 25.0
     # The next tighter cut has too few.
     assert np.sum(n["background"] > np.floor(result.thresholds["n"]) + 1) < 25

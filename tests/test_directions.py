@@ -70,7 +70,7 @@ def test_missing_values_have_no_say() -> None:
 def test_the_optimizer_finds_the_side() -> None:
     r = np.random.default_rng(1)
     samples = samples_of(r.normal(-2, 1, 2000), r.normal(0, 1, 4000))
-    result = hc.optimize(samples, hc.Cut("x", "auto"), objective="asimov", folds=0, anneal=(2, 1))
+    result = hc.optimize(samples, hc.Cut("x", "auto"), objective="asimov", folds=0, anneal=(2, 1), holdout=None)
     assert str(result.selection).startswith("x < ")
 
 

@@ -15,7 +15,9 @@ from hepcuts.discriminant.training.layout import Laid
 from hepcuts.discriminant.training.losses import Classification, EndToEnd
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.evaluation.resampling import hold_out
+from hepcuts.merit.cross_entropy import BinaryCrossEntropy, WeightedCrossEntropy
 from hepcuts.optimization.solvers import Adam
+from hepcuts.samples.datasets import Distribution
 
 FEATURES = ("x", "y", "z")
 QUICK = {"anneal": (2.5, 0.6), "seed": 1}
@@ -221,7 +223,7 @@ def test_cross_entropy_and_its_gradient(balanced):
             network.samples(samples), hc.Selection([hc.Cut("d", ">")]), *preparation.figures("asimov", None)[:1], {}
         ),
     )
-    loss = Classification(samples, network, laid.scorer, balanced=balanced)
+    loss = Classification(samples, network, laid.scorer, BinaryCrossEntropy("loss", "loss", balanced=balanced))
     vector = np.append(laid.scorer.start, 0.3)
     odds = [np.exp(network.apply(s.columns) + 0.3) for s in samples]
     totals = (0.5, 0.5) if balanced else (30.0 / 80.0, 50.0 / 80.0)
@@ -232,6 +234,42 @@ def test_cross_entropy_and_its_gradient(balanced):
     h = 1e-5
     differences = [(loss.value(vector + h * u) - loss.value(vector - h * u)) / (2 * h) for u in np.eye(len(vector))]
     assert gradient == pytest.approx(differences, abs=1e-9)
+
+
+def test_a_weighted_cross_entropy_cuts_where_the_significance_does():
+    """Its own threshold, odds of 1, is the best cut of the Asimov significance, which is known in closed form."""
+    means, yields = [1.2, 0.9, 0.0], (1000.0, 20_000.0)
+    problem = hc.theory.CutProblem(
+        Distribution("norm", (1.5, 1.0), yields[0]), Distribution("norm", (0.0, 1.0), yields[1])
+    )
+    best, half = problem.optimum("asimov"), problem.optimum("bce")
+    samples = normal(4, means, yields=yields, size=20_000)
+    found = hc.train(
+        samples, hc.Cut("d", ">"), linear("d", FEATURES), objective="weighted_bce", cut_objective="asimov", **QUICK
+    )
+    assert found.rounds.converged
+    assert found.rounds.background_weight == pytest.approx(best.density_ratio, rel=0.1)
+    last = found.rounds.last
+    # The yields are those of a quarter of the events, which validate.
+    assert 4 * last.signal == pytest.approx(best.signal, rel=0.1)
+    assert 4 * last.background == pytest.approx(best.background, rel=0.2)
+    assert 4 * last.background > 2 * half.background
+    assert problem.worth(WeightedCrossEntropy(background_weight=found.rounds.background_weight)) > 0.999
+    assert f"{found.rounds.background_weight:.4g} after {len(found.rounds.rounds)} rounds" in repr(found)
+    trained, _ = weights_of(found.discriminant)
+    assert degrees(trained, np.array(means)) < 5.0
+
+
+def test_a_weight_of_ones_own_is_kept():
+    samples = normal(4, [1.2, 0.9, 0.0], yields=(1000.0, 20_000.0), size=1000)
+    options = {"cut_objective": "asimov", **QUICK}
+    figures = ("bce", WeightedCrossEntropy(background_weight=1.0), WeightedCrossEntropy(background_weight=0.2))
+    one, same, other = (
+        hc.train(samples, hc.Cut("d", ">"), linear("d", FEATURES), objective=figure, **options) for figure in figures
+    )
+    assert same.rounds is None
+    np.testing.assert_allclose(same.discriminant.parameters, one.discriminant.parameters, rtol=1e-6)
+    assert not np.allclose(other.discriminant.parameters, one.discriminant.parameters, rtol=1e-3)
 
 
 # --- scores as columns ----------------------------------------------------------------------------------------------
@@ -313,12 +351,12 @@ def test_the_same_seed_gives_the_same_result():
     samples = normal(10, [1.0, 1.0], size=1500)
     network = small_network("d", ["x", "y"], hidden=(3,), seed=1)
     first, second = (
-        hc.train(samples, hc.Cut("d", ">"), network, objective="asimov", seed=5, folds=0, anneal=(2.0,))
+        hc.train(samples, hc.Cut("d", ">"), network, objective="asimov", seed=5, folds=0, anneal=(2.0,), holdout=None)
         for _ in range(2)
     )
     assert first.thresholds == second.thresholds
     assert np.array_equal(first.discriminant.parameters["last"], second.discriminant.parameters["last"])
-    assert first.history == second.history
+    assert first.to_dataframe().equals(second.to_dataframe())
 
 
 @pytest.mark.slow
@@ -400,15 +438,15 @@ def test_trainings_that_cannot_be(selection, options, message):
 
 def test_a_feature_without_a_column():
     with pytest.raises(SampleError, match="no column 'pt'"):
-        hc.train(TINY, hc.Cut("d", ">"), linear("d", ["x", "pt"]))
+        hc.train(TINY, hc.Cut("d", ">"), linear("d", ["x", "pt"]), holdout=None)
 
 
 def test_what_is_no_discriminant():
     with pytest.raises(InputError, match=r"expected a hepcuts\.Discriminant"):
-        hc.train(TINY, hc.Cut("d", ">"), "d")
+        hc.train(TINY, hc.Cut("d", ">"), "d", holdout=None)
 
 
 def test_a_function_that_ignores_its_features():
     constant = hc.Discriminant("d", lambda p, x: p + 0.0 * x[:, 0], 1.0, features=["x"])
     with pytest.raises(InputError, match="does not depend on its features"):
-        hc.train(TINY, hc.Cut("d", ">"), constant, objective="asimov", pretraining=0)
+        hc.train(TINY, hc.Cut("d", ">"), constant, objective="asimov", pretraining=0, holdout=None)

@@ -143,7 +143,7 @@ def truth():
 
 def test_a_cut_with_edges_is_optimized_as_it_selects(truth):
     threshold, significance = truth
-    result = hc.optimize(make_samples(), SoftCentral(), objective="asimov", folds=0, replicas=0)
+    result = hc.optimize(make_samples(), SoftCentral(), objective="asimov", folds=0, replicas=0, holdout=None)
     assert result.training.value == pytest.approx(significance, rel=1e-4)
     assert result.soft_value == pytest.approx(significance, rel=0.01)
     assert result.thresholds["eta"] == pytest.approx(threshold, abs=0.04)
@@ -177,7 +177,9 @@ def test_it_stands_beside_other_cuts_inverted_in_a_region_and_in_working_points(
     samples = make_samples()
     cuts = SoftCentral() & hc.Cut("y", ">")
     control = Region("control", inverted=["eta"])
-    result = hc.optimize(samples, cuts, objective="profile", regions=[control], folds=0, anneal=(3.0, 1.0), replicas=0)
+    result = hc.optimize(
+        samples, cuts, objective="profile", regions=[control], folds=0, anneal=(3.0, 1.0), replicas=0, holdout=None
+    )
     assert 0.4 < result.thresholds["eta"] < 1.0
     points = hc.working_points(samples, cuts, efficiencies=[0.3, 0.8], holdout=None)
     passed = [np.abs(samples[0].column("eta")) < t["eta"] for t in map(thresholds_of, points.selections)]
@@ -199,7 +201,7 @@ def test_a_quantity_of_two_columns():
         hc.Sample("s", columns(3.0, 20_000), weights=np.full(20_000, 100.0 / 20_000), signal=True),
         hc.Sample("b", columns(1.0, 40_000), weights=np.full(40_000, 1000.0 / 40_000)),
     ]
-    result = hc.optimize(samples, Transverse(), objective="s_over_sqrt_s_plus_b", folds=0, replicas=0)
+    result = hc.optimize(samples, Transverse(), objective="s_over_sqrt_s_plus_b", folds=0, replicas=0, holdout=None)
     # Of the Rayleigh distributions: efficiencies exp(-t^2 / 2 sigma^2).
     tried = np.linspace(0.5, 5.0, 10_000)
     signal, background = 100.0 * np.exp(-(tried**2) / 18.0), 1000.0 * np.exp(-(tried**2) / 2.0)
@@ -215,7 +217,9 @@ def test_what_is_missing_fails_or_passes():
     quantity, absent = SoftCentral(threshold=0.7).measured(columns, missing=-999.0)
     assert absent.tolist() == [True, False, False, False]
     assert quantity[1:].tolist() == [0.2, 0.2, 3.0]
-    assert hc.optimize(samples, SoftCentral(missing="pass"), objective="asimov", folds=0, replicas=0).success
+    assert hc.optimize(
+        samples, SoftCentral(missing="pass"), objective="asimov", folds=0, replicas=0, holdout=None
+    ).success
 
 
 def test_it_survives_pickling():
@@ -235,7 +239,7 @@ REFUSED = {
 @pytest.mark.parametrize("objective", ["asimov", "bce"])
 def test_what_has_no_soft_cut_is_refused_by_name(cut, message, objective):
     with pytest.raises(InputError, match=message):
-        hc.optimize(make_samples(), cut, objective=objective)
+        hc.optimize(make_samples(), cut, objective=objective, holdout=None)
     with pytest.raises(InputError, match=message):
         hc.working_points(make_samples(), cut)
 

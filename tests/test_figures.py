@@ -18,7 +18,7 @@ from hepcuts._core.errors import InputError
 from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.histfactory import discovery_significance, expected_mu_uncertainty, expected_upper_limit
 from hepcuts.merit.closed_forms import Punzi
-from hepcuts.merit.losses import SoftCrossEntropy
+from hepcuts.merit.cross_entropy import SoftCrossEntropy
 from hepcuts.merit.registry import FIGURES, figure_of_merit, figures_of_merit
 from hepcuts.merit.theory import CutProblem
 from hepcuts.templates.spreads import default_widths
@@ -68,6 +68,7 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
     missed, accepted = all_s - s.sum(), b.sum()
     wrong = -np.log(np.finfo(float).eps)
     tau = b / sigma**2
+    weight = (all_s / all_b) / np.log(1 + all_s / all_b) - 1
     likelihood = hc.HistFactory.from_workspace(hc.workspace(hc.fill(samples, hc.Cut("x", ">", threshold), axis=axis)))
     of_likelihood = {
         "profile": discovery_significance,
@@ -102,6 +103,7 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
         "s_over_sqrt_b_plus_variance": np.sqrt((s**2 / (b + sigma**2)).sum()),
         "binomial": np.sqrt((z_bi**2).sum()),
         "punzi": s.sum() / all_s / (2.5 + np.sqrt(b.sum())),
+        "weighted_bce": wrong * (missed + weight * accepted) / (all_s + weight * all_b),
         "bce": wrong * (missed + accepted) / (all_s + all_b),
         "bce_balanced": wrong * 0.5 * (missed / all_s + accepted / all_b),
         "squared_error": missed + accepted,
@@ -117,24 +119,23 @@ def test_one_name_means_one_thing(name: str, axis: Any) -> None:
     assert scan.values[name][1] == pytest.approx(expected, rel=1e-7 if name == "upper_limit" else 1e-8)
     at = hc.Selection([hc.Cut("x", ">", threshold)])
     assert evaluate(samples, at, objective=name, axis=axis).value == pytest.approx(scan.values[name][1], rel=1e-8)
-    if name in {"profile", "asimov", "punzi", "asimov_uncertainty", "binomial"}:
-        found = hc.categorize(
-            [sample.take(sample.columns["x"] > threshold) for sample in samples],
-            "x",
-            num_bins=1,
-            objective=name,
-            axis=axis,
-            folds=0,
-            min_background=0.0,
-        )
-        if name != "punzi":  # its efficiency is one of the events that are given
-            assert found.value == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize("axis", [None, pytest.param(AXIS, marks=pytest.mark.slow)], ids=["one bin", "three bins"])
+@pytest.mark.parametrize(
+    "name", ["profile", "asimov", "asimov_uncertainty", pytest.param("binomial", marks=pytest.mark.slow)]
+)
+def test_one_name_means_the_same_of_categories(name: str, axis: Any) -> None:
+    samples, threshold = samples_of(), 0.7
+    chosen = [sample.take(sample.columns["x"] > threshold) for sample in samples]
+    found = hc.categorize(chosen, "x", num_bins=1, objective=name, axis=axis, folds=0, min_background=0.0, holdout=None)
+    assert found.value == pytest.approx(by_hand(name, samples, threshold, axis), rel=1e-7)
 
 
 @pytest.mark.parametrize("name", ["bce", "punzi", "asimov_uncertainty", "upper_limit", "bce_soft", "squared_error"])
 def test_what_an_optimizer_quotes_is_what_a_scan_says_there(name: str) -> None:
     samples = samples_of()
-    result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS)
+    result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS, replicas=0, holdout=None)
     scan = hc.scan(samples, CUT, metrics=[name], thresholds=[result.thresholds["x"]], axis=AXIS, replicas=0, folds=0)
     assert result.training.value == pytest.approx(scan.values[name][0], rel=1e-8)
     best = hc.scan(samples, CUT, metrics=[name], axis=AXIS, replicas=0, folds=0).optimum(name)
@@ -245,7 +246,7 @@ def test_foreign_ones_are_scanned(given: Any) -> None:
 @foreigners
 def test_foreign_ones_are_optimized(given: Any) -> None:
     samples = samples_of()
-    result = hc.optimize(samples, CUT, objective=given, folds=0, min_background=0.0)
+    result = hc.optimize(samples, CUT, objective=given, folds=0, min_background=0.0, replicas=0, holdout=None)
     name = figure_of_merit(given).name
     scan = hc.scan(samples, CUT, metrics=[given], min_background=0.0, replicas=0, folds=0)
     assert result.objective == name
@@ -265,9 +266,11 @@ def test_foreign_ones_in_bins_and_in_theory(given: Any) -> None:
         assert found.value >= one.value * (1.0 - 1e-9)
     if figure.gain is None:
         with pytest.raises(InputError, match="is no root of a sum of squares over bins"):
-            hc.bin_edges(samples, "x", metric=given)
+            hc.bin_edges(samples, "x", metric=given, holdout=None)
     else:
-        doubled, plain = (hc.bin_edges(samples, "x", metric=m, num_bins=3, folds=0) for m in (given, "s_over_sqrt_b"))
+        doubled, plain = (
+            hc.bin_edges(samples, "x", metric=m, num_bins=3, folds=0, holdout=None) for m in (given, "s_over_sqrt_b")
+        )
         np.testing.assert_array_equal(doubled.edges, plain.edges)
         assert (doubled.metric, doubled.start.value) == ("twice", pytest.approx(2 * plain.start.value))
     problem = CutProblem.of_scenario("gauss40x10-gauss50x10")
@@ -313,7 +316,7 @@ def test_an_own_one_with_a_known_name_stays_itself() -> None:
 def test_a_function_is_the_same_whatever_it_is_called() -> None:
     samples = hc.datasets.many_features(1, seed=3, num_signal=1000, num_background=1000)
     found = [
-        hc.categorize(samples, "x0", num_bins=3, objective=f, folds=0, fine_bins=40)
+        hc.categorize(samples, "x0", num_bins=3, objective=f, folds=0, fine_bins=40, holdout=None)
         for f in (foreign.significance, foreign.asimov)
     ]
     assert found[0].value == found[1].value
@@ -359,7 +362,7 @@ def test_refusals(given: Any, match: str) -> None:
 
 def test_a_figure_of_densities_cannot_be_optimized() -> None:
     with pytest.raises(InputError, match="'bce_steep' is a function of neither templates nor events"):
-        hc.optimize(samples_of(), CUT, objective="bce_steep")
+        hc.optimize(samples_of(), CUT, objective="bce_steep", holdout=None)
 
 
 def test_two_regions_need_a_likelihood() -> None:

@@ -19,7 +19,7 @@ from hepcuts.histfactory import discovery_significance
 from hepcuts.optimization.landscape import landscape
 from hepcuts.templates.filling import soft_fill
 from tests import foreign_objects as foreign
-from tests.test_edges import SoftCentral
+from tests.test_edges import Central, SoftCentral, WrongQuantity
 from tests.test_resampling import EveryNth
 
 CUT = hc.Cut("x", ">")
@@ -81,11 +81,55 @@ def test_a_checkpoint_knows_them_by_their_content(tmp_path: Any) -> None:
         )
 
 
-def test_a_scan_says_that_it_takes_no_other_cuts() -> None:
-    with pytest.raises(
-        InputError, match=r"A scan takes one hepcuts\.Cut or hepcuts\.Window, got SoftCentral; hepcuts\.opt"
-    ):
-        hc.scan(foreign.samples_with(size=100), SoftCentral())
+@pytest.mark.parametrize("missing", ["fail", "pass"])
+@pytest.mark.parametrize("edges", [1, 2], ids=["one-threshold", "window"])
+def test_a_scan_is_that_of_a_column_with_the_quantity_of_the_cut(edges: int, missing: Any) -> None:
+    rng = np.random.default_rng(4)
+
+    def sample(name: str, signal: bool, size: int) -> tuple[hc.Sample, hc.Sample]:
+        eta = rng.normal(0.0, 0.5 if signal else 2.0, size).round(2)
+        eta[::7] = -999.0
+        given = {"weights": rng.uniform(0.1, 1.0, size), "signal": signal, "missing": -999.0}
+        size_of_eta = np.where(eta == -999.0, -999.0, np.abs(eta))
+        return hc.Sample(name, {"eta": eta}, **given), hc.Sample(name, {"size": size_of_eta}, **given)
+
+    foreigners, known = zip(sample("s", True, 200), sample("b", False, 600), strict=True)
+    own, cut = SoftCentral(missing=missing), hc.Cut("size", "<", missing=missing)
+    if edges == 2:
+        own, cut = foreign.AbsoluteWindow(missing=missing), hc.Window("size", missing=missing)
+    found, expected = (
+        hc.scan(s, c, metrics=["bce", "asimov_uncertainty", "profile"], thresholds=t, replicas=20, folds=2)
+        for s, c, t in (
+            (foreigners, own, None if edges == 1 else np.linspace(0.005, 3.005, 12)),
+            (known, cut, None if edges == 1 else np.linspace(0.005, 3.005, 12)),
+        )
+    )
+    np.testing.assert_array_equal(found.thresholds, expected.thresholds)
+    for name, values in expected.values.items():
+        np.testing.assert_array_equal(found.values[name], values)
+        optimum, other = found.optimum(name), expected.optimum(name)
+        assert (optimum.held_out, optimum.uncertainty) == (other.held_out, other.uncertainty)
+        chosen = own.at(np.atleast_1d(optimum.threshold).tolist())
+        assert float(hc.fill(foreigners, chosen).nominal[1, 0]) == pytest.approx(optimum.background, rel=1e-12)
+    assert "eta" in repr(found)
+    found.plot()
+    with pytest.raises(InputError, match=f"writes hepcuts.Cut or hepcuts.Window of it, got {type(own).__name__}"):
+        found.explorer("never-written.html")
+
+
+UNSCANNABLE = {
+    "no-edges": (Central(), r"Central on 'eta' can be filled and evaluated, but gives no edges"),
+    "other-quantity": (WrongQuantity(), r"WrongQuantity on 'eta': its edges select other events than it does"),
+    "inverted": (~hc.Cut("eta", ">", 1.0), r"A scan takes a cut with one threshold, .*, got Not, not \(eta > 1\); "),
+    "sliding": (hc.SlidingCut("eta", ">", along="x", knots=[0.0, 1.0]), r"A scan takes a cut with one .* SlidingCut"),
+    "no-cut": (hc.Selection(hc.Cut("x", ">")), r"A scan takes one cut, such as .*, got Selection"),
+}
+
+
+@pytest.mark.parametrize(("cut", "message"), UNSCANNABLE.values(), ids=UNSCANNABLE)
+def test_a_scan_refuses_by_name_what_lies_on_no_side_of_a_threshold(cut: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        hc.scan(foreign.samples_with(size=100), cut)
 
 
 MODIFIED: dict[str, Any] = {
@@ -97,8 +141,8 @@ MODIFIED: dict[str, Any] = {
         hc.scan(s, CUT, metrics=["profile", "asimov_uncertainty"], thresholds=[0.5, 1.5], replicas=5).values.values()
     ),
     "optimize": lambda s: hc.optimize(s, CUT, **(QUICK | {"objective": "profile"})).significance,
-    "bin_edges": lambda s: hc.bin_edges(s, "x", num_bins=3, folds=2, fine_bins=20).significance,
-    "categorize": lambda s: hc.categorize(s, "x", num_bins=2, folds=2, fine_bins=20).value,
+    "bin_edges": lambda s: hc.bin_edges(s, "x", num_bins=3, folds=2, fine_bins=20, holdout=None).significance,
+    "categorize": lambda s: hc.categorize(s, "x", num_bins=2, folds=2, fine_bins=20, holdout=None).value,
 }
 
 
@@ -123,7 +167,7 @@ def test_a_modifier_that_would_be_lost_on_the_way_is_refused(kind: str) -> None:
     for search in (
         lambda: hc.scan(samples, CUT, metrics=["profile"], thresholds=[0.5, 1.5], replicas=0, folds=0),
         lambda: hc.optimize(samples, CUT, **(QUICK | {"objective": "profile"})),
-        lambda: hc.categorize(samples, "x", num_bins=2, folds=0, fine_bins=20),
+        lambda: hc.categorize(samples, "x", num_bins=2, folds=0, fine_bins=20, holdout=None),
     ):
         with pytest.raises(InputError, match=f"Unfilled 'mine' of sample 'b' writes a {kind}, .* derive it from"):
             search()
@@ -149,7 +193,7 @@ def test_a_result_shows_itself_as_those_of_hepcuts() -> None:
 
 
 def test_all_travel_to_another_process() -> None:
-    samples, cut, folds = foreign.samples_with(FOREIGN), SoftCentral(), EveryNth()
+    samples, cut, folds = foreign.samples_with(FOREIGN, size=500), SoftCentral(), EveryNth()
     given: dict[str, Any] = {"step": foreign.Tangent(stretch=2.0), "solver": foreign.Sequential()}
     here = foreign.numbers_of(samples, cut, folds, **given)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:

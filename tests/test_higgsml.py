@@ -12,7 +12,6 @@ from hepcuts.cli import configuration
 from hepcuts.cli.commands import main
 from hepcuts.evaluation.resampling import hold_out
 from hepcuts.histfactory import referee
-from hepcuts.templates.cumulative import distinct_thresholds
 
 pytestmark = pytest.mark.slow
 
@@ -83,7 +82,7 @@ def test_better_than_no_cut_and_than_the_best_single_cut(job):
     best = {}
     for cut in given.selection.cuts:
         if isinstance(cut, hc.Cut):
-            thresholds = np.quantile(distinct_thresholds(training, cut), np.linspace(0.0, 1.0, 400))
+            thresholds = np.quantile(hc.scan(training, cut, metrics=("bce",)).thresholds, np.linspace(0.0, 1.0, 400))
             scan = hc.scan(training, cut, metrics=("profile",), thresholds=thresholds)
             # As the search, the scan wants ten effective background events.
             values = np.where(scan.table.effective_background >= 10, scan.values["profile"], -np.inf)

@@ -30,9 +30,8 @@ SLOW = pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "observed"),
     [
-        ("shapesys", True),
         ("normsys", False),
-        *(pytest.param(*case, marks=SLOW) for case in [("shapesys", False), ("normsys", True)]),
+        *(pytest.param(*case, marks=SLOW) for case in [("shapesys", False), ("shapesys", True), ("normsys", True)]),
         *(pytest.param(name, seen, marks=SLOW) for name in ("shared-name", "staterror") for seen in (False, True)),
     ],
 )
@@ -49,6 +48,7 @@ def test_hessian_in_the_yields_against_differences_of_gradients(name, observed, 
         np.testing.assert_allclose(hessian[:, :, *index], expected, rtol=1e-5, atol=1e-6 * np.abs(hessian).max())
 
 
+@SLOW
 def test_a_batch_of_second_derivatives(x64):
     z = scaled_z(likelihood_of("normsys"))
     expected = [difference(lambda x: float(jax.grad(z)(x)), scale, 1e-3) for scale in SCALES]
@@ -72,6 +72,9 @@ def best_fit(likelihood: hc.HistFactory, templates, data, *, poi: float | None =
 
 
 FITS = pytest.mark.parametrize("poi", [None, 0.0, 0.7], ids=["all free", "mu = 0", "mu = 0.7"])
+SOME_FITS = pytest.mark.parametrize(
+    "poi", [None, pytest.param(0.0, marks=SLOW), 0.7], ids=["all free", "mu = 0", "mu = 0.7"]
+)
 SLOWLY_FITTED = [pytest.param(n, marks=SLOW) for n in ("staterror", "shared-name", "lumi", "everything")]
 
 
@@ -85,7 +88,7 @@ def test_fitted_parameters_are_those_of_the_fit(name, poi, x64):
     np.testing.assert_allclose(found, expected.parameters, rtol=1e-6, atol=1e-6)
 
 
-@FITS
+@SOME_FITS
 @pytest.mark.parametrize("name", ["normsys", pytest.param("shapesys", marks=SLOW), *SLOWLY_FITTED])
 def test_how_fitted_parameters_follow_the_data(name, poi, x64):
     likelihood = likelihood_of(name)
@@ -99,7 +102,7 @@ def test_how_fitted_parameters_follow_the_data(name, poi, x64):
         np.testing.assert_allclose(jacobian[:, column], expected, rtol=1e-5, atol=1e-6)
 
 
-@FITS
+@SOME_FITS
 @pytest.mark.parametrize("name", ["shapesys", pytest.param("normsys", marks=SLOW), *SLOWLY_FITTED])
 def test_how_fitted_parameters_follow_the_templates(name, poi, x64):
     likelihood = likelihood_of(name)
@@ -141,7 +144,7 @@ def tight(bound: float) -> hc.HistFactory:
     return hc.HistFactory(pyhf.Model(spec, poi_name="mu"))
 
 
-@pytest.mark.parametrize("poi", [None, 0.0], ids=["all free", "mu = 0"])
+@pytest.mark.parametrize("poi", [None, pytest.param(0.0, marks=SLOW)], ids=["all free", "mu = 0"])
 def test_derivatives_of_a_fit_with_a_parameter_at_its_bound(poi, x64):
     likelihood = tight(0.1)
     data = jnp.asarray([63.0, 55.0, *likelihood.structure.auxdata])
@@ -184,9 +187,9 @@ def test_a_fit_that_fails_has_no_parameters_and_disturbs_no_other(x64):
     ("code", "sides", "observed", "at"),
     [
         ("code0", (48.0, 49.0), (60.0, 0.0), 0.0),
-        ("code0", (54.0, 47.0), (60.0, 0.0), None),
+        pytest.param("code0", (54.0, 47.0), (60.0, 0.0), None, marks=SLOW),
         ("code2", (50.0, 45.0), (45.0, -1.2), -1.0),
-        ("code2", (58.0, 45.0), (70.0, 2.0), None),
+        pytest.param("code2", (58.0, 45.0), (70.0, 2.0), None, marks=SLOW),
     ],
     ids=["on a kink", "beside a kink", "at a jump", "beyond a jump"],
 )

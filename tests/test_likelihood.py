@@ -32,8 +32,24 @@ def assert_equal_to_pyhf(model: pyhf.Model, *, points: int = 12, seed: int = 0) 
         np.testing.assert_allclose(likelihood.expected_data(pars), model.expected_data(pars), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("settings", models.CODES, ids=lambda s: "-".join(v["interpcode"] for v in s.values()))
-@pytest.mark.parametrize("name", models.SPECS)
+def name_of(settings: dict) -> str:
+    return "-".join(v["interpcode"] for v in settings.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        # All codes of one that has both kinds of variation; of the others the codes in turn, and all of them slowly.
+        pytest.param(
+            name,
+            settings,
+            id=f"{name}-{name_of(settings)}",
+            marks=() if name == "shared-name" or code == number % len(models.CODES) else pytest.mark.slow,
+        )
+        for number, name in enumerate(models.SPECS)
+        for code, settings in enumerate(models.CODES)
+    ],
+)
 def test_equals_pyhf(name, settings):
     assert_equal_to_pyhf(models.build(name, modifier_settings=settings))
 
@@ -55,7 +71,7 @@ def test_clipping_equals_pyhf(options):
 
 
 @pytest.mark.parametrize("alpha", [-1.0, 0.0, 1.0, -1.0 - 1e-15, 1.0 + 1e-15])
-@pytest.mark.parametrize("settings", models.CODES, ids=lambda s: "-".join(v["interpcode"] for v in s.values()))
+@pytest.mark.parametrize("settings", models.CODES, ids=name_of)
 def test_branch_limits_of_the_interpolation(alpha, settings):
     model = models.build("shared-name", modifier_settings=settings)
     pars = np.array([alpha if low < 0 else 1.0 for low, _ in model.config.suggested_bounds()])
@@ -186,10 +202,11 @@ def test_the_deviance_is_twice_the_nll_over_the_saturated_one():
     generator = np.random.default_rng(2)
     nominal = likelihood.nominal_parameters()
     data = likelihood.expected_data(nominal)
+    compiled = eqx.filter_jit(density.deviance)  # at once, not operation by operation
     with jax.enable_x64(True):
-        assert float(density.deviance(likelihood.structure, likelihood.templates, nominal, data)) == 0.0
+        assert float(compiled(likelihood.structure, likelihood.templates, nominal, data)) == 0.0
         pars = models.random_point(model, generator)
-        deviance = float(density.deviance(likelihood.structure, likelihood.templates, pars, data))
+        deviance = float(compiled(likelihood.structure, likelihood.templates, pars, data))
     # Terms of zero counts are saturated at zero rate, which is what the nominal expectation has there.
     assert deviance == pytest.approx(
         -2 * float(model.logpdf(pars, data)[0] - model.logpdf(nominal, data)[0]), rel=1e-10

@@ -49,7 +49,7 @@ def true_optimum(number: int) -> float:
 
 @pytest.mark.parametrize(("number", "share"), [(2, 0.98), (5, 0.9)])
 def test_cuts_are_nearly_as_good_as_the_true_optimum(number, share):
-    result = hc.optimize(many(number, seed=1), cuts(number), objective=GOAL)
+    result = hc.optimize(many(number, seed=1), cuts(number), objective=GOAL, holdout=None)
     found = true_significance(number, [result.thresholds[name] for name in ManyFeatures(number).names])
     assert found > share * true_optimum(number)
     # What is quoted as cross-validated is near the truth; the training value is not below it by chance alone.
@@ -70,7 +70,7 @@ def test_the_answer_does_not_change_under_monotone_maps():
         )
         for s in plain
     ]
-    first, second = (hc.optimize(samples, cuts(3), objective=GOAL) for samples in (plain, mapped))
+    first, second = (hc.optimize(samples, cuts(3), objective=GOAL, holdout=None) for samples in (plain, mapped))
     for s, m in zip(plain, mapped, strict=True):
         np.testing.assert_array_equal(first.selection.mask(s.columns), second.selection.mask(m.columns))
     assert second.significance == first.significance
@@ -80,7 +80,7 @@ def test_the_answer_does_not_change_under_monotone_maps():
 
 def test_a_cut_that_costs_signal_first_is_found_nonetheless():
     """The fifth feature has a local optimum with its cut given up: from there no gradient leads back."""
-    result = hc.optimize(many(5, seed=3), cuts(5), objective=GOAL)
+    result = hc.optimize(many(5, seed=3), cuts(5), objective=GOAL, holdout=None)
     assert result.thresholds["x4"] > 0.5
     x = [result.thresholds[name] for name in ManyFeatures(5).names]
     assert true_significance(5, x) > 1.1 * true_significance(5, [*x[:4], -np.inf])
@@ -88,7 +88,9 @@ def test_a_cut_that_costs_signal_first_is_found_nonetheless():
 
 def test_fixed_and_tied_thresholds():
     selection = hc.Selection([hc.Cut("x0", ">", 1.0), hc.Cut("x1", ">"), hc.Cut("x2", ">")])
-    result = hc.optimize(many(3, seed=1, size=4000), selection, objective=GOAL, fixed=["x0"], tied=[("x1", "x2")])
+    result = hc.optimize(
+        many(3, seed=1, size=4000), selection, objective=GOAL, fixed=["x0"], tied=[("x1", "x2")], holdout=None
+    )
     assert result.thresholds["x0"] == 1.0
     assert result.thresholds["x1"] == result.thresholds["x2"]
     assert np.all(result.history.thresholds[:, 0] == 1.0)
@@ -122,9 +124,11 @@ def test_directions_that_are_left_to_the_events():
         )
         for s in samples
     ]
-    result = hc.optimize(turned, hc.Selection([hc.Cut(f"x{i}", "auto") for i in range(3)]), objective=GOAL)
+    result = hc.optimize(
+        turned, hc.Selection([hc.Cut(f"x{i}", "auto") for i in range(3)]), objective=GOAL, holdout=None
+    )
     assert [cut.direction for cut in result.selection.cuts] == [">", "<", ">"]
-    plain = hc.optimize(samples, cuts(3), objective=GOAL)
+    plain = hc.optimize(samples, cuts(3), objective=GOAL, holdout=None)
     assert result.hard_value == pytest.approx(plain.hard_value, rel=0.02)
 
 
@@ -144,7 +148,7 @@ def test_a_window_and_a_control_region_share_thresholds():
     )
     selection = hc.Cut("x", ">", 0.5) & hc.Cut("mt", ">", 70.0)
     region = hc.Region("control", inverted=["mt"])
-    result = hc.optimize([signal, background], selection, regions=[region])
+    result = hc.optimize([signal, background], selection, regions=[region], holdout=None)
     assert result.significance > 0.5  # without the control region the free background hides any signal
     assert [c["name"] for c in result.workspace["channels"]] == ["signal_region", "control"]
     assert result.training.pyhf.significance == pytest.approx(result.significance, abs=1e-3)
@@ -153,14 +157,14 @@ def test_a_window_and_a_control_region_share_thresholds():
     control = result.training.regions[0]
     assert control.nominal[1, 0] == pytest.approx(0.1 * np.sum(inverted & beyond), rel=1e-12)
     with pytest.raises(InputError, match=r"one region.*profile"):
-        hc.optimize([signal, background], selection, regions=[region], objective="asimov")
+        hc.optimize([signal, background], selection, regions=[region], objective="asimov", holdout=None)
 
 
 def test_constraints_hold_for_the_hard_cuts():
     samples = many(2, seed=1, size=4000)
-    free = hc.optimize(samples, cuts(2), objective=GOAL, replicas=0)
+    free = hc.optimize(samples, cuts(2), objective=GOAL, replicas=0, holdout=None)
     wanted = {"signal": 20.0, "effective_background": 2000.0}
-    result = hc.optimize(samples, cuts(2), objective=GOAL, constraints=wanted, replicas=0)
+    result = hc.optimize(samples, cuts(2), objective=GOAL, constraints=wanted, replicas=0, holdout=None)
     s = result.training.templates.nominal[0, 0]
     assert s >= 20.0
     assert free.training.templates.nominal[0, 0] < 20.0
@@ -205,7 +209,10 @@ def test_what_is_evidence_for_another_width(sigma: float, value: float, enough: 
 
 
 def test_few_events_keep_the_usual_width_and_an_honest_value() -> None:
-    results = [hc.optimize(many(4, seed=seed, size=2000), cuts(4), objective=GOAL, replicas=0) for seed in range(6)]
+    results = [
+        hc.optimize(many(4, seed=seed, size=2000), cuts(4), objective=GOAL, replicas=0, holdout=None)
+        for seed in range(6)
+    ]
     assert {result.anneal[-1] for result in results} == {1.1}
     truths = [true_significance(4, list(result.thresholds.values())) for result in results]
     validated = [result.validated for result in results]
@@ -230,9 +237,9 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
     monkeypatch.setattr(course, "advance_stage", interrupted)
     if finished == 0:
         with pytest.raises(KeyboardInterrupt):
-            hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL)
+            hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL, holdout=None)
         return
-    result = hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL)
+    result = hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL, holdout=None)
     assert not result.success
     assert "interrupted" in result.message
     assert (None if result.validation is None else len(result.validation)) == compared
@@ -243,7 +250,7 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
 def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
     path = tmp_path / "cuts.json"
     samples = many(2, seed=1, size=4000)
-    whole = hc.optimize(samples, cuts(2), objective=GOAL)
+    whole = hc.optimize(samples, cuts(2), objective=GOAL, holdout=None)
     real, stages = course.advance_stage, []
 
     def failing(walk, factor):
@@ -254,7 +261,7 @@ def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
 
     monkeypatch.setattr(course, "advance_stage", failing)
     with pytest.raises(RuntimeError, match="went down"):
-        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path)
+        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None)
     assert len(json.loads(path.read_text())["walk"]["endings"]) == 3
 
     def counting_stages(walk, factor):
@@ -262,15 +269,15 @@ def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
         real(walk, factor)
 
     monkeypatch.setattr(course, "advance_stage", counting_stages)
-    resumed = hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path)
+    resumed = hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None)
     assert len(stages) == len(whole.validation)
     assert resumed.thresholds == whole.thresholds
     np.testing.assert_array_equal(resumed.validation, whole.validation)
     with pytest.raises(InputError, match="another problem"):
-        hc.optimize(samples, cuts(2), objective="asimov", checkpoint=path)
+        hc.optimize(samples, cuts(2), objective="asimov", checkpoint=path, holdout=None)
     path.write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
-        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path)
+        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None)
 
 
 def test_a_search_that_ends_without_any_value_says_so():
@@ -278,11 +285,13 @@ def test_a_search_that_ends_without_any_value_says_so():
         hc.Sample("s", {"x": np.linspace(2.0, 3.0, 50)}, signal=True),
         hc.Sample("b", {"x": np.linspace(0.0, 1.0, 50)}),
     ]
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", folds=0)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", folds=0, holdout=None)
     # Separated altogether: the guard keeps ten simulated background events.
     assert result.training.effective_background >= 9.0
     with pytest.raises(OptimizationError, match="no finite value"):
-        hc.optimize(samples, hc.Cut("x", ">", 2.9, width=1e-4), objective="asimov", folds=0, anneal=(1.0,))
+        hc.optimize(
+            samples, hc.Cut("x", ">", 2.9, width=1e-4), objective="asimov", folds=0, anneal=(1.0,), holdout=None
+        )
 
 
 def islands(seed: int = 3) -> list[hc.Sample]:
@@ -302,7 +311,7 @@ def islands(seed: int = 3) -> list[hc.Sample]:
 
 def test_several_starts_find_what_no_single_threshold_leads_to() -> None:
     samples = islands()
-    result = hc.optimize(samples, hc.Cut("x", ">") & hc.Cut("y", ">"), objective="asimov", replicas=0)
+    result = hc.optimize(samples, hc.Cut("x", ">") & hc.Cut("y", ">"), objective="asimov", replicas=0, holdout=None)
     corner = hc.scan(samples, hc.Cut("x", ">"), metrics=("asimov",)).optimum("asimov").value
     assert result.hard_value > 1.2 * corner  # better than any single cut
     assert min(result.thresholds.values()) > 1.5
@@ -310,6 +319,12 @@ def test_several_starts_find_what_no_single_threshold_leads_to() -> None:
 
 def test_a_start_that_is_given_is_kept() -> None:
     result = hc.optimize(
-        islands(), hc.Cut("x", ">", 0.1) & hc.Cut("y", ">", 0.2), objective="asimov", anneal=(0.3,), folds=0, replicas=0
+        islands(),
+        hc.Cut("x", ">", 0.1) & hc.Cut("y", ">", 0.2),
+        objective="asimov",
+        anneal=(0.3,),
+        folds=0,
+        replicas=0,
+        holdout=None,
     )
     np.testing.assert_allclose(result.start, [0.1, 0.2], atol=0.01)

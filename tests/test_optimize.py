@@ -13,7 +13,8 @@ from hepcuts.optimization.landscape import landscape
 from hepcuts.optimization.single_cuts import compare_with_single_cuts
 from hepcuts.optimization.solvers import Adam, GradientDescent
 
-NO_STAT = {"staterror": False}
+ONE_STAGE = {"anneal": (1.0,), "folds": 0, "replicas": 0}
+"""Where it does not matter how well the optimum is found."""
 
 
 def two_dimensional(seed: int = 3, *, size: int = 4000) -> tuple[hc.Sample, hc.Sample]:
@@ -39,6 +40,7 @@ def test_the_tutorials_gradient_descent_ends_where_it_ended():
         step="erf",
         solver=GradientDescent(learning_rate=5e-4, steps=50),
         anneal=(1.0,),
+        holdout=None,
     )
     assert result.thresholds["x"] == pytest.approx(3.3, abs=0.05)
     assert len(result.history) == 51
@@ -53,14 +55,16 @@ def test_the_tutorials_optima_of_s_over_sqrt_b():
     samples = hc.datasets.tutorial(seed=1)
     hard = hc.scan(samples, hc.Cut("x", ">"), metrics=("s_over_sqrt_b",), thresholds=np.arange(-4, 8, 0.05))
     assert hard.optimum("s_over_sqrt_b").threshold == pytest.approx(3.7, abs=0.2)
-    soft = hc.optimize(samples, hc.Cut("x", ">", 0.0, width=1.0), objective="s_over_sqrt_b", step="erf", anneal=(1.0,))
+    soft = hc.optimize(
+        samples, hc.Cut("x", ">", 0.0, width=1.0), objective="s_over_sqrt_b", step="erf", anneal=(1.0,), holdout=None
+    )
     assert soft.thresholds["x"] == pytest.approx(3.5, abs=0.1)
 
 
 def test_the_same_cut_found_from_the_final_likelihood():
     """The sentence with which the tutorial ends, made true."""
     samples = hc.datasets.tutorial(seed=1)
-    result = hc.optimize(samples, hc.Cut("x", ">", 0.0), objective="profile")
+    result = hc.optimize(samples, hc.Cut("x", ">", 0.0), objective="profile", replicas=0, holdout=None)
     best = hc.scan(samples, hc.Cut("x", ">"), metrics=("profile",)).optimum("profile")
     assert best.plateau[0] < result.thresholds["x"] < best.plateau[1]
     assert result.significance == pytest.approx(best.value, rel=0.01)
@@ -94,7 +98,7 @@ def test_one_cut_is_nearly_as_good_as_the_true_optimum(name, goal):
         # The simulation has as many events as are expected, so its uncertainty is sqrt(B).
         return counting.asimov_significance(s, b, np.sqrt(b) if goal == "profile" else None)
 
-    result = hc.optimize(hc.datasets.scenario(name, seed=2), hc.Cut("x", ">"), objective=goal)
+    result = hc.optimize(hc.datasets.scenario(name, seed=2), hc.Cut("x", ">"), objective=goal, holdout=None)
     grid = np.linspace(0.0, 70.0, 1401)
     few, allowed = truth.signal.size < 100, truth.background.size * truth.background.frozen.sf(grid) >= 10
     assert significance(result.thresholds["x"]) > (0.9 if few else 0.97) * significance(grid[allowed]).max()
@@ -103,7 +107,14 @@ def test_one_cut_is_nearly_as_good_as_the_true_optimum(name, goal):
 
 def test_where_simulation_runs_out_the_guard_holds():
     """Without background the significance grows without limit: the search keeps to some simulated background."""
-    result = hc.optimize(hc.datasets.scenario("exp10-exp100", seed=1), hc.Cut("x", ">"), min_background=25.0)
+    result = hc.optimize(
+        hc.datasets.scenario("exp10-exp100", seed=1),
+        hc.Cut("x", ">"),
+        min_background=25.0,
+        folds=0,
+        replicas=0,
+        holdout=None,
+    )
     assert result.training.effective_background == pytest.approx(25.0, abs=5.0)
     free = hc.scan(hc.datasets.scenario("exp10-exp100", seed=1), hc.Cut("x", ">"), metrics=("asimov",))
     assert free.optimum("asimov", min_background=0).effective_background < 5
@@ -112,7 +123,7 @@ def test_where_simulation_runs_out_the_guard_holds():
 def test_a_cut_and_a_window_against_a_grid():
     samples = two_dimensional()
     result = hc.optimize(
-        samples, hc.Cut("x", ">", 0.0) & hc.Window("mass", 90.0, 180.0), objective="asimov_uncertainty"
+        samples, hc.Cut("x", ">", 0.0) & hc.Window("mass", 90.0, 180.0), objective="asimov_uncertainty", holdout=None
     )
     best = 0.0
     for x in np.linspace(0.5, 3.0, 11):
@@ -130,25 +141,33 @@ def test_a_cut_and_a_window_against_a_grid():
 @pytest.mark.parametrize("solver", ["lbfgs", "adam", Adam(learning_rate=0.1, steps=80)], ids=str)
 def test_solvers_agree(solver):
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
-    result = hc.optimize(samples, hc.Cut("x", ">", 40.0), objective="asimov", solver=solver, anneal=(1.0,))
-    reference = hc.optimize(samples, hc.Cut("x", ">", 40.0), objective="asimov", anneal=(1.0,))
+    result = hc.optimize(
+        samples, hc.Cut("x", ">", 40.0), objective="asimov", solver=solver, anneal=(1.0,), holdout=None
+    )
+    reference = hc.optimize(samples, hc.Cut("x", ">", 40.0), objective="asimov", anneal=(1.0,), holdout=None)
     assert result.soft_value == pytest.approx(reference.soft_value, rel=1e-3)
 
 
 def test_a_users_own_function_is_maximized():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
     own = hc.optimize(
-        samples, hc.Cut("x", ">"), objective=lambda y, _: y.nominal[0, 0] / (y.nominal[1, 0] + 25.0) ** 0.5
+        samples,
+        hc.Cut("x", ">"),
+        objective=lambda y, _: y.nominal[0, 0] / (y.nominal[1, 0] + 25.0) ** 0.5,
+        replicas=0,
+        holdout=None,
     )
-    known = hc.optimize(samples, hc.Cut("x", ">"), objective="s_over_sqrt_b")
+    known = hc.optimize(samples, hc.Cut("x", ">"), objective="s_over_sqrt_b", replicas=0, holdout=None)
     assert own.thresholds["x"] == pytest.approx(known.thresholds["x"], abs=3.0)
     assert own.objective == "<lambda>"
 
 
 def test_bce_and_significance_choose_different_cuts():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
-    bce = hc.optimize(samples, hc.Cut("x", ">"), objective="bce")
-    profile = hc.optimize(samples, hc.Cut("x", ">"), objective="profile")
+    bce, profile = (
+        hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0, holdout=None)
+        for objective in ("bce", "profile")
+    )
     assert bce.thresholds["x"] > profile.thresholds["x"] + 5
     assert profile.significance > 1.2 * bce.significance
 
@@ -249,7 +268,8 @@ def test_history_as_a_data_frame(held_out_result):
 def test_the_final_width_is_nearly_the_best_of_the_cross_validation(held_out_result):
     result, _ = held_out_result
     assert len(result.validation) >= len(result.anneal)
-    assert result.validation[len(result.anneal) - 1] > 0.98 * np.nanmax(result.validation)
+    # The usual width stays unless another one is better with evidence; here the best one gains 2.5 %, without any.
+    assert result.validation[len(result.anneal) - 1] > 0.95 * np.nanmax(result.validation)
 
 
 def test_the_same_seed_gives_the_same_result():
@@ -262,15 +282,16 @@ def test_the_same_seed_gives_the_same_result():
 
 
 def test_without_held_out_events_it_says_so():
-    result = hc.optimize(two_dimensional(), hc.Cut("x", ">", 0.0), objective="asimov")
+    result = hc.optimize(two_dimensional(), hc.Cut("x", ">", 0.0), objective="asimov", holdout=None)
     assert result.held_out is None
     assert "none were held out" in repr(result)
 
 
 def test_comparison_with_single_cuts_and_no_cut():
     samples, selection = two_dimensional(), hc.Cut("x", ">", 0.0) & hc.Window("mass", 90.0, 180.0)
-    together = hc.optimize(samples, selection, holdout=0.5, seed=1)
-    alone = compare_with_single_cuts(samples, selection, holdout=0.5, seed=1)
+    options = {"holdout": 0.5, "seed": 1} | ONE_STAGE
+    together = hc.optimize(samples, selection, **options)
+    alone = compare_with_single_cuts(samples, selection, **options)
     assert len(alone) == 3
     assert together.significance > max(alone.values())
     assert alone["no cut"] == min(alone.values())
@@ -285,8 +306,8 @@ def test_a_shape_is_worth_more_than_a_count():
     samples = two_dimensional()
     axis = hist.axis.Regular(6, 60.0, 240.0, name="mass")
     with pytest.warns(hc_outside_axis()):
-        shape = hc.optimize(samples, hc.Cut("x", ">", 0.0), axis=axis)
-    count = hc.optimize(samples, hc.Cut("x", ">", 0.0))
+        shape = hc.optimize(samples, hc.Cut("x", ">", 0.0), axis=axis, **ONE_STAGE)
+    count = hc.optimize(samples, hc.Cut("x", ">", 0.0), **ONE_STAGE)
     assert shape.significance > count.significance
     assert shape.quoted.pyhf.significance == pytest.approx(shape.significance, abs=1e-3)
 
@@ -321,7 +342,7 @@ def test_unknown_names_and_values(options, message):
 def test_a_start_without_background_is_explained():
     samples = two_dimensional(size=50)
     with pytest.raises(OptimizationError, match=r"no finite value.*looser cuts"):
-        hc.optimize(samples, hc.Cut("x", ">", 1e4, bounds=(-1e5, 1e5), width=1e-3), objective="asimov")
+        hc.optimize(samples, hc.Cut("x", ">", 1e4, bounds=(-1e5, 1e5), width=1e-3), objective="asimov", holdout=None)
 
 
 def test_running_out_of_steps_is_an_error_or_a_message():
@@ -338,7 +359,7 @@ def test_running_out_of_steps_is_an_error_or_a_message():
 def test_a_constant_variable_is_refused():
     samples = [hc.Sample("s", {"x": np.ones(5)}, signal=True), hc.Sample("b", {"x": np.ones(5)})]
     with pytest.raises(InputError, match="nothing to cut on"):
-        hc.optimize(samples, hc.Cut("x", ">", 0.5))
+        hc.optimize(samples, hc.Cut("x", ">", 0.5), holdout=None)
 
 
 def test_every_objective_has_a_label_for_figures():

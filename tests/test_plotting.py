@@ -14,8 +14,8 @@ import hepcuts as hc
 from hepcuts import plotting
 from hepcuts._core.errors import EmptySelectionError, InputError, SampleError
 from hepcuts.merit.registry import figure_of_merit
+from hepcuts.optimization.history import History
 from hepcuts.optimization.landscape import Landscape, landscape
-from hepcuts.optimization.walk import History
 from hepcuts.plotting.curves import normalized
 
 EDGES = np.linspace(0.0, 10.0, 6)
@@ -59,7 +59,7 @@ def result(samples):
 def found():
     """The result of a real search; tests of several thresholds give it a history of their own."""
     data = hc.datasets.scenario("exp10-gauss30x1", seed=1)
-    return hc.optimize(data, hc.Cut("x", ">", 15.0), objective="s_over_sqrt_s_plus_b", anneal=(1.0,))
+    return hc.optimize(data, hc.Cut("x", ">", 15.0), objective="s_over_sqrt_s_plus_b", anneal=(1.0,), holdout=None)
 
 
 @pytest.fixture
@@ -73,10 +73,7 @@ def _with_history(found):
         ("x", "mass:low", "mass:high"),
         thresholds,
         np.array([1.0, 2.0, 2.5, 2.75]),
-        np.zeros((4, 3)),
         np.array([0, 0, 1, 1]),
-        widths=np.ones((4, 3)),
-        scores=np.zeros((4, 3)),
     )
     training = dataclasses.replace(found.training, value=2.6)
     return dataclasses.replace(found, history=history, objective="my_function", label="my_function", training=training)

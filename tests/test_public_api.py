@@ -47,7 +47,17 @@ def test_the_public_names_are_frozen():
 
 
 def test_modules_that_users_type_are_attributes():
-    for name in ("classification", "counting", "datasets", "discriminant", "errors", "explorer", "io", "plotting"):
+    for name in (
+        "classification",
+        "counting",
+        "datasets",
+        "discriminant",
+        "errors",
+        "executors",
+        "explorer",
+        "io",
+        "plotting",
+    ):
         assert isinstance(getattr(hc, name), types.ModuleType)
     assert isinstance(hc.study, types.ModuleType)
     assert isinstance(hc.theory, types.ModuleType)

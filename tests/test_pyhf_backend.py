@@ -1,5 +1,6 @@
 """pyhf as the referee: what is switched is switched back, and the verdict is pyhf's."""
 
+import gc
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ USERS = {
 def users(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any]]:
     """A user's own choice of backend and optimizer."""
     name, optimizer, precision = request.param
+    # pyhf tells every model that is still there of its new backend.
+    gc.collect()
     tensorlib, previous = pyhf.get_backend()
     flag = jax.config.jax_enable_x64
     try:

@@ -89,7 +89,9 @@ def closed_form(samples: list[hc.Sample], threshold: float) -> float:
 
 @pytest.fixture(scope="module")
 def found() -> Any:
-    return hc.optimize(on_off(), hc.Cut("x", ">"), regions=[Region("control", inverted=["x"])], folds=0, replicas=0)
+    return hc.optimize(
+        on_off(), hc.Cut("x", ">"), regions=[Region("control", inverted=["x"])], folds=0, replicas=0, holdout=None
+    )
 
 
 def test_the_best_cut_is_that_of_the_closed_form(found: Any) -> None:
@@ -110,7 +112,9 @@ def test_the_workspace_has_both_channels_and_pyhf_confirms_it(found: Any) -> Non
 
 def test_an_objective_of_one_region_says_so() -> None:
     with pytest.raises(InputError, match="is a function of one region; there are 2: signal_region, control"):
-        hc.optimize(on_off(200), hc.Cut("x", ">"), objective="asimov", regions=[Region("control", inverted=["x"])])
+        hc.optimize(
+            on_off(200), hc.Cut("x", ">"), objective="asimov", regions=[Region("control", inverted=["x"])], holdout=None
+        )
 
 
 # --- gradients through all that is there -----------------------------------------------------------------------------
@@ -224,7 +228,9 @@ def test_fixed_tied_and_bounded_thresholds() -> None:
     samples = [
         hc.Sample(s.name, dict(s.columns) | {"w": -s.column("x")}, weights=s.weights, signal=s.signal) for s in plain()
     ]
-    result = hc.optimize(samples, selection, objective="asimov", fixed=["z"], tied=[("x", "y")], folds=0, anneal=(3, 1))
+    result = hc.optimize(
+        samples, selection, objective="asimov", fixed=["z"], tied=[("x", "y")], folds=0, anneal=(3, 1), holdout=None
+    )
     assert result.thresholds["z"] == 0.3
     assert result.thresholds["x"] == result.thresholds["y"]
     assert 0.0 <= result.thresholds["w"] <= 0.25
@@ -259,7 +265,7 @@ def test_the_quoted_cut_on_a_discrete_variable_is_the_one_that_was_found(cut: An
         hc.Sample("s", {"n": r.poisson(means[0], 2000).astype(float)}, weights=np.full(2000, 0.02), signal=True),
         hc.Sample("b", {"n": flat.astype(float)}),
     ]
-    result = hc.optimize(samples, cut, objective="asimov", folds=0, replicas=0)
+    result = hc.optimize(samples, cut, objective="asimov", folds=0, replicas=0, holdout=None)
     best = 0.0
     for threshold in np.arange(-0.5, 12):
         s, b = (float(x.weights[(x.column("n") > threshold) == above].sum()) for x in samples)

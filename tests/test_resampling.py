@@ -309,13 +309,17 @@ ENTRIES: dict[str, Any] = {
         hc.scan(samples, CUT, metrics=["asimov"], folds=folds, replicas=0).optimum("asimov").held_out
     ),
     "optimize": lambda samples, folds: (
-        hc.optimize(samples, CUT, objective="asimov", folds=folds, replicas=0, anneal=(2.0, 1.0)).validated
+        hc.optimize(
+            samples, CUT, objective="asimov", folds=folds, replicas=0, anneal=(2.0, 1.0), holdout=None
+        ).validated
     ),
     "bin_edges": lambda samples, folds: (
-        bin_edges(samples, "x0", num_bins=3, folds=folds, fine_bins=30).best.held_out_significance
+        bin_edges(samples, "x0", num_bins=3, folds=folds, fine_bins=30, holdout=None).best.held_out_significance
     ),
     "categorize": lambda samples, folds: (
-        hc.categorize(samples, "x0", num_bins=2, objective="asimov", folds=folds, fine_bins=20).held_out_value
+        hc.categorize(
+            samples, "x0", num_bins=2, objective="asimov", folds=folds, fine_bins=20, holdout=None
+        ).held_out_value
     ),
 }
 
@@ -398,7 +402,7 @@ def test_equal_seeds_hold_out_equal_events_in_the_comparison_with_single_cuts(se
 @pytest.mark.parametrize("seed", ["a", 1.5, True, None], ids=str)
 def test_what_is_no_seed_is_refused(seed: Any) -> None:
     for call in (
-        lambda: hc.optimize(problem(50), CUT, seed=seed),
+        lambda: hc.optimize(problem(50), CUT, seed=seed, holdout=None),
         lambda: hc.scan(problem(50), CUT, seed=seed),
         lambda: bootstrap(problem(50), hc.Cut("x0", ">", 0.0), seed=seed),
     ):

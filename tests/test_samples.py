@@ -36,7 +36,7 @@ def test_every_form_of_columns_is_read_to_the_same(columns: Any) -> None:
     sample = Sample("tt", columns, weights="w")
     assert set(sample.columns) == {"x", "pt"}
     for name, expected in (("x", X), ("pt", PT)):
-        assert sample.columns[name].dtype == np.float64
+        assert sample.column(name).dtype == np.float64
         np.testing.assert_array_equal(sample.columns[name], expected)
     np.testing.assert_array_equal(sample.weights, W)
     assert len(sample) == 3

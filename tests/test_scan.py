@@ -31,7 +31,8 @@ from hepcuts import (
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError, YieldError
 from hepcuts.histfactory import referee
 from hepcuts.scanning.table import Refinement
-from hepcuts.templates.cumulative import distinct_thresholds
+from hepcuts.templates.cumulative import Cumulative
+from hepcuts.templates.filling import structure_of
 from tests.unchecked import unchecked  # noqa: F401
 
 CLOSED = (
@@ -279,7 +280,8 @@ def test_refinement_finds_what_exhaustive_evaluation_finds(name: str, seed: int)
 )
 def test_distinct_thresholds_select_every_different_set_once(x: list[float], direction: Any) -> None:
     cut = Cut("x", direction)
-    points = distinct_thresholds([Sample("s", {"x": x})], cut)
+    samples = [Sample("s", {"x": x})]
+    points = Cumulative(samples, cut, structure_of(samples, axis=None, channel="c")).distinct().thresholds
     numbers = [int(cut.at([t]).mask(np.array(x)).sum()) for t in points]
     values = np.unique(x)
     expected = [sum(v >= u for v in x) if direction == ">" else sum(v <= u for v in x) for u in values]

@@ -9,7 +9,7 @@ import pytest
 from hepcuts import Cut, HistoSys, NormSys, Sample, Window, datasets, scan
 from hepcuts._core.errors import InputError
 from hepcuts.merit import rows
-from hepcuts.merit.losses import SoftCrossEntropy
+from hepcuts.merit.cross_entropy import SoftCrossEntropy
 from hepcuts.samples.modifiers import Variation
 from hepcuts.scanning.table import Refinement, Table
 from hepcuts.templates.filling import structure_of

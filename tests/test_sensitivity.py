@@ -89,7 +89,7 @@ def test_sums_of_tied_thresholds():
 
 def test_the_plateau_of_one_cut_is_that_of_an_exhaustive_scan():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", min_background=0.0)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", min_background=0.0, holdout=None)
     found = result.sensitivity
     scan = hc.scan(samples, hc.Cut("x", ">"), metrics=("asimov",))
     values, thresholds = scan.values["asimov"], scan.thresholds
@@ -299,7 +299,9 @@ def test_of_two_variables_that_say_the_same_one_is_free():
 
 def test_a_result_shows_its_thresholds_with_their_plateaus():
     samples = make_samples()
-    result = hc.optimize(samples, hc.Cut("x", ">") & hc.Cut("y", ">"), objective="asimov", folds=2, replicas=0)
+    result = hc.optimize(
+        samples, hc.Cut("x", ">") & hc.Cut("y", ">"), objective="asimov", folds=2, replicas=0, holdout=None
+    )
     found = result.sensitivity
     assert result.sensitivity is found
     assert found.names == ("x", "y")

@@ -130,6 +130,7 @@ def test_study_with_a_negative_seed_is_refused():
 
 
 def test_optimize_reads_a_configuration_and_writes_its_results(config):
+    config.write_text(CONFIG.replace("[optimize]\n", "[optimize]\nfolds = 0\nanneal = [1.0]\n"))
     result = run("optimize", config, "-o", config.parent / "out")
     assert result.exit_code == 0
     document = json.loads((config.parent / "out" / "result.json").read_text())

@@ -404,7 +404,7 @@ class TestReport:
     def test_page_stands_alone(self, report):
         page = (report / "report.html").read_text(encoding="utf-8")
         reader = read(page)
-        assert len(reader.sources) == 2 + 8 + 1 + 3
+        assert len(reader.sources) == 2 + 2 + 8 + 1 + 3
         for source in reader.sources:
             head, data = source.split(",", 1)
             assert head == "data:image/png;base64"
@@ -415,7 +415,7 @@ class TestReport:
 
     def test_page_says_what_was_judged_by_what(self, report):
         words = " ".join(read((report / "report.html").read_text(encoding="utf-8")).words)
-        assert "Not in general." in words
+        assert "No, if the score is cut at 1/2; but only the threshold is wrong." in words
         assert "From densities, no events" in words
         assert "chosen and judged on the same events" in words
         assert "Chosen on events, judged by densities" in words
@@ -425,7 +425,7 @@ class TestReport:
     def test_markdown_says_the_same_and_its_figures_are_there(self, report):
         text = (report / "report.md").read_text(encoding="utf-8")
         linked = re.findall(r"!\[[^\]]*\]\(<([^>]+)>\)", text)
-        assert len(linked) == 14
+        assert len(linked) == 16
         for path in linked:
             assert (report / path).read_bytes().startswith(b"\x89PNG")
             assert (report / path).with_suffix(".pdf").read_bytes().startswith(b"%PDF")

@@ -1,6 +1,7 @@
 """Tables of results: the same cells in every form, and nothing is evaluated to show one."""
 
 import dataclasses
+import functools
 import html
 import html.parser
 import re
@@ -158,7 +159,9 @@ def samples():
 
 @pytest.fixture(scope="module")
 def optimized(samples):
-    return hc.optimize(samples, hc.Cut("x", ">") & hc.Cut("y<z", ">"), objective="asimov", anneal=(1.0,), folds=0)
+    return hc.optimize(
+        samples, hc.Cut("x", ">") & hc.Cut("y<z", ">"), objective="asimov", anneal=(1.0,), folds=0, holdout=None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -174,8 +177,10 @@ RESULTS = {
     "bootstrap": lambda samples, _o, _l: bootstrap(samples, hc.Cut("y<z", ">", 1.0), replicas=5),
     "drop_one": lambda samples, optimized, _l: drop_one(samples, optimized.selection, replicas=5),
     "working_points": lambda samples, _o, _l: hc.working_points(samples, hc.Cut("y<z", ">"), efficiencies=[0.5, 0.8]),
-    "bins": lambda samples, _o, _l: hc.bin_edges(samples, "y<z", num_bins=2, folds=2),
-    "categories": lambda samples, _o, _l: hc.categorize(samples, ["x", "y<z"], num_bins=2, folds=0, fine_bins=10),
+    "bins": lambda samples, _o, _l: hc.bin_edges(samples, "y<z", num_bins=2, folds=2, holdout=None),
+    "categories": lambda samples, _o, _l: hc.categorize(
+        samples, ["x", "y<z"], num_bins=2, folds=0, fine_bins=10, holdout=None
+    ),
     "training": lambda samples, _o, _l: hc.train(
         samples,
         hc.Cut("d", ">"),
@@ -184,6 +189,7 @@ RESULTS = {
         anneal=(1.0,),
         folds=0,
         seed=3,
+        holdout=None,
     ),
     "fit": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data),
     "nuisance": lambda _s, _o, likelihood: fit(likelihood, likelihood.observed_data).nuisance_parameters,
@@ -192,9 +198,15 @@ RESULTS = {
 }
 
 
+@pytest.fixture(scope="module")
+def made(samples, optimized, likelihood):
+    """Each result by its name, made once."""
+    return functools.cache(lambda name: RESULTS[name](samples, optimized, likelihood))
+
+
 @pytest.fixture(params=RESULTS, scope="module")
-def result(request, samples, optimized, likelihood):
-    return RESULTS[request.param](samples, optimized, likelihood)
+def result(request, made):
+    return made(request.param)
 
 
 def test_an_echo_evaluates_nothing(result):
@@ -260,5 +272,5 @@ FRAMES = {
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_columns_of_data_frames(name, samples, optimized, likelihood):
-    assert list(RESULTS[name](samples, optimized, likelihood).to_dataframe().columns) == FRAMES[name]
+def test_columns_of_data_frames(name, made):
+    assert list(made(name).to_dataframe().columns) == FRAMES[name]

@@ -82,7 +82,7 @@ def test_the_closed_form_is_that_of_the_data_set():
 
 
 class TestAgainstTruth:
-    @pytest.mark.parametrize(("features", "least"), [(2, 0.98), (3, 0.97)])
+    @pytest.mark.parametrize(("features", "least"), [(2, 0.98), pytest.param(3, 0.97, marks=pytest.mark.slow)])
     def test_rejection_is_that_of_the_best_cuts(self, features, least):
         """Of three features the third is of no use above an efficiency of about one half: the best cuts jump."""
         samples = many_features(features, seed=3, num_signal=20_000, num_background=40_000)
@@ -195,7 +195,7 @@ class TestEfficiencies:
 
     def test_rejection_is_monotone_even_of_few_events(self):
         samples = many_features(4, seed=0, num_signal=300, num_background=400)
-        points = hc.working_points(samples, above(4), holdout=None, efficiencies=np.linspace(0.2, 0.95, 12))
+        points = hc.working_points(samples, above(4), holdout=None, efficiencies=np.linspace(0.2, 0.95, 7))
         assert np.all(np.diff(points.training.background) >= 0.0)
 
 
@@ -213,6 +213,7 @@ class TestSmoothness:
         assert bent[0] > bent[1] > bent[2]
         assert background[2] > background[0]
 
+    @pytest.mark.slow
     def test_more_points_between_do_not_change_the_others(self):
         samples = many_features(2, seed=7, num_signal=20_000, num_background=20_000)
         few, many = (

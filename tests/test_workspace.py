@@ -54,7 +54,7 @@ def test_exact_content_of_a_small_workspace() -> None:
                         "modifiers": [
                             mu,
                             lumi,
-                            {"name": "staterror_SR_signal", "type": "staterror", "data": [root5, 2.0]},
+                            {"name": "staterror_SR_higgs", "type": "shapesys", "data": [root5, 2.0]},
                         ],
                     },
                     {
@@ -69,7 +69,7 @@ def test_exact_content_of_a_small_workspace() -> None:
                             {"name": "xsec", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}},
                             {"name": "closure", "type": "shapesys", "data": [3.5, 2.0]},
                             lumi,
-                            {"name": "staterror_SR", "type": "staterror", "data": [5.0, 20.0]},
+                            {"name": "staterror_SR_ttbar", "type": "shapesys", "data": [5.0, 20.0]},
                         ],
                     },
                     {
@@ -135,10 +135,11 @@ def test_every_modifier_in_two_channels_makes_a_model_that_pyhf_accepts() -> Non
         ("k_ttbar", "normfactor"),
         ("lumi", "lumi"),
         ("mu", "normfactor"),
-        ("staterror_CR", "staterror"),
-        ("staterror_CR_signal", "staterror"),
-        ("staterror_SR", "staterror"),
-        ("staterror_SR_signal", "staterror"),
+        ("staterror_CR_higgs", "shapesys"),
+        ("staterror_CR_ttbar", "shapesys"),
+        ("staterror_SR_fakes", "shapesys"),
+        ("staterror_SR_higgs", "shapesys"),
+        ("staterror_SR_ttbar", "shapesys"),
         ("xsec", "normsys"),
     ]
     assert model.config.channel_nbins == {"SR": 2, "CR": 1}
@@ -231,7 +232,7 @@ def test_one_negative_bin_of_one_sample_is_legal() -> None:
     assert sample["data"] == [-1.0, 5.0]
     # An uncertainty is positive.
     assert sample["modifiers"][0]["data"] == [0.5, 2.5]
-    assert np.isfinite(pyhf.Workspace(spec).model().expected_data([1.0] * 7)).all()
+    assert np.isfinite(pyhf.Workspace(spec).model().expected_data([1.0] * 9)).all()
 
 
 def one(*modifiers: Any, other: Any = (), **options: Any) -> dict[str, Any]:
@@ -257,7 +258,7 @@ CONTRADICTIONS = {
         lambda: one(ShapeSys("a", 0.1), other=NormSys("a", 1.1, 0.9)),
         "Modifiers of one name do not fit together",
     ),
-    "staterror": (lambda: one(NormSys("staterror_SR", 1.1, 0.9)), "Modifiers of one name do not fit together"),
+    "staterror": (lambda: one(NormSys("staterror_SR_fakes", 1.1, 0.9)), "Modifiers of one name do not fit together"),
     "poi": (
         lambda: one(NormFactor("mu")),
         "A modifier of sample 'ttbar' of channel 'SR' is named 'mu', like the parameter of interest",

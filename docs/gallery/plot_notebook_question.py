@@ -7,8 +7,8 @@ cut that is best for one also serve the other?
 
 **No, except by coincidence.** BCE counts mistakes, and every lost signal event is as bad as every accepted background
 event. The significance knows what an event is worth: much where little background is left, next to nothing where there
-is plenty. The two agree when the signal-to-background ratio after the cut happens to be about 2.5. With less, BCE cuts
-too hard; with more, too loosely.
+is plenty. The two agree when the signal-to-background ratio after the best cut happens to be about 2.5. With less
+there, BCE cuts too hard; with more, too loosely. :doc:`/bce_or_significance` proves it, and says what to do instead.
 
 On this page five toy scenarios show it, and the known densities explain it.
 """
@@ -227,19 +227,21 @@ ax.legend(loc="lower right")
 #
 # Why the profile likelihood differs from the closed form
 # -------------------------------------------------------
-# :math:`Z_A` takes the background as known. In the likelihood it is known as well as it was simulated, through a
-# ``staterror``. In the scenarios one event was simulated for each one expected, so that :math:`\sigma_B^2 = B`. For
-# this case, with HistFactory's Gaussian constraint, the fit can be done by hand, and :math:`Z = Z_A/\sqrt{2}` at
-# every cut. The normalized curves of the two lie on each other:
+# :math:`Z_A` takes the background as known. In the likelihood it is known as well as it was simulated: the simulated
+# events are a Poisson count that constrains it. In the scenarios one event was simulated for each one expected, so that
+# :math:`\sigma_B^2 = B`. With one background this is the closed form with :math:`\sigma_B`, at every cut, and about
+# :math:`1/\sqrt{2}` of the significance is left, less where there is more signal than background:
 
 scan = cases["gauss40x10-gauss50x10"].scan
 both = np.isfinite(scan.values["profile"]) & (scan.values["asimov"] > 0)
-quotient = scan.values["profile"][both] / scan.values["asimov"][both]
-print(f"Z / Z_A is between {quotient.min():.6f} and {quotient.max():.6f}; 1/sqrt(2) = {np.sqrt(0.5):.6f}")
+signal, background = scan.table.signal[both], scan.table.background[both]
+profile, known = scan.values["profile"][both], scan.values["asimov"][both]
+closed = hc.counting.asimov_significance(signal, background, np.sqrt(background))
+print(f"Z differs from the closed form by at most {np.max(np.abs(profile / closed - 1)):.1e}")
+print(f"Z / Z_A is between {np.min(profile / known):.3f} and {np.max(profile / known):.3f}")
 
 # %%
-# That the *cuts* agree is special to this case. With less simulation, or more, they do not, and with systematic
-# uncertainties they hardly ever do:
+# The *cuts* differ, and with systematic uncertainties hardly ever agree:
 
 
 def best_of(samples, metric):
@@ -275,8 +277,8 @@ row("closed form, background known exactly", best_of(large, "asimov"))
 # %%
 # The last column is the effective number of simulated background events after the cut. The likelihood that knows the
 # background is the closed form. With one simulated event for each expected one, about :math:`1/\sqrt{2}` of it is
-# left, but for the fluctuation of the few events. With less simulation still, the optimum rests on a single event: it
-# is a fluctuation, elsewhere with the next seed, and not even the ``staterror`` protects against it. The last but one
+# left, but for the fluctuation of the few events. With less simulation still, the optimum rests on a few events: it is
+# a fluctuation, elsewhere with the next seed, and no constraint term protects against it. The last but one
 # line is what an analysis meets: a 5 % uncertainty of the normalization of several thousand background events weighs
 # more than their Poisson fluctuation, and the best cut moves to where there are fewer of them.
 #
@@ -301,7 +303,7 @@ print("are expected. The scan found", optimum.threshold, "and says of it:", opti
 # simulation; what can be done is to ask for enough of it. `hepcuts.optimize` wants at least ``min_background=10``
 # effective simulated background events after its cuts:
 
-guarded = hc.optimize(cases["exp10-exp100"].samples, hc.Cut("x", ">", 20.0), objective="asimov")
+guarded = hc.optimize(cases["exp10-exp100"].samples, hc.Cut("x", ">", 20.0), objective="asimov", holdout=None)
 print(guarded)
 
 # %%

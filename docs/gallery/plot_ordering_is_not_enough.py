@@ -115,8 +115,9 @@ for angle, name in ((ratio_angle, "likelihood ratio"), (np.pi / 2, "y alone")):
 
 # %%
 # A cut on the likelihood ratio is hardly better than no cut: all of them are in a place where the background is
-# uncertain. The weaker feature alone, which does not shift, is worth 40 % more. (With HistFactory's Gaussian constraint
-# of the shift, to which large shifts are less likely, 5 %: 7.13 instead of 6.78.)
+# uncertain. The weaker feature alone, which does not shift, is worth more: 5 % with the Gaussian constraint that
+# HistFactory gives such a shift (7.13 instead of 6.78), and 40 % with the auxiliary count of the formula that is used
+# here, to which large shifts are likelier.
 #
 # But ``y`` alone is not the best, either. An event belongs into the selection if
 # :math:`s > \kappa\,(b + \lambda\,\delta)`, where :math:`\delta` is the change of the background density under the

@@ -104,7 +104,7 @@ for name, result in {"counted": counted, "fitted": fitted}.items():
 # ------------------------
 # The templates after the cut, and how the energy scale moves them. They come as one `hist.Hist` with the axes sample,
 # variation and mass. The changes of the background are ragged: a bin changes by the few simulated events that cross its
-# edges. That is a fluctuation, too, and one that no ``staterror`` covers.
+# edges. That is a fluctuation, too, and one that no parameter of finite simulation covers.
 
 templates = fitted.quoted.templates.to_hist()
 look = {"mathtext.fontset": "stixsans", "axes.labelsize": 15, "axes.titlesize": 13, "font.size": 13}

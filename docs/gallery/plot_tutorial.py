@@ -47,6 +47,7 @@ descent = hc.optimize(
     step="erf",
     anneal=(1.0,),
     min_background=0.0,
+    holdout=None,
 )
 descent.plot()
 
@@ -95,7 +96,7 @@ scan.plot()
 # all its uncertainties. It is a function of the expected events as well, though one with a fit inside. Its gradient
 # needs no differentiation of that fit (see :doc:`/statistics`), and the optimization stays as it was:
 
-result = hc.optimize(samples, cut, objective="profile", step="erf")
+result = hc.optimize(samples, cut, objective="profile", step="erf", holdout=None)
 print(result.summary())
 
 # %%

@@ -131,12 +131,12 @@ def replicas(value: Any, *, none: bool = True) -> int:
 
 
 def holdout(value: Any) -> float | None:
-    """Fraction of events that take no part in a search, or None.
+    """Fraction of events that take no part in a search; None, also written 0, for none.
 
     Raises:
         InputError: neither a fraction between 0 and 1 nor None.
     """
-    return None if value is None else fraction("holdout", value, none=True)
+    return None if value is None or (_is_number(value) and value == 0) else fraction("holdout", value, none=True)
 
 
 def seed(value: Any) -> int | np.random.Generator:

@@ -103,9 +103,11 @@ def divided(bits: Bits, parts: int) -> NDArray[np.int64]:
 def poisson(bits: Bits) -> NDArray[np.uint8]:
     """Numbers of a Poisson distribution of mean 1, by the inverse of its cumulative distribution."""
     ends, by_upper_bits = _poisson_tables()
-    found: NDArray[np.uint8] = by_upper_bits[bits >> np.uint64(48)]
-    unsure = np.nonzero(found == _UNSURE)
-    found[unsure] = np.searchsorted(ends, bits[unsure], side="right")
+    # Signed and flat, which is how NumPy finds entries without a copy of their numbers.
+    found: NDArray[np.uint8] = by_upper_bits[(bits >> np.uint64(48)).view(np.int64)]
+    flat = found.reshape(-1)
+    unsure = np.flatnonzero(flat == _UNSURE)
+    flat[unsure] = np.searchsorted(ends, bits.reshape(-1)[unsure], side="right")
     return found
 
 

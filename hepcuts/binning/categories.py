@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core import checks
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.evaluation.resampling import HOLDOUT, HoldoutLike, hold_out
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractTemplateFigure
@@ -47,6 +49,7 @@ def categorize(
     min_background: float = FEW_EVENTS,
     min_expected: float = 1.0,
     fine_bins: int | None = None,
+    holdout: HoldoutLike = HOLDOUT,
     folds: FoldsLike = 5,
     seed: int | np.random.Generator = 0,
     soft: bool = True,
@@ -78,9 +81,12 @@ def categorize(
         min_expected: least expected number of background events in a category.
         fine_bins: number of quantiles, of equal parts signal and background, along each variable; by default 200 for
             one variable, 100 for two, 50 for more.
-        folds: number of parts for the held-out values, or 0; then `num_bins` has to be given. Or a splitter with
-            scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
-        seed: of the parts, or a generator that it is drawn from.
+        holdout: fraction of events, between 0 and 1, that does not choose, and of which templates and workspace are
+            made: those of events that chose follow their own fluctuations. None to use all events for both; the
+            workspace is then not to be unblinded with, as the name of its measurement says.
+        folds: number of parts of the other events, for the values on events left out, or 0; then `num_bins` has to be
+            given. Or a splitter with scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
+        seed: of the events held out and of the parts, or a generator that it is drawn from.
         soft: whether to search with soft edges, too, and not only to move hard ones.
 
     Returns:
@@ -102,7 +108,8 @@ def categorize(
         >>> result.num_categories, bool(result.value >= result.start_value)
         (4, True)
     """
-    samples = check_samples(samples)
+    seed = as_seed(seed)
+    samples, held_out = hold_out(check_samples(samples), holdout, seed=seed)
     figure = figure_of_merit(objective)
     if not isinstance(figure, AbstractTemplateFigure):
         raise InputError(f"The objective {figure.name!r} is a loss of single events; choose one of the templates.")
@@ -125,7 +132,9 @@ def categorize(
     best = solver.attempt(shape, soft=soft)
     if best is None:
         raise not_allowed(solver, shape, smallest)
-    return _result(solver, plan, best, (tried, deviations), samples=samples, selection=as_selection(selection))
+    return _result(
+        solver, plan, best, (tried, deviations), events=(samples, held_out), selection=as_selection(selection)
+    )
 
 
 def _plan(
@@ -175,9 +184,10 @@ def _result(
     best: Tried,
     tried: tuple[Sequence[Tried], FloatArray],
     *,
-    samples: tuple[Sample, ...],
+    events: tuple[tuple[Sample, ...], tuple[Sample, ...] | None],
     selection: Selection | None,
 ) -> Categories:
+    training, held_out = events
     lattice, judge = solver.everything, solver.judge(best.shape)
     partitions, value, message = kept(best, judge)
     sign, count = judge.figure.sign, len(plan.discriminants)
@@ -190,12 +200,13 @@ def _result(
         value=sign * value,
         start_value=sign * best.solution.values[START],
         held_out_value=judge.root(best.held_out),
-        uncertainty=uncertainty(samples, plan, solver, partitions),
+        uncertainty=uncertainty(training, plan, solver, partitions),
         significance=significance(lattice, best.shape, partitions),
         **of_categories(lattice, partitions),
         candidates=candidates(solver, *tried, count),
         guard=f"each category{str(solver.guard).removeprefix('each bin')}",
         message=chosen_by(tried[0]) + message,
-        samples=samples,
+        samples=training if held_out is None else held_out,
+        chose=held_out is None,
         observable=plan.axis,
     )

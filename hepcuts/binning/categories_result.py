@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
-from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
+from hepcuts._core.tables import DataFrame, SummaryTable, data_frame
 from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection, Window
 from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
-from hepcuts.templates.workspace import workspace
 
 from .fine_lattice import Kind, largest
+from .quoted import AbstractQuoted
 
 COLUMN = "category"
 """Column of the number of the category."""
@@ -45,7 +45,7 @@ class Candidate:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Categories(Tabular):
+class Categories(AbstractQuoted):
     """The best categories along one or more discriminants.
 
     Attributes:
@@ -67,7 +67,6 @@ class Categories(Tabular):
         candidates: the numbers of bins that were tried.
         guard: what each category had to satisfy, in words.
         message: how the categories were chosen and what to keep in mind.
-        samples: the samples.
         observable: axis of the observable in each category, or None.
     """
 
@@ -87,7 +86,6 @@ class Categories(Tabular):
     candidates: tuple[Candidate, ...]
     guard: str
     message: str
-    samples: tuple[Sample, ...]
     observable: Any
 
     @property
@@ -186,15 +184,6 @@ class Categories(Tabular):
             )
         return tuple(found)
 
-    @property
-    def workspace(self) -> dict[str, Any]:
-        """The pyhf workspace of all categories.
-
-        Raises:
-            YieldError: the templates make no workspace; the message says why.
-        """
-        return workspace(self.templates)
-
     def to_dataframe(self) -> DataFrame:
         """One row for each category: its edges along each discriminant (NaN: none), and yields."""
         rows = []
@@ -228,7 +217,7 @@ class Categories(Tabular):
         rows = [(f"edges of {name}", ", ".join(f"{e:.5g}" for e in edges)) for name, edges in self.edges.items()]
         if self.selection is not None:
             rows.append(("cuts", str(self.selection)))
-        held_out = f"; held out {self.held_out_value:.4f}" if np.isfinite(self.held_out_value) else ""
+        held_out = f"; cross-validated {self.held_out_value:.4f}" if np.isfinite(self.held_out_value) else ""
         rows += [
             (self.objective, f"{self.value:.4f} +- {self.uncertainty:.2g} (finite simulation){held_out}"),
             ("significance", f"{self.significance:.4f} (profile likelihood, all systematics)"),

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core import checks
+from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.evaluation.resampling import AbstractFolds
+from hepcuts.evaluation.resampling import HOLDOUT, AbstractFolds, HoldoutLike, hold_out
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.gains import Gain
@@ -51,6 +52,7 @@ def bin_edges(
     min_background: float = FEW_EVENTS,
     min_expected: float = 1.0,
     bounds: tuple[float, float] | None = None,
+    holdout: HoldoutLike = HOLDOUT,
     folds: FoldsLike = 5,
     seed: int | np.random.Generator = 0,
     polish_edges: bool = True,
@@ -81,9 +83,12 @@ def bin_edges(
             finite simulation.
         min_expected: least expected number of background events in a bin: asymptotic formulas need some.
         bounds: outermost edges, or None for what takes all events.
-        folds: number of parts for the values on held-out events, or 0; then `num_bins` has to be given. Or a splitter
-            with scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
-        seed: of the parts, or a generator that it is drawn from.
+        holdout: fraction of events, between 0 and 1, that does not choose, and of which templates and workspace are
+            made: those of events that chose follow their own fluctuations. None to use all events for both; the
+            workspace is then not to be unblinded with, as the name of its measurement says.
+        folds: number of parts of the other events, for the values on events left out, or 0; then `num_bins` has to be
+            given. Or a splitter with scikit-learn's ``split`` and ``get_n_splits``, that tests every event once.
+        seed: of the events held out and of the parts, or a generator that it is drawn from.
         polish_edges: whether to move edges to increase the significance of the shape fit.
 
     Returns:
@@ -103,9 +108,10 @@ def bin_edges(
         >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
         >>> result = bin_edges(samples, "x", num_bins=3)
         >>> print(result.edges[1:-1].round(1), round(result.significance, 1))
-        [46.4 57.4] 9.9
+        [47.9 55.7] 7.9
     """
-    samples = check_samples(samples)
+    seed = as_seed(seed)
+    samples, held_out = hold_out(check_samples(samples), holdout, seed=seed)
     figure, guard = figure_of_merit(metric), Guard(min_background, min_expected)
     gain = _gain_of(figure)
     most = checks.count(*(("max_bins", max_bins) if num_bins is None else ("num_bins", num_bins)), least=1)
@@ -139,7 +145,8 @@ def bin_edges(
         fine_edges=fine.edges,
         guard=str(guard),
         message=message,
-        samples=samples,
+        samples=samples if held_out is None else held_out,
+        chose=held_out is None,
         selection=chosen_events,
     )
 

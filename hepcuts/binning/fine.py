@@ -252,10 +252,10 @@ def fine_edges(
         EmptySelectionError: no signal, or no background, is left within the bounds.
     """
     if bounds is not None:
-        columns = [block.columns[variable] for block in blocks]
+        columns = [block.values(variable) for block in blocks]
         rows = [np.flatnonzero((x >= bounds[0]) & (x <= bounds[1])) for x in columns]
         blocks = [block.take(kept) for block, kept in zip(blocks, rows, strict=True)]
-    everything = np.unique(np.concatenate([block.columns[variable] for block in blocks]))
+    everything = np.unique(np.concatenate([block.values(variable) for block in blocks]))
     positions, shares = [], []
     for kind in (True, False):
         mine = [b for b in blocks if b.variation == 0 and b.structure.components[b.sample].signal == kind]
@@ -265,7 +265,7 @@ def fine_edges(
                 f"No {'signal' if kind else 'background'} event has a value to lay into bins"
                 f"{'' if bounds is None else f' from {bounds[0]:g} to {bounds[1]:g}'}; loosen the cuts or the bounds."
             )
-        positions.append(np.searchsorted(everything, np.concatenate([block.columns[variable] for block in mine])))
+        positions.append(np.searchsorted(everything, np.concatenate([block.values(variable) for block in mine])))
         shares.append(weights / weights.sum())
     share = np.bincount(np.concatenate(positions), np.concatenate(shares), minlength=len(everything))
     below = np.cumsum(share)

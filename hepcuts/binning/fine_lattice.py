@@ -105,7 +105,7 @@ def fine_lattice(
         for block in (one.of_group(number) for one in divided):
             part = 0 if folds is None else folds.part(block.identity)
             cell.append(part * cells + block.cells())
-            index.append(np.stack([axes[a].index(block.columns[plan.variables[a]]) for a in group]))
+            index.append(np.stack([axes[a].index(block.values(plan.variables[a])) for a in group]))
             weights.append(
                 np.stack([block.weights, block.squares], axis=1) * np.reshape(block.times(multiplicity), (-1, 1))
             )
@@ -131,7 +131,7 @@ def _divided(block: Block, plan: LatticePlan) -> DividedEvents:
     absent = np.stack([block.absent(variable) for variable in plan.variables])
     group = np.where(absent[:count].any(axis=0), -1, 0)
     if plan.kind == "argmax":
-        group = largest(np.stack([block.columns[variable] for variable in plan.discriminants]), absent[:count])
+        group = largest(np.stack([block.values(variable) for variable in plan.discriminants]), absent[:count])
     group = np.where(absent[count:].any(axis=0), -1, group)
     rows = np.flatnonzero(passed & block.inside & (group >= 0))
     return DividedEvents(block.take(rows), group[rows], float(block.weights[passed & ~block.inside].sum()))

@@ -88,7 +88,7 @@ def uncertainty(samples: Sequence[Sample], plan: LatticePlan, solver: Solver, pa
         first = 0
         for number, cells in enumerate(lattice.blocks):
             block = one.of_group(number)
-            index = [lattice.axes[a].index(block.columns[lattice.axes[a].variable]) for a in cells.axes]
+            index = [lattice.axes[a].index(block.values(lattice.axes[a].variable)) for a in cells.axes]
             laid = dataclasses.replace(cells, cell=block.origin, index=np.stack(index))
             category = lattice.categories(laid, partitions)
             at = (first + np.maximum(category, 0)) * lattice.lead[2] + block.bins

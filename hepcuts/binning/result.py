@@ -6,13 +6,13 @@ from typing import Any
 import hist
 import numpy as np
 
-from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
+from hepcuts._core.tables import DataFrame, SummaryTable, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
-from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
-from hepcuts.templates.workspace import workspace
+
+from .quoted import AbstractQuoted
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Binning:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class BinningResult(Tabular):
+class BinningResult(AbstractQuoted):
     """The best bin edges of one variable.
 
     Attributes:
@@ -59,7 +59,6 @@ class BinningResult(Tabular):
         fine_edges: the edges among which those of the bins were chosen, shape (fine + 1,).
         guard: what each bin had to satisfy, in words.
         message: how the bins were chosen and what to keep in mind.
-        samples: the samples.
         selection: which of their events, or None for all.
     """
 
@@ -76,7 +75,6 @@ class BinningResult(Tabular):
     fine_edges: FloatArray
     guard: str
     message: str
-    samples: tuple[Sample, ...]
     selection: Selection | None
 
     @property
@@ -108,15 +106,6 @@ class BinningResult(Tabular):
     def templates(self) -> Templates:
         """The samples in the bins."""
         return without_outside_warnings(fill)(self.samples, self.selection, axis=self.axis)
-
-    @property
-    def workspace(self) -> dict[str, Any]:
-        """The pyhf workspace of the shape fit.
-
-        Raises:
-            YieldError: the templates make no workspace; the message says why.
-        """
-        return workspace(self.templates)
 
     def to_dataframe(self) -> DataFrame:
         """One row for each number of bins: values on the events that chose and on others."""
@@ -154,8 +143,8 @@ class BinningResult(Tabular):
             ("choice", self.message),
         ]
         if np.isfinite(found.held_out_value):
-            rows[1] = rows[1][0], f"{rows[1][1]}; held out {found.held_out_significance:.4f}"
-            rows[2] = rows[2][0], f"{rows[2][1]}; held out {found.held_out_value:.4f}"
+            rows[1] = rows[1][0], f"{rows[1][1]}; cross-validated {found.held_out_significance:.4f}"
+            rows[2] = rows[2][0], f"{rows[2][1]}; cross-validated {found.held_out_value:.4f}"
         return SummaryTable(self._title(), rows)
 
     def _title(self) -> str:

@@ -5,6 +5,7 @@ one's own is searched like those of hepcuts.
 """
 
 import dataclasses
+import functools
 import itertools
 from typing import Any
 
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, FloatArray
+
+_COMPARED = 1000
+"""Events of each sample that have to pass the edges of a cut as they pass the cut; chosen by hand."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +74,8 @@ class SoftCutReading:
     def read(self, columns: Columns, missing: float | None) -> tuple[list[FloatArray], NDArray[np.bool_]]:
         """The values of the cut's columns, and where one of them is missing, each of shape (event,)."""
         values = [np.asarray(columns[column], dtype=np.float64) for column in self.columns]
-        return values, np.any([is_missing(column, missing) for column in values], axis=0)
+        absent = (is_missing(column, missing) for column in values)
+        return values, functools.reduce(np.logical_or, absent)
 
 
 def edges_of(cut: Any) -> tuple[CutEdge, ...]:
@@ -101,15 +106,16 @@ def require_edges(cut: Any, columns: Columns, missing: float | None) -> None:
 
     Args:
         cut: an `AbstractCut`.
-        columns: some events, each of shape (event,).
+        columns: of the events, the first of which are compared; each of shape (event,).
         missing: the number that stands for a missing value, or None.
 
     Raises:
         InputError: it gives no edges, or other events pass them than pass the cut.
     """
     plain, edges = cut.plain, edges_of(cut)
-    quantity, absent = plain.measured(columns, missing=missing)
-    there = {name: np.asarray(columns[name], dtype=np.float64)[~absent] for name in plain.columns}
+    some = {name: np.asarray(columns[name][:_COMPARED], dtype=np.float64) for name in plain.columns}
+    quantity, absent = plain.measured(some, missing=missing)
+    there = {name: values[~absent] for name, values in some.items()}
     quantity = quantity[~absent]
     if len(quantity) == 0:
         return

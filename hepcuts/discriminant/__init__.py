@@ -6,6 +6,8 @@ Which one do I need?
   readable.
 - `small_network`: layers of tanh; bends where a plane is not enough.
 - `Discriminant`: any function that JAX can differentiate.
+- `cut_score`: the best cut on the score of any classifier, trained here or elsewhere, from its posterior; and
+  `calibration`, which says whether the score is one.
 
 `hepcuts.train` finds the parameters together with the cuts. Afterwards a discriminant is a fixed map from columns to
 one more column (`Discriminant.samples`), and everything that hepcuts does with columns can be done with it.
@@ -17,3 +19,7 @@ events that trained, half signal and half background, from their mean on.
 from .model import Discriminant as Discriminant
 from .ready_made import linear as linear
 from .ready_made import small_network as small_network
+from .reliability import Calibration as Calibration
+from .reliability import calibration as calibration
+from .score_cut import ScoreCut as ScoreCut
+from .score_cut import cut_score as cut_score

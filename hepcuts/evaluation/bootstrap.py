@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._core.counters import as_seed
+from hepcuts._core.executors import Executor
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
@@ -32,7 +32,7 @@ from .replicas import (
     replicated_yields,
     values_in_rows,
 )
-from .resampling import AbstractFolds, PoissonReplicas
+from .resampling import AbstractFolds, AbstractResampling, ReplicasLike, some_replicas_of
 
 _CENTRAL = (0.15865525393145707, 0.8413447460685429)
 """Quantiles of a normal distribution one standard deviation below and above its mean."""
@@ -160,8 +160,9 @@ def bootstrap(
     objective: Given = "profile",
     axis: Any = None,
     regions: Iterable[Region] = (),
-    replicas: int = 100,
+    replicas: ReplicasLike = 100,
     seed: int | np.random.Generator = 0,
+    executor: Executor | None = None,
 ) -> Bootstrap:
     """Objective and significance at fixed hard cuts in bootstrap replicas of the events.
 
@@ -173,8 +174,9 @@ def bootstrap(
         axis: as in `hepcuts.fill`.
         regions: control regions beside it.
         replicas: number of replicas. In each an event counts as often as a Poisson distribution of mean 1 says, in
-            all regions and variations alike.
+            all regions and variations alike. Or a resampling of another kind, see `hepcuts.evaluation.resampling`.
         seed: of the replicas.
+        executor: who sums the events, see `hepcuts._core.executors`; None for threads.
 
     Raises:
         InputError: a threshold is not set, or fewer than two replicas.
@@ -188,9 +190,11 @@ def bootstrap(
         True
     """
     samples, chosen = check_samples(samples), complete_selection(selection)
-    figure, drawn = figure_of_merit(objective), PoissonReplicas(replicas, as_seed(seed))
+    figure, drawn = figure_of_merit(objective), some_replicas_of(replicas, seed=seed)
     figures = [figure] if figure.is_significance else [figure, PROFILE]
-    (found,) = _replicated(samples, [HardCuts((chosen,))], figures, where=(axis, tuple(regions)), replicas=drawn)
+    (found,) = _replicated(
+        samples, [HardCuts((chosen,))], figures, where=(axis, tuple(regions)), replicas=drawn, executor=executor
+    )
     return Bootstrap(found[0], dataclasses.replace(found[-1], name="significance"))
 
 
@@ -202,8 +206,9 @@ def optimism(
     objective: Given = "profile",
     axis: Any = None,
     regions: Iterable[Region] = (),
-    replicas: int = 100,
+    replicas: ReplicasLike = 100,
     seed: int | np.random.Generator = 0,
+    executor: Executor | None = None,
 ) -> Optimism:
     """How much better cuts look on the events that chose them than in a cross-validation.
 
@@ -216,6 +221,7 @@ def optimism(
         regions: likewise.
         replicas: likewise, for the uncertainty.
         seed: likewise.
+        executor: likewise.
 
     Raises:
         InputError: as `bootstrap`.
@@ -233,10 +239,12 @@ def optimism(
     samples, figure, drawn = (
         check_samples(samples),
         figure_of_merit(objective),
-        PoissonReplicas(replicas, as_seed(seed)),
+        some_replicas_of(replicas, seed=seed),
     )
     cuts = [HardCuts((selection,)), HardCuts(tuple(chosen[0]), chosen[1])]
-    (training,), (validated,) = _replicated(samples, cuts, [figure], where=(axis, tuple(regions)), replicas=drawn)
+    (training,), (validated,) = _replicated(
+        samples, cuts, [figure], where=(axis, tuple(regions)), replicas=drawn, executor=executor
+    )
     return Optimism(training, validated, figure.sign)
 
 
@@ -246,10 +254,13 @@ def _replicated(
     figures: Sequence[AbstractFigureOfMerit],
     *,
     where: tuple[Any, Sequence[Region]],
-    replicas: PoissonReplicas,
+    replicas: AbstractResampling,
+    executor: Executor | None,
 ) -> list[list[Replicated]]:
     """Figures of merit after each of some cuts, all with the same replicas of the events."""
-    structures, yields = replicated_yields(samples, cuts, axis=where[0], regions=where[1], replicas=replicas)
+    structures, yields = replicated_yields(
+        samples, cuts, axis=where[0], regions=where[1], replicas=replicas, executor=executor
+    )
 
     def values(figure: AbstractFigureOfMerit, of_cuts: Sequence[Yields]) -> FloatArray:
         if not isinstance(figure, AbstractEventFigure):
@@ -257,7 +268,7 @@ def _replicated(
         if not isinstance(figure, AbstractDecisionLoss):
             # A loss of soft cuts has no replicas.
             return np.full(1 + replicas.size, np.nan)
-        return values_in_rows(figure, structures, of_cuts, replicated_totals(samples, replicas))
+        return values_in_rows(figure, structures, of_cuts, replicated_totals(samples, replicas, executor))
 
     every = [[(figure.name, values(figure, of_cuts)) for figure in figures] for of_cuts in yields]
     return [[Replicated(name, float(z[0]), z[1:]) for name, z in of_cuts] for of_cuts in every]

@@ -18,7 +18,7 @@ from hepcuts.templates.filling import fill
 from hepcuts.templates.simulated import effective_background, vanished, weakest_background
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.uncertainties import same_sided
-from hepcuts.templates.workspace import workspace
+from hepcuts.templates.workspace import CHOSEN_ON, DISCOVERY, workspace
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,6 +64,7 @@ def evaluate(
     objective: Given = "profile",
     axis: Any = None,
     regions: Sequence[Region] = (),
+    chose: bool = False,
 ) -> HardEvaluation:
     """What a hard selection is worth on some events, with pyhf's confirmation.
 
@@ -73,6 +74,8 @@ def evaluate(
         objective: its value is given beside the significance.
         axis: as in `hepcuts.fill`.
         regions: control regions beside it.
+        chose: whether these events chose the cuts. Cuts follow the fluctuations of the background downwards, so that
+            templates of these events predict too little of it; the workspace then says so in its measurement's name.
 
     Raises:
         SampleError: as `hepcuts.fill`.
@@ -93,7 +96,7 @@ def evaluate(
     verdict: referee.Verdict | None
     message = ""
     try:
-        spec = workspace(together)
+        spec = workspace(together, measurement=CHOSEN_ON if chose else DISCOVERY)
         likelihood = HistFactory.from_workspace(spec, validate=False)
         significance = float(discovery_significance(likelihood))
         verdict = referee.hypotest(likelihood.model)

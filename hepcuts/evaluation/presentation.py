@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core import checks
-from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
@@ -24,7 +23,7 @@ from hepcuts.templates.templates import joined
 
 from .bootstrap import Replicated
 from .replicas import HardCuts, complete_selection, replicated_yields, values_in_rows
-from .resampling import PoissonReplicas
+from .resampling import ReplicasLike, some_replicas_of
 
 _STEPS = (1.0, 2.0, 2.5, 5.0)
 """Presentable thresholds are multiples of these, times a power of ten."""
@@ -116,7 +115,7 @@ def drop_one(
     *,
     axis: Any = None,
     regions: Iterable[Region] = (),
-    replicas: int = 100,
+    replicas: ReplicasLike = 100,
     seed: int | np.random.Generator = 0,
 ) -> DropOneTable:
     """Which cuts matter: the significance without each of them, the others where they are.
@@ -129,7 +128,8 @@ def drop_one(
         selection: cuts with their thresholds.
         axis: as in `hepcuts.fill`.
         regions: control regions beside it.
-        replicas: number of bootstrap replicas of the events (Poisson) for the uncertainty of the loss.
+        replicas: number of bootstrap replicas of the events (Poisson) for the uncertainty of the loss, or a
+            resampling of another kind.
         seed: of the replicas.
 
     Returns:
@@ -148,12 +148,11 @@ def drop_one(
         >>> [row.matters for row in table.rows]
         [True, False]
     """
-    drawn = PoissonReplicas(replicas, as_seed(seed))
-    replicas = drawn.size
+    drawn = some_replicas_of(replicas, seed=seed)
     samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)
     behind = [HardCuts((chosen,), without=variable) for variable in (None, *chosen.variables)]
     structures, yields = replicated_yields(samples, behind, axis=axis, regions=regions, replicas=drawn)
-    values = np.empty((len(behind), 1 + replicas))
+    values = np.empty((len(behind), 1 + drawn.size))
     channels = [_channels(hard, regions) for hard in behind]
     for some in sorted(set(channels)):
         # Those with the same channels have the same likelihood, and are fitted together.

@@ -1,6 +1,6 @@
 """Yields of the events after hard cuts, and of bootstrap replicas of them.
 
-A replica counts each event as often as `hepcuts.evaluation.resampling.PoissonReplicas` says, in all regions and
+A replica counts each event as often as a resampling says (`hepcuts.evaluation.resampling`), in all regions and
 variations alike.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.counters import Bits
 from hepcuts._core.errors import FitError, InputError, YieldError
-from hepcuts._core.executors import in_threads
+from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
@@ -26,7 +26,7 @@ from hepcuts.templates.events import blocks_of
 from hepcuts.templates.filling import as_selection, structure_of
 from hepcuts.templates.templates import Structure, Yields
 
-from .resampling import AbstractFolds, PoissonReplicas
+from .resampling import AbstractFolds, AbstractResampling
 
 _NUMBERS = 1_000_000
 """How often events count in replicas: so many numbers are held at once by each thread. Chosen by hand, some caches."""
@@ -105,12 +105,18 @@ class _Piece:
     bins: NDArray[np.int64]
     weights: FloatArray
 
-    def sums_of(self, events: NDArray[np.int64], times: FloatArray) -> FloatArray:
-        """The sums of some events, each of which counts so many times, shape (event, row)."""
-        bins, weights = self.bins[events], self.weights[events]
-        inside = np.flatnonzero(bins >= 0)
-        at, shape = (bins[inside], inside), (self.sums.shape[1], len(events))
-        return np.stack([scipy.sparse.csr_array((weights[inside] ** p, at), shape=shape) @ times for p in (1, 2)])
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Events:
+    """Some events of a sample, to be summed in all of its pieces: a block for an executor.
+
+    Attributes:
+        identity: shape (event,).
+        pieces: bins and weights in each piece, each of shape (event,), and how many bins it has.
+    """
+
+    identity: Bits
+    pieces: list[tuple[NDArray[np.int64], FloatArray, int]]
 
 
 def replicated_yields(
@@ -119,7 +125,8 @@ def replicated_yields(
     *,
     axis: Any,
     regions: Sequence[Region],
-    replicas: PoissonReplicas | None,
+    replicas: AbstractResampling | None,
+    executor: Executor | None = None,
 ) -> tuple[list[Structure], list[list[Yields]]]:
     """Hard yields of the events and of replicas of them, which are the same for all cuts.
 
@@ -129,6 +136,7 @@ def replicated_yields(
         axis: of the signal region.
         regions: further regions.
         replicas: None for none.
+        executor: who sums, see `hepcuts._core.executors`; None for threads.
 
     Returns:
         The structure of each region, the signal region first; and for each of `cuts` the yields of each region, of
@@ -148,18 +156,20 @@ def replicated_yields(
                 target = of_cuts[number][:, block.variation, block.sample]
                 pieces[block.sample].append(_Piece(target, bins, block.weights))
     for mine, sample in zip(pieces, samples, strict=True):
-        _fill(mine, sample.identity, replicas)
+        _fill(mine, sample.identity, replicas, executor)
     return structures, [
         [_completed(structure, found) for structure, found in zip(structures, of_cuts, strict=True)] for of_cuts in sums
     ]
 
 
-def replicated_totals(samples: Sequence[Sample], replicas: PoissonReplicas) -> Totals:
+def replicated_totals(
+    samples: Sequence[Sample], replicas: AbstractResampling, executor: Executor | None = None
+) -> Totals:
     """Expected signal and background before any cut, rows as in `replicated_yields`, each of shape (row,)."""
     sums = np.zeros((len(samples), 2, 1, 1 + replicas.size))
     for target, sample in zip(sums, samples, strict=True):
         everywhere = np.zeros(len(sample), dtype=np.int64)
-        _fill([_Piece(target, everywhere, sample.weights)], sample.identity, replicas)
+        _fill([_Piece(target, everywhere, sample.weights)], sample.identity, replicas, executor)
     signal = np.array([sample.signal for sample in samples])
     return sums[signal, 0, 0].sum(axis=0), sums[~signal, 0, 0].sum(axis=0)
 
@@ -195,17 +205,32 @@ def _completed(structure: Structure, sums: FloatArray) -> Yields:
     return Yields(*(np.moveaxis(np.asarray(a), -1, 0) for a in (complete.values, complete.variances)))
 
 
-def _fill(pieces: Sequence[_Piece], identity: Bits, replicas: PoissonReplicas | None) -> None:
+def _fill(
+    pieces: Sequence[_Piece], identity: Bits, replicas: AbstractResampling | None, executor: Executor | None
+) -> None:
     """Sum up the weights of one sample, whose events count in all pieces alike; block by block of events."""
     somewhere = np.flatnonzero(np.any([piece.bins >= 0 for piece in pieces], axis=0))
-    drawn = 0 if replicas is None else replicas.size
-
-    def sums_of(events: NDArray[np.int64]) -> list[FloatArray]:
-        times = np.ones((len(events), 1 + drawn))
-        if replicas is not None:
-            times[:, 1:] = replicas.block(range(drawn), identity[events]).T
-        return [piece.sums_of(events, times) for piece in pieces]
-
-    for found in in_threads(sums_of, np.array_split(somewhere, 1 + len(somewhere) * (1 + drawn) // _NUMBERS)):
+    rows = 1 + (0 if replicas is None else replicas.size)
+    blocks = (
+        _Events(identity[some], [(p.bins[some], p.weights[some], p.sums.shape[1]) for p in pieces])
+        for some in np.array_split(somewhere, 1 + len(somewhere) * rows // _NUMBERS)
+    )
+    workers = executor_of(executor)
+    for found in workers.map(_sums_of, workers.lay_out(blocks), (replicas,)):
         for piece, sums in zip(pieces, found, strict=True):
             piece.sums[...] += sums
+
+
+def _sums_of(events: _Events, replicas: AbstractResampling | None) -> list[FloatArray]:
+    """Sums of some events in each piece, shape (2, bin, row)."""
+    drawn = 0 if replicas is None else replicas.size
+    times, found = np.ones((len(events.identity), 1 + drawn)), []
+    if replicas is not None:
+        times[:, 1:] = replicas.block(range(drawn), events.identity).T
+    for bins, weights, number in events.pieces:
+        inside = np.flatnonzero(bins >= 0)
+        at, shape = (bins[inside], inside), (number, len(bins))
+        found.append(
+            np.stack([scipy.sparse.csr_array((weights[inside] ** p, at), shape=shape) @ times for p in (1, 2)])
+        )
+    return found

@@ -9,6 +9,10 @@ Which one do I need?
 - `PoissonReplicas`: how far would the answer scatter? A bootstrap, in which each event counts as often as a Poisson
   distribution of mean 1 says (G. Chamandy et al., "Estimating uncertainty for massive data streams", 2012).
 
+An object of one's own derives from `AbstractFolds` (as ``folds``) or from `AbstractResampling`: as ``replicas`` its
+training events are the replicas, whose spread is quoted as the uncertainty; as ``holdout``, of one part, its test
+events judge.
+
 All are functions of a seed and of the identity of events (`hepcuts.Sample.identity`), with the random numbers of
 `hepcuts._core.counters`. So they are the same for events in blocks of any size and order, nothing of the shape
 (replica, event) is stored, and copies of one event share its part, such as the varied ones of a systematic uncertainty.
@@ -22,12 +26,14 @@ binomial ones 1 % below it, a tenth of its standard deviation; of 50 and more ev
 import abc
 import dataclasses
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core import checks, counters
 from hepcuts._core.counters import Bits
+from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.samples.sample import Sample
 
@@ -54,6 +60,10 @@ class AbstractResampling(abc.ABC):
     @abc.abstractmethod
     def test(self, number: int, identity: Bits) -> FloatArray:
         """How often they count where it is judged, shape (event,)."""
+
+    def block(self, numbers: Sequence[int], identity: Bits) -> NDArray[Any]:
+        """Several of `training`, one below the other, shape (number, event); to be used and forgotten."""
+        return np.array([self.training(number, identity) for number in numbers]).reshape(len(numbers), len(identity))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,13 +191,13 @@ class PoissonReplicas(AbstractResampling):
         """The number of replicas."""
         return int(self.number)
 
-    def block(self, replicas: Sequence[int], identity: Bits) -> NDArray[np.uint8]:
-        """How often some events count in some replicas, shape (replica, event); to be used and forgotten."""
+    def block(self, numbers: Sequence[int], identity: Bits) -> NDArray[Any]:
+        """See `AbstractResampling.block`; of small integers."""
         start = counters.states(self.seed, counters.REPLICAS, identity)
-        found = np.empty((len(replicas), len(identity)), dtype=np.uint8)
+        found = np.empty((len(numbers), len(identity)), dtype=np.uint8)
         step = max(1, _AT_ONCE // max(1, len(identity)))
-        for first in range(0, len(replicas), step):
-            found[first : first + step] = counters.poisson(counters.several(start, replicas[first : first + step]))
+        for first in range(0, len(numbers), step):
+            found[first : first + step] = counters.poisson(counters.several(start, numbers[first : first + step]))
         return found
 
     def training(self, number: int, identity: Bits) -> FloatArray:
@@ -200,30 +210,71 @@ class PoissonReplicas(AbstractResampling):
         return counts
 
 
-def replicas_of(replicas: int, *, seed: int | np.random.Generator) -> PoissonReplicas | None:
-    """The replicas that are asked for, None for none.
+ReplicasLike: TypeAlias = int | AbstractResampling
+"""What public functions take as ``replicas``: how many of `PoissonReplicas`, or a resampling of another kind."""
+
+
+HoldoutLike: TypeAlias = float | AbstractResampling | None
+"""What public functions take as ``holdout``: a fraction, a resampling of one part, or None."""
+
+
+def replicas_of(replicas: ReplicasLike, *, seed: int | np.random.Generator) -> AbstractResampling | None:
+    """The replicas that are asked for, None for none; arguments and errors as `some_replicas_of`."""
+    if not isinstance(replicas, AbstractResampling) and checks.replicas(replicas) == 0:
+        return None
+    return some_replicas_of(replicas, seed=seed)
+
+
+def some_replicas_of(replicas: ReplicasLike, *, seed: int | np.random.Generator) -> AbstractResampling:
+    """The replicas that are asked for, at least two.
+
+    Args:
+        replicas: a number of bootstrap replicas, or a resampling, whose training events are the replicas.
+        seed: of a number of replicas.
 
     Raises:
-        InputError: one replica, or less than none.
+        InputError: fewer than two replicas, folds (each of which has most events of the others, so that their spread is
+            none of new events), or neither a number nor a resampling.
     """
-    return None if checks.replicas(replicas) == 0 else PoissonReplicas(replicas, counters.as_seed(seed))
+    if isinstance(replicas, AbstractFolds):
+        raise InputError(
+            f"replicas is {replicas!r}; expected a number, or a resampling whose training events scatter as new ones "
+            "do. Folds share most of their events: their spread is too small."
+        )
+    if isinstance(replicas, AbstractResampling):
+        checks.replicas(replicas.size, none=False)
+        return replicas
+    return PoissonReplicas(checks.replicas(replicas, none=False), counters.as_seed(seed))
+
+
+HOLDOUT = 0.5
+"""Fraction of the events that a search leaves out by default, and on which its result is quoted."""
 
 
 def hold_out(
-    samples: Sequence[Sample], holdout: float | None, *, seed: int | np.random.Generator
+    samples: Sequence[Sample], holdout: HoldoutLike, *, seed: int | np.random.Generator
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
     """Training and held-out samples, each of which stands for the whole yield.
 
     Args:
         samples: to be split.
-        holdout: fraction of the events of each that is held out, or None for none.
-        seed: of the random numbers, or a generator that one is drawn from.
+        holdout: fraction of the events of each that is held out, or None for none; or a resampling of one part, whose
+            test events are held out.
+        seed: of the random numbers of a fraction, or a generator that one is drawn from.
 
     Raises:
-        InputError: the fraction is not between 0 and 1, or leaves a part without events.
+        InputError: the fraction is not between 0 and 1, leaves a part without events, or is a resampling of more parts.
     """
-    if holdout is None:
-        return tuple(samples), None
-    halves = HeldOut(holdout, counters.as_seed(seed))
-    parts = [sample.divided(~halves.held_out(sample.identity)) for sample in samples]
+    if isinstance(holdout, AbstractResampling):
+        halves = holdout
+    else:
+        fraction = checks.holdout(holdout)
+        if fraction is None:
+            return tuple(samples), None
+        halves = HeldOut(fraction, counters.as_seed(seed))
+    if halves.size != 1:
+        raise InputError(
+            f"holdout is {halves!r} of {halves.size} parts; expected a fraction, or a resampling of one part."
+        )
+    parts = [sample.divided(halves.test(0, sample.identity) == 0) for sample in samples]
     return tuple(first for first, _ in parts), tuple(second for _, second in parts)

@@ -118,7 +118,8 @@ def folds_of(folds: FoldsLike, samples: Sequence[Sample], *, seed: int | np.rand
     """
     if isinstance(folds, AbstractFolds):
         return folds
-    if isinstance(folds, SplitterLike):
+    # A number is asked for first: to ask for a protocol takes as long as some figures of merit of a scan.
+    if not isinstance(folds, int) and isinstance(folds, SplitterLike):
         return SplitterFolds.of(folds, samples)
     number = checks.folds(folds)
     return None if number == 0 else Folds(number, as_seed(seed))

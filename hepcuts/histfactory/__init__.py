@@ -16,6 +16,7 @@ from .bands import few_expected as few_expected
 from .discovery import SignificanceResult as SignificanceResult
 from .discovery import discovery_significance as discovery_significance
 from .discovery import discovery_test as discovery_test
+from .discovery import significance_of_structure as significance_of_structure
 from .discovery import significances as significances
 from .fit import FitResult as FitResult
 from .fit import fit as fit
@@ -23,9 +24,13 @@ from .fit import fixed_poi_fit as fixed_poi_fit
 from .likelihood import HistFactory as HistFactory
 from .limits import UpperLimitResult as UpperLimitResult
 from .limits import expected_upper_limit as expected_upper_limit
+from .limits import expected_upper_limits as expected_upper_limits
 from .limits import upper_limit as upper_limit
+from .limits import upper_limit_of_structure as upper_limit_of_structure
 from .nuisance import NuisanceParameters as NuisanceParameters
+from .precision import expected_mu_uncertainties as expected_mu_uncertainties
 from .precision import expected_mu_uncertainty as expected_mu_uncertainty
+from .precision import mu_uncertainty_of_structure as mu_uncertainty_of_structure
 from .statistic import q0 as q0
 from .statistic import significance_of as significance_of
 from .structure import LikelihoodTemplates as LikelihoodTemplates

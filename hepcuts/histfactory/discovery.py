@@ -181,6 +181,11 @@ def significances(likelihood: HistFactory, templates: LikelihoodTemplates, data:
     return np.sqrt(q0_of_batch(likelihood.structure, batch)).reshape(batch.lead)
 
 
+def significance_of_structure(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Any:
+    """The expected discovery significance of all likelihoods of one structure, as `discovery_significance`."""
+    return _evaluate(structure, templates, None)
+
+
 def with_templates(likelihood: HistFactory, templates: LikelihoodTemplates) -> HistFactory:
     """The likelihood with other templates."""
     result: HistFactory = eqx.tree_at(lambda held: held.templates, likelihood, jax.tree.map(np.asarray, templates))

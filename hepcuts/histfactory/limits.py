@@ -178,13 +178,37 @@ def expected_upper_limit(
     return limit
 
 
+@float64_scope
+def upper_limit_of_structure(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Any:
+    """The expected limit, with 95 %, of all likelihoods of one structure; as `expected_upper_limit`."""
+    return _limit(structure, templates, _target(0.95, 0.0))
+
+
+def expected_upper_limits(likelihood: HistFactory, templates: LikelihoodTemplates) -> FloatArray:
+    """As `expected_upper_limit` with 95 %, of a batch of template sets, without JAX; NaN where there is none.
+
+    Args:
+        likelihood: the likelihood.
+        templates: arrays with the axes of the batch in front, all of them or none.
+
+    Returns:
+        The shape of the batch.
+    """
+    return _limits(likelihood.structure, Batch.of(templates, None), _target(0.95, 0.0))
+
+
+def _limits(structure: LikelihoodStructure, batch: Batch, target: float) -> FloatArray:
+    """Expected limits, the shape of the batch; NaN where there is none."""
+    known = np.repeat(nominal_parameters(structure, 0.0)[:, None], batch.lanes, axis=1)
+    limits, _ = _asimov_limits(structure, batch._replace(asimov_mu=0.0), known, np.full(batch.lanes, target))
+    return limits.reshape(batch.lead)
+
+
 def _limit(structure: LikelihoodStructure, templates: LikelihoodTemplates, target: float) -> Any:
     """The expected limit; NaN where there is none."""
 
     def on_the_host(held: LikelihoodStructure, templates: Any) -> Any:
-        batch = Batch.of(templates, None)._replace(asimov_mu=0.0)
-        known = np.repeat(nominal_parameters(held, 0.0)[:, None], batch.lanes, axis=1)
-        return _asimov_limits(held, batch, known, np.full(batch.lanes, target))[0].reshape(batch.lead)
+        return _limits(held, Batch.of(templates, None), target)
 
     def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
         value, slopes = _limit_and_slopes(held, at[0], target)

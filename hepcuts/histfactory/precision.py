@@ -10,15 +10,14 @@ import numpy as np
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import FitError
 from hepcuts._core.precision import float64_scope, is_traced
-from hepcuts._core.types import Scalar
-from hepcuts.histfactory.solver.expansion import Likelihood
+from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.layout import layout_of
 
 from . import density
 from .asimov import nominal_at
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
-from .searches import free_parameters
+from .searches import free_parameters, likelihoods, nominal_parameters
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
 _SINGULAR = 1e11
@@ -83,27 +82,50 @@ def _traced(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: 
     return jnp.where(determined, jnp.sqrt(jnp.where(determined, variance, 1.0)) / root[structure.poi], jnp.nan)
 
 
-def _on_host(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: float) -> Any:
-    """The same without anything to compile."""
-    poi = required_poi(structure)
+@float64_scope
+def mu_uncertainty_of_structure(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Any:
+    """The expected uncertainty, at mu = 1, of all likelihoods of one structure; as `expected_mu_uncertainty`."""
+    return _uncertainty(structure, templates, 1.0)
+
+
+def expected_mu_uncertainties(likelihood: HistFactory, templates: LikelihoodTemplates) -> FloatArray:
+    """As `expected_mu_uncertainty` at mu = 1, of a batch of template sets, without JAX; NaN where there is none.
+
+    Args:
+        likelihood: the likelihood.
+        templates: arrays with the axes of the batch in front, all of them or none.
+
+    Returns:
+        The shape of the batch.
+    """
+    required_poi(likelihood.structure)
+    return _on_host(likelihood.structure, templates, 1.0)
+
+
+def _on_host(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu: float) -> FloatArray:
+    """The same of a batch without anything to compile."""
     free = free_parameters(structure, fix_poi=False)
-    free[poi] = True
+    free[structure.poi] = True
     layout = layout_of(structure, free)
-    at = np.array(structure.init, dtype=np.float64)
-    at[poi] = mu
-    batch = Batch.of(templates, None)
+    at, batch = nominal_parameters(structure, mu), Batch.of(templates, None)
+    unit, found = (layout.free == structure.poi).astype(np.float64), []
     with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
-        likelihood = Likelihood(layout, structure, batch.templates, None, at)
-        information = 0.5 * likelihood.expand(at[:, None]).information()[:, :, 0]
-    moved = ~likelihood.void[layout.free, 0]
-    information = information[np.ix_(moved, moved)]
+        for lanes, likelihood in likelihoods(structure, layout, batch, at):
+            parameters = np.repeat(at[:, None], len(range(batch.lanes)[lanes]), axis=1)
+            information = 0.5 * likelihood.expand(parameters).information()
+            moved = np.broadcast_to(~likelihood.void[layout.free], information.shape[1:])
+            found += [_of_information(*lane, unit) for lane in zip(information.T, moved.T, strict=True)]
+    uncertainties: FloatArray = np.reshape(found, batch.lead)[()]
+    return uncertainties
+
+
+def _of_information(information: FloatArray, moved: Any, unit: FloatArray) -> float:
+    """The uncertainty of one of the free parameters that move; NaN where the data do not determine it."""
+    information, unit = information[np.ix_(moved, moved)], unit[moved]
     root = np.sqrt(np.diagonal(information))
     root = np.where(root > 0, root, 1.0)
-    unit = (layout.free[moved] == poi).astype(np.float64)
     try:
-        with one_blas_thread(len(unit)):
-            solved = np.linalg.solve(information / np.outer(root, root), unit)
+        variance = float(np.linalg.solve(information / np.outer(root, root), unit) @ unit)
     except np.linalg.LinAlgError:
-        return np.float64(np.nan)
-    variance = solved @ unit
-    return np.float64(np.sqrt(variance) / (root @ unit)) if 0 < variance < _SINGULAR else np.float64(np.nan)
+        return float("nan")
+    return float(np.sqrt(variance) / (root @ unit)) if 0 < variance < _SINGULAR else float("nan")

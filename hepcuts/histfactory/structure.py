@@ -5,7 +5,10 @@
 models of one structure share their compiled code.
 """
 
+import dataclasses
+
 import equinox as eqx
+import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from hepcuts._core.types import AnyArray
@@ -91,3 +94,21 @@ class LikelihoodStructure(eqx.Module):
     normsys_code: str = eqx.field(static=True)
     clip_sample: float | None = eqx.field(static=True)
     clip_bin: float | None = eqx.field(static=True)
+
+    def of_all_templates(self) -> "LikelihoodStructure":
+        """What this structure has in common with that of other templates of the same model.
+
+        Widths, rate factors and auxiliary data that follow the templates are those of the model as built no more, but
+        the same for all: 0.1 for a width, which is where a fit that fails looks for other starts, and what goes with
+        it. NumPy arrays only.
+        """
+        width, data = 0.1, np.array(self.auxdata)
+        follows = np.isin(np.arange(len(self.normal_sigma)), self.staterror)
+        follows_rate = np.isin(np.arange(len(self.poisson_factor)), self.shapesys)
+        data[self.poisson_data[follows_rate]] = width**-2
+        return dataclasses.replace(
+            self,
+            normal_sigma=np.where(follows, width, self.normal_sigma),
+            poisson_factor=np.where(follows_rate, width**-2, self.poisson_factor),
+            auxdata=data,
+        )

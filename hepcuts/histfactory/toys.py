@@ -51,6 +51,15 @@ class ToysResult:
         z, up, down = (float(stats.norm.isf(value)) for value in (p, low, high))
         return z, down, up
 
+    def excess(self, significance: float) -> tuple[float, float, float]:
+        """How many times as many toys have at least this significance as a Gaussian has, with its 68 % interval.
+
+        With mu = 0 one is right; more means that signals seem to be found where there are none.
+        """
+        expected = float(stats.norm.sf(significance))
+        found, low, high = self.p_value(significance**2)
+        return found / expected, low / expected, high / expected
+
     def __repr__(self) -> str:
         failed = f", {self.num_failed} of them without a converged fit" if self.num_failed else ""
         at = self.q0[~np.isnan(self.q0)]

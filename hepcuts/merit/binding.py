@@ -118,15 +118,25 @@ def _varied(systematic: str, side: str) -> _Row:
 def _staterror(structure: Structure, yields: Yields, sample: int) -> Any:
     xp = _namespace(yields)
     variance = yields.variance[..., sample, :]
-    positive = (variance > 0) & structure.components[sample].staterror
+    return _root(xp, variance) if structure.components[sample].staterror == "gaussian" else 0.0 * variance
+
+
+def _root(xp: Any, variance: Any) -> Any:
+    """The root, with a slope of zero where the variance is zero."""
+    positive = variance > 0
     return xp.where(positive, xp.sqrt(xp.where(positive, variance, 1.0)), 0.0)
 
 
 def _shapesys(layer: int) -> _Row:
     def row(structure: Structure, yields: Yields, sample: int) -> Any:
-        # Several on one sample lie in as many layers, in their order.
-        mine = [m for m in structure.components[sample].modifiers if isinstance(m, ShapeSys)]
+        # Several on one sample lie in as many layers, in their order; finite simulation comes last.
+        component = structure.components[sample]
+        mine = [m for m in component.modifiers if isinstance(m, ShapeSys)]
         nominal = yields.nominal[..., sample, :]
-        return mine[layer].uncertainties(nominal) if layer < len(mine) else 0.0 * nominal
+        if layer < len(mine):
+            return mine[layer].uncertainties(nominal)
+        if layer == len(mine) and component.staterror == "poisson":
+            return _root(_namespace(yields), yields.variance[..., sample, :])
+        return 0.0 * nominal
 
     return row

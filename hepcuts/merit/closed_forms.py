@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from hepcuts._core.precision import namespace
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import significance_of
-from hepcuts.templates.templates import Structure, Yields
+from hepcuts.templates.templates import Structure, Templates, Yields
 
 from . import counting
 from .conditions import Condition
@@ -40,10 +40,9 @@ class AbstractCountFigure(AbstractRegionFigure):
         """See `AbstractRegionFigure.of_rows`."""
         return in_parts(self.of_counts, rows)
 
-    @property
-    def reusable(self) -> bool:
-        """See `AbstractTemplateFigure.reusable`."""
-        return True
+    def dependence(self, references: Sequence[Templates]) -> Hashable | None:  # noqa: ARG002
+        """See `AbstractTemplateFigure.dependence`; on nothing."""
+        return ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.optimize
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.precision import namespace
 from hepcuts._core.types import FloatArray
 
 Condition = Callable[[Any, Any, Any], Any]
@@ -24,18 +25,19 @@ Condition = Callable[[Any, Any, Any], Any]
 
 
 def log1p_deficit(x: Any) -> FloatArray:
-    """`x - ln(1 + x)` without cancellation, for `x > -1`.
+    """`x - ln(1 + x)` without cancellation, for `x > -1`, of NumPy or JAX.
 
     With `y = x / (2 + x)` it is `2 [y^2 / (1 - y) - (artanh(y) - y)]`.
     """
-    x = np.asarray(x, dtype=np.float64)
+    xp = namespace(x)
+    x = xp.asarray(x, dtype=float)
     y = x / (2.0 + x)
-    near = np.abs(y) < 0.2
-    small = np.where(near, y, 0.0)
-    series = np.zeros_like(small)
+    near = xp.abs(y) < 0.2
+    small = xp.where(near, y, 0.0)
+    series = xp.zeros_like(small)
     for order in range(25, 1, -2):
         series = (series + 1.0 / order) * small**2
-    deficit: FloatArray = np.where(near, 2.0 * (small**2 / (1.0 - small) - small * series), x - np.log1p(x))
+    deficit: FloatArray = xp.where(near, 2.0 * (small**2 / (1.0 - small) - small * series), x - xp.log1p(x))
     return deficit
 
 
@@ -116,10 +118,60 @@ def asimov_gaussian(r: Any, k: Any = 0.0, systematic: Any = 1.0) -> FloatArray:
     return _over_log1p(log1p_deficit(v) + (1.0 + systematic) * (k * v) * v / 2.0, v)
 
 
+def posterior_threshold(r: Any, condition: Condition = asimov, *, k: Any = 0.0, systematic: Any = 1.0) -> FloatArray:
+    """Where a figure of merit cuts a calibrated posterior `p = s / (s + b)` if it is to leave `r = S / B`.
+
+    Events are kept whose density ratio `s / b` is above the `kappa` that the figure of merit asks for: whose posterior
+    is above `kappa / (1 + kappa)`. For the Asimov significance of a known background this is `1 - ln(1 + r) / r`, which
+    grows from `r / 2` for small `r` to 1, and is 1/2 where `r = 2.513`; for `S / sqrt(B)` it is `r / (r + 2)`, and for
+    `S / sqrt(S + B)` half the purity, `S / (2 S + 2 B)`.
+
+    Args:
+        r: S / B after the cut, any shape; infinite where no background is left.
+        condition: a function of this module.
+        k: variance of the background in units of its Poisson variance, `sigma_B^2 / B`, after the cut.
+        systematic: share of the variance that grows like `B^2`, between 0 and 1.
+
+    Returns:
+        Between 0 and 1, of the arguments' common shape; its limit for a known background where `r` is 0 (0) or
+        infinite; NaN where `r` is NaN.
+
+    Raises:
+        InputError: a negative `r` or `k`, or `systematic` outside of 0 to 1.
+
+    Example:
+        >>> print(posterior_threshold([0.0, 0.1, 1.0, 2.51286241725234, 10.0]).round(3))
+        [0.    0.047 0.307 0.5   0.76 ]
+        >>> print(posterior_threshold(2.0, s_over_sqrt_b).round(3), posterior_threshold(1.0, k=1.0).round(3))
+        0.5 0.425
+    """
+    r = np.asarray(r, dtype=np.float64)
+    k, systematic = _checked_uncertainty(k, systematic)
+    if np.any(r < 0):
+        raise InputError(f"S / B after the cut is {np.min(r):g}; expected zero or more.")
+    known = np.isfinite(r)
+    # Infinite for all figures of merit but S / sqrt(S + B), which asks for 1 at most.
+    limit = np.where(np.isnan(r), np.nan, condition(1e300, 0.0, 1.0))
+    kappa = np.where(known, condition(np.where(known, r, 1.0), k, systematic), limit)
+    threshold: FloatArray = kappa / (1.0 + kappa)
+    return threshold
+
+
+def _checked_uncertainty(k: Any, systematic: Any) -> tuple[FloatArray, FloatArray]:
+    k, share = (np.asarray(given, dtype=np.float64) for given in (k, systematic))
+    if not (np.all(np.isfinite(k) & (k >= 0)) and np.all((share >= 0) & (share <= 1))):
+        raise InputError(
+            f"k is {k} and systematic {share}; expected k = sigma_B^2 / B >= 0 and a share between 0 and 1."
+        )
+    return k, share
+
+
 def agreement(condition: Condition = asimov, *, k: float = 0.0, systematic: float = 1.0) -> float:
     """The ratio `r = S / B` after the cut at which a figure of merit cuts where BCE cuts, `s = b`.
 
-    With less signal than that after the cut of the smallest error rate, that cut is too tight; with more, too loose.
+    If S / B after the *best* cut is below it, the cut of the smallest error rate is too tight, or the same; above it,
+    too loose. This needs no assumption on the densities. Of S / B after the cut of the smallest error rate the same
+    holds where `s / b` grows with the variable, and else only close to that cut.
 
     Args:
         condition: a function of this module.
@@ -138,10 +190,7 @@ def agreement(condition: Condition = asimov, *, k: float = 0.0, systematic: floa
         >>> print(" ".join(f"{agreement(k=k):.4f}" for k in (0.1, 1.0, 10.0)))
         2.1102 1.3589 1.0480
     """
-    if not (np.isfinite(k) and k >= 0 and 0 <= systematic <= 1):
-        raise InputError(
-            f"k is {k:g} and systematic {systematic:g}; expected k = sigma_B^2 / B >= 0 and a share between 0 and 1."
-        )
+    _checked_uncertainty(k, systematic)
     high = 1e6
     if condition(high, k, systematic) < 1:
         return float("inf")

@@ -36,8 +36,10 @@ def background_variance_of_bins(structure: Structure, yields: Yields) -> Any:
     Returns:
         Shape (..., bin).
     """
+    if structure.num_bins == 1:
+        return background_variance(structure, yields)[..., None]
     xp = namespace(yields.values)
-    if structure.num_bins > 1 and any(_differs(m) for component in structure.components for m in component.modifiers):
+    if any(_differs(m) for component in structure.components for m in component.modifiers):
         parts = (
             Yields(yields.values[..., j : j + 1], yields.variances[..., j : j + 1]) for j in range(structure.num_bins)
         )

@@ -16,7 +16,7 @@ Any of these is given in place of a name wherever a name is taken. What it can d
 
 import abc
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -178,10 +178,12 @@ class AbstractTemplateFigure(AbstractFigureOfMerit):
     def of_templates(self, templates: Sequence[Templates], totals: Totals) -> float:
         """The value of templates of each region; NaN if there is none."""
 
-    @property
-    def reusable(self) -> bool:
-        """Whether it depends on nothing but its fields and the structure: what was compiled once may serve again."""
-        return False
+    def dependence(self, references: Sequence[Templates]) -> Hashable | None:  # noqa: ARG002
+        """What `of_yields` depends on beside the figure's fields and the structures of the references.
+
+        Where it is equal, what was compiled for other references serves again. None if nobody can tell.
+        """
+        return None
 
     def hard(self, samples: Sequence[Sample], templates: Sequence[Templates], selection: Any) -> float:  # noqa: ARG002
         """See `AbstractFigureOfMerit.hard`."""

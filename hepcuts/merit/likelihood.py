@@ -1,14 +1,16 @@
 """Figures of merit that the HistFactory likelihood of all regions gives on its prefit Asimov dataset."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from hepcuts._core.errors import FitError, YieldError
+from hepcuts._core.identity import digest
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
+from hepcuts.histfactory.structure import LikelihoodStructure
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import likelihood_of
 
@@ -29,6 +31,9 @@ class LikelihoodFigure(AbstractTemplateFigure):
         many: the same of many template sets side by side, without JAX, if there is such a function; NaN where a fit
             failed.
         significance: whether it is the discovery significance.
+        of_structure: the same of a likelihood's structure and its templates, if it asks for nothing else, and not for
+            the templates, data and widths of the model as built. What was compiled for the templates of some events
+            then serves for those of others.
     """
 
     statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = dataclasses.field(kw_only=True)
@@ -36,6 +41,9 @@ class LikelihoodFigure(AbstractTemplateFigure):
         default=None, kw_only=True
     )
     significance: bool = dataclasses.field(default=False, kw_only=True)
+    of_structure: Callable[[LikelihoodStructure, LikelihoodTemplates], Any] | None = dataclasses.field(
+        default=None, kw_only=True
+    )
 
     @property
     def expensive(self) -> bool:
@@ -50,7 +58,20 @@ class LikelihoodFigure(AbstractTemplateFigure):
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateFigure.of_yields`."""
         likelihood, mapper = _bound(references)
-        return lambda yields, _: self.statistic(likelihood, mapper(yields))
+        of_structure = self.of_structure
+        if of_structure is None:
+            return lambda yields, _: self.statistic(likelihood, mapper(yields))
+        # What is compiled outlives this search: it holds no model of pyhf's.
+        structure = likelihood.structure.of_all_templates()
+        return lambda yields, _: of_structure(structure, mapper(yields))
+
+    def dependence(self, references: Sequence[Templates]) -> Hashable | None:
+        """See `AbstractTemplateFigure.dependence`; on the likelihood's structure and normsys factors."""
+        if self.of_structure is None:
+            return None
+        likelihood = likelihood_of(references)
+        structure, own = likelihood.structure.of_all_templates(), likelihood.templates
+        return digest(structure, own.normsys_up, own.normsys_down)
 
     def prepared(self, references: Sequence[Templates]) -> OfRows:
         """See `AbstractTemplateFigure.prepared`.

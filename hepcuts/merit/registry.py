@@ -19,6 +19,8 @@ Which one do I need?
 - ``"bce"``, ``"bce_balanced"``, ``"squared_error"``: classification losses. What is quoted, of a threshold in a scan
   as of the cuts of an optimizer, is the loss of decisions; an optimizer minimizes that of soft pass weights.
   ``"bce_soft"`` is quoted of soft cuts.
+- ``"weighted_bce"``: BCE in which background counts as the Asimov significance without any cut asks; another weight is
+  given as `hepcuts.merit.cross_entropy.WeightedCrossEntropy`.
 - ``"bce_steep"``, ``"asimov_gaussian"``: of known densities only (`hepcuts.theory`).
 - any function ``f(yields, structure)`` of `hepcuts.templates.templates.Yields`, in pure JAX: your own, to be made
   large; or an object, see `hepcuts.merit.figures`.
@@ -34,18 +36,24 @@ from hepcuts._core.errors import InputError
 from hepcuts.histfactory import (
     FEW_EXPECTED,
     discovery_significance,
+    expected_mu_uncertainties,
     expected_mu_uncertainty,
     expected_upper_limit,
+    expected_upper_limits,
+    mu_uncertainty_of_structure,
+    significance_of_structure,
     significances,
+    upper_limit_of_structure,
 )
 from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
 from .closed_forms import ClosedForm, CountingFigure, Punzi, z_bi
+from .cross_entropy import BinaryCrossEntropy, SoftCrossEntropy, WeightedCrossEntropy
 from .figures import AbstractFigureOfMerit
 from .functions import FunctionOfYields
 from .likelihood import LikelihoodFigure
-from .losses import BinaryCrossEntropy, SoftCrossEntropy, SquaredError
+from .losses import SquaredError
 from .stationarity import WrongDistance
 from .truth import AsimovGaussian, FigureOfTruth
 
@@ -53,19 +61,33 @@ Given = str | AbstractFigureOfMerit | Callable[[Yields, Structure], Any]
 """A figure of merit as users give it: a name, an object, or a function of yields and structure."""
 
 PROFILE = LikelihoodFigure(
-    "profile", r"$Z$ (profile likelihood)", statistic=discovery_significance, many=significances, significance=True
+    "profile",
+    r"$Z$ (profile likelihood)",
+    statistic=discovery_significance,
+    many=significances,
+    significance=True,
+    of_structure=significance_of_structure,
 )
 """The discovery significance of the profile likelihood."""
 
 _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
     PROFILE,
-    LikelihoodFigure("mu_uncertainty", r"expected uncertainty of $\mu$", -1, statistic=expected_mu_uncertainty),
+    LikelihoodFigure(
+        "mu_uncertainty",
+        r"expected uncertainty of $\mu$",
+        -1,
+        statistic=expected_mu_uncertainty,
+        many=expected_mu_uncertainties,
+        of_structure=mu_uncertainty_of_structure,
+    ),
     LikelihoodFigure(
         "upper_limit",
         r"expected upper limit on $\mu$",
         -1,
         statistic=expected_upper_limit,
         min_expected=FEW_EXPECTED,
+        many=expected_upper_limits,
+        of_structure=upper_limit_of_structure,
     ),
     ClosedForm(
         "asimov",
@@ -109,6 +131,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
     Punzi(),
     BinaryCrossEntropy("bce", "log loss (BCE)"),
     BinaryCrossEntropy("bce_balanced", "balanced log loss", balanced=True),
+    WeightedCrossEntropy(),
     SoftCrossEntropy(),
     SquaredError("squared_error", "squared error"),
     FigureOfTruth("bce_steep", "BCE of a steep sigmoid", -1, truth=WrongDistance()),

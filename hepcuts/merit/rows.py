@@ -61,14 +61,14 @@ class Rows:
             size: number of rows.
             totals: expected signal and background before the cuts.
         """
-        # Copies: views would keep the yields of all variations of all parts.
+        # Copies of views, which would keep the yields of all variations of all parts.
         parts = [
-            [np.array(column) for column in _in_short(structure, filled_at(chunk))]
+            [column if column.base is None else column.copy() for column in _in_short(structure, filled_at(chunk))]
             for chunk in chunks_of(size, structure)
         ]
         joined = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
-        signal, background, by_sample, sigma, *simulated = joined
-        return cls(structure, filled_at, (signal, background), by_sample, sigma, *simulated, *totals)
+        signal, background, by_sample, sigma, weakest, of_signal, left = joined
+        return cls(structure, filled_at, (signal, background), by_sample, sigma, weakest, of_signal, left, *totals)
 
     @classmethod
     def of_yields(cls, structure: Structure, yields: Yields, totals: Totals) -> "Rows":

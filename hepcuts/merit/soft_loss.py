@@ -70,7 +70,7 @@ class SoftLossCurve(AbstractCurve):
         x, absent, weights, origin = (
             np.concatenate(parts)
             for parts in zip(
-                *((b.columns[cut.variable], b.absent(cut.variable), b.weights, b.origin) for b in blocks), strict=True
+                *((b.values(cut.variable), b.absent(cut.variable), b.weights, b.origin) for b in blocks), strict=True
             )
         )
         sample = np.repeat(np.arange(len(samples)), [len(block) for block in blocks])

@@ -13,6 +13,7 @@ import numpy as np
 from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
 from hepcuts.samples.modifiers import ShapeSys
+from hepcuts.samples.staterror import StatError
 from hepcuts.templates.templates import Component, Structure, Yields
 
 from .classification import LOG_LOSS_EPSILON
@@ -167,7 +168,8 @@ def _structure(problem: Truth) -> Structure:
     """Signal and background as samples."""
     relative = problem.relative_uncertainty
     systematic = (ShapeSys("background", relative),) if relative else ()
-    background = Component("background", signal=False, modifiers=systematic, staterror=_simulated(problem) > 0)
+    staterror: StatError = "poisson" if _simulated(problem) > 0 else False
+    background = Component("background", signal=False, modifiers=systematic, staterror=staterror)
     return Structure("cut", None, (Component("signal", signal=True, modifiers=(), staterror=False), background))
 
 
@@ -176,14 +178,16 @@ class ErrorRate(AbstractStationarity):
     """Log loss of hard decisions, the error rate times a constant: stationary where a density ratio is reached.
 
     Attributes:
-        balanced: signal and background have equal total weight.
+        background_weight: of expected signal and background before the cut -> what an accepted background event costs
+            in units of a missed signal event, the density ratio that is asked for.
     """
 
-    balanced: bool = False
+    background_weight: Callable[[float, float], float]
 
     def _weights(self, problem: Truth) -> tuple[float, float]:
         signal, background = problem.totals
-        return (0.5, 0.5) if self.balanced else (signal / (signal + background), background / (signal + background))
+        background *= self.background_weight(*problem.totals)
+        return signal / (signal + background), background / (signal + background)
 
     def value(self, problem: Truth, c: Any) -> FloatArray:
         """See `AbstractStationarity`."""
@@ -195,8 +199,7 @@ class ErrorRate(AbstractStationarity):
 
     def residual(self, problem: Truth, c: Any) -> FloatArray:
         """See `AbstractStationarity`."""
-        totals = problem.totals
-        asked = np.log(totals[0] / totals[1]) if self.balanced else 0.0
+        asked = np.log(self.background_weight(*problem.totals))
         residual: FloatArray = np.tanh((problem.log_density_ratio(c) - asked) / 2.0)
         return residual
 

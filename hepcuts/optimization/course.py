@@ -1,8 +1,10 @@
 """The course of an optimization: all stages, their validation, the polish; interrupted, resumed."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.optimization.soft.search import Search
@@ -10,11 +12,11 @@ from hepcuts.optimization.solvers import Ending
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import without_outside_warnings
 
-from .checkpoint import Checkpoint
 from .feasibility import enforce
+from .history import History
 from .jumps import advance_stage
 from .polish import Polished, polish
-from .stages import AbstractDescent, descend, progress
+from .stages import AbstractDescent, Checkpoint, descend, progress
 from .validation import StageValues, Validator
 from .walk import Walk
 
@@ -55,6 +57,7 @@ def run(
     *,
     folds: AbstractFolds | None,
     checkpoint: Checkpoint | None = None,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Go through the stages, choose one, polish.
 
@@ -67,6 +70,7 @@ def run(
         schedule: widths of the stages in units of the search's own.
         folds: of the events, or None for no cross-validation.
         checkpoint: written after each stage, and what a later run of the same problem goes on from.
+        executor: who goes through the folds; None for threads.
 
     Raises:
         InputError: the checkpoint is that of another problem.
@@ -78,19 +82,12 @@ def run(
         walk = Walk(walked, search.space.start, bar.update)
         validator = None
         if choose and folds is not None:
-            validator = Validator(search, samples, schedule, folds=folds, report=bar.update)
-        state = None if checkpoint is None else checkpoint.read()
-        if state is not None:
-            walk.restore(state["walk"])
-            if validator is not None:
-                validator.restore(state["validator"])
+            validator = Validator(search, samples, schedule, folds=folds, report=bar.update, executor=executor)
 
-        def keep(stage: int) -> None:
+        def report(stage: int) -> None:
             bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
-            if checkpoint is not None:
-                checkpoint.write({"walk": walk.state, "validator": None if validator is None else validator.state})
 
-        interrupted = descend(_CutDescent(walk, validator, schedule), keep)
+        interrupted = descend(_CutDescent(walk, validator, schedule), report, checkpoint=checkpoint)
         if validator is not None and not validator.stages:
             validator = None  # interrupted before anything was to be compared
         outcome = _conclude(walk, search, schedule, validator, interrupted=interrupted)
@@ -127,6 +124,22 @@ class _CutDescent(AbstractDescent):
     def back_to(self, stage: int) -> None:
         """See `AbstractDescent.back_to`."""
         self._walk.back_to(stage)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """See `AbstractDescent.state`."""
+        return {"walk": self._walk.state, "validator": None if self._validator is None else self._validator.state}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `AbstractDescent.restore`."""
+        self._walk.restore(state["walk"])
+        if self._validator is not None:
+            self._validator.restore(state["validator"])
+
+    @property
+    def history(self) -> History:
+        """See `AbstractDescent.history`."""
+        return self._walk.history()
 
 
 def _conclude(

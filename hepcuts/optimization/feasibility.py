@@ -11,8 +11,8 @@ import numpy as np
 
 from hepcuts._core.errors import OptimizationError
 from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.compilation import as_yields
 from hepcuts.optimization.soft.constraints import AtLeast, violated
-from hepcuts.optimization.soft.evaluators import as_yields
 from hepcuts.optimization.soft.search import Search
 from hepcuts.templates.soft_layouts import loosest_is_low
 

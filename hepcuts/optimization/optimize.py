@@ -18,13 +18,14 @@ import numpy as np
 from hepcuts._core import checks, files
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import hold_out, replicas_of
+from hepcuts.evaluation.resampling import HOLDOUT, HoldoutLike, ReplicasLike, hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
@@ -34,15 +35,15 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
 from hepcuts.templates.simulated import FEW_EVENTS
 
-from .checkpoint import Checkpoint
 from .course import Outcome, run
+from .folds import folds_of_training
+from .history import History
 from .options import DEFAULT_TUNING, Tuning
 from .reliability import bootstrap_and_optimism
 from .result import OptimizationResult
 from .sensitivity import hidden_systematics, sensitivity
 from .solvers import AbstractSolver
-from .validation import folds_of_training
-from .walk import History
+from .stages import Checkpoint
 
 
 def optimize(
@@ -55,7 +56,7 @@ def optimize(
     anneal: Sequence[float] | None = None,
     axis: Any = None,
     regions: Iterable[Region] | Region = (),
-    holdout: float | None = None,
+    holdout: HoldoutLike = HOLDOUT,
     folds: FoldsLike = 4,
     seed: int | np.random.Generator = 0,
     min_background: float = FEW_EVENTS,
@@ -64,9 +65,10 @@ def optimize(
     tied: Iterable[Sequence[str]] = (),
     log: str | Path | None = None,
     checkpoint: str | Path | None = None,
-    replicas: int = 100,
+    replicas: ReplicasLike = 100,
     throw: bool = True,
     tuning: Tuning | None = None,
+    executor: Executor | None = None,
 ) -> OptimizationResult:
     """Find the cuts that optimize an objective.
 
@@ -88,7 +90,9 @@ def optimize(
         axis: an axis of `hist.axis` for a shape fit, or None to count.
         regions: control regions, whose cuts are those of the signal region, inverted or left out.
         holdout: fraction of events, between 0 and 1, that does not take part in the search and on which its result
-            is quoted; None to use all events for both, which overstates the result.
+            is quoted, and its workspace made; or a resampling of one part, see `hepcuts.evaluation.resampling`. None to
+            use all events for both: the significance is then overstated, the background underestimated, and the
+            workspace not to be unblinded with, as the name of its measurement says.
         folds: number of folds of the cross-validation among the training events; 0 to go through all of `anneal`. Or
             a splitter with scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every
             event once.
@@ -106,9 +110,11 @@ def optimize(
             is that of the same problem: events, modifiers, cuts, objective (a function counts by its code), options
             and version of hepcuts. An interrupt (Ctrl-C) ends the search with the best of the stages so far.
         replicas: number of bootstrap replicas of the events for the uncertainties of what is quoted and of its
-            optimism; 0 for none.
+            optimism; 0 for none. Or a resampling of another kind, see `hepcuts.evaluation.resampling`.
         throw: whether to raise if the search fails; otherwise ``success`` and ``message`` tell.
         tuning: the numbers that steer the search, see `hepcuts.optimization.options`; None for the usual ones.
+        executor: who sums the events, goes through the folds and sums up replicas, see `hepcuts._core.executors`; None
+            for threads. The answer does not depend on it.
 
     Returns:
         Hard cuts with their significance, the history, the workspace, and soft and hard values.
@@ -117,7 +123,7 @@ def optimize(
         OptimizationError: the objective has no finite value at the start, or the search failed and `throw` is set.
         SampleError: as `hepcuts.fill`.
         InputError: an unknown name, an empty schedule, a fraction that is not between 0 and 1, a checkpoint of another
-            problem, or a checkpoint for an objective that cannot be told from others.
+            problem, a checkpoint for an objective that cannot be told from others, or no executor.
 
     Example:
         >>> import hepcuts as hc
@@ -133,7 +139,7 @@ def optimize(
     if anneal is not None:
         tuning = dataclasses.replace(tuning, anneal=dataclasses.replace(tuning.anneal, stages=checks.stages(anneal)))
     log, checkpoint = checks.path("log", log), checks.path("checkpoint", checkpoint)
-    drawn = replicas_of(replicas, seed=seed)
+    drawn, executor = replicas_of(replicas, seed=seed), None if executor is None else executor_of(executor)
     training, held_out = hold_out(samples, holdout, seed=seed)
     problem = Problem.of(
         find_directions(training, chosen),
@@ -148,17 +154,19 @@ def optimize(
         tied=tied,
         tuning=tuning,
     )
-    search = without_outside_warnings(Search.of)(training, problem)
+    search = without_outside_warnings(Search.of)(training, problem).carried_out_by(executor)
     parts = folds_of_training(folds, training, seed=seed)
     schedule = _schedule(problem)
     options = {"stages": schedule, "holdout": holdout, "folds": parts, "seed": seed}
-    keeper = None if checkpoint is None else Checkpoint(Path(checkpoint), _identity(samples, problem, options))
-    outcome = run(search, training, schedule, folds=parts, checkpoint=keeper)
+    keeper = Checkpoint.at(checkpoint, lambda: identify(samples=samples, **problem.parts, **options))
+    outcome = run(search, training, schedule, folds=parts, checkpoint=keeper, executor=executor)
     history = outcome.walk.history()
     if log is not None:
         files.write_text(log, "\n".join(history.lines()) + "\n")
     events = (training, held_out)
-    assess = functools.partial(bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn)
+    assess = functools.partial(
+        bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn, executor=executor
+    )
     return _result(outcome, history, search, events, assess=assess, throw=throw, seed=seed)
 
 
@@ -197,7 +205,7 @@ def _result(
         objective=problem.objective.name,
         label=problem.objective.label,
         soft_value=float(history.values[-1]),
-        training=evaluate(training, hard, **options),
+        training=evaluate(training, hard, chose=True, **options),
         held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.space.thresholds(search.space.start),
@@ -219,17 +227,6 @@ def _result(
         hidden=hidden_systematics(search, outcome.position),
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
     )
-
-
-def _identity(samples: Sequence[Sample], problem: Problem, options: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of all that the way of a search depends on."""
-    parts = {field.name: getattr(problem, field.name) for field in dataclasses.fields(problem)}
-    # The stages are among the options, as they are gone through; the solver says whether coordinates are linear.
-    parts["tuning"] = dataclasses.replace(
-        problem.tuning, anneal=dataclasses.replace(problem.tuning.anneal, stages=None)
-    )
-    del parts["linear"]
-    return identify(samples=samples, **parts, **options)
 
 
 def _schedule(problem: Problem) -> tuple[float, ...]:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism, bootstrap, optimism
-from hepcuts.evaluation.resampling import AbstractFolds, PoissonReplicas
+from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.samples.sample import Sample
 
@@ -19,7 +20,8 @@ def bootstrap_and_optimism(
     *,
     events: tuple[Sequence[Sample], Sequence[Sample] | None],
     folds: AbstractFolds | None,
-    replicas: PoissonReplicas | None,
+    replicas: AbstractResampling | None,
+    executor: Executor | None = None,
 ) -> tuple[Bootstrap | None, Optimism | None]:
     """Bootstrap of what is quoted, and optimism.
 
@@ -30,6 +32,7 @@ def bootstrap_and_optimism(
         events: those that chose the cuts, and those held out or None.
         folds: of the events that chose, or None.
         replicas: of the events, or None.
+        executor: who sums the events.
 
     Returns:
         Both None without replicas; the latter None if there was no cross-validation, or a fold found cuts that
@@ -39,7 +42,7 @@ def bootstrap_and_optimism(
         return None, None
     training, held_out = events
     options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
-    options |= {"replicas": replicas.number, "seed": replicas.seed}
+    options |= {"replicas": replicas, "executor": executor}
     quoted = bootstrap(training if held_out is None else held_out, hard, **options)
     if of_folds is None or folds is None:
         return quoted, None

@@ -18,9 +18,9 @@ from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop
 from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.samples.sample import Sample
 
+from .history import History
 from .polish import Polished
 from .sensitivity import Sensitivity
-from .walk import History
 
 
 def _found(sensitivity: Sensitivity) -> Sensitivity:
@@ -141,6 +141,9 @@ class OptimizationResult(Tabular):
     @property
     def workspace(self) -> dict[str, Any]:
         """The pyhf workspace at the hard cuts, of the events that are quoted.
+
+        If these are the events that chose the cuts (``holdout=None``) its background is underestimated; the name of
+        the measurement then says that it is not to be unblinded with.
 
         Raises:
             YieldError: the hard templates make no workspace; the message says why.

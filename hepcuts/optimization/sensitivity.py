@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
-from hepcuts.optimization.soft.evaluators import as_yields
+from hepcuts.optimization.soft.compilation import as_yields
 from hepcuts.optimization.soft.lines import Line
 from hepcuts.optimization.soft.search import Search
 from hepcuts.templates.uncertainties import hidden

@@ -7,7 +7,7 @@ from typing import Any
 from hepcuts._core.counters import as_seed
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
-from hepcuts.evaluation.resampling import hold_out
+from hepcuts.evaluation.resampling import HOLDOUT, hold_out
 from hepcuts.histfactory import discovery_significance
 from hepcuts.optimization.optimize import optimize
 from hepcuts.samples.sample import Sample, check_samples
@@ -93,7 +93,7 @@ def _of_variables(region: Region, names: set[str]) -> Region:
 
 
 def _without_cuts(samples: Sequence[Sample], options: Mapping[str, Any]) -> tuple[str, float]:
-    training, held_out = hold_out(samples, options.get("holdout"), seed=options["seed"])
+    training, held_out = hold_out(samples, options.get("holdout", HOLDOUT), seed=options["seed"])
     everything = fill(training if held_out is None else held_out, None, axis=options["axis"])
     return "no cut", float(discovery_significance(likelihood_of(everything)))
 

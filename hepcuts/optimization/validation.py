@@ -14,27 +14,20 @@ uncertainty lets expect by chance. What is quoted is the value of hard cuts, whi
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hepcuts._core.errors import InputError, OptimizationError
-from hepcuts._core.executors import in_threads
+from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds
-from hepcuts.evaluation.splitters import FoldsLike, folds_of
-from hepcuts.merit.figures import Part
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.soft_events import SoftEvents
 
-from .feasibility import enforce
+from .folds import SearchFold, part_of, parts_of
 from .options import Validation
-from .polish import around, polish
-from .walk import Walk
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,9 +51,10 @@ class StageValues:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Attempt:
-    """A stage that was tried: where each fold ended, None if one found no value at all, and values by width."""
+    """A stage that was tried: where each fold ended, whether all found a value, and values by width."""
 
-    positions: list[FloatArray] | None
+    positions: list[FloatArray]
+    known: bool
     values: dict[float, float] = dataclasses.field(default_factory=dict)
 
 
@@ -76,6 +70,7 @@ class Validator:
         schedule: widths of the stages in units of the search's own.
         folds: of the events.
         report: called at every step.
+        executor: who goes through the folds; None for threads.
 
     Attributes:
         polished_thresholds: those of each fold after `polished`, shape (fold, threshold), else None.
@@ -89,23 +84,20 @@ class Validator:
         *,
         folds: AbstractFolds,
         report: Callable[[], object],
+        executor: Executor | None = None,
     ) -> None:
         self._search, self._schedule = search.coarse(search.tuning.validation.precision), schedule
         self._options: Validation = search.tuning.validation
         self._usual = int(np.argmin(np.abs(np.log(schedule))))
-        self._parts, self._folds = parts_of(folds, samples), folds.size
-        # No fold has a copy of all of its events: what it can reach is taken of what all can.
-        self._walks = [
-            Walk(self._search, search.space.start, report, reach=functools.partial(self._reached_without, k))
-            for k in range(self._folds)
-        ]
+        self._parts, numbers = parts_of(folds, samples), range(folds.size)
+        self._executor = executor_of(executor)
+        # Whoever goes through a fold makes its sums alone: the others have folds of their own.
+        alone = self._search.carried_out_by(None)
+        self._folds = self._executor.lay_out(SearchFold(alone, self._parts, k, folds.size, report) for k in numbers)
         self._samples = samples
-        self._left_out = [search.only(self._parts, k) for k in range(self._folds)] if search.has_templates else []
+        self._left_out = [search.only(self._parts, k) for k in numbers] if search.has_templates else []
         self._attempts: dict[int, _Attempt] = {}
         self.polished_thresholds: FloatArray | None = None
-
-    def _reached_without(self, fold: int, position: FloatArray, widths: FloatArray) -> Search:
-        return self._search.reached(position, widths).fold(self._parts, fold, self._folds)
 
     def wants(self, stage: int) -> bool:
         """Whether a stage had better be tried as soon as it was gone through."""
@@ -113,42 +105,27 @@ class Validator:
 
     def advance(self, stage: int, start: FloatArray) -> None:
         """Try a stage, from where the walk with all events ended it."""
-        factor = self._schedule[stage]
-        near = self._search.reached(start, self._search.space.widths * factor)
-
-        def attempt(fold: int) -> bool:
-            try:
-                within = near.fold(self._parts, fold, self._folds)
-                self._walks[fold].advance(factor, start=start, near=within)
-            except OptimizationError:
-                return False
-            return True
-
-        there = in_threads(attempt, range(self._folds))
-        self._attempts[stage] = _Attempt([walk.position for walk in self._walks] if all(there) else None)
+        factor, search = self._schedule[stage], self._search
+        near = search.reached(start, search.space.widths * factor)
+        arguments = factor, start, None if near is search else near.carried_out_by(None)
+        found = self._executor.map(SearchFold.advanced, self._folds, arguments)
+        known = all(position is not None for position in found)
+        self._attempts[stage] = _Attempt([start if position is None else position for position in found], known)
 
     def _value(self, stage: int, width: float = 0.0) -> float:
         """As `_score`, of a stage; computed when it is asked for first."""
         attempt, width = self._attempts[stage], width if self._search.has_templates else 0.0
         if width not in attempt.values:
-            attempt.values[width] = (
-                float("-inf") if attempt.positions is None else self._score(attempt.positions, width)
-            )
+            attempt.values[width] = self._score(attempt.positions, width) if attempt.known else float("-inf")
         return attempt.values[width]
 
     def _positions(self, stage: int) -> list[FloatArray]:
-        return self._attempts[stage].positions or [walk.position for walk in self._walks]
+        return self._attempts[stage].positions
 
     def _hard_positions(self, stage: int) -> list[FloatArray]:
         """Where each fold's hard cuts end: loosened, as those of all events are, until the guards hold."""
-
-        def loosened(fold: int, position: FloatArray) -> FloatArray:
-            try:
-                return enforce(self._search.fold(self._parts, fold, self._folds), position)
-            except OptimizationError:
-                return position
-
-        return [loosened(fold, position) for fold, position in enumerate(self._positions(stage))]
+        found: list[FloatArray] = self._executor.map(SearchFold.loosened, self._folds, (self._positions(stage),))
+        return found
 
     def _score(self, positions: Sequence[FloatArray], width: float = 0.0) -> float:
         """The pooled objective with its guards, larger is better; minus infinity if it has no value.
@@ -163,7 +140,7 @@ class Validator:
             value, _ = search.of_sums(self._pooled(positions, width))
         else:
             there = [
-                _part(search, [s.take(m == k) for s, m in zip(self._samples, self._parts, strict=True)], position)
+                part_of(search, [s.take(m == k) for s, m in zip(self._samples, self._parts, strict=True)], position)
                 for k, position in enumerate(positions)
             ]
             found = [part for part in there if part is not None]
@@ -209,27 +186,20 @@ class Validator:
         """All that `restore` needs, of numbers and lists."""
         stages = []
         for stage, attempt in self._attempts.items():
-            positions = None if attempt.positions is None else [p.tolist() for p in attempt.positions]
-            stages.append({"stage": stage, "positions": positions})
+            positions = [position.tolist() for position in attempt.positions]
+            stages.append({"stage": stage, "positions": positions, "known": attempt.known})
         return {"stages": stages}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where a validator of the same events was."""
         for attempt in state["stages"]:
-            positions = attempt["positions"]
-            found = None if positions is None else [np.array(p) for p in positions]
-            self._attempts[int(attempt["stage"])] = _Attempt(found)
+            positions = [np.array(position) for position in attempt["positions"]]
+            self._attempts[int(attempt["stage"])] = _Attempt(positions, attempt["known"])
 
     def polished(self, stage: int) -> float:
         """The value of a stage if the folds' hard cuts are polished, larger is better."""
         widths = self._search.space.widths * self._schedule[stage]
-
-        def attempt(fold: int) -> FloatArray:
-            position = self._hard_positions(stage)[fold]
-            near = self._search.passing(*around(self._search, position, widths))
-            return polish(near.fold(self._parts, fold, self._folds), position, widths).position
-
-        positions = in_threads(attempt, range(self._folds))
+        positions = self._executor.map(SearchFold.polished, self._folds, (self._hard_positions(stage), widths))
         self.polished_thresholds = np.array([self._search.space.thresholds(position) for position in positions])
         return self._score(positions)
 
@@ -286,32 +256,3 @@ def _differing(events: SoftEvents, first: FloatArray, second: FloatArray) -> Flo
     """Sums of squared weights of the events that one of two sets of hard cuts selects, shape (cell,)."""
     mask = events.hard_mask(first[events.index]) ^ events.hard_mask(second[events.index])
     return np.bincount(events.cell[mask], events.squares[mask], minlength=int(np.prod(events.shape))).astype(np.float64)
-
-
-def folds_of_training(folds: FoldsLike, samples: Sequence[Sample], *, seed: int) -> AbstractFolds | None:
-    """The folds of the events that choose, None for none.
-
-    Raises:
-        InputError: as `hepcuts.evaluation.splitters.folds_of`, or more folds than a sample has events.
-    """
-    found, fewest = folds_of(folds, samples, seed=seed), min(len(sample) for sample in samples)
-    if found is not None and found.size > fewest:
-        raise InputError(
-            f"folds is {folds}; expected at least 2 and no more than the {fewest} events of the smallest sample, or 0 "
-            "to go through all widths without validation."
-        )
-    return found
-
-
-def parts_of(folds: AbstractFolds, samples: Sequence[Sample]) -> list[NDArray[np.int64]]:
-    """Number of the fold of each event, sample by sample, each of shape (event,)."""
-    return [folds.part(sample.identity) for sample in samples]
-
-
-def _part(search: Search, events: Sequence[Sample], position: FloatArray) -> Part | None:
-    """What a loss of single events needs of a fold."""
-    try:
-        hard = search.space.selection.at(search.space.thresholds(position))
-        return events, search.problem.templates_of(events, hard), hard
-    except InputError:
-        return None  # cuts that nothing can pass, or that nothing left out passes

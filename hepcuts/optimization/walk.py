@@ -7,53 +7,12 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.errors import OptimizationError
-from hepcuts._core.tables import DataFrame, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.optimization.soft.evaluators import Evaluation
 from hepcuts.optimization.soft.search import Search
 
+from .history import History, Row, packed, unpacked
 from .solvers import Ending
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class History:
-    """The way of an optimization.
-
-    Attributes:
-        names: names of the thresholds.
-        thresholds: shape (step, threshold).
-        values: soft value of the objective, shape (step,).
-        gradients: of the objective with respect to the thresholds, shape (step, threshold).
-        stages: number of the width stage, shape (step,). Values of different stages are of different widths and
-            not comparable.
-        widths: widths of the soft cuts in the coordinates of the search (normal scores, or spreads where a width was
-            given), shape (step, threshold).
-        scores: the thresholds in these coordinates, shape (step, threshold).
-    """
-
-    names: tuple[str, ...]
-    thresholds: FloatArray
-    values: FloatArray
-    gradients: FloatArray
-    stages: Any
-    widths: FloatArray
-    scores: FloatArray
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def to_dataframe(self) -> DataFrame:
-        """A data frame with one row for each step."""
-        table = {"stage": self.stages, "value": self.values}
-        columns = {name: self.thresholds[:, i] for i, name in enumerate(self.names)}
-        return data_frame(table | columns)
-
-    def lines(self) -> list[str]:
-        """The log of cuts: one line for each step."""
-        return [
-            f"{step:4d}  {value: .8g}  " + "  ".join(f"{n}={t:.6g}" for n, t in zip(self.names, row, strict=True))
-            for step, (value, row) in enumerate(zip(self.values, self.thresholds, strict=True))
-        ]
 
 
 class Walk:
@@ -76,7 +35,7 @@ class Walk:
         reach: Callable[[FloatArray, FloatArray], Search] | None = None,
     ) -> None:
         self.search, self.position, self._reach = search, start, reach
-        self.rows: list[tuple[FloatArray, float, FloatArray, int, FloatArray]] = []
+        self.rows: list[Row] = []
         self.num_stages = 0
         self.ending = Ending(start, False, "not started", 0)
         self._endings: dict[int, Ending] = {}
@@ -115,7 +74,7 @@ class Walk:
 
     def back_to(self, stage: int) -> None:
         """Forget all stages after one, and where it ended be again."""
-        self.rows = [row for row in self.rows if row[3] <= stage]
+        self.rows = [row for row in self.rows if row.stage <= stage]
         self.ending = self._endings[stage]
         self.num_stages, self.position = stage + 1, self.ending.position
 
@@ -126,14 +85,13 @@ class Walk:
     @property
     def state(self) -> dict[str, Any]:
         """All that `restore` needs, of numbers and lists."""
-        rows = [[row[0].tolist(), row[1], row[2].tolist(), row[3], row[4].tolist()] for row in self.rows]
-        endings = [dataclasses.asdict(self._endings[stage]) for stage in range(self.num_stages)]
-        return {"rows": rows, "endings": [e | {"position": e["position"].tolist()} for e in endings]}
+        endings = [packed(self._endings[stage]) for stage in range(self.num_stages)]
+        return {"rows": [packed(row) for row in self.rows], "endings": endings}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where a walk of the same search was."""
-        self.rows = [(np.array(p), v, np.array(g), stage, np.array(w)) for p, v, g, stage, w in state["rows"]]
-        endings = [Ending(**(e | {"position": np.array(e["position"])})) for e in state["endings"]]
+        self.rows = [Row(**unpacked(row)) for row in state["rows"]]
+        endings = [Ending(**unpacked(ending)) for ending in state["endings"]]
         self._endings = dict(enumerate(endings))
         self.num_stages = len(endings)
         if endings:
@@ -183,12 +141,12 @@ class Walk:
             self._report()
             found = remembered[moved.tobytes()]
             position = search.space.expand(moved, origin)
-            self.rows.append((position, found.plain, found.gradient, self.num_stages, widths))
+            self.rows.append(Row(self.num_stages, found.plain, position, found.gradient, widths))
 
         limits = search.space.reduce(box[0], np.max), search.space.reduce(box[1], np.min)
         start = np.clip(search.space.reduce(self.position), *limits)
         ending = search.problem.solver.minimize(function, start, limits, report)
-        if search.space.expand(ending.position, origin).tobytes() != self.rows[-1][0].tobytes():
+        if search.space.expand(ending.position, origin).tobytes() != self.rows[-1].position.tobytes():
             if ending.position.tobytes() not in remembered:
                 function(ending.position)
             report(ending.position, 0.0, ending.position)
@@ -196,12 +154,15 @@ class Walk:
 
     def history(self) -> History:
         """All steps so far."""
-        positions_, values, gradients, stages, widths = (np.array(c) for c in zip(*self.rows, strict=True))
-        thresholds = np.array([self.search.space.thresholds(p) for p in positions_])
+        space = self.search.space
+        scores, gradients, widths = (
+            np.array([getattr(row, name) for row in self.rows]) for name in ("position", "gradient", "widths")
+        )
         with np.errstate(divide="ignore", invalid="ignore"):
-            slopes = np.array([self.search.space.slopes(p) for p in positions_])
+            slopes = np.array([space.slopes(score) for score in scores])
             gradients = np.where(slopes > 0, gradients / slopes, 0.0)
-        return History(self.search.space.names, thresholds, values, gradients, stages, widths, positions_)
+        thresholds = np.array([space.thresholds(score) for score in scores])
+        return History.of(self.rows, space.names, thresholds, gradients=gradients, widths=widths, scores=scores)
 
 
 def _require_finite(search: Search, scores: FloatArray, widths: FloatArray) -> None:

@@ -86,7 +86,7 @@ def _drawn_events(result: CategoriesView, names: tuple[str, ...]) -> list[tuple[
             rows &= result.selection.mask(sample.columns, missing=sample.missing)
         some = np.flatnonzero(rows)
         some = some[np.linspace(0, len(some) - 1, min(_POINTS, len(some))).round().astype(np.int64)]
-        found.append((sample.signal, [sample.columns[name][some] for name in names] + [sample.weights[some]]))
+        found.append((sample.signal, [sample.column(name)[some] for name in names] + [sample.weights[some]]))
     return found
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import Numbers, frozen, numbers, read_column
+from hepcuts._core.columns import Numbers, frozen, numbers, read_weights
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray, FloatLike
 
@@ -233,7 +233,7 @@ class HistoSys(Modifier):
             columns = {column: frozen(numbers(values)) for column, values in given.columns.items()}
         except (TypeError, ValueError) as error:
             raise InputError(f"{where}: a column cannot be read as numbers ({error}).") from error
-        weights = None if given.weights is None else read_column(given.weights, sample=where, column="weights")
+        weights = None if given.weights is None else read_weights(given.weights, sample=where)
         return Variation(MappingProxyType(columns), weights)
 
     def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import Numbers, checked_columns, frozen, raw_columns, read_column
+from hepcuts._core.columns import Numbers, checked_columns, frozen, raw_columns, read_column, read_weights
 from hepcuts._core.counters import SPLIT, as_seed, below, numbers, states
 from hepcuts._core.errors import InputError, SampleError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
 
 from .identity import Identity, given, numbered
 from .modifiers import HistoSys, Modifier, Variation, check_name, number
+from .staterror import StatError
+from .staterror import checked as staterror_of
 
 REFUSED, LIMITED, IGNORED = "refuse", "limit", "ignore"
 """What a background counts as where none of its simulated events is left."""
@@ -27,14 +29,17 @@ class Sample:
 
     Attributes:
         name: the sample's name in the likelihood and in figures.
-        columns: feature name to values, each of shape (event,), read-only.
+        columns: feature name to values, each of shape (event,), read-only. Floats of 32 bits stay such; everything else
+            becomes floats of 64 bits. Thresholds are compared in 64 bits, which hold all numbers of 32.
         weights: expected number of events that each simulated event stands for, shape (event,), read-only.
             Negative weights are allowed.
         signal: whether the parameter of interest scales this sample.
         modifiers: its systematic uncertainties.
         missing: the number that stands for "this quantity does not exist for this event", or None. Such a value
             is never compared with a threshold: see ``missing`` of `hepcuts.Cut`.
-        staterror: whether the finite number of simulated events is an uncertainty of the likelihood.
+        staterror: the uncertainty from the finite number of simulated events: ``"poisson"`` (also True), one Poisson
+            constraint for each bin of this sample; ``"gaussian"``, one Gaussian constraint for each bin, shared by the
+            backgrounds; False for none. See `hepcuts.workspace`.
         empty: what a background counts as after cuts that none of its simulated events passes. With ``"refuse"`` such
             cuts are no optimum if one event would matter, and neither are those that leave few; with ``"limit"`` it
             counts as one event +- one event; with ``"ignore"`` as nothing. See `hepcuts.templates.simulated`.
@@ -70,7 +75,7 @@ class Sample:
     signal: bool
     modifiers: tuple[Modifier, ...]
     missing: float | None
-    staterror: bool
+    staterror: StatError
     empty: str
     _given: NDArray[np.uint64] | None
 
@@ -83,7 +88,7 @@ class Sample:
         signal: bool = False,
         modifiers: Iterable[Modifier] | Modifier = (),
         missing: FloatLike | None = None,
-        staterror: bool = True,
+        staterror: bool | StatError = True,
         empty: str = REFUSED,
         identity: Identity | None = None,
     ) -> None:
@@ -105,11 +110,11 @@ class Sample:
         checked = np.ones(len(next(iter(table.values())))) if weights is None else weights
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "columns", MappingProxyType(table))
-        object.__setattr__(self, "weights", read_column(checked, sample=name, column="weights"))
+        object.__setattr__(self, "weights", read_weights(checked, sample=name))
         object.__setattr__(self, "signal", bool(signal))
         object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
-        object.__setattr__(self, "staterror", bool(staterror))
+        object.__setattr__(self, "staterror", staterror_of(staterror, name))
         object.__setattr__(self, "empty", empty)
         object.__setattr__(self, "_given", None if identity is None else frozen(given(identity, raw, name)))
         self._check()
@@ -188,7 +193,7 @@ class Sample:
         return float(np.sum(np.abs(self.weights))), float(np.sum(self.weights**2))
 
     def column(self, name: str) -> FloatArray:
-        """One column, shape (event,).
+        """One column as floats of 64 bits, shape (event,).
 
         Raises:
             SampleError: there is no such column; the message lists those there are.
@@ -198,7 +203,7 @@ class Sample:
                 f"Sample {self.name!r} has no column {name!r}; its columns of {len(self)} rows are "
                 f"{', '.join(self.columns) or '(none)'}."
             )
-        return self.columns[name]
+        return np.asarray(self.columns[name], dtype=np.float64)
 
     def varied(self, variation: Variation | None) -> tuple[Columns, FloatArray]:
         """Columns and weights under one side of a systematic uncertainty; the nominal ones for None."""

@@ -13,7 +13,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
-from hepcuts.evaluation.resampling import AbstractFolds, replicas_of
+from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
@@ -67,10 +67,11 @@ class ScanResult(Tabular):
     evaluated: Mapping[str, Any]
     _cumulative: Cumulative
     min_background: float = FEW_EVENTS
-    replicas: int = 100
+    replicas: int = 0
     folds: int = 0
     seed: int = 0
     _parts: AbstractFolds | None = None
+    _drawn: AbstractResampling | None = None
 
     @property
     def table(self) -> Rows:
@@ -188,7 +189,7 @@ class ScanResult(Tabular):
     def _resampled(self, least: float) -> Stability:
         known = [(m, self.values[m.name]) for m in self._with_values]
         resampler = Resampler(self._cumulative, self._table, known, self.samples, least)
-        return resampler.run(replicas=replicas_of(self.replicas, seed=self.seed), folds=self._parts)
+        return resampler.run(replicas=self._drawn, folds=self._parts)
 
     def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
         """Thresholds around the best that are not worse by more than one standard deviation of the difference."""

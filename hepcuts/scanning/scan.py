@@ -10,8 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from hepcuts._core import checks
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import EmptySelectionError, InputError
+from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Window
+from hepcuts.cuts.edges import edges_of, require_edges
+from hepcuts.evaluation.resampling import ReplicasLike, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.closed_forms import Punzi
 from hepcuts.merit.counts import totals_of
@@ -19,7 +22,7 @@ from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.registry import Given, figures_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.cumulative import Cumulative, YieldsAfter
-from hepcuts.templates.events import blocks_of
+from hepcuts.templates.events import CHUNK, blocks_of
 from hepcuts.templates.filling import structure_of, warn_outside
 from hepcuts.templates.hard_sums import hard_sums
 from hepcuts.templates.simulated import FEW_EVENTS
@@ -44,16 +47,18 @@ def scan(
     axis: Any = None,
     punzi_a: float = 5.0,
     min_background: float = FEW_EVENTS,
-    replicas: int = 100,
+    replicas: ReplicasLike = 100,
     folds: FoldsLike = 5,
     seed: int | np.random.Generator = 0,
     refinement: Refinement = DEFAULT_REFINEMENT,
+    executor: Executor | None = None,
 ) -> ScanResult:
     """Evaluate figures of merit at every threshold of one cut, hard and exact.
 
     Args:
         samples: at least one signal and one background.
-        cut: variable and direction, or a window; its own thresholds are not used, its bounds are.
+        cut: variable and direction, or a window, or a cut kind of one's own that gives such edges
+            (`hepcuts.cuts.AbstractCut.edges`); its own thresholds are not used, its bounds are.
         metrics: figures of merit: names, objects, or functions of yields and structure, see `hepcuts.merit.registry`.
             Each has a name of its own, by which the result knows it.
         thresholds: thresholds to evaluate, or None for all that make a difference (halfway between neighboring
@@ -66,18 +71,20 @@ def scan(
         min_background: least effective number of simulated events, after the cut, of each background that matters
             (`hepcuts.templates.simulated`) at the optimum of a figure of merit that divides by the background: with
             fewer, it would be where the simulation ends. All values are there nonetheless; 0 to switch it off.
-        replicas: number of bootstrap replicas for the uncertainties of the optima, or 0.
+        replicas: number of bootstrap replicas for the uncertainties of the optima, or 0; or a resampling of another
+            kind, see `hepcuts.evaluation.resampling`.
         folds: number of parts for the values on events that did not choose the optimum, or 0. Or a splitter with
             scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every event once.
         seed: of replicas and parts, or a generator that it is drawn from.
         refinement: at how many thresholds a figure of merit of the likelihood is evaluated.
+        executor: who sorts and sums the events, see `hepcuts._core.executors`; None for threads.
 
     Returns:
         Values, optima, a data frame, a figure.
 
     Raises:
         InputError: an unknown figure of merit, two of one name, thresholds that are not finite or not within the
-            bounds, or not a cut.
+            bounds, not a cut, one whose edges are neither one threshold nor those of a window, or no executor.
         SampleError: as `hepcuts.fill`.
 
     Warns:
@@ -91,28 +98,24 @@ def scan(
         (46.0, 67.0)
     """
     samples = check_samples(samples)
-    if not isinstance(cut, (Cut, Window)):
-        raise InputError(
-            f"A scan takes one hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}; hepcuts.optimize takes more."
-        )
-    min_background = checks.min_background(min_background)
-    seed = as_seed(seed)
-    replicas = checks.replicas(replicas)
-    parts = folds_of(folds, samples, seed=seed)
+    _check_cut(cut, samples)
+    min_background, seed = checks.min_background(min_background), as_seed(seed)
+    drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")
     figures = _with_punzi(metrics, punzi_a)
     found = {figure.name: figure.curve(samples, cut) for figure in figures}
     curves = {name: curve for name, curve in found.items() if curve is not None}
-    cumulative = Cumulative(samples, cut, structure)
+    cumulative = Cumulative(samples, cut, structure, executor)
     totals = totals_of(samples)
     if axis is not None:
-        warn_outside(hard_sums(blocks_of(samples, structure, nominal=True), None, structure).outside, structure)
+        blocks = blocks_of(samples, structure, chunk=CHUNK, nominal=True)
+        warn_outside(hard_sums(blocks, None, structure, executor=executor).outside, structure)
 
     def tabulate(yields: YieldsAfter) -> Table:
         return Table.of(yields.thresholds, structure, yields, totals, curves)
 
     yields = _yields(cumulative, thresholds)
-    if isinstance(cut, Window):
+    if len(cut.signs) > 1:
         edges, all_pairs = yields.thresholds, thresholds is not None
         windows = windows_of(edges, lambda p: tabulate(cumulative.at(p)), figures, min_background, all_pairs=all_pairs)
         yields = cumulative.at(windows)
@@ -130,24 +133,46 @@ def scan(
         evaluated,
         cumulative,
         min_background=min_background,
-        replicas=replicas,
+        replicas=0 if drawn is None else drawn.size,
         folds=0 if parts is None else parts.size,
         seed=seed,
         _parts=parts,
+        _drawn=drawn,
     )
+
+
+def _check_cut(cut: AbstractCut, samples: Sequence[Sample]) -> None:
+    """Check that what passes a cut is what lies on one side of a threshold, or between two.
+
+    Raises:
+        InputError: something else passes, or it does not say what.
+    """
+    if not isinstance(cut, AbstractCut):
+        raise InputError(f"A scan takes one cut, such as hepcuts.Cut or hepcuts.Window, got {type(cut).__name__}.")
+    edges = edges_of(cut)
+    known = tuple(edge.sign for edge in edges) in {(1,), (-1,), (1, -1)}
+    if cut.inverted or not known or any(edge.along is not None for edge in edges):
+        raise InputError(
+            "A scan takes a cut with one threshold, or with a lower and an upper one, such as hepcuts.Cut and "
+            f"hepcuts.Window, got {type(cut).__name__}, {cut}; hepcuts.optimize takes more."
+        )
+    for sample in () if type(cut) in {Cut, Window} else samples:
+        require_edges(cut, {name: sample.column(name) for name in cut.columns}, sample.missing)
 
 
 def _evaluated(
     figures: Sequence[AbstractFigureOfMerit], table: Table, min_background: float, refinement: Refinement
 ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.bool_]]]:
-    found = {}
-    for figure in figures:
+    size = len(table.thresholds)
+    values, evaluated = np.empty((len(figures), size)), np.ones((len(figures), size), dtype=bool)
+    for number, figure in enumerate(figures):
         if figure.expensive and figure.name not in table.curves:
             allowed = guarded(figure, table.rows, min_background)
-            found[figure.name] = table.around_optimum(figure, allowed, refinement)
+            values[number], evaluated[number] = table.around_optimum(figure, allowed, refinement)
         else:
-            found[figure.name] = table.values(figure), np.ones(len(table.thresholds), dtype=bool)
-    return {name: values for name, (values, _) in found.items()}, {name: where for name, (_, where) in found.items()}
+            values[number] = table.values(figure)
+    names = [figure.name for figure in figures]
+    return dict(zip(names, values, strict=True)), dict(zip(names, evaluated, strict=True))
 
 
 def _with_punzi(metrics: Sequence[Given], a: float) -> tuple[AbstractFigureOfMerit, ...]:
@@ -190,7 +215,7 @@ def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:
         raise InputError(f"thresholds are {thresholds!r}; expected a sequence of finite numbers.")
     if points.ndim < 2:
         return np.unique(points)
-    if isinstance(cut, Cut):
+    if len(cut.signs) == 1:
         raise InputError(f"thresholds have shape {points.shape}; expected one dimension, since {cut} has one edge.")
     if points.ndim > 2 or points.shape[1] != 2 or not np.all(points[:, 0] < points[:, 1]):
         raise InputError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hepcuts._core.counters import Bits
 from hepcuts._core.lazy import tqdm
 from hepcuts._core.types import FloatArray
-from hepcuts.evaluation.resampling import AbstractFolds, PoissonReplicas
+from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
@@ -20,11 +20,14 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Counts, Cumulative, YieldsAfter
 from hepcuts.templates.templates import Yields, joined
 
-from .optima import best_row, guarded, lowered, trusted
+from .choosing import Candidates, some, spread
+from .optima import best_row, trusted
 from .table import Table
 
-_ROWS, _NEAR = 400, 80
-"""Rows all over the scan at which replicas are evaluated, and as many more near the optimum of each metric."""
+_NEAR = 80
+"""Rows near the optimum of each metric at which replicas are evaluated, besides those among which they choose."""
+_NEAR_FITTED = 40
+"""The same of a likelihood."""
 _DRAWN = 200_000
 """Events of several replicas that are drawn at once; chosen by hand."""
 _NUMBERS = 4_000_000
@@ -91,7 +94,7 @@ class Resampler:
     samples: Sequence[Sample]
     min_background: float
 
-    def run(self, *, replicas: PoissonReplicas | None, folds: AbstractFolds | None) -> Stability:
+    def run(self, *, replicas: AbstractResampling | None, folds: AbstractFolds | None) -> Stability:
         """Evaluate replicas and folds.
 
         Args:
@@ -103,22 +106,22 @@ class Resampler:
         number = 0 if replicas is None else replicas.size
         slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
         drawn = tqdm.tqdm(self._counts(replicas), total=number, desc="replicas", disable=not slow, leave=False)
-        values, best = self._evaluate(rows, yields, ((c, c) for c in drawn), self.min_background)
+        values, best = self._evaluate(rows, yields, ((c, c) for c in drawn), self.min_background, common=True)
         for metric, of_scan in self._metrics(of_events=True):
-            values[metric.name], best[metric.name] = self._resample(
-                metric, of_scan, rows, self._factors(lambda identity: _block(replicas, identity, range(number)))
-            )
+            factors = self._factors(lambda identity: _block(replicas, identity, range(number)))
+            points = self._points(metric, of_scan, rows)
+            values[metric.name], best[metric.name] = self._resample(metric, rows, (number, factors), points)
         held_out, significance = self._held_out(rows, yields, folds)
         chosen = {name: rows[at[at >= 0]] for name, at in best.items()}
         return Stability(rows, values, chosen, held_out, significance)
 
-    def _counts(self, replicas: PoissonReplicas | None) -> Iterator[Counts]:
+    def _counts(self, replicas: AbstractResampling | None) -> Iterator[Counts]:
         """How often events count, replica by replica; of few events several replicas are drawn at once."""
         size = 0 if replicas is None else replicas.size
         step = max(1, _DRAWN // sum(map(len, self.samples)))
-        for some in (range(first, min(first + step, size)) for first in range(0, size, step)):
-            drawn = [_block(replicas, sample.identity, some) for sample in self.samples]
-            yield from ([of_sample[row] for of_sample in drawn] for row in range(len(some)))
+        for numbers in (range(first, min(first + step, size)) for first in range(0, size, step)):
+            drawn = [_block(replicas, sample.identity, numbers) for sample in self.samples]
+            yield from ([of_sample[row] for of_sample in drawn] for row in range(len(numbers)))
 
     def _factors(self, of_identity: Callable[[Bits], FloatArray]) -> Any:
         """By how much weights are multiplied, as a function of the numbers of samples and of events within them."""
@@ -139,12 +142,11 @@ class Resampler:
     def _rows(self) -> NDArray[np.int64]:
         """Some rows all over the scan, more of them near each optimum."""
         size = len(self.table.thresholds)
-        if size <= _ROWS:
-            return np.arange(size)
-        chosen = [np.linspace(0, size - 1, _ROWS).round()]
-        for metric, values in self.metrics:
-            near = self._near_optimum(metric, values, np.arange(size), 0.05)
-            chosen += [_some(near, _NEAR), np.array([self._best(metric, values)])]
+        chosen = [spread(size)]
+        if len(chosen[0]) < size:
+            for metric, values in self.metrics:
+                near = self._near_optimum(metric, values, np.arange(size), 0.05)
+                chosen += [some(near, _NEAR), np.array([self._best(metric, values)])]
         return np.unique(np.concatenate(chosen)).astype(np.int64)
 
     def _best(self, metric: AbstractFigureOfMerit, values: FloatArray) -> int:
@@ -158,13 +160,13 @@ class Resampler:
         return rows[good[rows]]
 
     def _points(self, metric: AbstractFigureOfMerit, values: FloatArray, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Points at which a metric is evaluated: those that take time only where they may be best."""
+        """Points at which a metric is compared with its optimum: one that takes time only near it."""
         if not metric.expensive:
             return np.arange(len(rows))
         near = self._near_optimum(metric, values, rows, 0.1)
         # Fits of large models take long: fewer points tell as much of the width.
-        number = int(np.clip(_NEAR * _SMALL / self._cells, 12, _NEAR))
-        return np.searchsorted(rows, np.unique(np.append(_some(near, number), self._best(metric, values))))
+        number = int(np.clip(_NEAR_FITTED * _SMALL / self._cells, 12, _NEAR_FITTED))
+        return np.searchsorted(rows, np.unique(np.append(some(near, number), self._best(metric, values))))
 
     def _evaluate(
         self,
@@ -172,8 +174,14 @@ class Resampler:
         yields: YieldsAfter,
         weighted: Iterable[tuple[Counts, Counts]],
         min_background: float,
+        *,
+        common: bool = False,
     ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.int64]]]:
-        """Values of all metrics, shape (replica, point), and the best point of each replica or -1."""
+        """Values of all metrics, shape (replica, point), and the best point of each replica or -1.
+
+        Values of a likelihood only if they are wanted at points that all replicas have in common.
+        """
+        candidates = Candidates.of(yields.thresholds, rows, len(self.table.thresholds))
         size = max(1, _NUMBERS // (self._cells * len(rows)))
         metrics = self._metrics(of_events=False)
         values: dict[str, list[FloatArray]] = {m.name: [np.zeros((0, len(rows)))] for m, _ in metrics}
@@ -183,8 +191,9 @@ class Resampler:
         def evaluate() -> None:
             stacked = self._stacked(waiting)
             for metric, of_scan in metrics:
-                points = self._points(metric, of_scan, rows)
-                found, at = _choose(metric, stacked, points, len(rows), min_background)
+                points = self._points(metric, of_scan, rows) if common else None
+                allowed = candidates.allowed(metric, stacked, min_background)
+                found, at = candidates.choose(metric, allowed, _values(metric, stacked), points)
                 values[metric.name].append(found)
                 best[metric.name].extend(at)
             waiting.clear()
@@ -199,15 +208,33 @@ class Resampler:
         return {name: np.concatenate(parts) for name, parts in values.items()}, chosen
 
     def _resample(
-        self, metric: AbstractFigureOfMerit, of_scan: FloatArray, rows: NDArray[np.int64], factors: Any
+        self,
+        metric: AbstractFigureOfMerit,
+        rows: NDArray[np.int64],
+        resampled: tuple[int, Any],
+        common: NDArray[np.int64] | None = None,
     ) -> tuple[FloatArray, NDArray[np.int64]]:
-        """As `_evaluate` for a metric of events."""
-        points = self._points(metric, of_scan, rows)
-        found = self.table.curves[metric.name].resampled(self.table.thresholds[rows[points]], factors)
-        values = np.full((len(found), len(rows)), np.nan)
-        values[:, points] = found
-        everywhere = np.ones(len(rows), dtype=bool)
-        return values, np.array([best_row(metric, replica, everywhere) for replica in values], dtype=np.int64)
+        """As `_evaluate` for a metric of events.
+
+        Args:
+            metric: the metric.
+            rows: that are looked at.
+            resampled: number of replicas or parts, and by how much weights are multiplied in them.
+            common: points at which the values of all replicas are wanted, or None.
+        """
+        number, factors = resampled
+        thresholds, curve = self.table.thresholds[rows], self.table.curves[metric.name]
+
+        def evaluate(wanted: NDArray[np.bool_]) -> FloatArray:
+            columns = np.flatnonzero(np.any(wanted, axis=0))
+            values = np.zeros(wanted.shape)
+            values[:, columns] = curve.resampled(thresholds[columns], factors)
+            return values[wanted]
+
+        candidates = Candidates.of(thresholds, rows, len(self.table.thresholds))
+        allowed = np.broadcast_to(candidates.among, (number, len(rows)))
+        values, best = candidates.choose(metric, allowed, evaluate, common)
+        return values, np.array(best, dtype=np.int64)
 
     def _totals(self, counts: Counts) -> tuple[float, float]:
         """Expected signal and background before the cut."""
@@ -236,8 +263,8 @@ class Resampler:
         least = self.min_background / folds.scale
         _, best = self._evaluate(rows, yields, ((c, [x**2 for x in c]) for c in training), least)
         of_metric: dict[str, float] = {}
-        for metric, of_scan in self._metrics(of_events=True):
-            best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, of_scan, rows, folds)
+        for metric, _ in self._metrics(of_events=True):
+            best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, rows, folds)
         usable = [name for name in names if np.all(best[name] >= 0)]
         total: dict[str, Yields] = {}
         for fold in range(folds.size):
@@ -259,13 +286,13 @@ class Resampler:
         return nothing | of_metric, nothing | significance
 
     def _soft_held_out(
-        self, metric: AbstractFigureOfMerit, of_scan: FloatArray, rows: NDArray[np.int64], folds: AbstractFolds
+        self, metric: AbstractFigureOfMerit, rows: NDArray[np.int64], folds: AbstractFolds
     ) -> tuple[NDArray[np.int64], float]:
         """Best points of the other parts, and the loss of all parts there."""
         numbers = np.arange(folds.size)[:, None]
         others = self._factors(lambda identity: (folds.part(identity) != numbers).astype(np.float64))
         mine = self._factors(lambda identity: (folds.part(identity) == numbers).astype(np.float64))
-        _, best = self._resample(metric, of_scan, rows, others)
+        _, best = self._resample(metric, rows, (folds.size, others))
         losses = np.diagonal(self.table.curves[metric.name].resampled(self.table.thresholds[rows[best]], mine))
         weights = [np.bincount(folds.part(s.identity), s.weights, minlength=folds.size) for s in self.samples]
         of_part = np.sum(weights, axis=0)
@@ -274,29 +301,13 @@ class Resampler:
         return best, known if np.all(best >= 0) else np.nan
 
 
-def _block(replicas: PoissonReplicas | None, identity: Bits, some: range) -> FloatArray:
+def _block(replicas: AbstractResampling | None, identity: Bits, some: range) -> FloatArray:
     """How often events count in some replicas, shape (replica, event); there may be none."""
     if replicas is None:
         return np.zeros((0, len(identity)))
     return replicas.block(some, identity).astype(np.float64)
 
 
-def _choose(
-    metric: AbstractFigureOfMerit, rows: Rows, points: NDArray[np.int64], size: int, min_background: float
-) -> tuple[FloatArray, list[int]]:
-    """Values of replicas, NaN where they are not evaluated, shape (replica, point), and the best points or -1."""
-    number = len(rows) // size
-    every = (np.arange(number)[:, None] * size + points).ravel()
-    values = np.full((number, size), np.nan)
-    values[:, points] = metric.values([rows.take(every)]).reshape(number, -1)
-    guards = [guarded(metric, rows, *wanted) for wanted in lowered(metric, min_background)]
-    allowed = np.array(guards).reshape(-1, number, size)
-    # The first guard with which any row of a replica has a value.
-    first = np.argmax(np.any(allowed & np.isfinite(values), axis=2), axis=0)
-    allowed = allowed[first, np.arange(number)]
-    return values, [best_row(metric, *both) for both in zip(values, allowed, strict=True)]
-
-
-def _some(rows: Any, number: int) -> Any:
-    """Up to so many of the rows, evenly."""
-    return rows[np.linspace(0, len(rows) - 1, min(number, len(rows))).round().astype(int)]
+def _values(metric: AbstractFigureOfMerit, rows: Rows) -> Callable[[NDArray[np.bool_]], FloatArray]:
+    """The values at some of the rows, as `Candidates.choose` asks for them."""
+    return lambda wanted: metric.values([rows.take(np.flatnonzero(wanted))])

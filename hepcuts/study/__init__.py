@@ -1,19 +1,26 @@
 """The study: does the cut that minimizes binary cross-entropy maximize the significance?
 
-Three ways to ask, and one report of all of them:
+Five ways to ask, and one report of all of them:
 
 - `run`: five simulated scenarios. Every metric is scanned, and the cut that each would choose is judged by the
   discovery significance of the profile likelihood, the number that an analysis publishes.
 - `phase_diagram`: known densities and no events. Over signal fraction, separation, luminosity and background
   uncertainty, what is the loss's cut worth, and how far is it from the best one?
+- `cut_or_fit`: known densities; the cut of BCE, the best cut, and a fit of the score.
+- `few_events`: cuts chosen on few simulated events, judged by the densities: where BCE is the better choice.
 - `simulation_size`: cuts chosen on simulations of several sizes, judged by the densities they were drawn from.
 
-`run_grids` computes the last two at the points of the report, and `write` writes it: figures, tables, JSON, and a page
-in Markdown and in HTML.
+`run_grids` computes the last two, and the diagrams, at the points of the report, and `write` writes it: figures,
+tables, JSON, and a page in Markdown and in HTML.
 """
 
 from hepcuts.scanning.optima import Choice as Choice
 
+from .few_events import RULES_OF_FEW as RULES_OF_FEW
+from .few_events import FewEvents as FewEvents
+from .few_events import few_events as few_events
+from .founding import CutOrFit as CutOrFit
+from .founding import cut_or_fit as cut_or_fit
 from .grids import Comparison as Comparison
 from .grids import PhaseDiagram as PhaseDiagram
 from .grids import phase_diagram as phase_diagram
@@ -38,15 +45,20 @@ __all__ = [
     "CUTS",
     "METRICS",
     "RULES",
+    "RULES_OF_FEW",
     "Case",
     "Choice",
     "Comparison",
+    "CutOrFit",
+    "FewEvents",
     "Grids",
     "PhaseDiagram",
     "Rule",
     "SimulationSize",
     "choices",
+    "cut_or_fit",
     "drawings",
+    "few_events",
     "phase_diagram",
     "run",
     "run_grids",

@@ -10,6 +10,7 @@ import numpy as np
 
 from hepcuts._core.lazy import tqdm
 
+from .few_events import RULES_OF_FEW, FewEvents, few_events
 from .grids import PhaseDiagram, phase_diagram
 from .simulation import SimulationSize, interval, simulation_size
 
@@ -41,15 +42,17 @@ class Resolution:
         shape: points along x and y of a diagram.
         sizes: simulated events of each of signal and background.
         repetitions: independent simulations of each size.
+        repetitions_of_few: the same of few events, whose simulation takes no time.
     """
 
     shape: tuple[int, int]
     sizes: tuple[int, ...]
     repetitions: int
+    repetitions_of_few: int
 
 
-FULL = Resolution((49, 40), (100, 300, 1000, 3000, 10_000, 30_000, 100_000), 20)
-QUICK = Resolution((17, 14), (100, 1000, 10_000), 5)
+FULL = Resolution((49, 40), (100, 300, 1000, 3000, 10_000, 30_000, 100_000), 20, 200)
+QUICK = Resolution((17, 14), (100, 1000, 10_000), 5, 20)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,12 +63,14 @@ class Grids:
         phases: over signal fraction and separation; for each family all events and uncertainties.
         luminosities: over luminosity and background uncertainty, at `POINTS`.
         simulations: over the size of the simulation, for each scenario.
+        few: what rules choose on few simulated events.
         resolution: how fine they are.
     """
 
     phases: tuple[PhaseDiagram, ...]
     luminosities: tuple[PhaseDiagram, ...]
     simulations: tuple[SimulationSize, ...]
+    few: FewEvents
     resolution: Resolution
 
 
@@ -95,7 +100,8 @@ def run_grids(names: Iterable[str] | None = None, *, seed: int = 1, quick: bool 
     simulations = [
         simulation_size(name, sizes=resolution.sizes, repetitions=resolution.repetitions, seed=seed) for name in chosen
     ]
-    return Grids(tuple(phases), tuple(luminosities), tuple(simulations), resolution)
+    few = few_events(repetitions=resolution.repetitions_of_few, seed=seed)
+    return Grids(tuple(phases), tuple(luminosities), tuple(simulations), few, resolution)
 
 
 def _phase(family: str, events: float, uncertainty: float, shape: tuple[int, int]) -> PhaseDiagram:
@@ -160,7 +166,19 @@ def grids_to_json(grids: Grids) -> dict[str, Any]:
     """The grids as JSON: the diagrams in short (their points are in tables), the simulations in full."""
     return {
         "phase_diagrams": [_diagram_to_json(diagram) for diagram in (*grids.phases, *grids.luminosities)],
+        "few_events": _few_to_json(grids.few),
         "simulation_size": [_simulation_to_json(found) for found in grids.simulations],
+    }
+
+
+def _few_to_json(found: FewEvents) -> dict[str, Any]:
+    return {
+        "ratios": found.ratios.tolist(),
+        "sizes": found.sizes.tolist(),
+        "rules": {
+            rule: {"worth": worth.tolist(), "uncertainty": uncertainty.tolist()}
+            for rule, worth, uncertainty in zip(RULES_OF_FEW, found.worth, found.uncertainty, strict=True)
+        },
     }
 
 

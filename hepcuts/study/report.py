@@ -9,7 +9,7 @@ from hepcuts._core import files
 from hepcuts._core.errors import InputError
 from hepcuts.plotting.saving import save
 
-from . import figures, texts
+from . import figures, founding, texts
 from .overview import Grids, grids_to_json
 from .pages import AbstractBlock, Figure, sentences, to_html, to_markdown
 from .scenarios import Case, drawings, summary, to_json
@@ -41,7 +41,7 @@ def write(cases: Sequence[Case], folder: str | Path, *, seed: int, grids: Grids 
     numbers = write_numbers(cases, folder, seed=seed, grids=grids)
     written: list[Path] = []
     blocks: list[AbstractBlock] = [*texts.opening(cases, grids)]
-    for part in (_scenarios(cases), () if grids is None else _grids(grids)):
+    for part in (() if grids is None else _founding(grids), _scenarios(cases), () if grids is None else _grids(grids)):
         for item in part:
             if isinstance(item, AbstractBlock):
                 blocks.append(item)
@@ -75,6 +75,13 @@ def write_numbers(cases: Sequence[Case], folder: str | Path, *, seed: int, grids
 
 _Item = AbstractBlock | tuple[str, Any, str]
 """A block, or a drawing that becomes one: name, drawing, caption."""
+
+
+def _founding(grids: Grids) -> Iterator[_Item]:
+    yield from texts.about_theorem()
+    yield "price-of-decisions", founding.price_drawing(), sentences("caption of prices", scenario=founding.EXAMPLE)
+    yield from texts.about_few(grids.few)
+    yield "few-events", founding.few_drawing(grids.few), sentences("caption of few")
 
 
 def _scenarios(cases: Sequence[Case]) -> Iterator[_Item]:

@@ -10,6 +10,8 @@ from hepcuts._core.version import __version__
 from hepcuts.merit.theory import agreement
 
 from .families import FAMILIES
+from .few_events import FewEvents
+from .founding import cut_or_fit, rows_of_few, rows_of_fit, rows_of_thresholds
 from .grids import DECISIONS, PhaseDiagram
 from .overview import NOTHING, Grids, share
 from .pages import AbstractBlock, Heading, TableBlock, joined, percent, section, sentences
@@ -19,7 +21,23 @@ from .simulation import SimulationSize, interval
 
 def opening(cases: Sequence[Case], grids: Grids | None) -> list[AbstractBlock]:
     """Title and answer."""
-    blocks = section("opening", agreement=agreement())
+    fits = "; ".join(f"{one.bce:.3g}, {one.best:.3g}, {one.fit:.3g}" for one in cut_or_fit())
+    few = sentences("few events elsewhere") if grids is None else _few_in_short(grids.few)
+    blocks = section("opening", agreement=agreement(), fits=fits, few=few)
+    return joined([*blocks, *section("limits"), *_shares_of(cases, grids)])
+
+
+def _few_in_short(found: FewEvents) -> str:
+    at, smallest = int(np.argmin(np.abs(np.log(found.ratios / agreement())))), int(np.argmin(found.sizes))
+    z, errors, _, star = (percent(worth) for worth in found.worth[:, at, smallest])
+    return sentences(
+        "few events at hand", agreement=agreement(), size=found.sizes[smallest], z=z, errors=errors, star=star
+    )
+
+
+def _shares_of(cases: Sequence[Case], grids: Grids | None) -> list[AbstractBlock]:
+    """What the cut of BCE keeps, in the scenarios and over the grids."""
+    blocks: list[AbstractBlock] = []
     fractions = {c.name: f for c in cases for f in [_fraction(c, "bce")] if np.isfinite(f)}
     if fractions:
         kept = ", ".join(f"{percent(fraction)} in {name}" for name, fraction in fractions.items())
@@ -29,7 +47,7 @@ def opening(cases: Sequence[Case], grids: Grids | None) -> list[AbstractBlock]:
             blocks += _answer_of(grids, family)
         for found in grids.simulations:
             blocks += _answer_of_size(found)
-    return joined(blocks)
+    return blocks
 
 
 def _fraction(case: Case, metric: str) -> float:
@@ -63,6 +81,22 @@ def _median(values: FloatArray) -> str:
     """Median and interval of a share."""
     low, middle, high = values
     return f"{percent(middle)} ({percent(low)} to {percent(high)})" if np.isfinite(middle) else "nothing"
+
+
+def about_theorem() -> list[AbstractBlock]:
+    """The theorem, and its two tables."""
+    thresholds = SummaryTable(
+        sentences("table of thresholds"), rows_of_thresholds(), ("S/B after the cut", "weight of background", "p*")
+    )
+    fits = SummaryTable(sentences("table of fits"), rows_of_fit(), ("scenario", "cut of BCE", "best cut", "fit"))
+    return [*section("founding"), TableBlock(thresholds), TableBlock(fits)]
+
+
+def about_few(found: FewEvents) -> list[AbstractBlock]:
+    """How few events are studied, and what the rules are worth."""
+    head = ("S/B", "rule", *(f"{size:.0f} events" for size in found.sizes))
+    table = SummaryTable(sentences("table of few"), rows_of_few(found), head, align="ll" + "r" * len(found.sizes))
+    return [*section("few events"), TableBlock(table)]
 
 
 def about_scenarios() -> list[AbstractBlock]:

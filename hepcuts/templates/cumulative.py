@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import InputError
+from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
 
 from .events import blocks_of
-from .filling import structure_of
 from .ranges import range_sums
 from .sorted_events import Segments, SortedBlock, are_equal
 from .templates import Structure, Yields
@@ -38,6 +38,7 @@ class Cumulative:
         samples: with the columns that are needed.
         cut: a cut or a window; its own thresholds are not used.
         structure: of the templates.
+        executor: who sorts them, see `hepcuts._core.executors`; None for threads.
 
     Attributes:
         blocks: the sorted events.
@@ -45,27 +46,42 @@ class Cumulative:
         structure: as given.
     """
 
-    def __init__(self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure, executor: Executor | None = None
+    ) -> None:
         self.cut, self.structure = cut, structure
-        self.blocks = [SortedBlock.of(block, cut) for block in blocks_of(samples, structure, [cut.variable])]
+        workers = executor_of(executor)
+        handles = workers.lay_out(blocks_of(samples, structure, cut.columns))
+        self.blocks: list[SortedBlock] = workers.map(SortedBlock.of, handles, (cut,))
 
     def distinct(self) -> "YieldsAfter":
-        """The yields at all thresholds that make a difference, ascending; see `distinct_thresholds`."""
+        """The yields at all thresholds that make a difference, ascending.
+
+        Halfway between neighboring values of any sample or variation, and one on either side of all values would
+        select all or none: the one that selects all is included (of a window, which has two edges, both).
+
+        Raises:
+            InputError: no event has a value of the variable.
+        """
         values = np.concatenate([block.x for block in self.blocks])
+        if len(values) == 0:
+            raise InputError(f"No event has a value of {self.cut.variable!r} to cut on.")
         # A stable sort merges what is sorted in parts.
         order = np.argsort(values, kind="stable")
         values = values[order]
-        last = np.append(values[1:] != values[:-1], True) if len(values) else np.zeros(0, dtype=bool)
-        thresholds = _between_values(values, self.cut)
+        above, different = self.cut.signs == (1,), values[1:] != values[:-1]
+        # Of equal values the first one if it and those after it pass, else the last one.
+        chosen: Any = np.append(True, different) if above else np.append(different, True)
+        chosen = slice(None) if different.all() else chosen
         ranks = None
         if self.structure.num_bins == 1 and len(self.cut.signs) == 1 and len(values) * len(self.blocks) < _MOST_RANKS:
             # How many events of each block lie below: what would have to be searched for again.
             block = np.repeat(np.arange(len(self.blocks), dtype=np.int32), [len(b.x) for b in self.blocks])[order]
-            counts = [np.cumsum(block == number, dtype=np.int32) for number in range(len(self.blocks))]
-            counts = counts if last.all() else [count[last] for count in counts]
-            above = self.cut.signs == (1,)
-            ranks = [np.append(np.int32(0), count[:-1]) if above else count for count in counts]
-        return YieldsAfter(self, thresholds, ranks)
+            below = np.zeros((len(self.blocks), len(values) + 1), dtype=np.int32)
+            for number, count in enumerate(below):
+                np.cumsum(block == number, out=count[1:])
+            ranks = (below[:, :-1] if above else below[:, 1:])[:, chosen]
+        return YieldsAfter(self, _between(values[chosen], self.cut), ranks)
 
     def at(self, thresholds: FloatArray) -> "YieldsAfter":
         """The yields at some thresholds, shape (row,), or (row, 2) for a window."""
@@ -93,18 +109,19 @@ class YieldsAfter:
     Attributes:
         events: sorted.
         thresholds: shape (row,), or (row, 2) for a window.
-        ranks: for each block of events the number of them below each threshold, shape (row,), if it is known.
+        ranks: number of events of each block below each threshold, shape (block, row), if it is known.
     """
 
     events: Cumulative
     thresholds: FloatArray
-    ranks: Sequence[NDArray[np.integer[Any]]] | None = None
+    ranks: NDArray[np.int32] | None = None
 
     def __call__(self, rows: Any = slice(None)) -> Yields:
         """Yields of some rows: values and variances of shape (row, variation, sample, bin)."""
         sums = self._of_edge(rows) if self.thresholds.ndim == 1 else self._joined(self._segments, rows)
         for block in self.events.blocks:
-            sums[:, block.variation, block.sample] += block.kept[..., None]
+            if len(block.always):
+                sums[:, block.variation, block.sample] += block.kept[..., None]
         return self._completed(sums)
 
     def resampled(self, counts: Counts, squares: Counts) -> Yields:
@@ -122,9 +139,9 @@ class YieldsAfter:
             with one_blas_thread():
                 sums = found @ self._within
         for block in self.events.blocks:
-            weights, bins, origin = block.always
-            for target, times, power in ((sums[0], counts, 1), (sums[1], squares, 2)):
-                kept = np.bincount(bins, weights**power * times[block.sample][origin], minlength=sums.shape[3])
+            always = block.always
+            for target, times, weights in ((sums[0], counts, always.weights), (sums[1], squares, always.squares)):
+                kept = np.bincount(always.bins, weights * times[block.sample][always.origin], minlength=sums.shape[3])
                 target[block.variation, block.sample] += kept[:, None]
         return self._completed(sums)
 
@@ -143,9 +160,10 @@ class YieldsAfter:
         side: Any = "left" if self.events.cut.signs == (-1,) else "right"
         points, found = self.thresholds[rows], self._empty(len(self.thresholds[rows]))
         for number, (block, bin_number, x, tails) in enumerate(self.events.tails):
-            at = np.searchsorted(x, points, side=side) if self.ranks is None else self.ranks[number][rows]
+            at = np.searchsorted(x, points, side=side) if self.ranks is None else self.ranks[number, rows]
             for target, tail in zip(found, tails, strict=True):
-                target[block.variation, block.sample, bin_number] = tail[at]
+                # All positions are among the tail's; "clip" lets NumPy write them into place without a copy.
+                np.take(tail, at, out=target[block.variation, block.sample, bin_number], mode="clip")
         return found
 
     @functools.cached_property
@@ -207,34 +225,20 @@ def _tail(weights: FloatArray, *, below: bool) -> FloatArray:
     return sums
 
 
-def distinct_thresholds(samples: Sequence[Sample], cut: AbstractCut) -> FloatArray:
-    """All thresholds that make a difference, shape (threshold,), ascending.
+def _between(values: FloatArray, cut: AbstractCut) -> FloatArray:
+    """Thresholds between ascending values, each of which is there once.
 
-    Halfway between neighboring values of any sample or variation, and one on either side of all values would select
-    all or none: the one that selects all is included (of a window, which has two edges, both).
-
-    Raises:
-        InputError: no event has a value of the variable.
+    Those between values of 32 bits are numbers of 32 bits, so that a comparison in 32 bits selects the same events as
+    one in 64: NumPy makes the former, ROOT the latter.
     """
-    structure = structure_of(samples, axis=None, channel="")
-    blocks = blocks_of(samples, structure, [cut.variable])
-    values = np.concatenate([block.columns[cut.variable][~block.absent(cut.variable)] for block in blocks])
-    return _between_values(np.sort(values), cut)
-
-
-def _between_values(values: FloatArray, cut: AbstractCut) -> FloatArray:
-    """Thresholds between ascending values."""
-    if len(values) == 0:
-        raise InputError(f"No event has a value of {cut.variable!r} to cut on.")
-    different = values[1:] != values[:-1]
-    if not different.all():
-        values = values[np.append(True, different)]
-    middle = 0.5 * (values[1:] + values[:-1])
+    low, high = values[:-1], values[1:]
+    middle = low + high
+    middle *= 0.5
     # Of neighbors that differ in the last bit the middle may round to the one that would not pass.
     if 1 in cut.signs:
-        middle = np.where(middle >= values[1:], values[:-1], middle)
+        np.copyto(middle, low, where=middle >= high)
     else:
-        middle = np.maximum(middle, np.nextafter(values[:-1], np.inf))
-    first = [np.nextafter(values[0], -np.inf)] if 1 in cut.signs else []
-    last = [np.nextafter(values[-1], np.inf)] if -1 in cut.signs else []
-    return np.concatenate([first, middle, last])
+        np.maximum(middle, np.nextafter(low, np.inf), out=middle)
+    first = np.nextafter(values[:1], -np.inf) if 1 in cut.signs else values[:0]
+    last = np.nextafter(values[-1:], np.inf) if -1 in cut.signs else values[:0]
+    return np.concatenate([first, middle, last], dtype=np.float64)

@@ -45,12 +45,13 @@ class Block:
     Attributes:
         variation: position of the variation.
         sample: position of the sample.
-        columns: those asked for, of any type of floating point, each of shape (event,).
+        columns: those asked for, of 32 or 64 bits as the sample has them, each of shape (event,).
         weights: shape (event,).
         missing: the number that stands for a missing value, or None.
         structure: samples, variations and bins.
         numbers: of the events within their sample, a range or an array of shape (event,).
-        source: the sample, which knows the identity of its events.
+        source: the sample, which knows the identity of its events; None where the block has come without it.
+        known: their identity where there is no sample, shape (event,).
     """
 
     variation: int
@@ -60,7 +61,8 @@ class Block:
     missing: float | None
     structure: Structure
     numbers: range | NDArray[np.int64]
-    source: Sample
+    source: Sample | None
+    known: Bits | None = None
 
     def __len__(self) -> int:
         return len(self.weights)
@@ -76,6 +78,8 @@ class Block:
     def identity(self) -> Bits:
         """Identity of each event (`hepcuts.Sample.identity`), shape (event,)."""
         some = self.numbers
+        if self.source is None:
+            return np.zeros(0, dtype=np.uint64) if self.known is None else self.known
         return self.source.identity[slice(some.start, some.stop) if isinstance(some, range) else some]
 
     @functools.cached_property
@@ -92,7 +96,7 @@ class Block:
         axis = self.structure.axis
         if axis is None:
             return np.zeros(len(self), dtype=np.int64)
-        bins = _index(axis, self.columns[axis.name])
+        bins = _index(axis, self.values(axis.name))
         out = (bins < 0) | (bins >= self.structure.num_bins) | self.absent(axis.name)
         bins[out] = -1
         return bins
@@ -117,7 +121,19 @@ class Block:
     def take(self, rows: NDArray[Any]) -> "Block":
         """Some of the events: their positions in the block, shape (row,)."""
         columns = {name: values[rows] for name, values in self.columns.items()}
-        return dataclasses.replace(self, columns=columns, weights=self.weights[rows], numbers=self.origin[rows])
+        numbers = rows + self.numbers.start if isinstance(self.numbers, range) else self.numbers[rows]
+        known = None if self.known is None else self.known[rows]
+        weights = self.weights[rows]
+        return dataclasses.replace(self, columns=columns, weights=weights, numbers=numbers, known=known)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # To another process go these events with their identity, and not all of the sample.
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return fields | {"source": None, "known": self.identity}
+
+    def values(self, column: str) -> FloatArray:
+        """One column as floats of 64 bits, shape (event,)."""
+        return np.asarray(self.columns[column], dtype=np.float64)
 
     def absent(self, column: str) -> NDArray[np.bool_]:
         """Where a column has no value, shape (event,)."""

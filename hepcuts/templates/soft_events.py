@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import EmptySelectionError
+from hepcuts._core.executors import Executor
 from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
@@ -24,7 +25,16 @@ from .coordinates import AbstractCoordinate, Linear
 from .events import Multiplicity, blocks_of
 from .filling import EventTable, structure_of
 from .soft_layouts import Layout, hard_mask, layout_of, rows_of
-from .soft_sums import BLOCK, chunk_pass_weights, chunk_sums, chunks_of, pass_weight, pieces_of
+from .soft_sums import (
+    BLOCK,
+    Chunk,
+    chunk_pass_weights,
+    chunk_sums,
+    chunks_of,
+    finished_chunk_sums,
+    pass_weight,
+    pieces_of,
+)
 from .templates import Structure
 
 BEYOND = 1e29
@@ -46,6 +56,7 @@ class SoftEvents:
         structure: samples, variations and bins.
         block: number of events in a block of the compiled function, the same for all subsets.
         index: positions of its thresholds among those of the search, shape (threshold,).
+        executor: who makes the sums with slopes; None for JAX in this process, which has threads of its own.
     """
 
     values: NDArray[Any]
@@ -57,6 +68,7 @@ class SoftEvents:
     structure: Structure
     block: int
     index: NDArray[np.int64]
+    executor: Executor | None = None
 
     @classmethod
     def of(
@@ -172,8 +184,19 @@ class SoftEvents:
         return pieces_of(self.starts, len(self), self.block)
 
     @functools.cached_property
-    def _chunks(self) -> list[tuple[Any, Any, Any, int]]:
+    def _chunks(self) -> list[Chunk]:
         return chunks_of(self._pieces, self.values, (self.weights, self.squares), self.cell, self.block)
+
+    @functools.cached_property
+    def _handles(self) -> Sequence[Any]:
+        both = self.weights, self.squares
+        chunks = chunks_of(self._pieces, self.values, both, self.cell, self.block)
+        return () if self.executor is None else self.executor.lay_out(chunks)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is laid out here stays here; in another process there is nobody else to do the work.
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return fields | {"executor": None}
 
     @float64_scope
     def sums(self, thresholds: FloatArray, widths: FloatArray, step: AbstractStep) -> tuple[FloatArray, FloatArray]:
@@ -192,11 +215,15 @@ class SoftEvents:
         """
         num_cells = int(np.prod(self.shape))
         sums, slopes = np.zeros((num_cells, 2)), np.zeros((num_cells, len(thresholds), 2))
-        # Chunks are started one after the other without waiting for the results, so that they can overlap.
-        started = [
-            chunk_sums(chunk, thresholds, widths, layout=self.layout, step=step, num_cells=num_cells)
-            for chunk in self._chunks
-        ]
+        if self.executor is None:
+            # Chunks are started one after the other without waiting for the results, so that they can overlap.
+            started = [
+                chunk_sums(chunk, thresholds, widths, layout=self.layout, step=step, num_cells=num_cells)
+                for chunk in self._chunks
+            ]
+        else:
+            finished = functools.partial(finished_chunk_sums, layout=self.layout, step=step, num_cells=num_cells)
+            started = self.executor.map(finished, self._handles, (thresholds, widths))
         for more, slope in started:
             sums += np.asarray(more)
             slopes += np.asarray(slope)

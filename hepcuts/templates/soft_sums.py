@@ -9,7 +9,7 @@ of the logarithm of one factor; the sum over events is then a product of a matri
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -123,13 +123,40 @@ def pieces_of(starts: NDArray[np.int64], size: int, block: int) -> list[tuple[in
     ]
 
 
+class Chunk(NamedTuple):
+    """Some blocks of events on the device: what one call of the compiled function goes through.
+
+    Unpickled it is on the device of the process that it has come to.
+
+    Attributes:
+        values: shape (block, row, event).
+        weights: weights and their squares, shape (block, 2, event), zero where there is no event.
+        cells: the cell of each block.
+        number: of blocks that are not empty.
+    """
+
+    values: Any
+    weights: Any
+    cells: Any
+    number: int
+
+    @classmethod
+    def of(cls, values: NDArray[Any], weights: FloatArray, cells: NDArray[Any], number: int) -> "Chunk":
+        """Put arrays on the device."""
+        with float64():
+            return cls(jnp.asarray(values), jnp.asarray(weights), jnp.asarray(cells), number)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Chunk.of, (np.asarray(self.values), np.asarray(self.weights), np.asarray(self.cells), self.number)
+
+
 def chunks_of(
     pieces: Sequence[tuple[int, int]],
     values: NDArray[Any],
     weights: tuple[FloatArray, FloatArray],
     cell: NDArray[Any],
     block: int,
-) -> list[tuple[Any, Any, Any, int]]:
+) -> list[Chunk]:
     """Chunks of blocks for `chunk_sums`, on the device; padded with events of weight zero."""
     # One shape, so that subsets of the events compile nothing more.
     chunks = []
@@ -141,20 +168,18 @@ def chunks_of(
             x[number, :, : end - begin] = values[:, begin:end]
             w[number, 0, : end - begin], w[number, 1, : end - begin] = (each[begin:end] for each in weights)
             cells[number] = cell[begin]
-        with float64():
-            chunks.append((jnp.asarray(x), jnp.asarray(w), jnp.asarray(cells), len(some)))
+        chunks.append(Chunk.of(x, w, cells, len(some)))
     return chunks
 
 
 @functools.partial(jax.jit, static_argnames=("layout", "step", "num_cells"))
 def chunk_sums(
-    data: tuple[Any, Any, Any, Any], thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep, num_cells: int
+    chunk: Chunk, thresholds: Any, widths: Any, *, layout: Layout, step: AbstractStep, num_cells: int
 ) -> tuple[Any, Any]:
     """Sums of one chunk.
 
     Args:
-        data: values, shape (block, row, event); weights and their squares, shape (block, 2, event), zero where there
-            is no event; the cell of each block; the number of blocks that are not empty.
+        chunk: events.
         thresholds: shape (threshold,).
         widths: shape (threshold,).
         layout: what the rows mean.
@@ -164,7 +189,7 @@ def chunk_sums(
     Returns:
         Sums of w p and w^2 p, shape (cell, 2), and their derivatives, shape (cell, threshold, 2).
     """
-    values, weights, cells, number = data
+    values, weights, cells, number = chunk
 
     def body(block: Any, sums: tuple[Any, Any]) -> tuple[Any, Any]:
         passed, slopes = pass_weights(layout, step, values[block], thresholds, widths)
@@ -177,6 +202,15 @@ def chunk_sums(
     zero = jnp.zeros((num_cells, 2)), jnp.zeros((num_cells, len(thresholds), 2))
     sums: tuple[Any, Any] = jax.lax.fori_loop(0, number, body, zero)
     return sums
+
+
+@float64_scope
+def finished_chunk_sums(
+    chunk: Chunk, thresholds: FloatArray, widths: FloatArray, *, layout: Layout, step: AbstractStep, num_cells: int
+) -> tuple[Any, Any]:
+    """As `chunk_sums`, waited for, as NumPy arrays: what another process can send."""
+    sums, slopes = chunk_sums(chunk, thresholds, widths, layout=layout, step=step, num_cells=num_cells)
+    return np.asarray(sums), np.asarray(slopes)
 
 
 @functools.partial(jax.jit, static_argnames=("layout", "step"))

@@ -22,13 +22,13 @@ class SortedBlock:
     Attributes:
         variation: position of the variation.
         sample: position of the sample.
-        x: values of the variable, ascending, shape (event,). Events without a value are not among them.
+        x: values of the cut's quantity, ascending, shape (event,); of 32 bits if these hold them. Those of events
+            without a value are not among them.
         weights: shape (event,).
         bins: bin of each event, shape (event,); None if there is only one.
-        column: values of all events of the sample, not sorted.
+        column: values of the quantity of all events of the sample, not sorted.
         present: numbers of those that are here, shape (event,), or None for all.
-        always: events without a value that pass whatever the threshold, as weights, bins and origins.
-        kept: sums over these of weights and of squared weights, shape (2, bin).
+        always: events without a value that pass whatever the threshold.
     """
 
     variation: int
@@ -38,20 +38,20 @@ class SortedBlock:
     bins: NDArray[np.int64] | None
     column: FloatArray
     present: NDArray[np.int64] | None
-    always: tuple[FloatArray, NDArray[np.int64], NDArray[np.int64]]
-    kept: FloatArray
+    always: Block
 
     @classmethod
     def of(cls, block: Block, cut: AbstractCut) -> Self:
         """Sort the events of a block that holds all of a sample and variation."""
-        x, number = block.columns[cut.variable], block.structure.num_bins
-        absent = block.absent(cut.variable)
+        x, absent = cut.measured(block.columns, missing=block.missing)
+        if all(block.columns[name].dtype == np.float32 for name in cut.columns):
+            x = _in_32_bits(x)
+        number = block.structure.num_bins
         present = block.inside & ~absent
         here = None if present.all() else np.flatnonzero(present)
         lost = np.flatnonzero(block.inside & absent) if cut.missing == "pass" else np.zeros(0, dtype=np.int64)
-        always = block.weights[lost], block.bins[lost], block.origin[lost]
-        kept = np.stack([np.bincount(always[1], always[0] ** p, minlength=number) for p in (1, 2)])
-        rest: tuple[Any, ...] = x, here, always, kept.astype(np.float64)
+        always = block.take(lost)
+        rest: tuple[Any, ...] = x, here, always
         if here is None and number == 1 and len(x) and are_equal(block.weights):
             # Of equal weights nothing but the values has to be sorted.
             return cls(block.variation, block.sample, np.sort(x), block.weights, None, *rest)
@@ -64,6 +64,13 @@ class SortedBlock:
         """Number of each event within its sample, shape (event,)."""
         return _sorted_order(self.column, self.present)
 
+    @functools.cached_property
+    def kept(self) -> FloatArray:
+        """Sums of weights and of squared weights of those that always pass, shape (2, bin)."""
+        bins, number = self.always.bins, self.always.structure.num_bins
+        sums = [np.bincount(bins, w, minlength=number) for w in (self.always.weights, self.always.squares)]
+        return np.asarray(sums, dtype=np.float64)
+
     def in_bin(self, number: int) -> tuple[FloatArray, tuple[FloatArray, FloatArray]]:
         """Values of the events of one bin, ascending, and their weights and squared weights, each of shape (event,)."""
         here = slice(None) if self.bins is None else np.flatnonzero(self.bins == number)
@@ -73,6 +80,12 @@ class SortedBlock:
 def are_equal(values: FloatArray) -> bool:
     """Whether all values are the same; there are some."""
     return bool(values.min() == values.max())
+
+
+def _in_32_bits(values: FloatArray) -> FloatArray:
+    """The same values in half of the memory, if they are numbers of 32 bits."""
+    narrow = values.astype(np.float32)
+    return narrow if np.array_equal(narrow, values, equal_nan=True) else values  # type: ignore[return-value]
 
 
 def _sorted_order(column: FloatArray, present: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -107,7 +120,7 @@ class Segments:
             edges: shape (edge,), ascending.
         """
         order: Any = slice(None) if block.bins is None else np.argsort(block.bins, kind="stable")
-        x, bins, number = block.x[order], block.bins, block.kept.shape[1]
+        x, bins, number = block.x[order], block.bins, block.always.structure.num_bins
         ends = [0, len(x)] if bins is None else np.searchsorted(bins[order], np.arange(number + 1))
         bounds = []
         for first, last in itertools.pairwise(ends):

@@ -22,6 +22,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.samples.modifiers import HistoSys, Modifier
 from hepcuts.samples.sample import REFUSED
+from hepcuts.samples.staterror import StatError
 
 NOMINAL = "nominal"
 
@@ -80,7 +81,7 @@ class Component:
     name: str
     signal: bool
     modifiers: tuple[Modifier, ...]
-    staterror: bool
+    staterror: StatError
     empty: str = REFUSED
     simulated: tuple[float, float] = (0.0, 0.0)
 

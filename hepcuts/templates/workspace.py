@@ -18,6 +18,12 @@ from .simulated import counted
 from .templates import Component, Templates
 
 POI = "mu"
+DISCOVERY = "discovery"
+"""Name of the measurement."""
+CHOSEN_ON = "discovery (chosen on these events, not to be unblinded with)"
+"""Name of the measurement of templates of the very events that chose cuts or bins: their background is too small."""
+STATERROR = "staterror_"
+"""What the names of all parameters of finite simulation begin with."""
 _SHARED = frozenset({"histosys", "normsys"})
 """Types of modifiers that may share a parameter with each other."""
 _KNOWN = frozenset({*_SHARED, "lumi", "normfactor", "shapesys", "staterror"})
@@ -27,16 +33,17 @@ _KNOWN = frozenset({*_SHARED, "lumi", "normfactor", "shapesys", "staterror"})
 def workspace(
     templates: Templates | Sequence[Templates],
     *,
-    measurement: str = "discovery",
+    measurement: str = DISCOVERY,
     observations: Mapping[str, Numbers] | None = None,
 ) -> dict[str, Any]:
     """Make a HistFactory workspace that pyhf and cabinetry can fit as it is.
 
-    The signal samples are scaled by the parameter of interest ``mu``; every sample has its own modifiers, and a
-    ``staterror`` for finite simulation unless the sample declined it. Its parameters are shared by the backgrounds of
-    a bin :cite:p:`barlow1993`, and apart from them by the signals: the uncertainty of a background that few simulated
-    events are left of must not be diluted by a signal with many. A background with ``empty="limit"`` counts as one
-    event +- one event where none of its simulated ones is left.
+    The signal samples are scaled by the parameter of interest ``mu``; every sample has its own modifiers, and one for
+    finite simulation as its ``staterror`` says: a ``shapesys``, whose Poisson constraints observe the effective number
+    of simulated events of each bin of this sample :cite:p:`barlow1993`, or a ``staterror``, whose Gaussian constraints
+    are shared by the backgrounds of a bin, and apart from them by the signals: the uncertainty of a background that few
+    simulated events are left of must not be diluted by a signal with many. A background with ``empty="limit"`` counts
+    as one event +- one event where none of its simulated ones is left.
 
     Args:
         templates: hard or soft templates of one channel, or of several channels.
@@ -50,15 +57,16 @@ def workspace(
     Raises:
         YieldError: a sample, or all samples in one bin, have a negative expectation.
         EmptySelectionError: a channel has no event of any sample.
-        InputError: two channels share a name, two modifiers of one name contradict each other, observations are not
-            counts of the channels' bins, or pyhf rejects the workspace; the message says why.
+        InputError: two channels share a name, two modifiers of one name contradict each other, samples of one channel
+            have different kinds of ``staterror``, observations are not counts of the channels' bins, or pyhf rejects
+            the workspace; the message says why.
 
     Example:
         >>> import hepcuts as hc
         >>> templates = hc.fill(hc.datasets.scenario("exp10-gauss30x1", seed=1), hc.Cut("x", ">", 20.0))
         >>> spec = hc.workspace(templates)
         >>> [modifier["type"] for modifier in spec["channels"][0]["samples"][0]["modifiers"]]
-        ['normfactor', 'staterror']
+        ['normfactor', 'shapesys']
     """
     channels = [templates] if isinstance(templates, Templates) else list(templates)
     for channel in channels:
@@ -70,6 +78,7 @@ def workspace(
     channels = [dataclasses.replace(t, yields=counted(t.structure, t.yields)) for t in channels]
     for channel in channels:
         _check_yields(channel)
+        _check_staterror(channel)
     _check_names(channels)
     if observations is not None and not set(observations) <= set(names):
         raise InputError(f"Observations came for the channels {sorted(observations)}; the channels are {names}.")
@@ -86,7 +95,7 @@ def workspace(
 def likelihood_of(
     templates: Templates | Sequence[Templates],
     *,
-    measurement: str = "discovery",
+    measurement: str = DISCOVERY,
     observations: Mapping[str, Numbers] | None = None,
 ) -> HistFactory:
     """The likelihood of templates: that of their `workspace`, validated once; arguments and errors are the same.
@@ -150,6 +159,16 @@ def _check_yields(templates: Templates) -> None:
             )
 
 
+def _check_staterror(templates: Templates) -> None:
+    kinds = {c.name: c.staterror for c in templates.structure.components if c.staterror}
+    if len(set(kinds.values())) > 1:
+        said = ", ".join(f"{name!r} {kind!r}" for name, kind in kinds.items())
+        raise InputError(
+            f"The samples of channel {templates.structure.channel!r} have different kinds of staterror: {said}. Choose "
+            "one for all; a sample of its own may have False."
+        )
+
+
 def _check_names(channels: Sequence[Templates]) -> None:
     seen: dict[str, str] = {}
     for channel in channels:
@@ -182,13 +201,19 @@ def _sample(templates: Templates, number: int, component: Component) -> dict[str
         up, down = (_side(templates, number, modifier.name, side) for side in ("up", "down"))
         modifiers.append(modifier.specification(nominal, up, down))
     if component.staterror:
-        uncertainty = np.sqrt(np.asarray(templates.variance[number], dtype=np.float64))
-        # One parameter for each bin, shared by the backgrounds (Barlow and Beeston's "lite" form), and one for the
-        # signals: shared with a well simulated signal, the parameter of a poorly simulated background would have a
-        # small width, and cuts would be drawn to where the background's simulation runs out.
-        name = f"staterror_{templates.structure.channel}" + ("_signal" if component.signal else "")
-        modifiers.append({"name": name, "type": "staterror", "data": uncertainty.tolist()})
+        modifiers.append(_finite_simulation(templates, number, component))
     return {"name": component.name, "data": nominal.tolist(), "modifiers": modifiers}
+
+
+def _finite_simulation(templates: Templates, number: int, component: Component) -> dict[str, Any]:
+    uncertainty = np.sqrt(np.asarray(templates.variance[number], dtype=np.float64)).tolist()
+    name = f"{STATERROR}{templates.structure.channel}"
+    if component.staterror == "poisson":
+        return {"name": f"{name}_{component.name}", "type": "shapesys", "data": uncertainty}
+    # One parameter for each bin, shared by the backgrounds (Barlow and Beeston's "lite" form), and one for the signals:
+    # shared with a well simulated signal, the parameter of a poorly simulated background would have a small width, and
+    # cuts would be drawn to where the background's simulation runs out.
+    return {"name": f"{name}_signal" if component.signal else name, "type": "staterror", "data": uncertainty}
 
 
 def _side(templates: Templates, number: int, systematic: str, side: str) -> FloatArray:

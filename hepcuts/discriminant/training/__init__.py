@@ -6,6 +6,5 @@ back to the parameters. BCE asks how well signal and background are told apart; 
 is worth where a background or an energy scale is uncertain. The two answers differ.
 """
 
-from .result import Row as Row
 from .result import TrainingResult as TrainingResult
 from .train import ANNEAL as ANNEAL

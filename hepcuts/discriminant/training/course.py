@@ -9,13 +9,13 @@ import numpy as np
 from hepcuts._core.errors import OptimizationError
 from hepcuts._core.quantiles import WeightedQuantiles
 from hepcuts._core.types import FloatArray
+from hepcuts.optimization.history import Row
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import AbstractSolver, ValueAndGradient
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.spreads import DEFAULT_WIDTH
 
 from .losses import Classification, EndToEnd
-from .result import Row
 from .scored_events import Units
 
 
@@ -137,7 +137,13 @@ class Course:
     def classify(
         self, losses: tuple[Classification, Classification | None], start: FloatArray, solver: AbstractSolver
     ) -> FloatArray:
-        """Parameters of the least BCE, shape (parameter,); losses of the events that train, and of the others."""
+        """Parameters and offset of the least BCE, shape (parameter + 1,).
+
+        Args:
+            losses: of the events that train, and of the others.
+            start: parameters and offset, shape (parameter + 1,).
+            solver: finds them.
+        """
         training, validation = losses
 
         def validate(vector: FloatArray) -> tuple[float, float]:
@@ -148,11 +154,10 @@ class Course:
             value, gradient = training.slope(vector)
             return value + self._decay(vector[:-1]), gradient + np.append(self.plan.weight_decay * vector[:-1], 0.0)
 
-        beginning = np.append(start, 0.0)
-        keeper = Keeper(beginning, self.plan.patience, validate, lambda t, v: self._note("bce", -t, -v))
-        free = np.full(len(beginning), np.inf)
-        self._solve(solver, function, beginning, (-free, free), keeper)
-        return keeper.best[:-1]
+        keeper = Keeper(start, self.plan.patience, validate, lambda t, v: self._note(0, -t, -v))
+        free = np.full(len(start), np.inf)
+        self._solve(solver, function, start, (-free, free), keeper)
+        return keeper.best
 
     # --- end to end ---
 
@@ -210,7 +215,7 @@ class Course:
         free = np.full(size, np.inf)
         bounds = np.append(-free, search.space.reduce(low, np.max)), np.append(free, search.space.reduce(high, np.min))
         beginning = np.append(start.vector, search.space.reduce(start.thresholds))
-        note = functools.partial(self._note, str(number + 1))
+        note = functools.partial(self._note, number + 1)
         keeper = Keeper(beginning, self.plan.patience, validate, lambda t, v: note(sign * t, sign * v))
         self._solve(self.plan.solver, function, beginning, bounds, keeper)
         best, units = keeper.best, last[keeper.best.tobytes()][1]
@@ -248,9 +253,9 @@ class Course:
     def _decay(self, vector: FloatArray) -> float:
         return 0.5 * self.plan.weight_decay * float(vector @ vector)
 
-    def _note(self, stage: str, training: float, validated: float) -> None:
+    def _note(self, stage: int, training: float, validated: float) -> None:
         self._report()
-        self.rows.append(Row(stage, training, validated if self.validates else float("nan")))
+        self.rows.append(Row(stage, training, validation=validated if self.validates else float("nan")))
 
     def _validated(
         self, vector: FloatArray, thresholds: FloatArray, widths: FloatArray, units: Units, otherwise: float

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from hepcuts.discriminant import Discriminant
 from hepcuts.discriminant.scorer import Scorer
+from hepcuts.merit.counts import totals_of
+from hepcuts.merit.cross_entropy import AbstractCrossEntropy
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
@@ -48,12 +50,17 @@ class Laid:
         self.members = tuple(t for t, c in enumerate(selection.cut_of_threshold) if c == cut)
         self.validates = not all(np.all(mask) for mask in masks)
 
-    def losses(self, *, balanced: bool) -> tuple[Classification, Classification | None]:
+    @property
+    def totals(self) -> tuple[float, float]:
+        """Expected signal and background."""
+        return totals_of(self._samples)
+
+    def losses(self, figure: AbstractCrossEntropy) -> tuple[Classification, Classification | None]:
         """BCE of the events that train, and of the others."""
 
         def of(masks: Sequence[NDArray[np.bool_]]) -> Classification:
             part = [sample.take(mask) for sample, mask in zip(self._samples, masks, strict=True)]
-            return Classification(part, self._discriminant, self.scorer, balanced=balanced)
+            return Classification(part, self._discriminant, self.scorer, figure)
 
         return of(self._masks), of([~mask for mask in self._masks]) if self.validates else None
 

@@ -14,6 +14,8 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.discriminant import Discriminant
 from hepcuts.discriminant.scorer import Scorer, chunks_of
+from hepcuts.merit.counts import totals_of
+from hepcuts.merit.cross_entropy import AbstractCrossEntropy
 from hepcuts.optimization.soft.evaluators import too_narrow
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
@@ -141,20 +143,20 @@ class Classification:
         samples: their nominal events are classified.
         discriminant: standardized.
         scorer: the discriminant's function.
-        balanced: whether signal and background have equal total weight.
+        figure: says what background counts in units of the signal.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], discriminant: Discriminant, scorer: Scorer, *, balanced: bool
+        self, samples: Sequence[Sample], discriminant: Discriminant, scorer: Scorer, figure: AbstractCrossEntropy
     ) -> None:
         inputs = [discriminant.inputs(s.columns, missing=s.missing) for s in samples]
         self._chunks, self._scorer = chunks_of(np.concatenate(inputs)), scorer
         self._truth = np.concatenate([np.full(len(s), float(s.signal)) for s in samples])
-        totals = {kind: sum(s.total for s in samples if s.signal == kind) for kind in (True, False)}
-        total = sum(totals.values())
-        self._weights = np.concatenate(
-            [s.weights * (0.5 / totals[s.signal] if balanced else 1.0 / total) for s in samples]
-        )
+        self._expected = np.concatenate([s.weights for s in samples])
+        signal, background = totals_of(samples)
+        of_background = float(figure.weight_of_background(signal, background))
+        total = signal + of_background * background
+        self._weights = self._expected * np.where(self._truth > 0, 1.0, of_background) / total
 
     def value(self, vector: FloatArray) -> float:
         """BCE at parameters and offset, shape (parameter + 1,)."""
@@ -168,6 +170,12 @@ class Classification:
         slopes = self._weights * (scipy.special.expit(logits) - self._truth)
         gradient = self._scorer.pull_back(vector[:-1], self._chunks, slopes)
         return value, np.append(gradient, slopes.sum())
+
+    def accepted(self, vector: FloatArray) -> tuple[float, float]:
+        """Expected signal and background of the events that are called signal, with odds above 1."""
+        passed = self._expected * (self._logits(vector) > 0)
+        signal = float(passed @ self._truth)
+        return signal, float(np.sum(passed)) - signal
 
     def _logits(self, vector: FloatArray) -> FloatArray:
         return np.asarray(self._scorer.scores(vector[:-1], self._chunks) + vector[-1])

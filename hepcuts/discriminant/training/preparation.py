@@ -1,6 +1,7 @@
 """What a training is given, checked and put together."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.resampling import HeldOut
+from hepcuts.merit.cross_entropy import AbstractCrossEntropy
 from hepcuts.merit.figures import AbstractFigureOfMerit
-from hepcuts.merit.losses import AbstractEventFigure, BinaryCrossEntropy
+from hepcuts.merit.losses import AbstractEventFigure
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
@@ -27,7 +29,7 @@ from .course import Plan
 _SHARED = ("axis", "regions", "min_background", "constraints", "fixed", "tied", "step")
 """Options of `hepcuts.optimize` that hold in the training, too."""
 
-_OF_CUTS = ("folds", "log", "checkpoint", "throw")
+_OF_CUTS = ("folds", "log", "throw", "executor")
 """Options of `hepcuts.optimize` for the hard cuts alone."""
 
 
@@ -44,8 +46,17 @@ def check_options(options: Mapping[str, Any]) -> None:
             f"{', '.join((*_SHARED, *_OF_CUTS))}."
         )
     checks.folds(options.get("folds", 0))
-    for name in ("log", "checkpoint"):
-        checks.path(name, options.get(name))
+    checks.path("log", options.get("log"))
+
+
+def beside(checkpoint: Path) -> Path:
+    """Where the search for the hard cuts after a training keeps its own state.
+
+    Example:
+        >>> str(beside(Path("network.json")))
+        'network.cuts.json'
+    """
+    return checkpoint.with_name(f"{checkpoint.stem}.cuts{checkpoint.suffix}")
 
 
 def checked_selection(selection: Selection | AbstractCut, discriminant: Discriminant) -> Selection:
@@ -99,10 +110,10 @@ def masks(samples: Sequence[Sample], validation: float, seed: int) -> list[NDArr
 def figures(given: Any, cut_objective: Any) -> tuple[AbstractFigureOfMerit, AbstractFigureOfMerit]:
     """Objectives of the training and of the hard cuts."""
     figure = figure_of_merit(given)
-    if isinstance(figure, AbstractEventFigure) and not isinstance(figure, BinaryCrossEntropy):
+    if isinstance(figure, AbstractEventFigure) and not isinstance(figure, AbstractCrossEntropy):
         raise InputError(
-            f"A discriminant cannot be trained on {figure.name!r}; choose an objective of the templates, 'bce' or "
-            "'bce_balanced'."
+            f"A discriminant cannot be trained on {figure.name!r}; choose an objective of the templates, 'bce', "
+            "'bce_balanced' or 'weighted_bce'."
         )
     if cut_objective is not None:
         return figure, figure_of_merit(cut_objective)

@@ -10,23 +10,10 @@ from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts.cuts import Selection
 from hepcuts.discriminant import Discriminant
 from hepcuts.evaluation.evaluation import HardEvaluation
+from hepcuts.merit.rounds import Rounds
+from hepcuts.optimization.history import History
 from hepcuts.optimization.result import OptimizationResult
 from hepcuts.samples.sample import Sample
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One step.
-
-    Attributes:
-        stage: ``"bce"``, or the number of the stage of widths from 1 on.
-        training: BCE or objective, with its guards, on the events that train.
-        validation: the same on the events that validate; NaN if there are none.
-    """
-
-    stage: str
-    training: float
-    validation: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -40,7 +27,10 @@ class TrainingResult(Tabular):
         validated: the objective at the parameters that were kept, after soft cuts of the last stage, on the events
             that validate (on those that trained if there were none); NaN for a classification loss.
         warm_start: the same at the parameters that BCE gave; NaN for a classification loss.
-        history: all steps. Values of different stages are of different widths and not comparable.
+        rounds: those of a weighted BCE whose weight was to be found, the cut being one on the logarithm of the odds
+            without offset; or None.
+        history: all steps. Stage 0 is BCE, with its values, the others are those of the widths; values are the
+            objective with its guards. Values of different stages are of different widths and not comparable.
         success: whether no stage of the training failed and the cuts were found.
         message: why the training stopped.
         seed: of the splits, drawn from a generator if one was given.
@@ -51,7 +41,8 @@ class TrainingResult(Tabular):
     objective: str
     validated: float
     warm_start: float
-    history: Sequence[Row]
+    rounds: Rounds | None
+    history: History
     success: bool
     message: str
     seed: int
@@ -86,8 +77,10 @@ class TrainingResult(Tabular):
         return self.discriminant.samples(samples)
 
     def to_dataframe(self) -> DataFrame:
-        """The history with one row for each step."""
-        return data_frame([dataclasses.asdict(row) for row in self.history])
+        """The history with one row for each step: stage (``"bce"``, or its number), and values in both parts."""
+        stages = ["bce" if stage == 0 else str(stage) for stage in self.history.stages]
+        validation = self.history.validation
+        return data_frame({"stage": stages, "training": self.history.values, "validation": validation})
 
     def overview(self) -> SummaryTable:
         """The training, and what the search for the cuts knows."""
@@ -101,9 +94,21 @@ class TrainingResult(Tabular):
         """Rows of the training above those of the cuts."""
         kept = f"{self.validated:.6g} (of the warm start: {self.warm_start:.6g})"
         trained = [] if np.isnan(self.validated) else [("validated", kept)]
+        found = self.rounds
+        weighted = (
+            []
+            if found is None
+            else [
+                (
+                    "weight of background",
+                    f"{found.background_weight:.4g} after {len(found.rounds)} rounds; {found.message}",
+                )
+            ]
+        )
         rows = [
             ("discriminant", repr(self.discriminant)),
             (f"trained on {self.objective}", f"{self.message} ({self.num_steps} steps)"),
+            *weighted,
             *trained,
             *cuts.rows,
         ]

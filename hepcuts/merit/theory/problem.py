@@ -204,7 +204,8 @@ class CutProblem:
             metric: a name, an object or a function, see `hepcuts.merit.registry`.
 
         Raises:
-            InputError: the name is unknown.
+            InputError: the name is unknown, or the figure of merit has no value at any cut, as one that needs an
+                uncertainty of the background that this problem has not.
         """
         figure, chosen = known_of(metric)
         grid = chosen.grid(self)
@@ -217,6 +218,11 @@ class CutProblem:
         ]
         # Far out the background is no number any more, and a figure of merit has no value.
         valued = grid[np.isfinite(chosen.value(self, grid))]
+        if not len(valued):
+            raise InputError(
+                f"{figure.name!r} has no value at any cut of this problem: the background's relative uncertainty is "
+                f"{self.relative_uncertainty:g} and its simulated events {self.simulated_background}; give one of them."
+            )
         ends = {float(valued[0]): -math.inf, float(valued[-1]): math.inf}
         everywhere = np.array([*candidates, *ends])
         best = float(everywhere[np.nanargmax(figure.sign * chosen.value(self, everywhere))])

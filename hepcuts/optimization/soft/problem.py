@@ -88,6 +88,17 @@ class Problem:
             tuning=DEFAULT_TUNING if tuning is None else tuning,
         )
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """All that can be told from another problem, by name.
+
+        The stages are among the options of a descent, as they are gone through; and the solver says whether coordinates
+        are linear.
+        """
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "linear"}
+        anneal = dataclasses.replace(self.tuning.anneal, stages=None)
+        return parts | {"tuning": dataclasses.replace(self.tuning, anneal=anneal)}
+
     def selections(self) -> list[Selection]:
         """The selection of each region, the signal region first."""
         return [self.selection, *(region.selection(self.selection) for region in self.regions)]

@@ -2,16 +2,17 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts.regions import positions
 from hepcuts.merit.counts import totals_of
-from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
 from hepcuts.merit.losses import AbstractEventFigure
 from hepcuts.optimization.options import Tuning
 from hepcuts.optimization.solvers import LBFGS
@@ -24,8 +25,9 @@ from hepcuts.templates.soft_layouts import loosest_is_low
 from hepcuts.templates.soft_sampling import sampled, sampled_but_one, within_reach
 from hepcuts.templates.templates import Templates
 
+from .compilation import as_yields
 from .constraints import AtLeast, effective_background, effective_signal, expected_background, read_constraints
-from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator, as_yields
+from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator
 from .problem import Problem
 from .spaces import Space
 
@@ -76,7 +78,7 @@ class Search:
             guards += (expected_background(everything.structure, problem.objective.min_expected),)
         of_templates, of_events = None, None
         totals, figure = totals_of(samples), problem.objective
-        if isinstance(figure, AbstractTemplateFigure) and figure.reusable and not problem.regions:
+        if _is_closed_form(figure, everything) and not problem.regions:
             # Compiled while the events are laid out.
             of_templates = TemplateEvaluator(figure, [everything], guards, totals)
         space = Space.of(samples, problem)
@@ -90,6 +92,12 @@ class Search:
             raise InputError(f"{figure.name!r} is a function of neither templates nor events, and cannot be optimized.")
         num_events = max(len(sample) for sample in samples)
         return cls(problem, space, regions, constraints, guards, of_templates, of_events, num_events)
+
+    def carried_out_by(self, executor: Executor | None) -> "Search":
+        """The same search, whose sums with slopes an executor makes; None for this thread."""
+        if all(region.executor is executor for region in self.regions):
+            return self
+        return dataclasses.replace(self, regions=[dataclasses.replace(r, executor=executor) for r in self.regions])
 
     # --- parts of the events ---
 
@@ -221,6 +229,12 @@ class Search:
             return self.of_templates(self.regions, scores, widths, self.problem.step)
         of_events = cast("EventEvaluator", self.of_events)
         return of_events(self.regions, scores, widths, self.regions[0].in_order_of(of_events.table))
+
+
+def _is_closed_form(figure: AbstractFigureOfMerit, everything: Templates) -> TypeGuard[AbstractTemplateFigure]:
+    """Whether it can be compiled for templates of which nothing is known but their structure."""
+    cheap = isinstance(figure, AbstractTemplateFigure) and not figure.expensive
+    return cheap and cast("AbstractTemplateFigure", figure).dependence([everything]) == ()
 
 
 def _lay_out(samples: Sequence[Sample], problem: Problem, space: Space) -> list[SoftEvents]:

@@ -20,9 +20,6 @@ from hepcuts.templates.spreads import DEFAULT_WIDTH, quantities_of, spread
 
 from .problem import Problem
 
-_COMPARED = 1000
-"""Events of each sample that have to pass the edges of a cut as they pass the cut; chosen by hand."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Space:
@@ -260,8 +257,7 @@ def require_soft_cuts(samples: Sequence[Sample], selection: Selection) -> None:
     """
     for cut in selection.cuts:
         for sample in samples:
-            columns = {name: sample.column(name)[:_COMPARED] for name in cut.columns}
-            require_edges(cut, columns, sample.missing)
+            require_edges(cut, {name: sample.column(name) for name in cut.columns}, sample.missing)
 
 
 def _check_names(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequence[str]]) -> None:

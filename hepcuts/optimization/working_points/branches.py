@@ -8,33 +8,37 @@ its neighbors. What gains enough is where the gradient goes on from.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
-from hepcuts.optimization.stages import AbstractDescent, descend
+from hepcuts.optimization.history import History, Row, packed, unpacked
+from hepcuts.optimization.stages import AbstractDescent, Checkpoint, descend
 
 from .curve import Curve, State
 
 
-def solve(curve: Curve, stages: Sequence[FloatArray]) -> State:
+def solve(curve: Curve, stages: Sequence[FloatArray], *, checkpoint: Checkpoint | None = None) -> tuple[State, History]:
     """The optimum at the last of several widths, which are gone through from wide to narrow.
 
     Args:
         curve: the problem.
         stages: widths of the soft cuts in the coordinates, each of shape (threshold,).
+        checkpoint: written after each stage, and what a later run of the same problem goes on from.
 
     Returns:
-        The last state; if the user interrupted, that of the last stage that was done.
+        The last state; if the user interrupted, that of the last stage that was done. And the way to it.
 
     Raises:
         OptimizationError: as `Curve.solve`.
+        InputError: the checkpoint is that of another problem.
     """
     descent = _CurveDescent(curve, stages)
-    interrupted = descend(descent)
-    return dataclasses.replace(descent.states[-1], interrupted=interrupted)
+    interrupted = descend(descent, checkpoint=checkpoint)
+    return dataclasses.replace(descent.states[-1], interrupted=interrupted), descent.history
 
 
 class _CurveDescent(AbstractDescent):
@@ -60,7 +64,7 @@ class _CurveDescent(AbstractDescent):
     def advance(self, stage: int) -> None:
         """See `AbstractDescent.advance`."""
         curve, widths = self._curve, self._widths[stage]
-        state = self.states[-1] if self.states else curve.start()
+        state = dataclasses.replace(self.states[-1] if self.states else curve.start(), stage=stage)
         state = curve.solve_from(state, state.positions, widths)
         may = np.ones(len(state.positions), dtype=bool)
         for _ in range(curve.tuning.leaps.most_rounds):
@@ -74,6 +78,30 @@ class _CurveDescent(AbstractDescent):
     def back_to(self, stage: int) -> None:
         """See `AbstractDescent.back_to`."""
         self.states = self.states[: stage + 1]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """See `AbstractDescent.state`."""
+        # The steps of a state are among those of the next.
+        states = [packed(dataclasses.replace(state, rows=())) for state in self.states]
+        return {"states": states, "rows": [packed(row) for row in self.states[-1].rows]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `AbstractDescent.restore`."""
+        rows = [Row(**unpacked(row)) for row in state["rows"]]
+        self.states = [
+            State(**(unpacked(of_stage) | {"rows": tuple(row for row in rows if row.stage <= number)}))
+            for number, of_stage in enumerate(state["states"])
+        ]
+
+    @property
+    def history(self) -> History:
+        """See `AbstractDescent.history`."""
+        space, rows = self._curve.search.space, self.states[-1].rows
+        names = [f"{name} at {efficiency:g}" for efficiency in self._curve.efficiencies for name in space.names]
+        scores = np.array([row.position for row in rows]).reshape(len(rows), len(names))
+        thresholds = [[space.thresholds(position) for position in row.reshape(-1, len(space.names))] for row in scores]
+        return History.of(rows, names, np.array(thresholds).reshape(scores.shape), scores=scores)
 
 
 def _follow(curve: Curve, before: State, positions: FloatArray, widths: FloatArray) -> tuple[State, NDArray[np.bool_]]:

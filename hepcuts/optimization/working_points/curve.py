@@ -19,6 +19,7 @@ from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import OptimizationError
 from hepcuts._core.executors import in_threads
 from hepcuts._core.types import FloatArray
+from hepcuts.optimization.history import Row
 from hepcuts.optimization.soft.search import Search
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import loosest_is_low
@@ -58,7 +59,9 @@ class State:
         rates: relative change of the background for one of the signal, at the optimum, shape (point,).
         log_background: logarithm of the background efficiency, shape (point,).
         converged: whether the last program did.
-        num_steps: number of steps so far.
+        stage: number of the stage of widths.
+        rows: the steps so far; of each the positions, flattened, and what is minimized: the mean logarithm of the
+            background efficiency with the penalty on curvature.
         interrupted: whether the user ended the search.
     """
 
@@ -66,8 +69,14 @@ class State:
     rates: FloatArray
     log_background: FloatArray
     converged: bool = False
-    num_steps: int = 0
+    stage: int = 0
+    rows: tuple[Row, ...] = ()
     interrupted: bool = False
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps so far."""
+        return len(self.rows)
 
 
 class Curve:
@@ -191,7 +200,12 @@ class Curve:
             )
         hessians = self.shares[:, None, None] * np.eye(positions.shape[1])
         multipliers, price = -self.shares * state.rates, np.zeros(len(positions))
-        for number in range(options.most_steps):
+        rows = list(state.rows)
+
+        def ended(*, converged: bool) -> State:
+            return State(positions, rates, now.log_background, converged, state.stage, tuple(rows))
+
+        for _ in range(options.most_steps):
             gradient = self.shares[:, None] * now.background_slopes + self._pull(positions)
             room = (
                 np.maximum(box[0] - positions, -options.largest_step),
@@ -207,16 +221,16 @@ class Curve:
             rates = -multipliers / self.shares
             done = -expected < options.precision * self.shares.sum() and np.max(nearer) < options.on_target
             if done:
-                return State(positions, rates, now.log_background, True, state.num_steps + number)
+                return ended(converged=True)
             found = self._line_search(events, (positions, now), (step, expected), price, widths)
             if found is None:
-                good = bool(np.max(nearer) < 10.0 * options.on_target)
-                return State(positions, rates, now.log_background, good, state.num_steps + number)
+                return ended(converged=bool(np.max(nearer) < 10.0 * options.on_target))
             there, then = found
             change = self._lagrangian(then, multipliers) - self._lagrangian(now, multipliers)
             learn(hessians, there - positions, change)
             positions, now = there, then
-        return State(positions, rates, now.log_background, False, state.num_steps + options.most_steps)
+            rows.append(Row(state.stage, self._penalized(now, positions), positions.ravel()))
+        return ended(converged=False)
 
     def _line_search(
         self,

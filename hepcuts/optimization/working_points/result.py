@@ -11,6 +11,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
+from hepcuts.optimization.history import History
 from hepcuts.templates.simulated import FEW_EVENTS
 
 from .hard import Efficiencies, HardSelections
@@ -32,6 +33,8 @@ class WorkingPoints(Tabular):
         success: whether the search converged.
         message: why it stopped.
         num_steps: number of steps.
+        history: the steps of the search with soft cuts. Its values are what is minimized: the mean logarithm of the
+            background efficiency, with the penalty on the curvature of the thresholds.
         seed: seed of the split, drawn from a generator if one was given.
         cuts: turns positions into hard selections.
     """
@@ -47,6 +50,7 @@ class WorkingPoints(Tabular):
     success: bool
     message: str
     num_steps: int
+    history: History
     seed: int
     cuts: HardSelections
 

@@ -8,22 +8,26 @@ is the one asked for.
 """
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hepcuts._core import checks
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import InputError, OptimizationError
+from hepcuts._core.identity import identify
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
-from hepcuts.evaluation.resampling import hold_out
+from hepcuts.evaluation.resampling import HoldoutLike, hold_out
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.optimization.solvers import LBFGS
+from hepcuts.optimization.stages import Checkpoint
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import as_selection
 
@@ -46,11 +50,12 @@ def working_points(
     selection: Selection | AbstractCut,
     *,
     efficiencies: Sequence[float] = EFFICIENCIES,
-    holdout: float | None = 0.5,
+    holdout: HoldoutLike = 0.5,
     width: float = WIDTH,
     smoothness: float = SMOOTHNESS,
     step: str | AbstractStep = "sigmoid",
     seed: int | np.random.Generator = 0,
+    checkpoint: str | Path | None = None,
     throw: bool = True,
 ) -> WorkingPoints:
     """Find, for each signal efficiency, the cuts with the best background rejection.
@@ -73,6 +78,8 @@ def working_points(
             the normal quantile of the efficiency) against the mean logarithm of the background; 0 for none.
         step: the step function of the soft cuts; see `hepcuts.cuts.steps`.
         seed: seed of the split.
+        checkpoint: as in `hepcuts.optimize`: a file that is written after each stage, and from which the search for the
+            same problem goes on.
         throw: whether to raise if the search does not converge; otherwise ``success`` and ``message`` tell. An
             interrupt (Ctrl-C) ends the search with what its last finished stage found.
 
@@ -81,7 +88,7 @@ def working_points(
 
     Raises:
         InputError: an efficiency that is not between 0 and 1 or that no thresholds reach, a width that is not
-            positive, a negative smoothness, or a fraction that is not between 0 and 1.
+            positive, a negative smoothness, a fraction that is not between 0 and 1, or a checkpoint of another problem.
         OptimizationError: a background without positive yield, or no convergence and `throw` is set.
         SampleError: as `hepcuts.fill`.
 
@@ -99,23 +106,22 @@ def working_points(
     if chosen is None:
         raise InputError("Working points need cuts; the selection came as None.")
     targets = _checked(efficiencies, width=width, smoothness=smoothness)
-    seed = as_seed(seed)
-    training, held_out = hold_out(_bare(samples, chosen), holdout, seed=seed)
+    seed, checkpoint, samples = as_seed(seed), checks.path("checkpoint", checkpoint), _bare(samples, chosen)
+    training, held_out = hold_out(samples, holdout, seed=seed)
     known = find_directions(training, chosen)
-    search = Search.of(training, Problem(known, figure_of_merit("s_over_sqrt_b"), LBFGS(), find_step(step)))
+    problem = Problem(known, figure_of_merit("s_over_sqrt_b"), LBFGS(), find_step(step))
+    search = Search.of(training, problem)
     cuts = _hard_cuts(search, training)
     _require_reachable(targets, *cuts.range())
     curve = Curve(search, targets, smoothness)
     own = np.array([known.cuts[cut].width is not None for cut in known.cut_of_threshold])
     widths = np.where(own, search.space.widths, width)
-    state = solve(curve, [factor * widths for factor in curve.tuning.stages])
-    if throw and not (state.converged or state.interrupted):
-        raise OptimizationError(
-            f"The search for the working points did not converge in {state.num_steps} steps. Use a larger width or "
-            "fewer efficiencies, or set throw=False to get what was found."
-        )
-    shifted = [cuts.shifted(position, float(e)) for position, e in zip(state.positions, targets, strict=True)]
-    positions = _monotone(cuts, shifted, targets)
+    options = {"width": width, "smoothness": smoothness, "holdout": holdout, "seed": seed}
+    keeper = Checkpoint.at(checkpoint, lambda: identify(samples=samples, **_parts(problem, curve), **options))
+    state, history = solve(curve, [factor * widths for factor in curve.tuning.stages], checkpoint=keeper)
+    if throw:
+        _require_converged(state)
+    positions = _at_targets(cuts, state.positions, targets)
     selections = tuple(cuts.at(position) for position in positions)
     return WorkingPoints(
         names=known.names,
@@ -129,6 +135,7 @@ def working_points(
         success=state.converged and not state.interrupted,
         message=_message(state),
         num_steps=state.num_steps,
+        history=history,
         seed=seed,
         cuts=cuts,
     )
@@ -145,6 +152,19 @@ def _checked(efficiencies: Sequence[float], *, width: float, smoothness: float) 
     checks.positive("width", width, what=f"a positive number of standard deviations, such as {WIDTH}")
     checks.amount("smoothness", smoothness)
     return targets
+
+
+def _parts(problem: Problem, curve: Curve) -> dict[str, Any]:
+    """All that working points can be told from others by, but the events and options."""
+    return problem.parts | {"efficiencies": curve.efficiencies, "tuning": (problem.tuning, curve.tuning)}
+
+
+def _require_converged(state: State) -> None:
+    if not (state.converged or state.interrupted):
+        raise OptimizationError(
+            f"The search for the working points did not converge in {state.num_steps} steps. Use a larger width or "
+            "fewer efficiencies, or set throw=False to get what was found."
+        )
 
 
 def _message(state: State) -> str:
@@ -176,9 +196,12 @@ def _require_reachable(targets: FloatArray, smallest: float, largest: float) -> 
         )
 
 
-def _monotone(cuts: HardSelections, positions: Sequence[FloatArray], targets: FloatArray) -> FloatArray:
-    """Positions, shape (point, threshold), with those replaced that let more background pass than their neighbor."""
-    found = list(positions)
+def _at_targets(cuts: HardSelections, positions: FloatArray, targets: FloatArray) -> FloatArray:
+    """Positions moved to the hard signal efficiencies, shape (point, threshold).
+
+    Those are replaced that let more background pass than their neighbor.
+    """
+    found = [cuts.shifted(position, float(e)) for position, e in zip(positions, targets, strict=True)]
     for point in range(len(found) - 2, -1, -1):
         if cuts.background(found[point]) > cuts.background(found[point + 1]):
             found[point] = cuts.shifted(found[point + 1], float(targets[point]))

@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 from hepcuts._core import files
+from hepcuts._core.errors import InputError
+from hepcuts.cuts import Cut, Window
 from hepcuts.plotting.views import ScanView, require
 
 from .payload import as_json, payload
@@ -58,7 +60,7 @@ def page(result: ScanView, *, title: str | None = None) -> str:
         An HTML document.
 
     Raises:
-        InputError: not the result of a scan.
+        InputError: not the result of a scan, or one of a cut kind of one's own.
 
     Example:
         >>> import hepcuts as hc
@@ -68,6 +70,11 @@ def page(result: ScanView, *, title: str | None = None) -> str:
         '<title>Signal &amp; background</title>'
     """
     require(result, ScanView, "the result of hepcuts.scan")
+    if not isinstance(result.cut, Cut | Window):
+        raise InputError(
+            f"The page draws a column and writes hepcuts.Cut or hepcuts.Window of it, got {type(result.cut).__name__}; "
+            "the result's plot() draws the scan of any cut."
+        )
     heading = f"Scan of {result.cut.variable}" if title is None else title
     style = _part("page.css")
     script = "(() => {\n'use strict';\n" + "\n".join(map(_part, _SCRIPTS)) + "})();\n"
