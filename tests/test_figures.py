@@ -90,12 +90,12 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
         - b**2 / sigma**2 * np.log(1 + sigma**2 * s / (b * (b + sigma**2)))
     )
     z_bi = np.array([hc.counting.binomial_significance(*args) for args in zip(n, tau * b, tau, strict=True)])
-    counts = np.arange(0, 2000)
+    counts = np.arange(0, int(n.sum()) + 100)
     in_all = np.maximum(norm.isf(poisson.sf(counts - 1, b.sum())), 0.0)
     limits = scipy.special.gammainccinv(counts + 1, 0.05 * poisson.cdf(counts, b.sum())) - b.sum()
     return {
-        "mean_significance": np.sum((poisson.pmf(counts, n.sum()) * in_all)[counts < n.sum() + 200]),
-        "mean_upper_limit": np.sum((poisson.pmf(counts, b.sum()) * limits)[counts < b.sum() + 200]) / s.sum(),
+        "mean_significance": np.sum((poisson.pmf(counts, n.sum()) * in_all)),
+        "mean_upper_limit": np.sum((poisson.pmf(counts, b.sum()) * limits)) / s.sum(),
         "asimov": np.sqrt(known.sum()),
         "asimov_uncertainty": np.sqrt(uncertain.sum()),
         "s_over_sqrt_b": np.sqrt((s**2 / b).sum()),

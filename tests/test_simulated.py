@@ -161,7 +161,7 @@ def test_templates_of_chunks_know_what_one_event_is() -> None:
 
 @pytest.mark.parametrize("objective", ["asimov_uncertainty", "profile"])
 def test_optimized_cuts_keep_events_of_each_background(objective: str) -> None:
-    result = hc.optimize(SAMPLES, hc.Cut("x", ">"), objective=objective, replicas=0)
+    result = hc.optimize(SAMPLES, hc.Cut("x", ">"), objective=objective, replicas=0, holdout=None)
     assert len(passing(SAMPLES, result.thresholds["x"])[2]) >= 10
     assert "10.0 effective simulated events of qcd, the weakest" in str(result)
     # The folds' cuts, too: a figure of merit without qcd would be ten times as large.
@@ -169,7 +169,9 @@ def test_optimized_cuts_keep_events_of_each_background(objective: str) -> None:
 
 
 def test_optimized_cuts_say_what_has_vanished() -> None:
-    result = hc.optimize(make_samples(empty="limit"), hc.Cut("x", ">"), objective="asimov_uncertainty", replicas=0)
+    result = hc.optimize(
+        make_samples(empty="limit"), hc.Cut("x", ">"), objective="asimov_uncertainty", replicas=0, holdout=None
+    )
     assert len(passing(SAMPLES, result.thresholds["x"])[2]) == 0
     assert "counts as 50 +- 50" in str(result)
     assert result.workspace["channels"][0]["samples"][2]["data"] == pytest.approx([50.0])
@@ -210,11 +212,14 @@ def test_a_constraint_asks_each_background() -> None:
     )
     assert len(passing(SAMPLES, result.thresholds["x"])[2]) >= 25
     with pytest.raises(hc.errors.InputError, match=r"'effective_background' wants at least 500; without .* 400"):
-        hc.optimize(SAMPLES, hc.Cut("x", ">"), constraints={"effective_background": 500})
+        hc.optimize(SAMPLES, hc.Cut("x", ">"), constraints={"effective_background": 500}, holdout=None)
 
 
 def test_bins_keep_events_of_each_background() -> None:
-    for result in (bin_edges(SAMPLES, "x", num_bins=3, folds=0), hc.categorize(SAMPLES, "x", num_bins=3, folds=0)):
+    for result in (
+        bin_edges(SAMPLES, "x", num_bins=3, folds=0, holdout=None),
+        hc.categorize(SAMPLES, "x", num_bins=3, folds=0, holdout=None),
+    ):
         edges = np.asarray(result.edges if hasattr(result, "variable") else result.edges["x"])
         counts = [np.histogram(s.columns["x"], edges)[0] for s in SAMPLES[1:]]
         yields = counts[0] * 0.05, counts[1] * QCD_WEIGHT
@@ -227,8 +232,8 @@ def test_bins_keep_events_of_each_background() -> None:
 
 def test_bins_of_what_has_vanished_are_refused_by_name() -> None:
     with pytest.raises(hc.errors.InputError, match=r"qcd: no simulated event left; one event would be 50.*empty="):
-        bin_edges(SAMPLES, "x", num_bins=1, selection=TIGHT, folds=0)
-    allowed = bin_edges(make_samples(empty="limit"), "x", num_bins=1, selection=TIGHT, folds=0)
+        bin_edges(SAMPLES, "x", num_bins=1, selection=TIGHT, folds=0, holdout=None)
+    allowed = bin_edges(make_samples(empty="limit"), "x", num_bins=1, selection=TIGHT, folds=0, holdout=None)
     assert allowed.background[0] == pytest.approx(passing(SAMPLES, TIGHT.threshold)[1].sum() + 50.0)
 
 
@@ -268,7 +273,7 @@ def test_an_optimum_rests_on_ten_simulated_signal_events() -> None:
     assert np.sum(samples[0].columns["x"] > found.optimum("asimov").threshold) >= 10
     free = found.optimum("asimov", min_background=0.0)
     assert np.sum(samples[0].columns["x"] > free.threshold) < 10
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", replicas=0)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", replicas=0, holdout=None)
     assert np.sum(samples[0].columns["x"] > result.thresholds["x"]) >= 10
     assert "of whose number" in str(result)
 
