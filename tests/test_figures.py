@@ -94,8 +94,8 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
     in_all = np.maximum(norm.isf(poisson.sf(counts - 1, b.sum())), 0.0)
     limits = scipy.special.gammainccinv(counts + 1, 0.05 * poisson.cdf(counts, b.sum())) - b.sum()
     return {
-        "mean_significance": np.sum((poisson.pmf(counts, n.sum()) * in_all)),
-        "mean_upper_limit": np.sum((poisson.pmf(counts, b.sum()) * limits)) / s.sum(),
+        "mean_significance": np.sum(poisson.pmf(counts, n.sum()) * in_all),
+        "mean_upper_limit": np.sum(poisson.pmf(counts, b.sum()) * limits) / s.sum(),
         "asimov": np.sqrt(known.sum()),
         "asimov_uncertainty": np.sqrt(uncertain.sum()),
         "s_over_sqrt_b": np.sqrt((s**2 / b).sum()),
