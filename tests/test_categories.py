@@ -377,7 +377,7 @@ def test_a_missing_value_is_in_no_category():
 
 def test_guards_are_repaired_or_refused():
     samples = samples_of(400)
-    options: dict[str, Any] = {"num_bins": 3, "folds": 0, "fine_bins": 30, "objective": "asimov"}
+    options: dict[str, Any] = {"num_bins": 3, "folds": 0, "fine_bins": 30, "objective": "asimov", "holdout": None}
     result = hc.categorize(samples, ["x", "y"], min_background=15, min_expected=20, **options)
     assert result.effective_background.min() >= 15 * (1 - 1e-9)
     assert result.background.min() >= 20 * (1 - 1e-9)

@@ -85,7 +85,9 @@ class BruteForce:
         self.s = self.total(self.signal)
         self.b = self.total(self.ttbar) + self.total(self.wjets)
         jes = self.total(self.ttbar, self.ttbar.modifiers[0].up.columns["x"]) - self.total(self.ttbar)
-        xsec = 0.5 * (1.1 - 0.85) * self.total(self.ttbar) + 0.5 * (1.2 - 0.9) * self.total(self.wjets)
+        # Both together, the larger of the two sides.
+        sides = ((0.1, 0.2), (-0.15, -0.1))
+        xsec = max(abs(t * self.total(self.ttbar) + w * self.total(self.wjets)) for t, w in sides)
         others = (0.1 * self.total(self.wjets)) ** 2 + (0.05 * self.total(self.wjets)) ** 2
         self.sigma = np.sqrt(jes**2 + xsec**2 + others + self.total(self.ttbar, power=2))
 
