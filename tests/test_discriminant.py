@@ -260,6 +260,14 @@ def test_a_weighted_cross_entropy_cuts_where_the_significance_does():
     assert degrees(trained, np.array(means)) < 5.0
 
 
+def test_the_rounds_are_in_the_checkpoint(tmp_path):
+    samples = normal(4, [1.2, 0.9, 0.0], yields=(1000.0, 20_000.0), size=500)
+    options = {"objective": "weighted_bce", "cut_objective": "asimov", "checkpoint": tmp_path / "train.json", **QUICK}
+    one, again = (hc.train(samples, hc.Cut("d", ">"), linear("d", FEATURES), **options) for _ in range(2))
+    assert again.rounds.rounds == one.rounds.rounds
+    assert again.rounds.message == one.rounds.message
+
+
 def test_a_weight_of_ones_own_is_kept():
     samples = normal(4, [1.2, 0.9, 0.0], yields=(1000.0, 20_000.0), size=1000)
     options = {"cut_objective": "asimov", **QUICK}

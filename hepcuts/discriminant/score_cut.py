@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts import plotting
 from hepcuts._core import checks
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import EmptySelectionError, InputError
@@ -94,7 +93,7 @@ class ScoreCut(Tabular):
         ]
         return SummaryTable("Best cut on a score", rows)
 
-    def plot(self, *, ax: Any = None) -> plotting.PriceBars:
+    def plot(self, *, ax: Any = None) -> Any:
         """Draw what wrong decisions cost along the score; see `hepcuts.plotting.price`."""
         return self.price.plot(ax=ax)
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts import plotting
 from hepcuts._core import checks
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
@@ -76,6 +75,8 @@ class PriceOfDecisions:
         price: FloatArray = np.abs(self.signal - self.background_weight * self.background)
         return price / (1.0 + self.background_weight)
 
-    def plot(self, *, ax: Any = None) -> plotting.PriceBars:
+    def plot(self, *, ax: Any = None) -> Any:
         """Draw it; see `hepcuts.plotting.price`."""
+        from hepcuts import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
+
         return plotting.price(self, ax=ax)

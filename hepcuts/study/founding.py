@@ -85,7 +85,7 @@ def rows_of_few(found: FewEvents) -> list[tuple[str, ...]]:
 
 def price_drawing() -> plotting.PriceBars:
     """What a wrong decision costs along the variable of one scenario."""
-    return price_of_decisions(CutProblem.of_scenario(EXAMPLE)).plot()
+    return plotting.price(price_of_decisions(CutProblem.of_scenario(EXAMPLE)))
 
 
 def few_drawing(found: FewEvents) -> plotting.SpreadCurves:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import InputError
-from hepcuts._core.executors import Executor, executor_of
+from hepcuts._core.executors import Executor, Serial, executor_of
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
@@ -27,6 +27,9 @@ from .templates import Structure, Yields
 Counts = Sequence[FloatArray]
 """How often each event counts: for each sample an array of shape (event,)."""
 
+_FEW = 200_000
+"""Events that are sorted sooner than threads are started; set by scans of 11 000 and 150 000 on two cores."""
+
 _MOST_RANKS = 20_000_000
 """Positions of thresholds among the events that are kept."""
 
@@ -38,7 +41,7 @@ class Cumulative:
         samples: with the columns that are needed.
         cut: a cut or a window; its own thresholds are not used.
         structure: of the templates.
-        executor: who sorts them, see `hepcuts._core.executors`; None for threads.
+        executor: who sorts them, see `hepcuts._core.executors`; None for threads, unless there are few.
 
     Attributes:
         blocks: the sorted events.
@@ -50,7 +53,8 @@ class Cumulative:
         self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure, executor: Executor | None = None
     ) -> None:
         self.cut, self.structure = cut, structure
-        workers = executor_of(executor)
+        few = executor is None and sum(map(len, samples)) < _FEW
+        workers = Serial() if few else executor_of(executor)
         handles = workers.lay_out(blocks_of(samples, structure, cut.columns))
         self.blocks: list[SortedBlock] = workers.map(SortedBlock.of, handles, (cut,))
 
