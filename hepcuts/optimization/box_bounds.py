@@ -24,7 +24,6 @@ Weights may be negative: then positive and negative ones are summed apart, and e
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +38,7 @@ from hepcuts.samples.modifiers import HistoSys, Modifier
 from hepcuts.templates.corners import Corners, RankedEvents
 from hepcuts.templates.templates import Structure, Yields
 
-_ROUNDING = 1e-9
-"""By how much, relative, the number of effective events may be off as numbers of 64 bits."""
+from .box_guard import ROUNDING, Extremes, Guard
 
 FIT = 1e-8
 """By how much, relative, a fitted significance may be off."""
@@ -54,7 +52,7 @@ class BoxBounds:
         form: a monotone figure of merit of one bin, see `hepcuts.merit.figures.AbstractFigureOfMerit.monotone`.
         structure: samples and variations.
         totals: expected signal and background before the cuts.
-        min_background: effective simulated background events that there have to be.
+        guard: what is asked for after the cuts.
         least_background: what any cuts leave that leave those, or any background at all.
         values_of: the figure of merit of rows, prepared for these samples.
         shifts: what each systematic does to the total background, in terms of yields of all variations and samples:
@@ -64,29 +62,23 @@ class BoxBounds:
     form: AbstractTemplateFigure
     structure: Structure
     totals: Totals
-    min_background: float
+    guard: Guard
     least_background: float
     values_of: OfRows
     shifts: FloatArray
 
     @classmethod
-    def of(
-        cls, form: AbstractTemplateFigure, events: RankedEvents, totals: Totals, min_background: float
-    ) -> "BoxBounds":
+    def of(cls, form: AbstractTemplateFigure, events: RankedEvents, totals: Totals, guard: Guard) -> "BoxBounds":
         """For events, with the weights that they have."""
         structure = events.structure
         background = np.array([not component.signal for component in structure.components])
         mine = events.weights[(events.cells < len(background)) & background[events.cells % len(background)]]
         smallest = float(np.abs(mine[mine != 0]).min(initial=np.inf)) if np.any(mine) else 0.0
         # (sum w)^2 >= n sum w^2 >= n min|w| sum w; and some event is left where there is any background.
-        least = smallest * min_background if min_background > 0 or np.any(mine < 0) else smallest
+        least = smallest * guard.events if guard.events > 0 or np.any(mine < 0) else smallest
+        least = max(least, guard.expected) * (1.0 - 3 * ROUNDING)
         values_of = form.prepared([events.reference])
-        return cls(form, structure, totals, min_background, least * (1.0 - _ROUNDING), values_of, _shifts(structure))
-
-    @property
-    def _background(self) -> NDArray[np.int64]:
-        """Positions of the backgrounds."""
-        return np.flatnonzero([not component.signal for component in self.structure.components])
+        return cls(form, structure, totals, guard, least, values_of, _shifts(structure))
 
     def of_boxes(self, corners: Corners, enough: float = -np.inf) -> FloatArray:
         """What no cuts of each box of a grid exceed, shape (box,); minus infinity where none is allowed.
@@ -95,35 +87,30 @@ class BoxBounds:
             corners: of the grid.
             enough: below that a looser bound will do.
         """
-        chosen = self._background
-        at = _Extremes.of(corners, chosen)
-        squares, grown = at.squares.sum(0), at.grown.sum(0)
+        at = Extremes.of(corners, self.guard.background)
         with np.errstate(all="ignore"):
-            weight = corners.least[chosen].min()
-            events = _most_events(at.tightest.sum(0), squares, grown, weight if np.isfinite(weight) else 0.0)
             least = np.maximum(at.lower.sum(0), self.least_background)
-            least = np.maximum(least, np.sqrt(self.min_background * squares) * (1.0 - _ROUNDING))
+            squares = at.squares[at.background].sum(0)
+            least = np.maximum(least, np.sqrt(self.guard.events * squares) * (1.0 - 3 * ROUNDING))
             if isinstance(self.form, AbstractCountFigure):
-                values = self._of_formula(self.form, at, least, corners)
+                values = self._of_formula(self.form, at, least)
             else:
-                values = self._of_likelihood(at, least, corners, enough)
+                values = self._of_likelihood(at, least, enough)
         values = np.where(at.signal.sum(0) > 0, np.where(np.isnan(values), np.inf, values), 0.0)
-        upper = at.upper.sum(0) * (1.0 + _ROUNDING)
-        possible = (upper > 0) & (upper >= self.least_background) & (events * (1.0 + _ROUNDING) >= self.min_background)
+        possible = self.guard.possible(at) & (at.upper.sum(0) * (1.0 + ROUNDING) >= self.least_background)
         return np.where(possible, values, -np.inf)
 
-    def _of_formula(
-        self, form: AbstractCountFigure, at: "_Extremes", least: FloatArray, corners: Corners
-    ) -> FloatArray:
+    def _of_formula(self, form: AbstractCountFigure, at: Extremes, least: FloatArray) -> FloatArray:
         """By the formula, shape (box,)."""
-        uncertain = self._uncertain
-        weights = np.where(uncertain, corners.least[self._background], 0.0)
-        weight = weights.min() if np.isfinite(weights.min()) else 0.0
-        per_event = _least_per_event(at.tightest.sum(0), at.squares[uncertain].sum(0), at.grown.sum(0), weight)
-        sigma = np.sqrt(per_event * least + self._relative(at.fewest, at.most) * least**2)
+        background = at.background
+        weight = at.least_weight(background) if self._uncertain.all() else 0.0
+        squares = at.squares[background[self._uncertain]].sum(0)
+        total, grown = at.tightest[background].sum(0), at.grown[background].sum(0)
+        per_event = _least_per_event(total, squares, grown, weight)
+        sigma = np.sqrt(per_event * least + self._relative(at) * least**2)
         return np.asarray(form.of_counts(_counts(at.signal.sum(0), least, sigma, self.totals)), dtype=np.float64)
 
-    def _of_likelihood(self, at: "_Extremes", least: FloatArray, corners: Corners, enough: float) -> FloatArray:
+    def _of_likelihood(self, at: Extremes, least: FloatArray, enough: float) -> FloatArray:
         """By fits, where a known background, which is never worse, promises more than enough; shape (box,)."""
         found = np.asarray(counting.asimov_significance(at.signal.sum(0), least))
         lower = least[None] if len(at.lower) == 1 else at.lower
@@ -131,16 +118,17 @@ class BoxBounds:
         if len(worth) == 0:
             return found
         per_event = np.zeros_like(lower)
-        for number, uncertain in enumerate(self._uncertain):
-            weight = corners.least[self._background[number]]
-            given = (at.tightest[number], at.squares[number], at.grown[number], weight if np.isfinite(weight) else 0.0)
-            per_event[number] = _least_per_event(*given) if uncertain else 0.0
+        for number, position in enumerate(at.background):
+            if self._uncertain[number]:
+                weight = at.least_weight(np.array([position]))
+                given = at.tightest[position], at.squares[position], at.grown[position]
+                per_event[number] = _least_per_event(*given, weight)
         shape = (len(worth), len(self.structure.variations), len(self.structure.components), 1)
         values, variances = np.zeros(shape), np.zeros(shape)
-        signal = np.setdiff1d(np.arange(shape[2]), self._background)
+        signal = np.setdiff1d(np.arange(shape[2]), at.background)
         values[:, :, signal, 0] = at.signal[:, worth].T[:, None]
-        values[:, :, self._background, 0] = lower[:, worth].T[:, None]
-        variances[:, :, self._background, 0] = (per_event * lower)[:, worth].T[:, None]
+        values[:, :, at.background, 0] = lower[:, worth].T[:, None]
+        variances[:, :, at.background, 0] = (per_event * lower)[:, worth].T[:, None]
         fitted = self.values_of([Rows.of_yields(self.structure, Yields(values, variances), self.totals)])
         found[worth] = np.fmin(found[worth], fitted * (1.0 + FIT))
         return found
@@ -148,64 +136,28 @@ class BoxBounds:
     @property
     def _uncertain(self) -> NDArray[np.bool_]:
         """Which backgrounds are uncertain from finite simulation."""
-        return np.array([bool(self.structure.components[s].staterror) for s in self._background])
+        return np.array([bool(self.structure.components[s].staterror) for s in self.guard.background])
 
-    def _relative(self, fewest: FloatArray, most: FloatArray) -> FloatArray:
+    def _relative(self, at: Extremes) -> FloatArray:
         """The smallest squared effect of systematics, over the squared background, shape (box,)."""
-        chosen = self._background
-        found = np.zeros(most.shape[-1])
+        found = np.zeros(at.most.shape[-1])
         for sides in self.shifts:
-            effects = [self._least_effect(side, fewest, most, chosen) for side in sides if np.any(side)]
+            effects = [self._least_effect(side, at) for side in sides if np.any(side)]
             found += np.max(effects, axis=0, initial=0.0) ** 2
         return found
 
     @staticmethod
-    def _least_effect(side: FloatArray, fewest: FloatArray, most: FloatArray, chosen: NDArray[np.int64]) -> Any:
+    def _least_effect(side: FloatArray, at: Extremes) -> FloatArray:
         """The smallest absolute shift over the background, shape (box,)."""
-        factors, lower, upper = side[0, chosen], fewest[0, chosen], most[0, chosen]
+        factors, lower, upper = side[0, at.background], at.lower, at.upper
         if np.any(side[1:]):
             given = side[..., None]
-            ends = [np.minimum(given * fewest, given * most), np.maximum(given * fewest, given * most)]
-            low, high = (end.sum((0, 1)) for end in ends)
+            low, high = (end(given * at.fewest, given * at.most).sum((0, 1)) for end in (np.minimum, np.maximum))
             nearest = np.maximum(0.0, np.maximum(low, -high))
             return np.where(upper.sum(0) > 0, nearest / upper.sum(0), 0.0)
         if len(factors) == 1:
             return np.full(lower.shape[-1], abs(factors[0]))
         return np.where(np.all(lower >= 0, axis=0), _least_mean(factors, lower, upper), 0.0)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Extremes:
-    """Sums in each box of a grid.
-
-    Attributes:
-        fewest: smallest yields, shape (variation, sample, box).
-        most: largest yields, likewise.
-        signal: largest yields of the signals, shape (signal, box).
-        lower: smallest yields of the backgrounds, shape (background, box).
-        upper: the largest.
-        tightest: yields of the backgrounds at the tightest corner.
-        squares: sums of squared weights there.
-        grown: sums of the positive weights that looser cuts add.
-    """
-
-    fewest: FloatArray
-    most: FloatArray
-    signal: FloatArray
-    lower: FloatArray
-    upper: FloatArray
-    tightest: FloatArray
-    squares: FloatArray
-    grown: FloatArray
-
-    @classmethod
-    def of(cls, corners: Corners, background: NDArray[np.int64]) -> "_Extremes":
-        """Of a grid, with the positions of the backgrounds."""
-        loose, tight = corners.loose, corners.tight
-        fewest, most = tight[0] - loose[1], loose[0] - tight[1]
-        signal, lower, upper = np.delete(most[0], background, axis=0), fewest[0, background], most[0, background]
-        tightest, grown = (tight[0] - tight[1])[0, background], (loose[0] - tight[0])[0, background]
-        return cls(fewest, most, signal, lower, upper, tightest, tight[2, 0, background], grown)
 
 
 def _counts(signal: FloatArray, background: FloatArray, sigma: FloatArray, totals: Totals) -> Counts:
@@ -228,16 +180,6 @@ def _least_per_event(total: FloatArray, squares: FloatArray, grown: FloatArray, 
     ]
     found: FloatArray = np.minimum(*ends)
     return np.where(np.isfinite(found), found, 0.0)
-
-
-def _most_events(total: FloatArray, squares: FloatArray, grown: FloatArray, weight: float) -> FloatArray:
-    """The largest effective number of events with no more events, with all of them, or with some, shape (box,)."""
-    # (B + x)^2 / (V + w x) falls and then rises with x.
-    ends = [
-        np.where(events > 0, events**2 / (squares + weight * more), 0.0)
-        for events, more in ((total, 0.0), (total + grown, grown))
-    ]
-    return np.nan_to_num(np.maximum(*ends), nan=np.inf, posinf=np.inf)
 
 
 def _least_mean(factors: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:

@@ -23,17 +23,17 @@ from hepcuts._core import checks
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
-from hepcuts.evaluation.evaluation import evaluate
 from hepcuts.merit import counting
 from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.registry import FIGURES, Given, figure_of_merit
 from hepcuts.merit.rows import Rows
-from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.samples.sample import LIMITED, Sample, check_samples
 from hepcuts.templates.corners import Box, Corners, RankedEvents
-from hepcuts.templates.filling import as_selection
+from hepcuts.templates.filling import as_selection, fill
 
 from .box_bounds import FIT, BoxBounds
+from .box_guard import Guard
 from .certificate import Certificate
 
 _ROUNDING = 1e-11
@@ -94,7 +94,8 @@ def certify(
             constraints (``staterror="poisson"``) or none, and scaling systematics each of which raises all of them or
             lowers all of them; ``"s_over_sqrt_b"``, ``"s_over_sqrt_s_plus_b"``, ``"s_over_sqrt_b_plus_variance"``,
             ``"asimov"`` and ``"asimov_uncertainty"`` with any systematics.
-        min_background: effective number of simulated background events, (sum w)^2 / sum w^2, that cuts have to keep.
+        min_background: effective number of simulated events that cuts have to keep of each background that matters, see
+            `hepcuts.templates.simulated`. If it is not 0, ten of the signal are asked for, too, if there are so many.
         fixed: names of thresholds (see `Selection.names`) that stay as they are given.
         effort: how far to go.
 
@@ -126,15 +127,18 @@ def certify(
     if chosen is None or len(chosen.cuts) > _MOST_CUTS:
         count = 0 if chosen is None else len(chosen.cuts)
         raise InputError(f"There are {count} cuts; expected one to {_MOST_CUTS}. More are not certified in any time.")
+    if limited := [sample.name for sample in samples if sample.empty == LIMITED]:
+        raise InputError(f"{', '.join(limited)}: what counts as one event where none is left does not fall with cuts.")
     figure, least = figure_of_merit(objective), checks.min_background(min_background)
     events = RankedEvents.of(samples, chosen, most=effort.levels, fixed=_checked_names(chosen, fixed))
     form = figure.monotone(events.structure)
     if form is None:
         raise InputError(_not_proven(figure, events))
-    bounds = BoxBounds.of(form, events, totals_of(samples), least)
+    guard = Guard.of(events, least, figure.min_expected)
+    bounds = BoxBounds.of(form, events, totals_of(samples), guard)
     search = _Search(events, bounds, effort, likelihood=figure.expensive)
     search.run()
-    return search.certificate(chosen, figure, _value_of(samples, chosen, figure, least))
+    return search.certificate(chosen, figure, _value_of(samples, chosen, figure, guard))
 
 
 _MOST_CUTS = 4
@@ -178,7 +182,7 @@ class _Search:
         Shape (corner,). A known background is never worse than one that has to be fitted.
         """
         rows = Rows.of_yields(self.events.structure, corners.yields(self.events.structure), self.bounds.totals)
-        allowed = rows.effective_background >= self.bounds.min_background
+        allowed = self.bounds.guard.holds(rows)
         worth = allowed & rows.have_likelihood if self.likelihood else allowed
         if self.bounds.form.expensive:
             with np.errstate(all="ignore"):
@@ -202,7 +206,7 @@ class _Search:
         """What was found."""
         if not np.isfinite(self.best):
             raise OptimizationError(
-                f"No cuts that were looked at keep {self.bounds.min_background:g} effective simulated background "
+                f"No cuts that were looked at keep {self.bounds.guard.events:g} effective simulated background "
                 "events and have a value; ask for fewer (min_background), or widen the bounds."
             )
         thresholds = [one.threshold(int(level)) for one, level in zip(self.events.levels, self.levels, strict=True)]
@@ -278,13 +282,14 @@ def _checked_names(selection: Selection, fixed: Iterable[str] | str) -> tuple[st
 
 
 def _value_of(
-    samples: Sequence[Sample], selection: Selection, figure: AbstractFigureOfMerit, least: float
+    samples: Sequence[Sample], selection: Selection, figure: AbstractFigureOfMerit, guard: Guard
 ) -> tuple[float, bool]:
     """The value of cuts with thresholds, NaN if one is missing, and whether they keep enough simulated background."""
     if any(threshold is None for cut in selection.cuts for threshold in cut.thresholds):
         return float("nan"), True
-    found = evaluate(samples, selection, objective=figure)
-    return found.value, found.effective_background >= least
+    templates, totals = fill(samples, selection), totals_of(samples)
+    value = figure.hard(samples, [templates], selection)
+    return value, bool(guard.holds(Rows.of_templates(templates, totals))[0])
 
 
 def _not_proven(figure: AbstractFigureOfMerit, events: RankedEvents) -> str:
