@@ -1,7 +1,10 @@
 """Certified cuts: against every cut there is, as the referee of the optimizer, and what is refused."""
 
+import dataclasses
 import itertools
+import pickle
 
+import hist
 import numpy as np
 import pytest
 
@@ -9,7 +12,7 @@ import hepcuts as hc
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.merit.registry import FIGURES, figure_of_merit
 from hepcuts.optimization.box_bounds import BoxBounds
-from hepcuts.optimization.box_guard import Guard
+from hepcuts.optimization.box_guard import BoxGuard
 from hepcuts.optimization.certify import Effort, certify
 from hepcuts.templates.corners import RankedEvents
 
@@ -190,7 +193,7 @@ def test_no_cut_of_a_box_exceeds_its_bound(weights, objective):
         selection = hc.Cut("x0", ">") & hc.Cut("x1", "<")
         events = RankedEvents.of(samples, selection)
         for least in (0.0, 3.0):
-            guard = Guard.of(events, least, 0.0)
+            guard = BoxGuard.of(events, least, 0.0)
             bounds = BoxBounds.of(FIGURES[objective], events, (9.0, 60.0 * backgrounds), guard)
             coarse, fine = events.corners(events.whole, 16), events.corners(events.whole, 10**6)
             values = bounds.form.values([_rows(fine, events, bounds)])
@@ -388,4 +391,16 @@ def test_the_optimizer_is_never_above_and_not_far_below(seed):
     if found.given_allowed:
         assert result.training.value <= found.value * (1 + 1e-9)
     assert result.training.value > 0.9 * found.value
-    print(f"optimizer / certified: {result.training.value / found.value:.4f}")
+    again = pickle.loads(pickle.dumps(found))  # noqa: S301 (our own)
+    assert repr(again) == repr(found)
+    with pytest.raises(InputError, match="in one bin"):
+        dataclasses.replace(result, axis=hist.axis.Regular(2, 0, 1, name="y")).gap()
+
+
+def test_a_result_of_a_users_function_can_be_sent_and_is_not_certified():
+    samples = some_events(1, variables=1, size=400)
+    result = hc.optimize(samples, hc.Cut("x0", ">", 0.0), objective=lambda y, _: y.nominal[0, 0], folds=0, replicas=0)
+    again = pickle.loads(pickle.dumps(result))  # noqa: S301 (our own)
+    with pytest.raises(InputError, match="no figure of merit"):
+        again.gap()
+    assert again.gap(objective="asimov").gap == 0.0

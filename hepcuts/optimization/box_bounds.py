@@ -38,7 +38,7 @@ from hepcuts.samples.modifiers import HistoSys, Modifier
 from hepcuts.templates.corners import Corners, RankedEvents
 from hepcuts.templates.templates import Structure, Yields
 
-from .box_guard import ROUNDING, Extremes, Guard
+from .box_guard import ROUNDING, BoxGuard, Extremes
 
 FIT = 1e-8
 """By how much, relative, a fitted significance may be off."""
@@ -62,13 +62,13 @@ class BoxBounds:
     form: AbstractTemplateFigure
     structure: Structure
     totals: Totals
-    guard: Guard
+    guard: BoxGuard
     least_background: float
     values_of: OfRows
     shifts: FloatArray
 
     @classmethod
-    def of(cls, form: AbstractTemplateFigure, events: RankedEvents, totals: Totals, guard: Guard) -> "BoxBounds":
+    def of(cls, form: AbstractTemplateFigure, events: RankedEvents, totals: Totals, guard: BoxGuard) -> "BoxBounds":
         """For events, with the weights that they have."""
         structure = events.structure
         background = np.array([not component.signal for component in structure.components])

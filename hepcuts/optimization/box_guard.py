@@ -71,7 +71,7 @@ class Extremes:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Guard:
+class BoxGuard:
     """What is asked of the simulated and of the expected events after the cuts, as a scan and an optimizer ask it.
 
     Attributes:
@@ -91,7 +91,7 @@ class Guard:
     signal: NDArray[np.int64]
 
     @classmethod
-    def of(cls, ranked: RankedEvents, events: float, expected: float) -> "Guard":
+    def of(cls, ranked: RankedEvents, events: float, expected: float) -> "BoxGuard":
         """For events; no more signal is asked for than there is."""
         structure: Structure = ranked.structure
         background = np.flatnonzero([not component.signal for component in structure.components])

@@ -8,8 +8,11 @@ down to every distinct value of the events.
 
 What is certified is the best on *these* events. On others the best cuts are worth less: they follow the fluctuations.
 
-The number of boxes that are left grows with the square root of that of all cuts: two thresholds are certified among all
-values of 600 000 events in seconds, three of some ten thousand, and four are given a bound within a percent or so.
+The number of boxes that are left grows like n^(d/2) for d thresholds of n values each. On 600 000 events (Gaussian
+signal and background, one systematic of 10 %), all distinct values of two cuts take 1 s of a processor's time, of three
+5 s. With four cuts, 50 levels of each take 5 s; of all distinct values 50 million boxes, in 30 s, leave a gap of 24 %.
+The profile likelihood with systematics is fitted for each box that is left: two cuts take 3 s. A wide spread of
+weights, or negative ones, make bounds wider and the search longer.
 """
 
 import dataclasses
@@ -33,7 +36,8 @@ from hepcuts.templates.corners import Box, Corners, RankedEvents
 from hepcuts.templates.filling import as_selection, fill
 
 from .box_bounds import FIT, BoxBounds
-from .box_guard import Guard
+from .box_guard import BoxGuard
+from .box_parts import parts_of
 from .certificate import Certificate
 
 _ROUNDING = 1e-11
@@ -82,9 +86,9 @@ def certify(
 ) -> Certificate:
     """The best cuts, and the proof that no cuts of these variables are better on these events.
 
-    All thresholds that differ in any event are considered. Two cuts on 600 000 events take about 10 s; with three or
-    four, or with windows, which have two thresholds each, the number of boxes may end before the gap is closed. Then
-    the gap is told.
+    All thresholds that differ in any event are considered. Two cuts on 600 000 events take about 1 s of a processor's
+    time, three 5 s. With four, or with more than one window, which have two thresholds each, the number of boxes may
+    end before the gap is closed. Then the gap is told; fewer ``levels`` (see `Effort`) close it.
 
     Args:
         samples: at least one signal and one background; weights may be negative, which makes the bounds wider.
@@ -134,9 +138,9 @@ def certify(
     form = figure.monotone(events.structure)
     if form is None:
         raise InputError(_not_proven(figure, events))
-    guard = Guard.of(events, least, figure.min_expected)
+    guard = BoxGuard.of(events, least, figure.min_expected)
     bounds = BoxBounds.of(form, events, totals_of(samples), guard)
-    search = _Search(events, bounds, effort, likelihood=figure.expensive)
+    search = _BranchAndBound(events, bounds, effort, likelihood=figure.expensive)
     search.run()
     return search.certificate(chosen, figure, _value_of(samples, chosen, figure, guard))
 
@@ -144,7 +148,7 @@ def certify(
 _MOST_CUTS = 4
 
 
-class _Search:
+class _BranchAndBound:
     """Branch and bound; the state of one search."""
 
     def __init__(self, events: RankedEvents, bounds: BoxBounds, effort: Effort, *, likelihood: bool) -> None:
@@ -168,7 +172,7 @@ class _Search:
             worth = self.bounds.of_boxes(corners, self.enough)
             alive = (worth > self.enough) & ~corners.resolved
             self.dismissed = max(self.dismissed, float(worth[~alive & ~corners.resolved].max(initial=-np.inf)))
-            for bound, part in _parts(corners, np.where(alive, worth, -np.inf).reshape(corners.cells)):
+            for bound, part in parts_of(corners, np.where(alive, worth, -np.inf).reshape(corners.cells)):
                 heapq.heappush(self.left, (-bound, next(numbers), part))
 
     @property
@@ -236,37 +240,6 @@ class _Search:
         return f"{said}; stopped after {self.boxes} boxes, more close the gap (effort)" if stopped else said
 
 
-def _parts(corners: Corners, worth: FloatArray) -> list[tuple[float, Box]]:
-    """The boxes that are left, in halves of the grid, each with what it promises and no larger than it has to be."""
-    found = []
-    around = [_extent(worth, axis) for axis in range(worth.ndim)]
-    if any(low == high for low, high in around):
-        return []
-    shrunk = np.prod([high - low for low, high in around]) < worth.size / 2**worth.ndim
-    halves = [[r] if shrunk or r[1] - r[0] < 2 else _halves(r) for r in around]
-    for some in itertools.product(*halves):
-        inside = worth[tuple(slice(low, high) for low, high in some)]
-        ranges = []
-        for axis, ((low, _), along) in enumerate(zip(some, corners.levels, strict=True)):
-            first, last = _extent(inside, axis)
-            ranges.append((int(along[low + first]), int(along[min(low + last, len(along) - 1)])))
-        if np.isfinite(inside).any() or np.any(inside == np.inf):
-            found.append((float(inside.max()), dataclasses.replace(corners.box, ranges=tuple(ranges))))
-    return found
-
-
-def _extent(worth: FloatArray, axis: int) -> tuple[int, int]:
-    """First and last number plus one along an axis, of what is left."""
-    others = tuple(a for a in range(worth.ndim) if a != axis)
-    left = np.flatnonzero(np.any(worth > -np.inf, axis=others))
-    return (int(left[0]), int(left[-1]) + 1) if len(left) else (0, 0)
-
-
-def _halves(around: tuple[int, int]) -> list[tuple[int, int]]:
-    middle = sum(around) // 2
-    return [(around[0], middle), (middle, around[1])]
-
-
 def _checked_names(selection: Selection, fixed: Iterable[str] | str) -> tuple[str, ...]:
     """Names of thresholds that stay fixed.
 
@@ -282,7 +255,7 @@ def _checked_names(selection: Selection, fixed: Iterable[str] | str) -> tuple[st
 
 
 def _value_of(
-    samples: Sequence[Sample], selection: Selection, figure: AbstractFigureOfMerit, guard: Guard
+    samples: Sequence[Sample], selection: Selection, figure: AbstractFigureOfMerit, guard: BoxGuard
 ) -> tuple[float, bool]:
     """The value of cuts with thresholds, NaN if one is missing, and whether they keep enough simulated background."""
     if any(threshold is None for cut in selection.cuts for threshold in cut.thresholds):

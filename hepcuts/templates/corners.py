@@ -45,7 +45,7 @@ class Levels:
     Example:
         >>> levels = Levels("x", np.array([1.0, 2.0, 4.0]), 1, (-np.inf, np.inf))
         >>> [levels.threshold(level) for level in range(4)]
-        [0.5, 1.5, 3.0, 5.0]
+        [0.5, 1.5, 3.0, 4.5]
     """
 
     name: str
