@@ -230,7 +230,7 @@ def test_histograms_count_every_event_once(name, request):
 
 def test_bins_of_whole_numbers_hold_equally_many_of_them():
     for first, last in [(0, 7), (3, 400), (-20, 99)]:
-        edges = bin_edges(np.array([first + 0.5, last - 0.5]), [np.arange(first, last + 1.0)], holdout=None)
+        edges = bin_edges(np.array([first + 0.5, last - 0.5]), [np.arange(first, last + 1.0)])
         inside = np.arange(np.ceil(edges[0]), np.floor(edges[-1]) + 1)
         counts = np.histogram(inside, edges)[0]
         assert counts.min() == counts.max() >= 1
@@ -240,8 +240,8 @@ def test_bins_of_whole_numbers_hold_equally_many_of_them():
 
 
 def test_a_single_threshold_has_the_range_of_the_events():
-    assert bin_edges(np.array([3.0]), [np.array([1.5, 9.0])], holdout=None)[[0, -1]].tolist() == [1.5, 9.0]
-    assert np.all(np.diff(bin_edges(np.array([3.1]), [np.array([3.1])], holdout=None)) > 0)
+    assert bin_edges(np.array([3.0]), [np.array([1.5, 9.0])])[[0, -1]].tolist() == [1.5, 9.0]
+    assert np.all(np.diff(bin_edges(np.array([3.1]), [np.array([3.1])])) > 0)
 
 
 def test_names_cannot_end_the_data_or_become_markup(result):
