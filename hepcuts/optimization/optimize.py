@@ -24,7 +24,7 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
-from hepcuts.evaluation.evaluation import evaluate
+from hepcuts.evaluation.evaluation import HardEvaluation, evaluate
 from hepcuts.evaluation.resampling import HOLDOUT, HoldoutLike, ReplicasLike, hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
 from hepcuts.merit.registry import Given, figure_of_merit
@@ -35,6 +35,7 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
 from hepcuts.templates.simulated import FEW_EVENTS
 
+from .certificate import Certificate
 from .certify import certify
 from .course import Outcome, run
 from .folds import folds_of_training
@@ -201,7 +202,6 @@ def _result(
     widths = search.space.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
     there = evaluate(training, hard, chose=True, **options)
-    monotone = problem.objective.monotone(there.templates.structure) is not None
     return OptimizationResult(
         thresholds=hard.to_dict(thresholds),
         selection=hard,
@@ -229,15 +229,22 @@ def _result(
         optimism=optimism,
         hidden=hidden_systematics(search, outcome.position),
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
-        _certify=functools.partial(
-            certify,
-            tuple(training),
-            hard,
-            # What is refused by its name anyway need not travel with the result: a function may not be able to.
-            objective=problem.objective if monotone else problem.objective.name,
-            min_background=problem.min_background,
-            fixed=problem.fixed,
-        ),
+        _certify=_referee(problem, training, hard, there),
+    )
+
+
+def _referee(
+    problem: Problem, training: Sequence[Sample], hard: Selection, there: HardEvaluation
+) -> Callable[..., Certificate]:
+    monotone = problem.objective.monotone(there.templates.structure) is not None
+    return functools.partial(
+        certify,
+        tuple(training),
+        hard,
+        # What is refused by its name anyway need not travel with the result: a function may not be able to.
+        objective=problem.objective if monotone else problem.objective.name,
+        min_background=problem.min_background,
+        fixed=problem.fixed,
     )
 
 
