@@ -87,7 +87,7 @@ class Component:
 
     @property
     def one_event(self) -> float:
-        """Yield of one simulated event, sum w^2 / sum |w| before the cuts: the mean weight, weighted by itself."""
+        """Yield of one simulated event, ``sum w^2 / sum |w|`` before the cuts: the mean weight, weighted by itself."""
         weights, squares = self.simulated
         return squares / weights if weights > 0 else 0.0
 
