@@ -55,6 +55,7 @@ inverted = ["x"]
 without = ["z"]
 
 [optimize]
+holdout = 0
 folds = 0
 anneal = [1.0]
 solver = "lbfgs"
