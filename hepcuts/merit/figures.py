@@ -140,6 +140,17 @@ class AbstractFigureOfMerit(abc.ABC):
         """Whether it is the discovery significance, which results quote beside every other figure of merit."""
         return False
 
+    def monotone(self, structure: Structure) -> "AbstractTemplateFigure | None":  # noqa: ARG002
+        """The formula that it equals for such samples, if more signal never makes it worse, nor less background.
+
+        That is of a positive signal: it grows with S, falls with B for any fixed uncertainty of the background of the
+        form sigma^2 = a B + r^2 B^2, and falls with a and r. None if that is not proven.
+
+        Args:
+            structure: samples and modifiers, one bin.
+        """
+        return None
+
     @property
     def gain(self) -> Gain | None:
         """What a bin adds to its square, if that is a sum over bins: dynamic programming then finds the best bins."""

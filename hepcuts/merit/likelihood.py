@@ -11,10 +11,12 @@ from hepcuts._core.identity import digest
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
 from hepcuts.histfactory.structure import LikelihoodStructure
-from hepcuts.templates.templates import Templates
+from hepcuts.samples.modifiers import Lumi, Modifier, NormSys, ShapeSys
+from hepcuts.templates.templates import Structure, Templates
 from hepcuts.templates.workspace import likelihood_of
 
 from .binding import TemplateMapper
+from .closed_forms import ClosedForm
 from .counts import Totals
 from .figures import AbstractTemplateFigure, OfRows, OfYields
 from .functions import side_by_side
@@ -34,6 +36,8 @@ class LikelihoodFigure(AbstractTemplateFigure):
         of_structure: the same of a likelihood's structure and its templates, if it asks for nothing else, and not for
             the templates, data and widths of the model as built. What was compiled for the templates of some events
             then serves for those of others.
+        of_one_background: the formula that it equals in one bin with one background that nothing but its finite
+            simulation, with its Poisson constraint, makes uncertain; None if there is none.
     """
 
     statistic: Callable[[HistFactory, LikelihoodTemplates], Any] = dataclasses.field(kw_only=True)
@@ -44,6 +48,7 @@ class LikelihoodFigure(AbstractTemplateFigure):
     of_structure: Callable[[LikelihoodStructure, LikelihoodTemplates], Any] | None = dataclasses.field(
         default=None, kw_only=True
     )
+    of_one_background: ClosedForm | None = dataclasses.field(default=None, kw_only=True)
 
     @property
     def expensive(self) -> bool:
@@ -54,6 +59,16 @@ class LikelihoodFigure(AbstractTemplateFigure):
     def is_significance(self) -> bool:
         """See `AbstractFigureOfMerit.is_significance`."""
         return self.significance
+
+    def monotone(self, structure: Structure) -> AbstractTemplateFigure | None:
+        """See `AbstractFigureOfMerit.monotone`: in one bin whose uncertainties all move the backgrounds alike."""
+        backgrounds = [component for component in structure.components if not component.signal]
+        poisson = all(background.staterror != "gaussian" for background in backgrounds)
+        if self.of_one_background is None or structure.num_bins > 1 or not poisson:
+            return None
+        if len(backgrounds) == 1 and not backgrounds[0].modifiers:
+            return self.of_one_background
+        return self if move_alike([background.modifiers for background in backgrounds]) else None
 
     def of_yields(self, references: Sequence[Templates]) -> OfYields:
         """See `AbstractTemplateFigure.of_yields`."""
@@ -110,6 +125,27 @@ class LikelihoodFigure(AbstractTemplateFigure):
             return float(self.statistic(likelihood, likelihood.templates))
         except (FitError, YieldError):
             return float("nan")
+
+
+def move_alike(modifiers: Sequence[Sequence[Modifier]]) -> bool:
+    """Whether each systematic scales all backgrounds that have it, and either raises or lowers all of them.
+
+    Args:
+        modifiers: those of each background.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> move_alike([[hc.NormSys("xsec", 1.1, 0.9)], [hc.NormSys("xsec", 1.2, 0.8), hc.Lumi(0.02)]])
+        True
+        >>> move_alike([[hc.NormSys("migration", 1.1, 0.9)], [hc.NormSys("migration", 0.8, 1.2)]])
+        False
+    """
+    every = [modifier for some in modifiers for modifier in some]
+    if not all(isinstance(modifier, NormSys | Lumi | ShapeSys) for modifier in every):
+        return False
+    scales = [(m.name, m.up > 1 > m.down, m.down > 1 > m.up) for m in every if isinstance(m, NormSys)]
+    ways = {name: {(up, down) for other, up, down in scales if other == name} for name, _, _ in scales}
+    return len(modifiers) == 1 or all(len(way) == 1 and (False, False) not in way for way in ways.values())
 
 
 def _bound(references: Sequence[Templates]) -> tuple[HistFactory, TemplateMapper]:

@@ -48,7 +48,7 @@ from hepcuts.histfactory import (
 from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
-from .closed_forms import ClosedForm, CountingFigure, Punzi, z_bi
+from .closed_forms import ClosedForm, CountingFigure, Punzi, profile_of_one_background, z_bi
 from .cross_entropy import BinaryCrossEntropy, SoftCrossEntropy, WeightedCrossEntropy
 from .figures import AbstractFigureOfMerit
 from .functions import FunctionOfYields
@@ -67,6 +67,13 @@ PROFILE = LikelihoodFigure(
     many=significances,
     significance=True,
     of_structure=significance_of_structure,
+    of_one_background=ClosedForm(
+        "profile",
+        r"$Z$ (profile likelihood)",
+        formula=profile_of_one_background,
+        uncertain=True,
+        proven=True,
+    ),
 )
 """The discovery significance of the profile likelihood."""
 
@@ -95,6 +102,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         formula=counting.asimov_significance,
         of_bin=gains.ASIMOV,
         condition=conditions.asimov_known,
+        proven=True,
     ),
     ClosedForm(
         "asimov_uncertainty",
@@ -103,6 +111,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         uncertain=True,
         of_bin=gains.ASIMOV_UNCERTAINTY,
         condition=conditions.asimov,
+        proven=True,
     ),
     ClosedForm(
         "s_over_sqrt_b",
@@ -110,12 +119,14 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         formula=counting.s_over_sqrt_b,
         of_bin=gains.S_OVER_SQRT_B,
         condition=conditions.s_over_sqrt_b,
+        proven=True,
     ),
     ClosedForm(
         "s_over_sqrt_s_plus_b",
         r"$S/\sqrt{S+B}$",
         formula=counting.s_over_sqrt_s_plus_b,
         condition=conditions.s_over_sqrt_s_plus_b,
+        proven=True,
     ),
     ClosedForm(
         "s_over_sqrt_b_plus_variance",
@@ -124,6 +135,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         uncertain=True,
         of_bin=gains.S_OVER_SQRT_B_PLUS_VARIANCE,
         condition=conditions.s_over_sqrt_b_plus_variance,
+        proven=True,
     ),
     CountingFigure("mean_significance", r"mean $Z$ of a count", formula=counting.mean_significance),
     CountingFigure("mean_upper_limit", r"mean upper limit of a count", -1, formula=counting.mean_upper_limit),

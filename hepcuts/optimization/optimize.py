@@ -35,6 +35,7 @@ from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
 from hepcuts.templates.simulated import FEW_EVENTS
 
+from .certify import certify
 from .course import Outcome, run
 from .folds import folds_of_training
 from .history import History
@@ -199,13 +200,15 @@ def _result(
         interrupted = True  # the cuts are found; only their uncertainties are not
     widths = search.space.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
+    there = evaluate(training, hard, chose=True, **options)
+    monotone = problem.objective.monotone(there.templates.structure) is not None
     return OptimizationResult(
         thresholds=hard.to_dict(thresholds),
         selection=hard,
         objective=problem.objective.name,
         label=problem.objective.label,
         soft_value=float(history.values[-1]),
-        training=evaluate(training, hard, chose=True, **options),
+        training=there,
         held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated,
         start=search.space.thresholds(search.space.start),
@@ -226,6 +229,15 @@ def _result(
         optimism=optimism,
         hidden=hidden_systematics(search, outcome.position),
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
+        _certify=functools.partial(
+            certify,
+            tuple(training),
+            hard,
+            # What is refused by its name anyway need not travel with the result: a function may not be able to.
+            objective=problem.objective if monotone else problem.objective.name,
+            min_background=problem.min_background,
+            fixed=problem.fixed,
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hepcuts._core import files
-from hepcuts._core.errors import YieldError
+from hepcuts._core.errors import InputError, YieldError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
@@ -18,6 +18,7 @@ from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop
 from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.samples.sample import Sample
 
+from .certificate import Certificate
 from .history import History
 from .polish import Polished
 from .sensitivity import Sensitivity
@@ -89,6 +90,7 @@ class OptimizationResult(Tabular):
     optimism: Optimism | None
     hidden: tuple[str, ...]
     _find_sensitivity: Callable[[], Sensitivity]
+    _certify: Callable[..., Certificate]
 
     @property
     def quoted(self) -> HardEvaluation:
@@ -118,6 +120,23 @@ class OptimizationResult(Tabular):
     def __getstate__(self) -> dict[str, Any]:
         # A search holds compiled functions, which cannot be sent anywhere; what it finds can.
         return self.__dict__ | {"_find_sensitivity": functools.partial(_found, self.sensitivity)}
+
+    def gap(self, **options: Any) -> Certificate:
+        """How much better any cuts are on the events that chose these: `hepcuts.optimization.certify.certify`.
+
+        For up to four cuts, in one bin. Constraints and tied thresholds do not enter: without them cuts can only be
+        better. On other events the certified cuts are usually worth less: they follow these most closely.
+
+        Args:
+            options: of `hepcuts.optimization.certify.certify`; by default with the objective, the guard and the fixed
+                thresholds of the search.
+
+        Raises:
+            InputError: a fit of shapes or with control regions, and as `hepcuts.optimization.certify.certify`.
+        """
+        if self.axis is not None or self.regions:
+            raise InputError("Cuts are certified in one bin; this optimization has an axis or control regions.")
+        return self._certify(**options)
 
     def drop_one(self, **options: Any) -> DropOneTable:
         """Which cuts matter: the N-1 table on the quoted events.

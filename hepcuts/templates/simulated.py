@@ -78,7 +78,7 @@ class Backgrounds:
         if len(self.positions) == 1:
             return found
         whole = self.share * _sum(total, self.positions)
-        for position, one in self._guarded:
+        for position, one in self.guarded:
             at_stake = np.maximum(total[..., position], 0.0) + one > whole
             events = effective_events(total[..., position], squares[..., position])
             found = np.where(at_stake, np.minimum(found, events), found)
@@ -103,8 +103,8 @@ class Backgrounds:
         if len(self.positions) == 1:
             return xp.stack(found)
         whole = total[np.array(self.positions)].sum(0)
-        found = [] if len(self._guarded) == len(self.positions) else found
-        for position, one in self._guarded:
+        found = [] if len(self.guarded) == len(self.positions) else found
+        for position, one in self.guarded:
             at_stake = self._at_stake(xp, xp.maximum(total[position], 0.0) + one, whole)
             events = xp.maximum(_effective(xp, total[position], squares[position]), _NOTHING)
             found.append(xp.exp(at_stake * xp.log(events / least)) * least)
@@ -118,7 +118,7 @@ class Backgrounds:
         return ramp**2 * (3.0 - 2.0 * ramp)
 
     @property
-    def _guarded(self) -> list[tuple[int, float]]:
+    def guarded(self) -> list[tuple[int, float]]:
         """Positions of the backgrounds of which each is guarded, and one event of each."""
         every = zip(self.positions, self.one_event, self.empty, strict=True)
         return [(position, one) for position, one, empty in every if empty == REFUSED]
