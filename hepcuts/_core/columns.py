@@ -1,10 +1,10 @@
 """Columns of events as users hand them in: read once, checked, read-only."""
 
-import datetime
+import datetime as dt
 import sys
 from collections.abc import Mapping, Sequence, Sized
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ def frozen(values: NDArray[Any]) -> NDArray[Any]:
     return copy
 
 
-_NO_NUMBERS = (str, bytes, complex, np.complexfloating, np.datetime64, np.timedelta64, datetime.timedelta)
+_NO_NUMBERS = (str, bytes, complex, np.complexfloating, np.datetime64, np.timedelta64, dt.timedelta)
 
 Numbers: TypeAlias = ArrayLike | Sequence[Any]
 """One number per event, in any form that NumPy reads."""
@@ -96,7 +96,8 @@ def numbers(values: Any) -> FloatArray:
     narrow = array.dtype.kind == "f" and array.dtype.itemsize <= 4
     kept = array.astype(np.float32 if narrow else np.float64, copy=array.flags.writeable or array.base is not None)
     mask = np.ma.getmask(kept)
-    return kept if mask is np.ma.nomask else np.ma.filled(kept, np.nan)
+    plain = kept if mask is np.ma.nomask else np.ma.filled(kept, np.nan)
+    return cast(FloatArray, plain)
 
 
 def _array(values: Any) -> NDArray[Any]:

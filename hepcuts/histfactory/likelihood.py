@@ -20,6 +20,10 @@ from .minimization import numbers_of
 from .reading import read
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
+OBSERVED = "observed"
+WORKSPACE_ASIMOV = "workspace's Asimov"
+"""Kinds of data, as results call them."""
+
 _logpdf = eqx.filter_jit(density.logpdf)
 _expected_data = eqx.filter_jit(density.expected_data)
 
@@ -93,8 +97,8 @@ class HistFactory(eqx.Module):
         Args:
             workspace: a pyhf workspace, its dict, or the path of its JSON file.
             measurement: name of the measurement, or None for the first.
-            patches: JSON patches, or the paths of their files, to apply to the whole workspace: such as the signals of a
-                background-only one. Not a patch set: one of its patches.
+            patches: JSON patches, or the paths of their files, to apply to the whole workspace, such as the signals of
+                a background-only one. Not a patch set: one of its patches.
             validate: whether it is compared with pyhf's schema and checked; not needed for what `hepcuts.workspace`
                 returned.
             model_options: passed on to `pyhf.Workspace.model`, such as ``modifier_settings``.
@@ -115,8 +119,9 @@ class HistFactory(eqx.Module):
             options = {"measurement_name": measurement, "validate": False, **model_options}
             model = referee.build(valid, **options)
             observations = valid.data(model, include_auxdata=False)
-        name = valid.measurement_names[model_options.get("measurement_index") or 0] if measurement is None else measurement
-        return cls(model, observations=observations, asimov=name.endswith(specification.ASIMOV))
+        if measurement is None:
+            measurement = valid.measurement_names[model_options.get("measurement_index") or 0]
+        return cls(model, observations=observations, asimov=measurement.endswith(specification.ASIMOV))
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -149,6 +154,11 @@ class HistFactory(eqx.Module):
         if self.observations is None:
             raise InputError("The likelihood was made from a model without observations; pass data=... yourself.")
         return np.concatenate([self.observations, self.structure.auxdata])
+
+    def kind_of(self, data: Any) -> str:
+        """What data are: ``"observed"``, unless they are those of a workspace that are no data."""
+        known = self.asimov and np.array_equal(np.asarray(data, dtype=np.float64), self.observed_data)
+        return WORKSPACE_ASIMOV if known else OBSERVED
 
     def nominal_parameters(self, mu: float = 1.0) -> Float[Any, " parameter"]:
         """Nominal parameters (pyhf's suggested initial values) with the parameter of interest at `mu`."""

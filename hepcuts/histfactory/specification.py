@@ -9,6 +9,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,16 @@ from hepcuts._core.lazy import jsonpatch, pyhf
 
 ASIMOV = "(observations are Asimov data)"
 """What the name of a measurement ends with if the observations are no data: the schema has no other place for it."""
-_PARTS = {
-    "channels": "channel",
-    "samples": "sample",
-    "modifiers": "modifier",
-    "observations": "observation",
-    "measurements": "measurement",
-    "parameters": "parameter",
-}
-_VALUES_OF = {"histosys": ("hi_data", "lo_data"), "staterror": (), "shapesys": ()}
-"""Types of modifiers with one number for each bin, and where they are in their data."""
+_PARTS = MappingProxyType(
+    {
+        "channels": "channel",
+        "samples": "sample",
+        "modifiers": "modifier",
+        "observations": "observation",
+        "measurements": "measurement",
+        "parameters": "parameter",
+    }
+)
 _LONGEST = 300
 """Messages of others may hold a whole workspace."""
 
@@ -184,20 +185,21 @@ def _check_sample(sample: Mapping[str, Any], where: str) -> None:
         _unique(modifiers, f"modifier of the type {kind}", where)
         for modifier in modifiers:
             here = f"{where}, modifier {modifier['name']!r} ({kind})"
-            for key in _VALUES_OF.get(kind, ()):
-                _numbers(modifier["data"][key], f"{here}: {key}", len(sample["data"]))
-            if kind in {"staterror", "shapesys"}:
-                _numbers(modifier["data"], f"{here}: its uncertainty", len(sample["data"]))
-            if kind == "normsys":
-                _check_factors(modifier["data"], here)
+            _check_values(kind, modifier["data"], len(sample["data"]), here)
 
 
-def _check_factors(data: Mapping[str, Any], where: str) -> None:
-    for side in ("hi", "lo"):
-        if not 0 < data[side] < np.inf:
-            raise InputError(
-                f"{where}: {side} is {data[side]:g}; expected a factor above 0 on the yield, such as 1.1 for +10 %."
-            )
+def _check_values(kind: str, data: Any, size: int, where: str) -> None:
+    if kind == "histosys":
+        for side in ("hi_data", "lo_data"):
+            _numbers(data[side], f"{where}: {side}", size)
+    elif kind in {"staterror", "shapesys"}:
+        _numbers(data, f"{where}: its uncertainty", size)
+    elif kind == "normsys":
+        for side in ("hi", "lo"):
+            if not 0 < data[side] < np.inf:
+                raise InputError(
+                    f"{where}: {side} is {data[side]:g}; expected a factor above 0 on the yield, such as 1.1 for +10 %."
+                )
 
 
 def _numbers(values: Any, what: str, size: int | None = None, *, negative: bool = True) -> None:
@@ -222,20 +224,12 @@ def _check_observations(document: Mapping[str, Any], source: str) -> None:
         _numbers(observed[name], what, len(channel["samples"][0]["data"]), negative=False)
 
 
-def _check_parameters(
-    measurement: Mapping[str, Any], channels: Iterable[Mapping[str, Any]], source: str
-) -> None:
+def _check_parameters(measurement: Mapping[str, Any], channels: Iterable[Mapping[str, Any]], source: str) -> None:
     parameters = measurement["config"]["parameters"]
     _unique(parameters, "parameter", source)
     said = {parameter["name"]: parameter for parameter in parameters}
     for name, parameter in said.items():
-        where = f"{source}, parameter {name!r}"
-        for key in ("inits", "bounds", "auxdata", "sigmas", "factors"):
-            values = np.asarray(parameter.get(key, []), dtype=np.float64)
-            if not np.all(np.isfinite(values)):
-                raise InputError(f"{where}: {key} are {parameter[key]}; expected finite numbers.")
-            if key == "bounds" and not all(low <= high for low, high in parameter.get(key, [])):
-                raise InputError(f"{where}: bounds are {parameter[key]}; expected pairs (low, high), low below high.")
+        _check_parameter(parameter, f"{source}, parameter {name!r}")
     used = {(m["type"], m["name"]) for c in channels for sample in c["samples"] for m in sample["modifiers"]}
     for kind, name in used:
         if kind == "lumi" and not {"auxdata", "sigmas"} <= set(said.get(name, ())):
@@ -243,3 +237,12 @@ def _check_parameters(
                 f"{source}: parameter {name!r} is a luminosity without 'auxdata' and 'sigmas'; pyhf has no default for "
                 "its uncertainty."
             )
+
+
+def _check_parameter(parameter: Mapping[str, Any], where: str) -> None:
+    for key in ("inits", "bounds", "auxdata", "sigmas", "factors"):
+        values = np.asarray(parameter.get(key, []), dtype=np.float64)
+        if not np.all(np.isfinite(values)):
+            raise InputError(f"{where}: {key} are {parameter[key]}; expected finite numbers.")
+        if key == "bounds" and not all(low <= high for low, high in values):
+            raise InputError(f"{where}: bounds are {parameter[key]}; expected pairs (low, high), low below high.")
