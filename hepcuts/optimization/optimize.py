@@ -121,8 +121,8 @@ def optimize(
         OptimizationError: the objective has no finite value at the start, or the search failed and `throw` is set.
         SampleError: as `hepcuts.fill`.
         InputError: an unknown name, an empty schedule, a fraction that is not between 0 and 1, a checkpoint of another
-            problem, a checkpoint for an objective that cannot be told from others, a folder of log or checkpoint that cannot
-            be written to, or no executor.
+            problem, a checkpoint for an objective that cannot be told from others, a folder of log or checkpoint that
+            cannot be written to, or no executor.
 
     Example:
         >>> import hepcuts as hc
