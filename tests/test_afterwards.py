@@ -56,6 +56,7 @@ without = ["z"]
 
 [optimize]
 folds = 0
+holdout = 0
 anneal = [1.0]
 solver = "lbfgs"
 objective = "profile"

@@ -6,6 +6,7 @@ import pytest
 import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts.binning import bin_edges
+from hepcuts.histfactory.specification import ASIMOV
 from hepcuts.templates.workspace import CHOSEN_ON, DISCOVERY
 
 
@@ -23,7 +24,10 @@ def samples(seed=0, size=400, features=1):
 
 
 def measurement(workspace):
-    return workspace["measurements"][0]["name"]
+    """Its name, which says at its end that there are no data."""
+    name = workspace["measurements"][0]["name"]
+    assert name.endswith(f" {ASIMOV}")
+    return name.removesuffix(f" {ASIMOV}")
 
 
 RESULTS = {
@@ -53,7 +57,7 @@ def test_a_workspace_of_the_events_that_chose_says_so(name, none):
 
 
 def test_training_events_never_lend_their_workspace():
-    result = hc.optimize(samples(), hc.Cut("x0", ">"), replicas=0, holdout=None)
+    result = hc.optimize(samples(), hc.Cut("x0", ">"), replicas=0)
     assert measurement(result.training.workspace) == CHOSEN_ON
     assert measurement(result.held_out.workspace) == DISCOVERY
 

@@ -114,8 +114,9 @@ def _of_objects(array: NDArray[Any]) -> NDArray[Any]:
     """Python objects as floats; null is NaN."""
     # Only pandas makes its NA: whoever has one has loaded it.
     null = getattr(sys.modules.get("pandas"), "NA", None)
-    bare = np.ma.filled(array, None)
-    found = [None if value is null else value for value in bare.flat]
+    masked = np.ma.getmaskarray(array).flat
+    values = np.ma.getdata(array).flat
+    found = [None if gone or value is null else value for value, gone in zip(values, masked, strict=True)]
     for value in found:
         if isinstance(value, _NO_NUMBERS) or hasattr(value, "isoformat"):
             raise TypeError("text" if isinstance(value, str | bytes) else f"type {type(value).__name__}")

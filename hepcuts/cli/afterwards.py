@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def result_of(text: Callable[[], str], folder: Path) -> Iterator[None]:
-    """A block that writes the main result; if it cannot, the result is printed.
+    """A block that writes the main result; if it cannot, or Ctrl-C ends it, the result is printed.
 
     Args:
         text: the result.
@@ -35,6 +35,9 @@ def result_of(text: Callable[[], str], folder: Path) -> Iterator[None]:
     """
     try:
         yield
+    except KeyboardInterrupt:
+        say(text())
+        raise
     except OSError as error:
         say(text())
         raise InputError(f"The result above could not be written to {folder} ({error.strerror or error}).") from error

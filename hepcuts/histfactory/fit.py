@@ -102,9 +102,6 @@ def fit(likelihood: HistFactory, data: Any, *, init: Any = None, num_starts: int
         FitError: the fit did not converge and `throw` is set; the message says why and what to try.
         InputError: a wrong number of data or initial values.
 
-    Warns:
-        BoundWarning: parameters other than a signal strength of zero ended at a bound.
-
     Example:
         >>> import pyhf
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[5.0], bkg=[50.0], bkg_uncertainty=[7.0])
@@ -144,7 +141,6 @@ def _fit(
     summary = describe(likelihood, data, found, fix_poi=fix_poi)
     if throw and not summary.success:
         raise FitError(failure(summary))
-    warn_at_bound(likelihood, summary)
     return summary
 
 
