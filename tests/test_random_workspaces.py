@@ -281,5 +281,6 @@ def test_random_workspaces():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 def test_many_random_workspaces():
     check_many(1000, Size())

@@ -10,6 +10,7 @@ A file looks like this::
     signal = true
     missing = -999.0               # value that means "does not exist"
     staterror = true               # finite simulation: true (which is "poisson"), "gaussian" or false
+    empty = "refuse"               # a background of which no event passes: or "limit" or "ignore", see hepcuts.Sample
 
       [[sample.systematic]]        # as often as needed
       type = "normsys"             # normsys, histosys, shapesys, normfactor or lumi
@@ -56,7 +57,7 @@ from hepcuts.cuts import AbstractCut, Cut, Selection, SlidingCut, Window
 from hepcuts.cuts.regions import Region
 from hepcuts.samples.modifiers import HistoSys, Lumi, Modifier, NormFactor, NormSys, ShapeSys, Variation
 from hepcuts.samples.readers import read_columns
-from hepcuts.samples.sample import Sample
+from hepcuts.samples.sample import IGNORED, LIMITED, REFUSED, Sample
 
 from .entries import ANY_NUMBER, FLAG, NUMBER, TABLE, TEXT, WHOLE, check, list_of, one_of, tables
 
@@ -73,6 +74,7 @@ _SAMPLE = MappingProxyType(
         "signal": FLAG,
         "missing": ANY_NUMBER,
         "staterror": FLAG | one_of("poisson", "gaussian"),
+        "empty": one_of(REFUSED, LIMITED, IGNORED),
         "systematic": list_of(TABLE),
     }
 )
@@ -243,6 +245,7 @@ def _sample(entry: Mapping[str, Any], folder: Path, selection: Selection, where:
         signal=entry.get("signal", False),
         missing=entry.get("missing"),
         staterror=entry.get("staterror", True),
+        empty=entry.get("empty", REFUSED),
         modifiers=[_modifier(systematic, data, scale) for systematic in systematics],
     )
 
