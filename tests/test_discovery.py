@@ -13,7 +13,7 @@ import scipy.optimize
 
 import hepcuts as hc
 from hepcuts import counting
-from hepcuts._core.errors import FitError, InputError, PrecisionError
+from hepcuts._core.errors import BoundWarning, FitError, InputError, PrecisionError
 from hepcuts.histfactory import fit, fixed_poi_fit, referee
 
 from . import models
@@ -239,7 +239,8 @@ def test_bounds_and_fixed_flags_are_respected():
     free = hc.HistFactory(pyhf.Model(spec, poi_name="mu"))
     tight = hc.HistFactory(pyhf.Model({**spec, "parameters": [{"name": "a", "bounds": [[-0.1, 0.1]]}]}, poi_name="mu"))
     fixed = hc.HistFactory(pyhf.Model({**spec, "parameters": [{"name": "a", "fixed": True}]}, poi_name="mu"))
-    at_bound = hc.discovery_test(tight)
+    with pytest.warns(BoundWarning, match="with a at a bound"):
+        at_bound = hc.discovery_test(tight)
     assert at_bound.background_only[list(tight.parameter_names).index("a")] == 0.1
     assert hc.discovery_test(fixed).background_only[list(fixed.parameter_names).index("a")] == 0.0
     assert hc.discovery_significance(free) < at_bound.significance < hc.discovery_significance(fixed)

@@ -184,7 +184,13 @@ def test_the_limit_does_not_go_where_nothing_is_expected() -> None:
     assert "are expected" not in best.message
 
 
-@pytest.mark.parametrize("objective", ["upper_limit", "mean_upper_limit", "mean_significance"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        "upper_limit",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("mean_upper_limit", "mean_significance")),
+    ],
+)
 def test_the_optimizer_takes_them(objective: str) -> None:
     samples = rare()
     result = hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0)

@@ -275,10 +275,12 @@ def check_many(number: int, size: Size) -> None:
     assert total["one start: agrees"] >= 0.95 * of_one_start, total
 
 
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 def test_random_workspaces():
     check_many(25, Size(channels=2, bins=2, backgrounds=2))
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 def test_many_random_workspaces():
     check_many(1000, Size())

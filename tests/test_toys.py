@@ -205,6 +205,7 @@ def test_on_off_toys_give_the_exact_distribution():
 # --- one by one -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 @pytest.mark.parametrize("name", ["everything", "user-constraints", "shapefactor"])
 @pytest.mark.parametrize("mu", [0.0, 2.0])
 def test_q0_of_toys_equals_that_of_single_tests(name, mu):

@@ -84,7 +84,7 @@ def test_exact_content_of_a_small_workspace() -> None:
         "observations": [{"name": "SR", "data": [3.0 + 7.0 + 2 * 2.0, 2.0 + 20.0 + 2 * 1.0]}],
         "measurements": [
             {
-                "name": "search",
+                "name": "search (observations are Asimov data)",
                 "config": {
                     "poi": "mu",
                     "parameters": [

@@ -1,8 +1,10 @@
 """Columns of events as users hand them in: read once, checked, read-only."""
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+import datetime as dt
+import sys
+from collections.abc import Mapping, Sequence, Sized
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +19,8 @@ def frozen(values: NDArray[Any]) -> NDArray[Any]:
     copy.setflags(write=False)
     return copy
 
+
+_NO_NUMBERS = (str, bytes, complex, np.complexfloating, np.datetime64, np.timedelta64, dt.timedelta)
 
 Numbers: TypeAlias = ArrayLike | Sequence[Any]
 """One number per event, in any form that NumPy reads."""
@@ -74,26 +78,49 @@ def read_weights(values: Numbers, *, sample: str) -> FloatArray:
 
 
 def numbers(values: Any) -> FloatArray:
-    """As floats what is numbers already: no text, no dates, no complex numbers. Masked values are NaN.
+    """As floats what is numbers already: no text, no dates, no complex numbers. What is masked or null is NaN.
 
-    Floats of 16 and 32 bits come back in 32 bits, everything else in 64. An array of one's own, unless the given one is
-    read-only and nobody else's.
+    Null are None, pandas' NA, and the missing values of nullable pandas, awkward and pyarrow arrays; a missing date is
+    a date. Floats of 16 and 32 bits come back in 32 bits, everything else in 64. An array of one's own, unless the
+    given one is read-only and nobody else's.
 
     Raises:
         TypeError: they are not numbers.
         ValueError: they are not an array.
     """
-    if isinstance(values, np.ma.MaskedArray):
-        values = np.ma.filled(values.astype(np.float64), np.nan)
-    array = np.asarray(values)
-    if array.dtype.kind not in "biufO" or any(isinstance(value, str | bytes) for value in _objects(array)):
-        raise TypeError("text" if array.dtype.kind in "OSU" else f"type {array.dtype}")
+    array = _array(values)
+    if array.dtype.kind not in "biufO":
+        raise TypeError("text" if array.dtype.kind in "SU" else f"type {array.dtype}")
+    if array.dtype.kind == "O":
+        array = _of_objects(array)
     narrow = array.dtype.kind == "f" and array.dtype.itemsize <= 4
-    return array.astype(np.float32 if narrow else np.float64, copy=array.flags.writeable or array.base is not None)
+    kept = array.astype(np.float32 if narrow else np.float64, copy=array.flags.writeable or array.base is not None)
+    mask = np.ma.getmask(kept)
+    plain = kept if mask is np.ma.nomask else np.ma.filled(kept, np.nan)
+    return cast(FloatArray, plain)
 
 
-def _objects(array: NDArray[Any]) -> Iterable[Any]:
-    return array.flat if array.dtype.kind == "O" else ()
+def _array(values: Any) -> NDArray[Any]:
+    """As an array, which keeps its mask if it has one."""
+    if isinstance(values, np.ma.MaskedArray):
+        return values
+    if type(values).__module__.partition(".")[0] == "awkward":
+        # NumPy asks for an array without mask, which awkward refuses if a value is missing.
+        return np.asanyarray(values.to_numpy(allow_missing=True))
+    return np.asarray(values)
+
+
+def _of_objects(array: NDArray[Any]) -> NDArray[Any]:
+    """Python objects as floats; null is NaN."""
+    # Only pandas makes its NA: whoever has one has loaded it.
+    null = getattr(sys.modules.get("pandas"), "NA", None)
+    masked = np.ma.getmaskarray(array).flat
+    values = np.ma.getdata(array).flat
+    found = [None if gone or value is null else value for value, gone in zip(values, masked, strict=True)]
+    for value in found:
+        if isinstance(value, _NO_NUMBERS) or hasattr(value, "isoformat"):
+            raise TypeError("text" if isinstance(value, str | bytes) else f"type {type(value).__name__}")
+    return np.array(found, dtype=object).reshape(array.shape).astype(np.float64)
 
 
 def is_missing(values: FloatArray, missing: float | None) -> NDArray[np.bool_]:

@@ -47,3 +47,7 @@ class HepcutsWarning(UserWarning):
 
 class OutsideAxisWarning(HepcutsWarning):
     """Selected events lie outside the range of the observable's axis."""
+
+
+class BoundWarning(HepcutsWarning):
+    """A fit ended with parameters at their bounds: what is quoted depends on the bounds."""

@@ -7,7 +7,8 @@ do I need?
   arrays and compiled JAX leave Python's lock alone.
 - `Serial`: one after the other, as for a look with a debugger or a profiler, or if the cores are others'.
 - `Processes`: side by side in processes of their own, where what is Python runs side by side, too. Blocks are copied
-  once to the process that works on them, and stay there.
+  once to the process that works on them, and stay there. They are spawned: a fork of a process in which JAX has
+  computed may hang.
 - Any object with the methods of `Executor`: for `lay_out` and `map` a cluster's client has ``scatter`` and ``map``.
 
 `hepcuts.fill`, `hepcuts.scan`, `hepcuts.optimize` and `hepcuts.evaluation.bootstrap.bootstrap` take one as

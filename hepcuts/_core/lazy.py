@@ -6,9 +6,10 @@ annotation is evaluated where its function is defined.
 
 from typing import TYPE_CHECKING
 
-__all__ = ["pd", "pyhf", "stats", "tqdm"]
+__all__ = ["jsonpatch", "pd", "pyhf", "stats", "tqdm"]
 
 if TYPE_CHECKING:
+    import jsonpatch
     import pandas as pd
     import pyhf
     import tqdm
@@ -23,6 +24,7 @@ else:
         def __getattr__(self, name: str) -> object:
             return getattr(importlib.import_module(self.__name__), name)
 
+    jsonpatch = _Library("jsonpatch")
     pd = _Library("pandas")
     pyhf = _Library("pyhf")
     stats = _Library("scipy.stats")

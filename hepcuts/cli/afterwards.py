@@ -1,15 +1,46 @@
-"""What a command does after its main result is on disk: a failure there is a remark and takes nothing away."""
+"""What a command does when its main result is found: nothing of it is lost.
+
+If it cannot be written it is printed. A failure afterwards is a remark and takes nothing away.
+"""
 
 import contextlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import click
 
-from hepcuts._core.errors import HepcutsError
+from hepcuts._core.errors import HepcutsError, InputError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
+
+
+def say(text: str) -> None:
+    """Print what is also written to files; a stdout that is closed or full does not end the command."""
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(text)
+
+
+@contextlib.contextmanager
+def result_of(text: Callable[[], str], folder: Path) -> Iterator[None]:
+    """A block that writes the main result; if it cannot, or Ctrl-C ends it, the result is printed.
+
+    Args:
+        text: the result.
+        folder: where to.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(text())
+        raise
+    except OSError as error:
+        say(text())
+        raise InputError(f"The result above could not be written to {folder} ({error.strerror or error}).") from error
 
 
 class Afterwards:
@@ -39,19 +70,23 @@ class Afterwards:
         """
         try:
             yield
-        except HepcutsError as error:
+        except (HepcutsError, OSError) as error:
             self.remark(f"{what}: {error}")
         except KeyboardInterrupt:
             self.stop(f"{what}: interrupted")
         except Exception as error:  # noqa: BLE001 (a bug: its traceback is wanted, and so is the result)
-            click.echo(traceback.format_exc(), err=True)
+            with contextlib.suppress(OSError, ValueError):
+                click.echo(traceback.format_exc(), err=True)
             self.remark(f"{what}: {type(error).__name__}: {error}")
 
     def remark(self, text: str) -> None:
         """Keep a remark, and say it."""
         self.remarks.append(text)
-        click.echo(f"Warning: {text}", err=True)
-        self._keep(self.remarks)
+        with contextlib.suppress(OSError, ValueError):
+            click.echo(f"Warning: {text}", err=True)
+        # On a full disk there is no place for a remark either.
+        with contextlib.suppress(OSError):
+            self._keep(self.remarks)
 
     def stop(self, why: str) -> None:
         """End the command after an interrupt; what was left out is a remark.

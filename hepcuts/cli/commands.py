@@ -7,19 +7,19 @@ import contextlib
 import dataclasses
 import json
 import math
-import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hepcuts._core import files
-from hepcuts._core.errors import HepcutsError, InputError
+from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
-from .afterwards import Afterwards
+from .afterwards import Afterwards, result_of, say
 
 if TYPE_CHECKING:
     from hepcuts.histfactory import SignificanceResult
@@ -29,13 +29,27 @@ if TYPE_CHECKING:
 
 
 class _Group(click.Group):
-    """Shows our own errors as one message, without a traceback; everything else is a bug and keeps it."""
+    """Shows our own errors and warnings as one message, without a traceback; everything else is a bug and keeps it."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except HepcutsError as error:
-            raise click.ClickException(str(error)) from error
+        with warnings.catch_warnings():
+            warnings.showwarning = _shown_by(warnings.showwarning)
+            try:
+                return super().invoke(ctx)
+            except HepcutsError as error:
+                raise click.ClickException(str(error)) from error
+
+
+def _shown_by(usual: Callable[..., None]) -> Callable[..., None]:
+    """Show our own warnings as the messages that they are, others as usual."""
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, HepcutsWarning):
+            click.echo(f"Warning: {message}", err=True)
+        else:
+            usual(message, category, *where, **more)
+
+    return show
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,55 +75,51 @@ def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quic
     """Where does each metric cut, and what is it worth? A report on scenarios and grids; needs no data."""
     from hepcuts import study as study_module
 
-    _check_folder(output)
+    files.try_folder(output)
     cases = study_module.run(scenarios or None, seed=seed)
-    study_module.write_numbers(cases, output, seed=seed)
-    click.echo(study_module.summary(cases))
+    with result_of(lambda: study_module.summary(cases), output):
+        study_module.write_numbers(cases, output, seed=seed)
+    say(study_module.summary(cases))
     afterwards, grids = Afterwards(), None
     if grid:
         with afterwards.step("the grids"):
             grids = study_module.run_grids(scenarios or None, seed=seed, quick=quick)
     with afterwards.step("the report"):
         written = study_module.write(cases, output, seed=seed, grids=grids)
-        click.echo(f"\nWrote {len(written)} files to {output}; read {output / 'report.html'}")
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise before any work if nothing can be written there.
-
-    Raises:
-        InputError: it is a file, or may not be written to.
-    """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise InputError(f"{there} is a file; expected a folder to write to.")
-    if not os.access(there, os.W_OK):
-        raise InputError(f"The folder {there} may not be written to; choose another with --output.")
+        say(f"\nWrote {len(written)} files to {output}; read {output / 'report.html'}")
 
 
 @main.command("scan")
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
 def scan_command(config: Path, output: Path) -> None:
-    """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied."""
+    """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied.
+
+    A cut whose direction is to be found is scanned in both; a sliding cut, which has no one threshold, in none.
+    """
     from hepcuts import plotting
     from hepcuts.plotting.saving import save
     from hepcuts.scanning.scan import scan
 
     from . import configuration
+    from .scanned import scanned
 
+    files.try_folder(output)
     given, afterwards = configuration.load(config), Afterwards()
-    _check_folder(output)
-    for cut in given.selection.cuts:
+    cuts, left_out = scanned(given.selection)
+    for remark in left_out:
+        afterwards.remark(remark)
+    for name, cut in cuts.items():
         result = scan(given.samples, cut, **given.scan)
-        with files.atomic_path(output / f"{cut.variable}.csv") as temporary:
+        table = result.summary()
+        with result_of(table.text, output), files.atomic_path(output / f"{name}.csv") as temporary:
             result.to_dataframe().to_csv(temporary, index=False)
-        click.echo(result.summary().text())
-        with afterwards.step(f"the figure of {cut.variable}"):
-            save(plotting.scan(result), output / f"{cut.variable}.png")
-        with afterwards.step(f"the page of {cut.variable}"):
-            result.explorer(output / f"{cut.variable}.html")
-    click.echo(f"Wrote to {output}")
+        say(table.text())
+        with afterwards.step(f"the figure of {name}"):
+            save(plotting.scan(result), output / f"{name}.png")
+        with afterwards.step(f"the page of {name}"):
+            result.explorer(output / f"{name}.html")
+    say(f"Wrote to {output}")
 
 
 @main.command("optimize")
@@ -127,28 +137,29 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
 
     from . import configuration
 
+    files.try_folder(output)
     given = configuration.load(config)
-    _check_folder(output)
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
     summary = _summary(result)
     afterwards = Afterwards(lambda remarks: _write_json(summary | {"remarks": remarks}, output / "result.json"))
-    _write_json(summary | {"remarks": []}, output / "result.json")
-    _write_json(result.workspace, output / "workspace.json")
-    click.echo(f"Wrote the result to {output}")
+    with result_of(lambda: result.summary().text(), output):
+        _write_json(summary | {"remarks": []}, output / "result.json")
+        _write_json(result.workspace, output / "workspace.json")
+    say(f"Wrote the result to {output}")
     with afterwards.step("the printed summary"):
-        click.echo(result.summary().text())
+        say(result.summary().text())
     _draw_optimization(result, given, output, afterwards)
     if result.interrupted:
         afterwards.stop("the search was interrupted")
     if compare:
-        click.echo("For comparison, the significance on the same events of")
+        say("For comparison, the significance on the same events of")
         for what, step in comparisons(given.samples, given.selection, **given.optimize).items():
             with afterwards.step(f"the comparison with {what}"):
                 name, value = step()
                 summary["comparison"][name] = value
                 _write_json(summary | {"remarks": afterwards.remarks}, output / "result.json")
-                click.echo(f"  {name:<40s} {value:.4f}")
-    click.echo(f"Wrote to {output}")
+                say(f"  {name:<40s} {value:.4f}")
+    say(f"Wrote to {output}")
 
 
 def _summary(result: "OptimizationResult") -> dict[str, Any]:
@@ -204,7 +215,7 @@ def _without_nan(value: Any) -> Any:
 @click.argument("workspace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--patch", "patches", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--measurement", help="Name of the measurement; the first if not given.")
-@click.option("--toys", "num_toys", type=click.IntRange(min=1), help="Check the observed p-value with so many toys.")
+@click.option("--toys", "num_toys", type=click.IntRange(min=1), help="Check its p-value with so many toys.")
 @click.option("--pulls", is_flag=True, help="Print pulls and constraints of the nuisance parameters, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def significance(
@@ -216,19 +227,21 @@ def significance(
     pulls: bool,
     as_json: bool,
 ) -> None:
-    """Expected and observed discovery significance of a pyhf WORKSPACE (JSON)."""
-    from hepcuts.histfactory import HistFactory, discovery_test, discovery_toys
+    """Expected and observed discovery significance of a pyhf WORKSPACE (JSON).
 
-    try:
-        loaded = [json.loads(patch.read_text(encoding="utf-8")) for patch in patches]
-    except ValueError as error:
-        raise InputError(f"A patch is not valid JSON: {error}") from error
-    likelihood = HistFactory.from_workspace(workspace, measurement=measurement, patches=loaded)
+    A workspace of hepcuts itself says so if its observations are Asimov data; they are not called observed then.
+    """
+    from hepcuts.histfactory import HistFactory, discovery_test, discovery_toys
+    from hepcuts.histfactory.likelihood import OBSERVED
+
+    likelihood = HistFactory.from_workspace(workspace, measurement=measurement, patches=patches)
     data = likelihood.observed_data
+    # Our own workspaces are written before there are data.
+    observed = "observed" if likelihood.kind_of(data) == OBSERVED else "workspace_asimov"
     tests = {
         "expected": discovery_test(likelihood),
         "expected_postfit": discovery_test(likelihood, fitted_to=data),
-        "observed": discovery_test(likelihood, data),
+        observed: discovery_test(likelihood, data),
     }
     rows: dict[str, Any] = {kind: _test_as_dict(test) for kind, test in tests.items()}
     if not as_json:
@@ -241,19 +254,21 @@ def significance(
             last.callback(lambda: click.echo(json.dumps(_without_nan(rows), indent=1)))
         if num_toys is not None:
             with afterwards.step("the toys"):
-                at = tests["observed"].background_only
-                toys = discovery_toys(likelihood, parameters=at, num_toys=num_toys).p_value(tests["observed"].q0)
-                rows["observed"]["p0_toys"] = dict(zip(("value", "low", "high"), toys, strict=True))
+                at = tests[observed].background_only
+                toys = discovery_toys(likelihood, parameters=at, num_toys=num_toys).p_value(tests[observed].q0)
+                rows[observed]["p0_toys"] = dict(zip(("value", "low", "high"), toys, strict=True))
                 if not as_json:
                     click.echo("  p-value of {} toys: {:.4g} (68 % interval {:.4g} to {:.4g})".format(num_toys, *toys))
     if pulls and not as_json:
-        click.echo("\nUnconditional fit to the data")
-        click.echo(repr(tests["observed"].unconditional_fit.nuisance_parameters))
+        click.echo(f"\nUnconditional fit to the {tests[observed].dataset} data")
+        click.echo(repr(tests[observed].unconditional_fit.nuisance_parameters))
 
 
 def _test_as_dict(test: "SignificanceResult") -> dict[str, Any]:
     fields = ("dataset", "significance", "p0", "q0", "mu_hat", "mu_uncertainty", "success", "message")
     row = {field: getattr(test, field) for field in fields}
+    fits = {"unconditional": test.unconditional_fit, "background_only": test.background_only_fit}
+    row["at_bound"] = {kind: list(fit.at_bound) for kind, fit in fits.items()}
     row["bands"] = {str(n): z for n, z in test.bands.items()}
     found = test.unconditional_fit.nuisance_parameters
     columns = {

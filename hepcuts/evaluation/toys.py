@@ -17,7 +17,7 @@ import numpy as np
 from hepcuts._core import checks
 from hepcuts._core.counters import as_seed
 from hepcuts._core.errors import FitError
-from hepcuts._core.lazy import tqdm
+from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
@@ -25,7 +25,7 @@ from hepcuts.histfactory import HistFactory, LikelihoodTemplates
 from hepcuts.histfactory.batch import Batch
 from hepcuts.histfactory.minimization import numbers_of
 from hepcuts.histfactory.statistic import fits_of, signed
-from hepcuts.histfactory.toys import ToysResult
+from hepcuts.histfactory.toys import ToysResult, poisson_counts
 from hepcuts.merit.binding import TemplateMapper
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.templates import Structure, Templates, Yields
@@ -106,7 +106,7 @@ def _fitted(
     signal = np.any([_signal(structure, y) > 0 for structure, y in zip(structures, toys, strict=True)], axis=0)
     possible = np.flatnonzero(signal & np.all([_have_likelihood(yields) for yields in toys], axis=0))
     chunks = np.array_split(possible, 1 + len(possible) // _CHUNK)
-    for lanes in tqdm.tqdm(chunks, unit_scale=_CHUNK, unit=" toys", disable=None, leave=False):
+    for lanes in steps(chunks, "toys", unit_scale=_CHUNK, unit=" toys"):
         templates = mapper([jax.tree.map(lambda a, at=lanes: a[at], yields) for yields in toys])
         data = _draw(likelihood, templates, mu, len(lanes), generator)
         unconditional, background_only = fits_of(likelihood.structure, Batch.of(templates, data))
@@ -141,12 +141,12 @@ def _draw(
     toy = numbers_of(likelihood.structure, templates)
     expected, bins = toy.expected_data(at), truth.layout.bins
     data = np.ascontiguousarray(np.broadcast_to(expected, (len(expected), size)).T)
-    data[:, :bins] = generator.poisson(truth.expected_data(at)[:bins, 0], size=(size, bins))
+    data[:, :bins] = poisson_counts(generator, truth.expected_data(at)[:bins, 0], (size, bins))
     drawn = np.array([not name.startswith(STATERROR) for name in likelihood.parameter_names])
     normal, poisson = truth.layout.normal, truth.layout.poisson
     some = drawn[normal.parameter]
     at_normal = bins + normal.data[some]
     data[:, at_normal] += truth.sigma[some, 0] * generator.normal(size=(size, len(at_normal)))
     at_poisson = bins + poisson.data[drawn[poisson.parameter]]
-    data[:, at_poisson] = generator.poisson(data[:, at_poisson])
+    data[:, at_poisson] = poisson_counts(generator, data[:, at_poisson], (size, len(at_poisson)))
     return data

@@ -35,8 +35,8 @@ from hepcuts.histfactory.solver.minima import Minima
 from .asimov import postfit_asimov_data, prefit_asimov_data
 from .bands import FEW_EXPECTED, bands_of, expected_events, few_expected, spread_of
 from .batch import Batch
-from .fit import FitResult, best_of_starts, describe, failure
-from .likelihood import HistFactory, required_poi
+from .fit import FitResult, best_of_starts, describe, failure, warn_at_bound
+from .likelihood import OBSERVED, WORKSPACE_ASIMOV, HistFactory, required_poi
 from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
@@ -46,7 +46,8 @@ class SignificanceResult(Tabular):
     """A test of the background-only hypothesis.
 
     Attributes:
-        dataset: ``"observed"``, ``"prefit Asimov"`` or ``"postfit Asimov"``; the latter two with mu = 1.
+        dataset: ``"observed"``, ``"prefit Asimov"``, ``"postfit Asimov"``, or ``"workspace's Asimov"`` if the
+            observations of a workspace were given that are no data; the latter three with mu = 1.
         q0: the test statistic.
         p0: its p-value in the asymptotic approximation.
         significance: Z in standard deviations.
@@ -55,7 +56,7 @@ class SignificanceResult(Tabular):
         unconditional_fit: the fit of all parameters.
         background_only_fit: the fit at mu = 0.
         success: whether both fits converged.
-        message: what the fits did.
+        message: what the fits did, and which parameters ended at a bound.
         spread: standard deviation of Z between experiments around an Asimov dataset, see `hepcuts.histfactory.bands`;
             NaN for observed data.
         expected_events: what the test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
@@ -80,7 +81,7 @@ class SignificanceResult(Tabular):
     @property
     def expected(self) -> bool:
         """Whether the data were an Asimov dataset."""
-        return self.dataset != "observed"
+        return self.dataset != OBSERVED
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,7 +149,7 @@ def discovery_significance(
     Raises:
         FitError: a fit did not converge. Inside a JAX transformation the value is NaN instead.
         InputError: a wrong number of data.
-        UnsupportedModelError: the model has no parameter of interest.
+        UnsupportedModelError: the model has no parameter of interest, or fixes it.
         PrecisionError: called inside a 32-bit JAX transformation.
 
     Example:
@@ -215,7 +216,10 @@ def discovery_test(
     Raises:
         FitError: a fit did not converge and `throw` is set.
         InputError: a wrong number of data; or both `data` and `fitted_to`.
-        UnsupportedModelError: the model has no parameter of interest.
+        UnsupportedModelError: the model has no parameter of interest, or fixes it.
+
+    Warns:
+        BoundWarning: parameters other than a signal strength of zero ended at a bound.
 
     Example:
         >>> import pyhf
@@ -236,7 +240,8 @@ def discovery_test(
             "dataset is to be fitted to."
         )
     if data is not None:
-        dataset, tested = "observed", likelihood.check_data(data)
+        tested = likelihood.check_data(data)
+        dataset = likelihood.kind_of(tested)
     elif fitted_to is not None:
         dataset, tested = "postfit Asimov", postfit_asimov_data(likelihood, fitted_to)
     else:
@@ -253,9 +258,10 @@ def discovery_test(
     if throw and not success:
         kind, failed = ("unconditional", best) if not best.success else ("background-only", background)
         raise FitError(f"{kind} fit: {failure(failed)}")
+    warn_at_bound(likelihood, best, background)
     significance = float(np.sqrt(value))
     spread, bands = float("nan"), {}
-    if dataset != "observed":
+    if dataset != OBSERVED:
         spread = spread_of(likelihood, tested, background.parameters, value)
         bands = bands_of(likelihood, tested, significance, spread)
     return SignificanceResult(
@@ -298,7 +304,7 @@ def _fits_from_starts(likelihood: HistFactory, data: FloatArray, dataset: str, n
     held = np.array(structure.init, dtype=np.float64)
     held[likelihood.poi] = 0.0
     conditional = best_of_starts(structure, batch, held, fix_poi=True, number=number) if number > 1 else first
-    if dataset == "observed" and number > 1:
+    if dataset in {OBSERVED, WORKSPACE_ASIMOV} and number > 1:
         start = unconditional.parameters[:, 0]
         unconditional = best_of_starts(structure, batch, start, fix_poi=False, number=number)
     return unconditional, conditional

@@ -1,13 +1,14 @@
 """Maximum-likelihood fits: unconditional, and conditional at a fixed value of the parameter of interest."""
 
 import dataclasses
+import warnings
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from hepcuts._core.blas import one_blas_thread
-from hepcuts._core.errors import FitError, InputError
+from hepcuts._core.errors import BoundWarning, FitError, InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
@@ -56,7 +57,7 @@ class FitResult(Tabular):
         deviance: -2 ln of the likelihood over the saturated likelihood.
         edm: expected distance to the minimum of -2 ln L.
         success: whether the fit converged.
-        message: why it stopped.
+        message: why it stopped, and which parameters ended at a bound.
         num_steps: number of Newton steps.
         at_bound: names of the free parameters that ended at a bound.
         minima: deviances of all minima that the starts led to, the lowest first, shape (minimum,).
@@ -143,6 +144,28 @@ def _fit(
     return summary
 
 
+def warn_at_bound(likelihood: HistFactory, *summaries: FitResult) -> None:
+    """Warn of parameters that ended at a bound.
+
+    A signal strength at its lower bound is none: that is how a deficit of events is fitted.
+    """
+    structure, names = likelihood.structure, likelihood.parameter_names
+    none = None if structure.poi is None else names[structure.poi]
+    found = dict.fromkeys(
+        name
+        for summary in summaries
+        for name in summary.at_bound
+        if name != none or summary.parameters[structure.poi] > structure.lower[structure.poi]
+    )
+    if found:
+        warnings.warn(
+            f"The fit ended with {', '.join(found)} at a bound: what it finds depends on where the bound is. If it is "
+            "no physical one, widen it in the measurement.",
+            BoundWarning,
+            stacklevel=3,
+        )
+
+
 def _batch(likelihood: HistFactory, data: Any) -> Batch:
     return Batch.of(likelihood.templates, data)
 
@@ -192,6 +215,9 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     if len(found.value) > 1:
         higher = ", ".join(f"{value - found.value[0]:.4g}" for value in found.value[1:4])
         message += f"; there are {len(found.value)} minima, this is the lowest (others higher by {higher} in -2 ln L)"
+    at_bound = tuple(names[i] for i in free if edge[i])
+    if at_bound:
+        message += f"; at a bound: {', '.join(at_bound)}"
     return FitResult(
         names,
         parameters,
@@ -202,7 +228,7 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
         status == CONVERGED,
         message,
         int(found.num_steps[0]),
-        tuple(names[i] for i in free if edge[i]),
+        at_bound,
         found.value,
         NuisanceParameters.of(likelihood, data, parameters, uncertainties),
     )
@@ -228,8 +254,7 @@ def _inverse(matrix: FloatArray) -> FloatArray:
 def failure(summary: FitResult) -> str:
     """What to say of a fit that did not converge."""
     loose = [name for name, u in zip(summary.names, summary.uncertainties, strict=True) if np.isnan(u)]
-    where = f" Parameters at a bound: {', '.join(summary.at_bound)}." if summary.at_bound else ""
-    where += f" Parameters that the data do not determine there: {', '.join(loose)}." if loose else ""
+    where = f" Parameters that the data do not determine there: {', '.join(loose)}." if loose else ""
     return (
         f"The fit did not converge after {summary.num_steps} steps: {summary.message}. Expected distance to the "
         f"minimum: {summary.edm:.3g}.{where}"

@@ -1,6 +1,5 @@
 """`HistFactory`: the likelihood of a `pyhf.Model` in JAX, with the templates as arguments."""
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,14 @@ from hepcuts._core.lazy import pyhf
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import AnyArray, Scalar
 
-from . import density, referee
+from . import density, referee, specification
 from .minimization import numbers_of
 from .reading import read
 from .structure import LikelihoodStructure, LikelihoodTemplates
+
+OBSERVED = "observed"
+WORKSPACE_ASIMOV = "workspace's Asimov"
+"""Kinds of data, as results call them."""
 
 _logpdf = eqx.filter_jit(density.logpdf)
 _expected_data = eqx.filter_jit(density.expected_data)
@@ -36,11 +39,15 @@ class HistFactory(eqx.Module):
         structure: which parameter acts where.
         templates: the model's own templates, NumPy arrays.
         observations: observed main data that came with a workspace, or None.
+        asimov: whether these are no data but an expectation, as the workspace's measurement says.
 
     Args:
         model: a built model, not batched.
+        observations: see above.
+        asimov: see above.
 
     Raises:
+        InputError: two channels, samples or modifiers of a sample share a name, or templates are no numbers.
         UnsupportedModelError: the model has a feature that hepcuts does not reproduce; it is named.
 
     Example:
@@ -57,18 +64,23 @@ class HistFactory(eqx.Module):
     structure: LikelihoodStructure
     templates: LikelihoodTemplates
     observations: Any
+    asimov: bool = eqx.field(static=True)
 
-    def __init__(self, model: "pyhf.Model", *, observations: Iterable[float] | None = None) -> None:
+    def __init__(
+        self, model: "pyhf.Model", *, observations: Iterable[float] | None = None, asimov: bool = False
+    ) -> None:
         if not isinstance(model, pyhf.Model):
             raise InputError(
                 f"HistFactory takes a pyhf.Model, got {type(model).__name__}; for a workspace use "
                 "HistFactory.from_workspace(workspace)."
             )
+        specification.check_channels(model.spec["channels"], "The model")
         structure, templates = read(model)
         self.model = model
         self.structure = _with_overrides(structure, templates)
         self.templates = templates
         self.observations = None if observations is None else np.asarray(observations, dtype=np.float64)
+        self.asimov = asimov
 
     @classmethod
     def from_workspace(
@@ -85,35 +97,31 @@ class HistFactory(eqx.Module):
         Args:
             workspace: a pyhf workspace, its dict, or the path of its JSON file.
             measurement: name of the measurement, or None for the first.
-            patches: JSON patches to apply, such as the signals of a background-only workspace.
-            validate: whether pyhf compares it with its schema; not needed for what `hepcuts.workspace` returned.
+            patches: JSON patches, or the paths of their files, to apply to the whole workspace, such as the signals of
+                a background-only one. Not a patch set: one of its patches.
+            validate: whether it is compared with pyhf's schema and checked; not needed for what `hepcuts.workspace`
+                returned.
             model_options: passed on to `pyhf.Workspace.model`, such as ``modifier_settings``.
 
         Returns:
             The likelihood, with the workspace's observations.
 
         Raises:
-            InputError: pyhf rejects the workspace; the message says why.
+            InputError: it cannot be read, patched or built, or is not valid: see `hepcuts.histfactory.specification`.
+                The message names channel, sample and modifier.
         """
-        try:
-            if isinstance(workspace, (str, Path)):
-                workspace = json.loads(Path(workspace).read_text(encoding="utf-8"))
-            valid, changes = workspace, list(patches)
-            if not isinstance(valid, pyhf.Workspace):
-                valid = pyhf.Workspace(valid, validate=validate)
-                # The schema of a workspace has that of its model in it: what was not patched is valid.
-                validate = validate and bool(changes)
-            options = {"measurement_name": measurement, "patches": changes, "validate": validate, **model_options}
+        source, changes = specification.source_of(workspace), list(patches)
+        document = specification.read(workspace, changes)
+        if validate:
+            specification.check(document, source, measurement)
+        with specification.foreign(f"pyhf cannot build a model of {source[0].lower()}{source[1:]}"):
+            valid = document if isinstance(document, pyhf.Workspace) else pyhf.Workspace(document, validate=False)
+            options = {"measurement_name": measurement, "validate": False, **model_options}
             model = referee.build(valid, **options)
-        except (OSError, ValueError, KeyError, pyhf.exceptions.InvalidSpecification) as error:
-            raise InputError(f"The workspace cannot be read or is not valid: {error}") from error
-        except (
-            pyhf.exceptions.InvalidMeasurement,
-            pyhf.exceptions.InvalidModel,
-            pyhf.exceptions.InvalidNameReuse,
-        ) as error:
-            raise InputError(f"pyhf cannot build a model of the workspace: {error}") from error
-        return cls(model, observations=valid.data(model, include_auxdata=False))
+            observations = valid.data(model, include_auxdata=False)
+        if measurement is None:
+            measurement = valid.measurement_names[model_options.get("measurement_index") or 0]
+        return cls(model, observations=observations, asimov=measurement.endswith(specification.ASIMOV))
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -130,7 +138,7 @@ class HistFactory(eqx.Module):
         """Position of the parameter of interest.
 
         Raises:
-            UnsupportedModelError: the model has none.
+            UnsupportedModelError: the model has none, or fixes it.
         """
         return required_poi(self.structure)
 
@@ -138,12 +146,19 @@ class HistFactory(eqx.Module):
     def observed_data(self) -> Float[Any, " data"]:
         """Observed main data of the workspace, and the auxiliary data.
 
+        If `asimov` is set they are no data but the expectation that the workspace was written with.
+
         Raises:
             InputError: the model did not come from a workspace.
         """
         if self.observations is None:
             raise InputError("The likelihood was made from a model without observations; pass data=... yourself.")
         return np.concatenate([self.observations, self.structure.auxdata])
+
+    def kind_of(self, data: Any) -> str:
+        """What data are: ``"observed"``, unless they are those of a workspace that are no data."""
+        known = self.asimov and np.array_equal(np.asarray(data, dtype=np.float64), self.observed_data)
+        return WORKSPACE_ASIMOV if known else OBSERVED
 
     def nominal_parameters(self, mu: float = 1.0) -> Float[Any, " parameter"]:
         """Nominal parameters (pyhf's suggested initial values) with the parameter of interest at `mu`."""
@@ -208,12 +223,17 @@ def required_poi(structure: LikelihoodStructure) -> int:
     """Position of the parameter of interest.
 
     Raises:
-        UnsupportedModelError: the model has none.
+        UnsupportedModelError: the model has none, or fixes it.
     """
     if structure.poi is None:
         raise UnsupportedModelError(
             "The model has no parameter of interest, so there is no signal to discover; choose a measurement that "
             "names one, or build the model with poi_name."
+        )
+    if not is_traced(structure.fixed) and structure.fixed[structure.poi]:
+        raise UnsupportedModelError(
+            "The parameter of interest is fixed, so that no signal strength can be fitted; set it free in the "
+            "measurement ('fixed': false), or choose another measurement."
         )
     return structure.poi
 

@@ -29,7 +29,7 @@ from . import density, host
 from .asimov import nominal_at, postfit_asimov_data
 from .bands import FEW_EXPECTED, expected_events, few_expected
 from .batch import Batch
-from .likelihood import HistFactory, required_poi
+from .likelihood import OBSERVED, HistFactory, required_poi
 from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, slope_of_poi
 from .searches import nominal_parameters, search
 from .structure import LikelihoodStructure, LikelihoodTemplates
@@ -50,6 +50,8 @@ class UpperLimitResult(Tabular):
         expected: limits expected without signal, by their band: -2, -1, 0 (the median), 1, 2 standard deviations.
         dataset: ``"prefit Asimov"`` or ``"postfit Asimov"``: what `expected` comes from.
         expected_events: background that the limit rests on, see `hepcuts.histfactory.bands.equivalent_events`.
+        data: what `observed` comes from: ``"observed"``, or ``"workspace's Asimov"`` if the observations of a workspace
+            are no data.
     """
 
     confidence_level: float
@@ -57,11 +59,12 @@ class UpperLimitResult(Tabular):
     expected: dict[int, float]
     dataset: str
     expected_events: float = float("inf")
+    data: str = OBSERVED
 
     def overview(self) -> SummaryTable:
         """The limits."""
         low2, low1, median, high1, high2 = (self.expected[n] for n in BANDS)
-        observed = [("observed", f"mu < {self.observed:.4g}")] if np.isfinite(self.observed) else []
+        observed = [(self.data, f"mu < {self.observed:.4g}")] if np.isfinite(self.observed) else []
         expected = ("expected", f"mu < {median:.4g}  ({self.dataset} data without signal)")
         spread = f"68 % of experiments without signal find {low1:.4g} to {high1:.4g}, 95 % {low2:.4g} to {high2:.4g}"
         title = f"Upper limit on the signal strength, CLs at {100 * self.confidence_level:g} %"
@@ -291,12 +294,13 @@ def upper_limit(likelihood: HistFactory, data: Any = None, *, confidence_level: 
     limits, _ = _asimov_limits(structure, batch, np.repeat(known[:, None], len(BANDS), axis=1), targets)
     if not np.all(np.isfinite(limits)):
         raise FitError("No expected upper limit was found: the expected signal is zero, or a fit did not converge.")
-    observed = np.nan
+    observed, kind = np.nan, OBSERVED
     if data is not None:
+        kind = likelihood.kind_of(data)
         observed = _observed_limit(likelihood, data, np.asarray(asimov), 1.0 - confidence_level, float(limits[2]))
     expected = dict(zip(BANDS, limits.tolist(), strict=True))
     events = expected_events(likelihood, mu=expected[0], of_background=True)
-    return UpperLimitResult(confidence_level, float(observed), expected, dataset, events)
+    return UpperLimitResult(confidence_level, float(observed), expected, dataset, events, kind)
 
 
 def _conditional(likelihood: HistFactory, data: Any, mu: float) -> Any:

@@ -84,12 +84,11 @@ class _Reader:
 
     def _modifiers(self) -> Iterator[tuple[str, int, Any]]:
         """All modifiers with their channel and sample; nominal yields are read on the way."""
-        # As in pyhf, of two equal names in one place the last one counts.
         for channel in self.model.spec["channels"]:
-            for sample in {s["name"]: s for s in channel["samples"]}.values():
+            for sample in channel["samples"]:
                 number = self.samples.index(sample["name"])
                 self.nominal[number, self.bins[channel["name"]]] = sample["data"]
-                for modifier in {(m["type"], m["name"]): m for m in sample["modifiers"]}.values():
+                for modifier in sample["modifiers"]:
                     yield channel["name"], number, modifier
 
     def _staterror_channels(self) -> dict[str, list[str]]:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.errors import FitError, InputError
-from hepcuts._core.lazy import stats, tqdm
+from hepcuts._core.lazy import stats
+from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
 
 from .batch import Batch
@@ -15,6 +16,8 @@ from .minimization import numbers_of
 from .statistic import fits_of, signed
 
 _CHUNK = 500
+_MOST = 9e18
+"""NumPy counts in whole numbers of 64 bits."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -86,7 +89,7 @@ def discovery_toys(
 
     Raises:
         FitError: no toy could be fitted.
-        InputError: a wrong number of parameters, or negative expected events there.
+        InputError: a wrong number of parameters, or negative expected events there, or more than can be counted.
         UnsupportedModelError: the model has no parameter of interest.
 
     Example:
@@ -106,7 +109,7 @@ def discovery_toys(
     at[poi] = mu
     generator = np.random.default_rng(seed)
     values, strengths = [], []
-    for first in tqdm.tqdm(range(0, num_toys, _CHUNK), unit_scale=_CHUNK, unit=" toys", disable=None, leave=False):
+    for first in steps(range(0, num_toys, _CHUNK), "toys", unit_scale=_CHUNK, unit=" toys"):
         data = _sample(likelihood, at, min(_CHUNK, num_toys - first), generator)
         unconditional, background_only = fits_of(likelihood.structure, Batch.of(likelihood.templates, data))
         values.append(signed(likelihood.structure, unconditional, background_only))
@@ -127,6 +130,20 @@ def _sample(likelihood: HistFactory, parameters: FloatArray, number: int, genera
     rates[normal] = 0.0
     if np.any(rates < 0) or not np.all(np.isfinite(expected)):
         raise InputError("The expected events at these parameters are negative or not finite; toys need positive ones.")
-    data = generator.poisson(rates, size=(number, len(rates))).astype(np.float64)
+    data = poisson_counts(generator, rates, (number, len(rates)))
     data[:, normal] = generator.normal(expected[normal], numbers.sigma[:, 0], size=(number, len(normal)))
     return data
+
+
+def poisson_counts(generator: np.random.Generator, expected: FloatArray, size: tuple[int, ...]) -> FloatArray:
+    """Poisson numbers of given expectations, as floats.
+
+    Raises:
+        InputError: an expectation is too large for whole numbers of 64 bits.
+    """
+    largest = float(np.max(expected, initial=0.0))
+    if largest > _MOST:
+        raise InputError(
+            f"Toys of {largest:.3g} expected events cannot be drawn, {_MOST:g} at most; check the templates' weights."
+        )
+    return generator.poisson(expected, size=size).astype(np.float64)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hepcuts._core.executors import Executor
+from hepcuts._core.progress import progress
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.optimization.soft.search import Search
@@ -16,7 +17,7 @@ from .feasibility import enforce
 from .history import History
 from .jumps import advance_stage
 from .polish import Polished, polish
-from .stages import AbstractDescent, Checkpoint, descend, progress
+from .stages import AbstractDescent, Checkpoint, descend
 from .validation import StageValues, Validator
 from .walk import Walk
 

@@ -125,7 +125,8 @@ def optimize(
         OptimizationError: the objective has no finite value at the start, or the search failed and `throw` is set.
         SampleError: as `hepcuts.fill`.
         InputError: an unknown name, an empty schedule, a fraction that is not between 0 and 1, a checkpoint of another
-            problem, a checkpoint for an objective that cannot be told from others, or no executor.
+            problem, a checkpoint for an objective that cannot be told from others, a folder of log or checkpoint that
+            cannot be written to, or no executor.
 
     Example:
         >>> import hepcuts as hc
@@ -141,6 +142,8 @@ def optimize(
     if anneal is not None:
         tuning = dataclasses.replace(tuning, anneal=dataclasses.replace(tuning.anneal, stages=checks.stages(anneal)))
     log, checkpoint = checks.path("log", log), checks.path("checkpoint", checkpoint)
+    if log is not None:
+        files.try_folder(log.parent)
     drawn, executor = replicas_of(replicas, seed=seed), None if executor is None else executor_of(executor)
     training, held_out = hold_out(samples, holdout, seed=seed)
     problem = Problem.of(
@@ -164,7 +167,7 @@ def optimize(
     outcome = run(search, training, schedule, folds=parts, checkpoint=keeper, executor=executor)
     history = outcome.walk.history()
     if log is not None:
-        files.write_text(log, "\n".join(history.lines()) + "\n")
+        files.write_secondary(log, "\n".join(history.lines()) + "\n", "The log of cuts")
     events = (training, held_out)
     assess = functools.partial(
         bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn, executor=executor

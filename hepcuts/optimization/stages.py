@@ -8,7 +8,6 @@ import abc
 import contextlib
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 from hepcuts._core import files
 from hepcuts._core.errors import InputError
 from hepcuts._core.identity import differing
-from hepcuts._core.lazy import tqdm
 
 from .history import History
 
@@ -70,12 +68,20 @@ class Checkpoint:
 
     @classmethod
     def at(cls, path: str | Path | None, identify: Callable[[], Mapping[str, str]]) -> "Checkpoint | None":
-        """A checkpoint, or None without a path; only with one is the problem identified, which takes time."""
-        return None if path is None else cls(Path(path), identify())
+        """A checkpoint, or None without a path; only with one is the problem identified, which takes time.
+
+        Raises:
+            InputError: its folder cannot be written to.
+        """
+        if path is None:
+            return None
+        files.try_folder(Path(path).parent)
+        return cls(Path(path), identify())
 
     def keep(self, descent: AbstractDescent) -> None:
-        """Replace the file by the state of a descent."""
-        files.write_text(self.path, json.dumps({"problem": dict(self.identity), **descent.state}) + "\n")
+        """Replace the file by the state of a descent; if that fails it is a warning, and the descent goes on."""
+        state = json.dumps({"problem": dict(self.identity), **descent.state}) + "\n"
+        files.write_secondary(self.path, state, "The checkpoint")
 
     def resume(self, descent: AbstractDescent) -> None:
         """Bring a descent where the file says it was; if there is no file, leave it where it is.
@@ -144,11 +150,3 @@ def descend(
         descent.back_to(descent.num_stages - 1)
         return True
     return False
-
-
-@contextlib.contextmanager
-def progress(what: str) -> Iterator[Any]:
-    """A progress bar of steps on a terminal, else silence."""
-    silent = sys.stderr is None or not sys.stderr.isatty()
-    with tqdm.tqdm(total=None, desc=what, unit=" steps", disable=silent, leave=False) as bar:
-        yield bar

@@ -14,6 +14,7 @@ Names and meaning of the modifiers are HistFactory's :cite:p:`histfactory`.
 
 import dataclasses
 import functools
+import warnings
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.columns import Numbers, frozen, numbers, read_weights
-from hepcuts._core.errors import InputError
+from hepcuts._core.errors import HepcutsWarning, InputError
 from hepcuts._core.types import FloatArray, FloatLike
 
 
@@ -111,6 +112,10 @@ class Modifier:
         return self
 
 
+_LIKE_A_FRACTION = 0.5
+"""A factor below this is rarely meant where the other side lowers the yield, too."""
+
+
 @dataclasses.dataclass(frozen=True)
 class NormSys(Modifier):
     """Normalization uncertainty (HistFactory's ``normsys``): factors on the yield at plus and minus one sigma.
@@ -122,6 +127,9 @@ class NormSys(Modifier):
 
     Raises:
         InputError: a factor is not finite and positive.
+
+    Warns:
+        HepcutsWarning: both factors lower the yield, one of them below a half: it looks like a relative uncertainty.
 
     Example:
         >>> NormSys("ttbar_xsec", 1.1, 0.9)
@@ -141,6 +149,13 @@ class NormSys(Modifier):
                     "yield, such as 1.1 for +10 %."
                 )
             object.__setattr__(self, side, factor)
+        if max(self.up, self.down) <= 1 and min(self.up, self.down) < _LIKE_A_FRACTION:
+            warnings.warn(
+                f"NormSys {self.name!r}: up = {self.up:g} and down = {self.down:g} are factors on the yield, and both "
+                "make it smaller. For 10 % write up = 1.1, down = 0.9.",
+                HepcutsWarning,
+                stacklevel=3,
+            )
 
     def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:  # noqa: ARG002
         """See `Modifier.linear_uncertainty`."""

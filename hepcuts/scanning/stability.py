@@ -1,7 +1,6 @@
 """How far an optimum can be trusted: replicas of the events (bootstrap), and events that did not choose it (folds)."""
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.counters import Bits
-from hepcuts._core.lazy import tqdm
+from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.merit.closed_forms import fraction
@@ -104,8 +103,9 @@ class Resampler:
         rows = self._rows()
         yields = self.cumulative.at(self.table.thresholds[rows])
         number = 0 if replicas is None else replicas.size
-        slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW and sys.stderr.isatty()
-        drawn = tqdm.tqdm(self._counts(replicas), total=number, desc="replicas", disable=not slow, leave=False)
+        slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW
+        counts = self._counts(replicas)
+        drawn = steps(counts, "replicas", total=number) if slow else counts
         values, best = self._evaluate(rows, yields, ((c, c) for c in drawn), self.min_background, common=True)
         for metric, of_scan in self._metrics(of_events=True):
             factors = self._factors(lambda identity: _block(replicas, identity, range(number)))

@@ -1,14 +1,13 @@
 """All grids of the study: which points they have, and their numbers in short."""
 
 import dataclasses
-import sys
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from hepcuts._core.lazy import tqdm
+from hepcuts._core.progress import steps
 
 from .few_events import RULES_OF_FEW, FewEvents, few_events
 from .grids import PhaseDiagram, phase_diagram
@@ -92,9 +91,8 @@ def run_grids(names: Iterable[str] | None = None, *, seed: int = 1, quick: bool 
     """
     resolution = QUICK if quick else FULL
     chosen = list(SCENARIOS_OF_SIZE if names is None else names)
-    quiet = not sys.stderr.isatty()
     cases = [(family, n, u) for family in SEPARATIONS for n in EVENTS for u in UNCERTAINTIES]
-    shown = tqdm.tqdm(cases, desc="phase diagrams", disable=quiet, leave=False)
+    shown = steps(cases, "phase diagrams")
     phases = [_phase(family, n, u, resolution.shape) for family, n, u in shown]
     luminosities = [_luminosity(family, f, d, resolution.shape) for family, f, d in POINTS]
     simulations = [

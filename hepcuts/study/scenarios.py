@@ -5,7 +5,6 @@ events that chose the cut, and on held-out events beside it.
 """
 
 import dataclasses
-import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hepcuts import plotting
-from hepcuts._core.lazy import tqdm
+from hepcuts._core.progress import steps
 from hepcuts._core.tables import SummaryTable
 from hepcuts._core.version import __version__
 from hepcuts.cuts import Cut
@@ -66,8 +65,7 @@ def run(names: Iterable[str] | None = None, *, seed: int = 1, thresholds: Sequen
     """
     chosen = list(SCENARIOS if names is None else names)
     cases = []
-    # Quiet when not on a terminal.
-    for name in tqdm.tqdm(chosen, desc="scanning scenarios", disable=not sys.stderr.isatty(), leave=False):
+    for name in steps(chosen, "scanning scenarios"):
         samples = scenario(name, seed=seed)
         result = scan(samples, Cut("x", ">"), metrics=METRICS, thresholds=thresholds)
         cases.append(Case(name, samples, result, choices(result)))

@@ -5,7 +5,6 @@ things show which no scan of one simulation can: how far a choice scatters, and 
 """
 
 import dataclasses
-import sys
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from hepcuts._core import checks
 from hepcuts._core.errors import InputError
-from hepcuts._core.lazy import tqdm
+from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Cut
 from hepcuts.merit.theory import CutProblem
@@ -136,9 +135,8 @@ def simulation_size(
     thresholds = np.linspace(min(d.ppf(1e-3) for d in both), max(d.isf(1e-3) for d in both), NUM_THRESHOLDS)
     shape = (len(rules), len(numbers), repetitions)
     cuts, claimed, worth, with_simulation = (np.full(shape, np.nan) for _ in range(4))
-    steps = [(i, r) for i in range(len(numbers)) for r in range(repetitions)]
-    quiet = not sys.stderr.isatty()
-    for i, r in tqdm.tqdm(steps, desc=f"simulating {name}", disable=quiet, leave=False):
+    cases = [(i, r) for i in range(len(numbers)) for r in range(repetitions)]
+    for i, r in steps(cases, f"simulating {name}"):
         samples = _simulate(truth, int(numbers[i]), np.random.default_rng([seed, i, r]))
         metrics = tuple(dict.fromkeys(rule.metric for rule in rules))
         result = scan(samples, Cut("x", ">"), metrics=metrics, thresholds=thresholds, replicas=0, folds=0)

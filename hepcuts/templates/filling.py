@@ -57,8 +57,11 @@ def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Struc
             or takes text.
     """
     if axis is not None:
-        if not hasattr(axis, "traits") or not hasattr(axis, "index") or isinstance(axis, hist.axis.StrCategory):
-            raise InputError(f"axis came as {type(axis).__name__}; expected an axis of hist.axis, or None to count.")
+        # The axes of boost_histogram have no name.
+        known = all(hasattr(axis, of_hist) for of_hist in ("traits", "index", "name"))
+        if not known or isinstance(axis, hist.axis.StrCategory):
+            kind = type(axis).__name__ + (" of boost_histogram" if hasattr(axis, "traits") and not known else "")
+            raise InputError(f"axis came as {kind}; expected an axis of hist.axis, or None to count.")
         if axis.traits.growth:
             raise InputError(f"The axis {axis.name!r} grows; templates need bins that do not depend on the events.")
         if not axis.name or axis.name in {"sample", "variation"}:

@@ -12,6 +12,7 @@ from hepcuts._core.errors import EmptySelectionError, InputError, YieldError
 from hepcuts._core.lazy import pyhf
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, referee
+from hepcuts.histfactory.specification import ASIMOV
 from hepcuts.samples.modifiers import ShapeSys
 
 from .simulated import counted
@@ -47,7 +48,7 @@ def workspace(
 
     Args:
         templates: hard or soft templates of one channel, or of several channels.
-        measurement: name of the measurement.
+        measurement: name of the measurement. "(observations are Asimov data)" is added to it if they are.
         observations: observed counts of each channel; None for the expectation at mu = 1 and all
             other parameters at their initial values (the Asimov dataset).
 
@@ -55,7 +56,7 @@ def workspace(
         The workspace, validated by pyhf against its schema.
 
     Raises:
-        YieldError: a sample, or all samples in one bin, have a negative expectation.
+        YieldError: a sample, or all samples or all backgrounds in one bin, have a negative expectation.
         EmptySelectionError: a channel has no event of any sample.
         InputError: two channels share a name, two modifiers of one name contradict each other, samples of one channel
             have different kinds of ``staterror``, observations are not counts of the channels' bins, or pyhf rejects
@@ -82,10 +83,11 @@ def workspace(
     _check_names(channels)
     if observations is not None and not set(observations) <= set(names):
         raise InputError(f"Observations came for the channels {sorted(observations)}; the channels are {names}.")
+    name = measurement if observations is not None else f"{measurement} {ASIMOV}"
     specification = {
         "channels": [_channel(t) for t in channels],
         "observations": [{"name": t.structure.channel, "data": _observed(t, observations)} for t in channels],
-        "measurements": [{"name": measurement, "config": {"poi": POI, "parameters": _parameters(channels)}}],
+        "measurements": [{"name": name, "config": {"poi": POI, "parameters": _parameters(channels)}}],
         "version": "1.0.0",
     }
     _check_with_pyhf(specification)
@@ -151,12 +153,15 @@ def _check_yields(templates: Templates) -> None:
                 f"Sample {name!r} has a negative yield of {total:.4g} after the cuts: its negative weights outweigh "
                 "the positive ones. Such a template has no statistical meaning; loosen the cuts or simulate more."
             )
-    for number, total in enumerate(nominal.sum(axis=0)):
-        if total < 0:
-            raise YieldError(
-                f"Bin {number} of channel {templates.structure.channel!r} expects {total:.4g} events, which is "
-                "negative; merge bins or loosen the cuts."
-            )
+    background = ~np.array([component.signal for component in templates.structure.components])
+    # Without signal, too: that is the hypothesis to test.
+    for which, of in ((np.ones_like(background), ""), (background, " of the backgrounds")):
+        for number, total in enumerate(nominal[which].sum(axis=0)):
+            if total < 0:
+                raise YieldError(
+                    f"Bin {number} of channel {templates.structure.channel!r} expects {total:.4g} events{of}, which is "
+                    "negative; merge bins or loosen the cuts."
+                )
 
 
 def _check_staterror(templates: Templates) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core.progress import progress
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.merit.cross_entropy import AbstractCrossEntropy, BinaryCrossEntropy, WeightedCrossEntropy
@@ -13,7 +14,7 @@ from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rounds import Round, Rounds
 from hepcuts.optimization.history import History, Row, packed, unpacked
 from hepcuts.optimization.solvers import LBFGS
-from hepcuts.optimization.stages import AbstractDescent, Checkpoint, descend, progress
+from hepcuts.optimization.stages import AbstractDescent, Checkpoint, descend
 
 from .course import Course, Plan, Point
 from .layout import Laid
