@@ -16,11 +16,12 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
 from .edges import CutEdge, SoftCutReading
+from .expressions import PrintedCut, PrintedSelection
 from .soft_reading import SoftReading
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractCut(SoftCutReading, abc.ABC):
+class AbstractCut(SoftCutReading, PrintedCut, abc.ABC):
     """A requirement on one variable.
 
     Attributes:
@@ -214,7 +215,7 @@ class Not(AbstractCut):
 
 
 @dataclasses.dataclass(frozen=True)
-class Selection(SoftReading):
+class Selection(SoftReading, PrintedSelection):
     """Several cuts that an event has to pass all; combine with ``&``.
 
     The thresholds of all cuts, one after the other (a window has two), form the vector that scans and optimizers

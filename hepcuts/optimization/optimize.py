@@ -33,6 +33,7 @@ from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
+from hepcuts.templates.integers import told_of_integers
 
 from .course import Outcome, run
 from .folds import folds_of_training
@@ -140,7 +141,7 @@ def optimize(
     drawn, executor = replicas_of(replicas, seed=seed), None if executor is None else executor_of(executor)
     training, held_out = hold_out(samples, holdout, seed=seed)
     problem = Problem.of(
-        find_directions(training, chosen),
+        Selection([told_of_integers(samples, cut) for cut in find_directions(training, chosen).cuts]),
         figure_of_merit(objective),
         solver=solver,
         step=step,

@@ -243,6 +243,16 @@ def _between(values: FloatArray, cut: AbstractCut) -> FloatArray:
         np.copyto(middle, low, where=middle >= high)
     else:
         np.maximum(middle, np.nextafter(low, np.inf), out=middle)
-    first = np.nextafter(values[:1], -np.inf) if 1 in cut.signs else values[:0]
-    last = np.nextafter(values[-1:], np.inf) if -1 in cut.signs else values[:0]
+    first = _beyond(values[:2], -1) if 1 in cut.signs else values[:0]
+    last = _beyond(values[:-3:-1], 1) if -1 in cut.signs else values[:0]
     return np.concatenate([first, middle, last], dtype=np.float64)
+
+
+def _beyond(outermost: FloatArray, side: int) -> FloatArray:
+    """The threshold beyond the outermost of two values, half as far as they are apart; shape (1,)."""
+    one = outermost[:1]
+    apart = abs(one - outermost[1]) if len(outermost) > 1 else np.maximum(abs(one), 1)
+    with np.errstate(over="ignore"):
+        far = (one + side * 0.5 * apart).astype(outermost.dtype)
+    nearest = np.nextafter(one, np.asarray(side * np.inf, dtype=outermost.dtype))
+    return np.where(np.isfinite(far) & (side * far > side * one), far, nearest)
