@@ -152,6 +152,7 @@ class ScanResult(Tabular):
             float(self.table.effective_background[best]),
             message,
             excluded=excluded,
+            text=self._cumulative.text(self.thresholds[best]),
         )
         return found, best, allowed
 
@@ -164,8 +165,7 @@ class ScanResult(Tabular):
         else:
             excluded, better = exclusion(m, self._table, values, best, least)
             notes += [f"excluded are {excluded}"] if better else []
-        effective = self.table.effective_background[best]
-        if effective < FEW_EVENTS:
+        if (effective := self.table.effective_background[best]) < FEW_EVENTS:
             notes.append(f"rests on {effective:.1f} effective simulated background events")
         if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
             notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
