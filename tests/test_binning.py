@@ -77,6 +77,16 @@ class Counted:
     def __init__(self, samples: list[hc.Sample], edges: Any) -> None:
         self.samples, self.edges = samples, edges
 
+    def of_each(self, i: int, j: int) -> list[tuple[np.ndarray, float]]:
+        """Weights of the events of each background, and that of one event of it."""
+        found = []
+        for s in self.samples:
+            if not s.signal:
+                x = s.columns["x"]
+                passed = s.weights[(x >= self.edges[i]) & (x < self.edges[j])]
+                found.append((passed, np.sum(s.weights**2) / np.sum(np.abs(s.weights))))
+        return found
+
     def total(self, i: int, j: int, *, signal: bool, power: int = 1) -> float:
         low, high = self.edges[i], self.edges[j]
         return float(
@@ -89,7 +99,11 @@ class Counted:
 
     def allowed(self, i: int, j: int, min_background: float, min_expected: float) -> bool:
         b, squares = self.total(i, j, signal=False), self.total(i, j, signal=False, power=2)
-        return b > 0 and b >= min_expected and b * b / squares >= min_background
+        if not (b > 0 and b >= min_expected and b * b / squares >= min_background):
+            return False
+        # Of each background that is, or with one event more would be, a tenth of all.
+        at_stake = [w for w, one in self.of_each(i, j) if w.sum() + one > 0.1 * b]
+        return all(w.sum() ** 2 >= min_background * (w**2).sum() and (len(w) or not min_background) for w in at_stake)
 
     def square(self, i: int, j: int, name: str) -> float:
         sigma = math.sqrt(self.total(i, j, signal=False, power=2)) if "uncertainty" in name or "variance" in name else 0
@@ -486,7 +500,8 @@ def test_guards_hold_and_are_told():
     assert result.effective_background.min() >= 80.0
     assert result.background.min() >= 3.0
     assert result.guard == (
-        "each bin expects at least 3 background events and has at least 80 effective simulated ones"
+        "each bin expects at least 3 background events and has at least 80 effective simulated ones "
+        "of each background that matters"
     )
     few = bin_edges(samples, "x", max_bins=20, min_expected=12.0, holdout=None)
     assert len(few.candidates) == 3

@@ -173,7 +173,7 @@ def test_one_variable_is_the_exhaustive_optimum():
 def test_two_variables_against_all_grids(seed):
     samples = samples_of(400, seed)
     options: dict[str, Any] = {"folds": 0, "fine_bins": 8, "min_background": 0, "min_expected": 0.5}
-    result = hc.categorize(samples, ["x", "y"], num_bins=(2, 3), objective="asimov", **options)
+    result = hc.categorize(samples, ["x", "y"], num_bins=(2, 3), objective="asimov", **options, holdout=None)
     x, y = (axis.edges for axis in lattice_of(samples, ["x", "y"], 8).axes)
     best = -math.inf
     for i in range(1, 8):
@@ -191,7 +191,7 @@ def test_a_cut_with_an_edge_against_all_of_them():
     """By the profile likelihood, through fill and workspace as any user would."""
     samples = samples_of(300)
     options: dict[str, Any] = {"folds": 0, "fine_bins": 8, "min_background": 5, "min_expected": 0.5}
-    result = hc.categorize(samples, "x", num_bins=2, selection=hc.Cut("q", "auto"), **options)
+    result = hc.categorize(samples, "x", num_bins=2, selection=hc.Cut("q", "auto"), **options, holdout=None)
     axes = lattice_of(samples, "x", 8, selection=CUTS).axes
     best = -math.inf
     for edge, threshold in itertools.product(axes[0].edges[1:-1], axes[1].edges[1:-1]):
@@ -234,7 +234,9 @@ def test_soft_edges_reach_dynamic_programming(bins):
 def test_values_are_those_of_the_workspace(names, options, shape):
     samples = samples_of(1000)
     num_bins = shape[: 1 if isinstance(names, str) else 2]
-    result = hc.categorize(samples, names, num_bins=num_bins, folds=0, fine_bins=25, min_background=20, **options)
+    result = hc.categorize(
+        samples, names, num_bins=num_bins, folds=0, fine_bins=25, min_background=20, **options, holdout=None
+    )
     assert result.num_bins == num_bins
     assert result.value >= result.start_value * (1.0 - 1e-12)
     assert significance_of(*result.templates) == pytest.approx(result.value, rel=1e-7)
@@ -251,14 +253,14 @@ def test_the_held_out_value_is_that_of_bin_edges():
     """Both continue from the other folds' templates along the tangent; there by differences of fits."""
     samples = samples_of(1000)
     options: dict[str, Any] = {"num_bins": 3, "fine_bins": 60, "seed": 4}
-    other = hc.bin_edges(samples, "x", polish_edges=False, **options)
-    result = hc.categorize(samples, "x", objective="asimov", **options)
+    other = hc.bin_edges(samples, "x", polish_edges=False, **options, holdout=None)
+    result = hc.categorize(samples, "x", objective="asimov", **options, holdout=None)
     assert result.held_out_value == pytest.approx(other.best.held_out_value, rel=1e-9)
     lattice = lattice_of(samples, "x", 60, folds=5, seed=1)
     solver = Solver(lattice, figure_of_merit("profile"), Guard(10.0, 1.0), (1.0, 1.0))
     starts = [solver.start(lattice, (3,)) for lattice in solver.training]
     # The same folds; of other seeds the step of the difference quotient costs up to 4e-5.
-    reference = hc.bin_edges(samples, "x", polish_edges=False, **(options | {"seed": 1}))
+    reference = hc.bin_edges(samples, "x", polish_edges=False, **(options | {"seed": 1}), holdout=None)
     squared, _ = solver._held_out((3,), starts)
     assert math.sqrt(squared) == pytest.approx(reference.best.held_out_significance, rel=1e-5)
 
@@ -377,9 +379,9 @@ def test_a_missing_value_is_in_no_category():
 
 def test_guards_are_repaired_or_refused():
     samples = samples_of(400)
-    options: dict[str, Any] = {"num_bins": 3, "folds": 0, "fine_bins": 30, "objective": "asimov"}
-    result = hc.categorize(samples, ["x", "y"], min_background=40, min_expected=20, **options)
-    assert result.effective_background.min() >= 40 * (1 - 1e-9)
+    options: dict[str, Any] = {"num_bins": 3, "folds": 0, "fine_bins": 30, "objective": "asimov", "holdout": None}
+    result = hc.categorize(samples, ["x", "y"], min_background=15, min_expected=20, **options)
+    assert result.effective_background.min() >= 15 * (1 - 1e-9)
     assert result.background.min() >= 20 * (1 - 1e-9)
     total = sum(s.total for s in samples if not s.signal)
     with pytest.raises(InputError, match=rf"No 3 x 3 bins were found .* {total:.4g} background .* Lower the guards"):
@@ -447,10 +449,10 @@ def test_the_same_seed_gives_the_same_result():
 
 def test_representations():
     options: dict[str, Any] = {"folds": 2, "fine_bins": 10, "objective": "asimov"}
-    result = hc.categorize(samples_of(300), ["x", "y"], num_bins=2, selection=CUTS, **options)
+    result = hc.categorize(samples_of(300), ["x", "y"], num_bins=2, selection=CUTS, **options, holdout=None)
     text = repr(result)
     assert text.startswith("4 categories of x and y\n  edges of x")
-    for part in (f"{result.value:.4f} +- ", "held out", result.guard, result.message, "q > "):
+    for part in (f"{result.value:.4f} +- ", "cross-validated", result.guard, result.message, "q > "):
         assert part in text
     assert result._repr_html_().count("<tr>") == len(result.summary().rows)
     frame = result.to_dataframe()
@@ -483,7 +485,7 @@ def test_representations():
 def test_input_errors(options, match):
     given: dict[str, Any] = {"discriminants": "x", "num_bins": 2} | options
     with pytest.raises(InputError, match=match):
-        hc.categorize(samples_of(60), given.pop("discriminants"), **given)
+        hc.categorize(samples_of(60), given.pop("discriminants"), **given, holdout=None)
 
 
 @pytest.mark.parametrize("kind", ["grid", "argmax", "one"])

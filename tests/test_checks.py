@@ -71,7 +71,7 @@ WRONG = {
     "folds": [2.5, 1, -2, "4", None, True],
     "replicas": [2.5, 1, -1, "many"],
     "seed": ["a", 1.5, -1, None],
-    "holdout": [0.0, 1.0, -0.5, "0.5", float("nan"), True],
+    "holdout": [1.0, -0.5, "0.5", float("nan"), True],
     "anneal": [(1, 5), (1.0, 1.0), (), 5, "5", (5, -1), ("a",), (float("nan"),), (float("inf"), 1.0)],
     "fixed": [5, [5]],
     "tied": [["x"], 5, "x0", [("x0",)], ["x0", "x1"], [("x0", "x0")], [(1, 2)], [5]],

@@ -45,7 +45,11 @@ def quantity(name: str, passed: list[np.ndarray]) -> float:
     chosen = {"sig": [0], "ttbar": [1], "wjets": [2]}.get(name, [0] if "signal" in name else [1, 2])
     w = np.concatenate([SAMPLES[i].weights[passed[i]] for i in chosen])
     if name.startswith("effective"):
-        return float(w.sum() ** 2 / (w**2).sum()) if len(w) else 0.0
+        each = [SAMPLES[i].weights[passed[i]] for i in chosen]
+        one = [(SAMPLES[i].weights ** 2).sum() / SAMPLES[i].weights.sum() for i in chosen]
+        # Of each background that is, or with one event more would be, a tenth of all.
+        matter = [part for part, event in zip(each, one, strict=True) if part.sum() + event > 0.1 * w.sum()]
+        return min(float(part.sum() ** 2 / (part**2).sum()) if len(part) else 0.0 for part in matter)
     if name.endswith("efficiency"):
         return float(w.sum() / sum(SAMPLES[i].weights.sum() for i in chosen))
     return float(w.sum())

@@ -10,6 +10,8 @@ from typing import Any
 import hist
 import numpy as np
 import pytest
+import scipy.special
+from scipy.stats import norm, poisson
 
 import hepcuts as hc
 from hepcuts._core.errors import InputError
@@ -61,7 +63,7 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
     ]
     (s, _), (b1, v1), (b2, _) = binned
     b = b1 + b2
-    sigma = np.sqrt((0.5 * 0.35 * b1 + 0.5 * 0.2 * b2) ** 2 + v1)
+    sigma = np.sqrt((0.2 * b1 + 0.1 * b2) ** 2 + v1)
     all_s, all_b = samples[0].weights.sum(), samples[1].weights.sum() + samples[2].weights.sum()
     missed, accepted = all_s - s.sum(), b.sum()
     wrong = -np.log(np.finfo(float).eps)
@@ -88,7 +90,12 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
         - b**2 / sigma**2 * np.log(1 + sigma**2 * s / (b * (b + sigma**2)))
     )
     z_bi = np.array([hc.counting.binomial_significance(*args) for args in zip(n, tau * b, tau, strict=True)])
+    counts = np.arange(0, int(n.sum()) + 100)
+    in_all = np.maximum(norm.isf(poisson.sf(counts - 1, b.sum())), 0.0)
+    limits = scipy.special.gammainccinv(counts + 1, 0.05 * poisson.cdf(counts, b.sum())) - b.sum()
     return {
+        "mean_significance": np.sum(poisson.pmf(counts, n.sum()) * in_all),
+        "mean_upper_limit": np.sum(poisson.pmf(counts, b.sum()) * limits) / s.sum(),
         "asimov": np.sqrt(known.sum()),
         "asimov_uncertainty": np.sqrt(uncertain.sum()),
         "s_over_sqrt_b": np.sqrt((s**2 / b).sum()),

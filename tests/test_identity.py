@@ -296,7 +296,7 @@ CHANGES = {
     "cut": ({}, {"cut": hc.Cut("x", ">", 51.0)}, "selection"),
     "bounds": ({}, {"cut": hc.Cut("x", ">", 50.0, bounds=(0.0, 99.0))}, "selection"),
     "stages": ({}, {"anneal": (2.0, 1.0)}, "stages"),
-    "holdout": ({}, {"holdout": 0.5}, "holdout"),
+    "holdout": ({"holdout": None}, {"holdout": 0.5}, "holdout"),
     "another holdout": ({"holdout": 0.5}, {"holdout": 0.4}, "holdout"),
     "seed": ({"holdout": 0.5}, {"holdout": 0.5, "seed": 1}, "seed"),
     "solver": ({}, {"solver": LBFGS(max_steps=7)}, "solver"),

@@ -1,6 +1,5 @@
 """pyhf as the referee: what is switched is switched back, and the verdict is pyhf's."""
 
-import gc
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +25,13 @@ USERS = {
 
 
 @pytest.fixture(params=USERS.values(), ids=USERS)
-def users(request: pytest.FixtureRequest) -> Iterator[tuple[Any, Any]]:
+def users(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
     """A user's own choice of backend and optimizer."""
     name, optimizer, precision = request.param
-    # pyhf tells every model that is still there of its new backend.
-    gc.collect()
+    # pyhf tells a new backend to all models, those of other tests too; here only to those that are made from now on.
+    heard = vars(pyhf.events)["__events"]
+    for event in heard:
+        monkeypatch.setitem(heard, event, type(heard[event])())
     tensorlib, previous = pyhf.get_backend()
     flag = jax.config.jax_enable_x64
     try:

@@ -215,7 +215,7 @@ CHANGES = {
     ("train", "patience"): 4,
     ("train", "weight_decay"): 0.1,
     ("train", "validation"): 0.3,
-    ("train", "holdout"): 0.5,
+    ("train", "holdout"): 0.4,
     ("train", "seed"): 2,
     ("train", "min_background"): 11.0,
     ("working_points", "efficiencies"): [0.3, 0.8],

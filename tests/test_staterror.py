@@ -10,7 +10,7 @@ from scipy import stats
 
 import hepcuts as hc
 from hepcuts._core.errors import InputError, SampleError
-from hepcuts.evaluation.simulation_toys import simulation_toys
+from hepcuts.evaluation.toys import simulation_toys
 from hepcuts.histfactory import discovery_toys
 from hepcuts.histfactory.statistic import q0
 from hepcuts.merit.binding import TemplateMapper

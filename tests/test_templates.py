@@ -21,7 +21,8 @@ from hepcuts.samples.modifiers import Variation
 from hepcuts.templates.events import Block, blocks_of
 from hepcuts.templates.filling import EventTable, soft_fill, structure_of
 from hepcuts.templates.hard_sums import hard_sums
-from hepcuts.templates.templates import Templates, Yields, background_variance
+from hepcuts.templates.templates import Templates, Yields
+from hepcuts.templates.uncertainties import background_variance
 from tests.unchecked import unchecked  # noqa: F401
 
 SELECTION = Selection([Cut("x", ">", 1.0), Window("m", 80.0, 130.0)])
@@ -479,13 +480,22 @@ def backgrounds(*modifiers: Any, name: str = "b", weights: Any = (10.0, 20.0), s
 VARIANCES = {
     "none": ([backgrounds()], 0.0),
     "staterror": ([backgrounds(staterror=True)], 100 + 400),
-    "normsys": ([backgrounds(NormSys("a", 1.2, 0.9))], (0.15 * 30) ** 2),
+    "normsys": ([backgrounds(NormSys("a", 1.2, 0.9))], (0.2 * 30) ** 2),
     "lumi": ([backgrounds(Lumi(0.1))], 3.0**2),
     "shapesys": ([backgrounds(ShapeSys("a", 0.1))], 3.0**2),
     "normfactor": ([backgrounds(NormFactor("a"))], 0.0),
-    "histosys": ([backgrounds(HistoSys("a", up=[12, 24], down=[9, 19]))], 4.0**2),
+    "histosys": ([backgrounds(HistoSys("a", up=[12, 24], down=[9, 19]))], 6.0**2),
     "histosys-mirror": ([backgrounds(HistoSys("a", up=[12, 24], down="mirror"))], 6.0**2),
-    "histosys-one-sided": ([backgrounds(HistoSys("a", up=[12, 24], down="nominal"))], 3.0**2),
+    "histosys-one-sided": ([backgrounds(HistoSys("a", up=[12, 24], down="nominal"))], 6.0**2),
+    "histosys-one-sided-lowering": ([backgrounds(HistoSys("a", up=[9, 19], down="nominal"))], 2.0**2),
+    "histosys-same-side": ([backgrounds(HistoSys("a", up=[12, 24], down=[11, 22]))], 6.0**2),
+    "opposite-one-sided-samples": (
+        [
+            backgrounds(HistoSys("a", up=[12, 24], down="nominal")),
+            backgrounds(HistoSys("a", up=[1, 1], down=[9, 9]), name="c", weights=[5.0, 5.0]),
+        ],
+        8.0**2,
+    ),
     "independent": ([backgrounds(NormSys("a", 1.1, 0.9), NormSys("b", 1.2, 0.8))], 3.0**2 + 6.0**2),
     "correlated-samples": (
         [backgrounds(NormSys("a", 1.1, 0.9)), backgrounds(NormSys("a", 1.2, 0.8), name="c", weights=[5.0, 5.0])],

@@ -101,6 +101,18 @@ def test_the_bands_hold_the_fractions_that_they_state(populated, with_signal):
     assert is_compatible(np.mean((bands[-2] < z) & (z < bands[2])), norm.cdf(2.0) - norm.cdf(-2.0))
 
 
+def test_the_bands_hold_with_a_signal_larger_than_its_background():
+    """Where a width of one would hold 78 % (an uncertain background) or 67 %."""
+    for signal, background, uncertainty in (([100.0], [20.0], [8.0]), ([300.0, 100.0], [100.0, 30.0], [20.0, 5.0])):
+        model = pyhf.simplemodels.uncorrelated_background(signal=signal, bkg=background, bkg_uncertainty=uncertainty)
+        likelihood = hc.HistFactory(model)
+        test = hc.discovery_test(likelihood)
+        z = np.sqrt(discovery_toys(likelihood, mu=1.0, num_toys=NUM_TOYS, seed=3).q0)
+        assert np.mean((test.bands[-1] < z) & (z < test.bands[1])) == pytest.approx(0.683, abs=0.02)
+        assert np.std(z) == pytest.approx(test.spread, rel=0.03)
+        assert abs(test.spread - 1.0) > 0.09
+
+
 def test_bands_that_are_clipped_at_zero_hold_them_too():
     """Expected Z of about 1: the band at -1 is zero or nearly, that at -2 is zero, where every sixth experiment is."""
     likelihood = hc.HistFactory(

@@ -18,8 +18,8 @@ from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .categories_result import Categories
 from .choice import choose, require_folds, standard_errors
@@ -76,7 +76,8 @@ def categorize(
         selection: which events, or None for all. Cuts with thresholds stay as they are, those of plain cuts and windows
             without are found together with the edges.
         axis: of an observable that is fitted in each category (an axis of `hist.axis`), or None to count.
-        min_background: least effective number of simulated background events in a category, (sum w)^2 / sum w^2.
+        min_background: least effective number of simulated events, (sum w)^2 / sum w^2, in a category, of each
+            background that matters there (`hepcuts.templates.simulated`).
         min_expected: least expected number of background events in a category.
         fine_bins: number of quantiles, of equal parts signal and background, along each variable; by default 200 for
             one variable, 100 for two, 50 for more.

@@ -17,9 +17,9 @@ from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.gains import Gain
 from hepcuts.merit.registry import FIGURES, Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.scanning.optima import FEW_EVENTS
 from hepcuts.templates.filling import as_selection, warn_outside
 from hepcuts.templates.partitions import Partition
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .choice import (
     WITHIN,
@@ -32,7 +32,7 @@ from .choice import (
     standard_errors,
     training,
 )
-from .fine import Bins, FineBins, Guard
+from .fine import Bins, FineBins, Guard, gone
 from .fits import PolishTask, Values, held_out_significance, polish, shape_fits, signed_root
 from .result import Binning, BinningResult
 
@@ -78,8 +78,9 @@ def bin_edges(
             systematics, taken as independent between bins, ``"asimov_uncertainty"`` or
             ``"s_over_sqrt_b_plus_variance"``.
         selection: which events, or None for all.
-        min_background: least effective number of simulated background events in a bin, (sum w)^2 / sum w^2. Its root
-            is the inverse of the background's relative uncertainty from finite simulation.
+        min_background: least effective number of simulated events, (sum w)^2 / sum w^2, in a bin, of each background
+            that matters there (`hepcuts.templates.simulated`). Its root is the inverse of the relative uncertainty from
+            finite simulation.
         min_expected: least expected number of background events in a bin: asymptotic formulas need some.
         bounds: outermost edges, or None for what takes all events.
         holdout: fraction of events, between 0 and 1, that does not choose, and of which templates and workspace are
@@ -193,13 +194,14 @@ def _checked_bounds(bounds: Any) -> tuple[float, float] | None:
 
 
 def _not_allowed(fine: FineBins, guard: Guard, number: int, possible: int) -> InputError:
-    whole = Bins.of(fine.structure, fine.merged(np.array([0, fine.size])))
+    everything = fine.merged(np.array([0, fine.size]))
+    whole = Bins.of(fine.structure, everything)
     allowed = "not even one bin is" if possible == 0 else f"at most {possible} are"
     return InputError(
         f"{number} bin{'' if number == 1 else 's'} of {fine.structure.axis.name!r}: {allowed} possible if {guard}. "
         f"All {fine.size} fine bins together expect {whole.signal[0]:.4g} signal and "
         f"{whole.background[0]:.4g} background events, simulated by {whole.effective[0]:.4g} effective ones. Lower the "
-        "guards, ask for fewer bins, or simulate more."
+        f"guards, ask for fewer bins, or simulate more.{gone(fine.structure, everything)}"
     )
 
 

@@ -18,7 +18,9 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.events import Block, Multiplicity, blocks_of
 from hepcuts.templates.filling import structure_of
 from hepcuts.templates.partitions import Partition
-from hepcuts.templates.templates import Structure, Yields, background_variance, effective_events
+from hepcuts.templates.simulated import Backgrounds, counted, vanished
+from hepcuts.templates.templates import Structure, Yields
+from hepcuts.templates.uncertainties import background_variance
 
 _NUMBERS = 2_000_000
 """Yields of bins that are held at once."""
@@ -31,7 +33,8 @@ class Guard:
     """What a bin needs at least.
 
     Attributes:
-        min_background: effective number of simulated background events, (sum w)^2 / sum w^2.
+        min_background: effective number of simulated events, (sum w)^2 / sum w^2, of each background that matters, see
+            `hepcuts.templates.simulated`.
         min_expected: expected background events.
 
     Raises:
@@ -48,7 +51,7 @@ class Guard:
     def __str__(self) -> str:
         return (
             f"each bin expects at least {self.min_expected:g} background events and has at least "
-            f"{self.min_background:g} effective simulated ones"
+            f"{self.min_background:g} effective simulated ones of each background that matters"
         )
 
 
@@ -59,7 +62,7 @@ class Bins:
     Attributes:
         signal: expected signal.
         background: expected background.
-        effective: effective number of simulated background events.
+        effective: effective number of simulated events of the weakest background.
         variance: variance of the background, or zero for a metric that does not take it.
     """
 
@@ -71,15 +74,20 @@ class Bins:
     @classmethod
     def of(cls, structure: Structure, yields: Yields, gain: Gain | None = None) -> Self:
         """What the guard, and a sum over bins if there is one, need of yields (variation, sample, any bins)."""
-        values, variances = np.asarray(yields.values), np.asarray(yields.variances)
+        # Each bin is an experiment of its own, shape (any bins, variation, sample, 1).
+        tables = (np.asarray(table) for table in (yields.values, yields.variances))
+        single = counted(
+            dataclasses.replace(structure, axis=None),
+            Yields(*(np.moveaxis(table, (0, 1), (-2, -1))[..., None] for table in tables)),
+        )
+        nominal, squares = (np.asarray(table)[..., 0] for table in (single.nominal, single.variance))
         signal = np.array([component.signal for component in structure.components])
-        background, squares = (table[0, ~signal].sum(axis=0) for table in (values, variances))
+        background = nominal[..., ~signal].sum(axis=-1)
         variance = np.zeros_like(background)
         if gain is not None and gain.uncertain:
-            # Each bin is an experiment of its own.
-            single = [np.moveaxis(table, (0, 1), (-2, -1))[..., None] for table in (values, variances)]
-            variance = np.asarray(background_variance(structure, Yields(*single)), dtype=np.float64)
-        return cls(values[0, signal].sum(axis=0), background, effective_events(background, squares), variance)
+            variance = np.asarray(background_variance(structure, single), dtype=np.float64)
+        effective = Backgrounds.of(structure).weakest(nominal, squares)
+        return cls(nominal[..., signal].sum(axis=-1), background, effective, variance)
 
     def allowed(self, guard: Guard) -> NDArray[np.bool_]:
         """Which bins satisfy the guard."""
@@ -206,6 +214,12 @@ class FineBins:
             row, end = np.nonzero(ends & bins.allowed(guard))
             found[rows[row], end] = gain(bins.signal[row, end], bins.background[row, end], bins.variance[row, end])
         return found
+
+
+def gone(structure: Structure, yields: Yields) -> str:
+    """What no simulated event is left of in any bin and how to go on, to be added to a refusal; "" if nothing."""
+    words = "; ".join(vanished(structure, np.asarray(yields.variance).sum(axis=-1)))
+    return f' {words}. If it is known to be little: Sample(..., empty="limit") or empty="ignore".' if words else ""
 
 
 def _without_systematics(structure: Structure) -> Structure:

@@ -1,5 +1,6 @@
 """What categories are worth: a figure of merit of their templates, on the events that chose them and on others."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -8,7 +9,7 @@ import numpy as np
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.counts import Totals
 from hepcuts.merit.figures import AbstractTemplateFigure
-from hepcuts.optimization.soft.constraints import AtLeast
+from hepcuts.optimization.soft.constraints import AtLeast, effective_background
 from hepcuts.optimization.soft.evaluators import TemplateEvaluator
 from hepcuts.templates.templates import Templates, Yields
 
@@ -53,18 +54,26 @@ class Judge:
         return TemplateEvaluator(self.figure, [self._reference], self._guards, self._totals)
 
     def deficit(self, yields: Yields) -> float:
-        """By how much the guards are missed: sum of the logarithms of wanted over found; 0 if they are not."""
-        structure = self._reference.structure
-        total = 0.0
-        for one in self._guards:
-            found = np.asarray(one.quantity(yields, structure))
-            short = found[found < one.least * (1.0 - _SAME)]
-            total += float(np.sum(np.log(one.least / np.maximum(short, 1e-300))))
+        """By how much the guards are missed: sum of the logarithms of wanted over found; 0 if they are not.
+
+        If any is missed then of all backgrounds: one that is not at stake here may be so after the next move.
+        """
+        total = self._missed(yields, self._guards)
+        if total > 0:
+            total = self._missed(yields, [_of_all(guard) for guard in self._guards])
         nominal = np.asarray(yields.nominal)
         background = nominal[list(self._background)].sum(axis=0)
         # A bin without background has no significance, and one that expects less than nothing no likelihood.
         bad = (background <= 0) & (nominal.sum(axis=0) != 0) | (nominal.sum(axis=0) < 0)
         return total + 700.0 * float(bad.sum())
+
+    def _missed(self, yields: Yields, guards: Sequence[AtLeast]) -> float:
+        total = 0.0
+        for one in guards:
+            found = np.asarray(one.quantity(yields, self._reference.structure))
+            short = found[found < one.least * (1.0 - _SAME)]
+            total += float(np.sum(np.log(one.least / np.maximum(short, 1e-300))))
+        return total
 
     def __call__(self, binned: Sequence[Yields]) -> FloatArray:
         """The figure of merit of some yields, negated for a loss, shape (lane,); NaN where there is none."""
@@ -94,13 +103,19 @@ class Judge:
         return signed_root(continued) if self.figure.sign > 0 else -continued
 
 
+def _of_all(guard: AtLeast) -> AtLeast:
+    """A guard that asks of each background, whatever its share."""
+    if guard.backgrounds is None:
+        return guard
+    return dataclasses.replace(guard, backgrounds=dataclasses.replace(guard.backgrounds, share=0.0))
+
+
 def guards(reference: Templates, guard: Guard, observable: int) -> tuple[AtLeast, ...]:
     """The guard as what is wanted of each category, of so many bins of the observable."""
     components = reference.structure.components
     background = tuple(i for i, component in enumerate(components) if not component.signal)
-    wanted = ("background", guard.min_expected, False), ("effective_background", guard.min_background, True)
-    return tuple(
-        AtLeast(name, least, background, effective=effective, each=observable)
-        for name, least, effective in wanted
-        if least > 0
+    wanted = (
+        AtLeast("background", guard.min_expected, background, each=observable),
+        effective_background(reference.structure, guard.min_background, soft=False, each=observable),
     )
+    return tuple(one for one in wanted if one.least > 0)

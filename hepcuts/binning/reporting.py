@@ -15,7 +15,7 @@ from hepcuts.templates.partitions import Partition
 
 from .categories_result import Candidate
 from .choice import WITHIN
-from .fine import Bins
+from .fine import Bins, gone
 from .fine_lattice import LatticePlan, divided_events
 from .fits import values_of
 from .judging import Judge
@@ -120,11 +120,12 @@ def _thresholds(cut: AbstractCut, edges: FloatArray, partition: Partition) -> li
 
 def not_allowed(solver: Solver, shape: Shape, smallest: Shape) -> InputError:
     """The error that no categories satisfy the guard."""
-    there = of_categories(solver.everything, even(solver.everything, smallest))
+    lattice = solver.everything
+    there = of_categories(lattice, even(lattice, smallest))
     bins = " x ".join(str(number) for number, least in zip(shape, smallest, strict=True) if least == 1)
     return InputError(
         f"No {bins} bins were found such that {solver.guard} (and the objective has a value). All events together "
         f"expect {there['background'].sum():.4g} background events, simulated by "
         f"{there['effective_background'].sum():.4g} effective ones. Lower the guards, ask for fewer bins, or simulate "
-        "more."
+        f"more.{gone(lattice.structure, lattice.merged(even(lattice, smallest)))}"
     )

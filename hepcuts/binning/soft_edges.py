@@ -168,18 +168,21 @@ class HardEdges:
         return found
 
     def repaired(self) -> Partitions | None:
-        """Allowed edges near the start, moved one at a time to where the guards are missed by less.
+        """Allowed edges near the start, moved one at a time to where the guards are not missed by more.
 
         None if that leads nowhere.
         """
         at, deficit = self.start, self.judge.deficit(self.merged(self.start))
+        seen = {_key(at)}
         for _ in range(_MOST_REPAIRS):
             if deficit == 0:
                 return at
-            near = self._around(at)
+            near = [one for one in self._around(at) if _key(one) not in seen]
             missed = [self.judge.deficit(self._known[_key(one)]) for one in near]
-            if not near or min(missed) >= deficit:
+            # Equal ones, too: an edge may have to make room for another one.
+            if not near or min(missed) > deficit:
                 return None
+            seen.add(_key(near[int(np.argmin(missed))]))
             best = int(np.argmin(missed))
             at, deficit = near[best], missed[best]
         return None

@@ -147,7 +147,7 @@ def _cut(entry: Mapping[str, Any], where: str) -> AbstractCut:
 
 
 def _sample(entry: Mapping[str, Any], folder: Path, selection: Selection, where: str) -> Sample:
-    known = {"name", "file", "tree", "weight", "scale", "signal", "missing", "staterror", "systematic"}
+    known = {"name", "file", "tree", "weight", "scale", "signal", "missing", "staterror", "empty", "systematic"}
     _only(entry, known, where)
     systematics = entry.get("systematic", [])
     weight = entry.get("weight")
@@ -164,6 +164,7 @@ def _sample(entry: Mapping[str, Any], folder: Path, selection: Selection, where:
         signal=entry.get("signal", False),
         missing=entry.get("missing"),
         staterror=entry.get("staterror", True),
+        empty=entry.get("empty", "refuse"),
         modifiers=[_modifier(s, data, scale, f"{where}, systematic {n}") for n, s in enumerate(systematics, start=1)],
     )
 

@@ -10,10 +10,14 @@ from hepcuts._core.errors import FitError, YieldError
 from hepcuts.cuts import Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.histfactory import HistFactory, discovery_significance, referee
+from hepcuts.merit.counts import totals_of
 from hepcuts.merit.registry import Given, figure_of_merit
+from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
+from hepcuts.templates.simulated import effective_background, vanished, weakest_background
 from hepcuts.templates.templates import Templates
+from hepcuts.templates.uncertainties import same_sided
 from hepcuts.templates.workspace import CHOSEN_ON, DISCOVERY, workspace
 
 
@@ -25,11 +29,17 @@ class HardEvaluation:
         value: the objective.
         significance: discovery significance of the profile likelihood on the Asimov dataset; NaN if it has none.
         pyhf: pyhf's own verdict on the same model, or None if there is no significance.
-        effective_background: effective number of simulated background events after the cuts.
+        effective_background: effective number of simulated events of the weakest background after the cuts; see
+            `hepcuts.templates.simulated`.
         templates: the hard templates of the signal region.
         regions: those of the control regions.
         workspace: the pyhf workspace, or None if the templates make none.
         message: why there is no significance, or "".
+        vanished: in words, each background of which no simulated event is left.
+        effective_signal: effective number of simulated signal events after the cuts.
+        expected_events: what a test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
+        systematics: in words, what to keep in mind of them, see `hepcuts.templates.uncertainties.same_sided`.
+        weakest: name of the background that `effective_background` is the number of; "" if there is only one.
     """
 
     value: float
@@ -40,14 +50,11 @@ class HardEvaluation:
     workspace: dict[str, Any] | None
     regions: tuple[Templates, ...] = ()
     message: str = ""
-
-
-def effective_background(templates: Templates) -> float:
-    """Effective number of simulated background events, (sum w)^2 / sum w^2, over all bins."""
-    background = [not component.signal for component in templates.structure.components]
-    total = float(np.asarray(templates.nominal)[background].sum())
-    variance = float(np.asarray(templates.variance)[background].sum())
-    return total**2 / variance if variance > 0 else 0.0
+    vanished: tuple[str, ...] = ()
+    weakest: str = ""
+    systematics: tuple[str, ...] = ()
+    expected_events: float = float("inf")
+    effective_signal: float = float("nan")
 
 
 def evaluate(
@@ -84,14 +91,30 @@ def evaluate(
     templates = fill(samples, selection, axis=axis)
     beside = tuple(fill(samples, r.selection(selection), axis=r.axis, channel=r.name) for r in regions)
     together = (templates, *beside)
-    effective = effective_background(templates)
     value = float(figure_of_merit(objective).hard(samples, together, selection))
     spec: dict[str, Any] | None = None
+    verdict: referee.Verdict | None
+    message = ""
     try:
         spec = workspace(together, measurement=CHOSEN_ON if chose else DISCOVERY)
         likelihood = HistFactory.from_workspace(spec, validate=False)
         significance = float(discovery_significance(likelihood))
         verdict = referee.hypotest(likelihood.model)
     except (FitError, YieldError) as error:
-        return HardEvaluation(value, float("nan"), None, effective, templates, spec, beside, str(error))
-    return HardEvaluation(value, significance, verdict, effective, templates, spec, beside)
+        significance, verdict, message = float("nan"), None, str(error)
+    simulated, rows = (templates.structure, templates.yields), Rows.of_templates(templates, totals_of(samples))
+    return HardEvaluation(
+        value,
+        significance,
+        verdict,
+        effective_background=effective_background(*simulated),
+        templates=templates,
+        workspace=spec,
+        regions=beside,
+        message=message,
+        vanished=vanished(templates.structure, np.asarray(templates.variance).sum(axis=-1)),
+        weakest=weakest_background(*simulated),
+        systematics=same_sided(*simulated),
+        expected_events=rows.expected_events(0),
+        effective_signal=float(rows.effective_signal[0]),
+    )

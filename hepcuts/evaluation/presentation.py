@@ -202,7 +202,7 @@ def rounded(
         >>> import hepcuts as hc
         >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
         >>> rounded(samples, hc.Cut("x", ">", 46.40730103875879), max_loss=0.005)
-        x > 46: Z = 8.379, 0.21% less than 8.396
+        x > 46: Z = 8.228, 0.16% less than 8.241
     """
     max_loss = checks.fraction("max_loss", max_loss)
     samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)

@@ -5,11 +5,14 @@ pyhf is the referee, JAX the player: the model is built, validated and owned by 
 wanted of it: `density` is JAX, to be differentiated as often as one likes; `solver` is NumPy with its derivatives
 written out, for fits by the thousand that have nothing to compile; `searches` walks with it from one start and from
 others. `minimization` joins the two: to JAX a fit is a function on the host (`host`) whose derivatives are known. On it
-stand `fit`, `discovery`, `toys`, `limits` and `precision`.
+stand `fit`, `discovery` (`bands`), `toys`, `limits` and `precision`.
 """
 
 from .asimov import postfit_asimov_data as postfit_asimov_data
 from .asimov import prefit_asimov_data as prefit_asimov_data
+from .bands import FEW_EXPECTED as FEW_EXPECTED
+from .bands import equivalent_events as equivalent_events
+from .bands import few_expected as few_expected
 from .discovery import SignificanceResult as SignificanceResult
 from .discovery import discovery_significance as discovery_significance
 from .discovery import discovery_test as discovery_test

@@ -18,6 +18,7 @@ mu = 1) before it takes the expectation. That is `discovery_test(likelihood, fit
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -32,6 +33,7 @@ from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.minima import Minima
 
 from .asimov import postfit_asimov_data, prefit_asimov_data
+from .bands import FEW_EXPECTED, bands_of, expected_events, few_expected, spread_of
 from .batch import Batch
 from .fit import FitResult, best_of_starts, describe, failure
 from .likelihood import HistFactory, required_poi
@@ -54,6 +56,11 @@ class SignificanceResult(Tabular):
         background_only_fit: the fit at mu = 0.
         success: whether both fits converged.
         message: what the fits did.
+        spread: standard deviation of Z between experiments around an Asimov dataset, see `hepcuts.histfactory.bands`;
+            NaN for observed data.
+        expected_events: what the test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
+        bands: expected Z at -2, -1, 0, 1, 2 standard deviations of its spread, never below zero; empty for observed
+            data. Of few expected events in one bin, whose median Z is not that of the Asimov dataset, those of counts.
     """
 
     dataset: str
@@ -66,6 +73,9 @@ class SignificanceResult(Tabular):
     background_only_fit: FitResult
     success: bool
     message: str
+    spread: float = float("nan")
+    bands: Mapping[int, float] = dataclasses.field(default_factory=dict)
+    expected_events: float = float("inf")
 
     @property
     def expected(self) -> bool:
@@ -99,17 +109,6 @@ class SignificanceResult(Tabular):
         """Newton steps of both fits."""
         return self.unconditional_fit.num_steps + self.background_only_fit.num_steps
 
-    @property
-    def bands(self) -> dict[int, float]:
-        """Expected Z at -2, -1, 0, 1, 2 standard deviations of its own spread, which is 1; never below zero.
-
-        On Asimov data Z is the median; sqrt(q0) = mu-hat / sigma is a Gaussian of unit width around it (Cowan et al.
-        2011, eq. 50-52). Empty for observed data.
-        """
-        if not self.expected:
-            return {}
-        return {n: max(0.0, self.significance + n) for n in (-2, -1, 0, 1, 2)}
-
     def overview(self) -> SummaryTable:
         """Significance, p-value and signal strength."""
         rows = [
@@ -119,10 +118,10 @@ class SignificanceResult(Tabular):
             ("signal strength", f"{self.mu_hat:.4g} +- {self.mu_uncertainty:.3g}"),
         ]
         foot = [f"fits: {self.message} ({self.num_steps} steps)"]
+        if self.expected_events < FEW_EXPECTED:
+            foot = [few_expected(self.expected_events), *foot]
         if self.expected:
-            low2, low1, _, high1, high2 = self.bands.values()
-            spread = f"68 % of experiments find Z in {low1:.2f} to {high1:.2f}, 95 % in {low2:.2f} to {high2:.2f}"
-            foot = [spread, *foot]
+            foot = [_within(self.bands), *foot]
         return SummaryTable(
             f"Discovery test, {self.dataset} data{' (mu = 1)' if self.expected else ''}", rows, foot=foot
         )
@@ -227,7 +226,7 @@ def discovery_test(
           p-value          p0 = 0.1688
           statistic        q0 = 0.919825
           signal strength  1 +- 1.04
-          68 % of experiments find Z in 0.00 to 1.96, 95 % in 0.00 to 2.96
+          84 % of experiments find Z up to 1.96, 98 % up to 2.96
           fits: unconditional fit: converged; background-only fit: converged (... steps)
     """
     poi = likelihood.poi
@@ -255,6 +254,10 @@ def discovery_test(
         kind, failed = ("unconditional", best) if not best.success else ("background-only", background)
         raise FitError(f"{kind} fit: {failure(failed)}")
     significance = float(np.sqrt(value))
+    spread, bands = float("nan"), {}
+    if dataset != "observed":
+        spread = spread_of(likelihood, tested, background.parameters, value)
+        bands = bands_of(likelihood, tested, significance, spread)
     return SignificanceResult(
         dataset,
         value,
@@ -266,7 +269,22 @@ def discovery_test(
         background,
         success,
         message,
+        spread,
+        bands,
+        expected_events(likelihood),
     )
+
+
+def _within(bands: Mapping[int, float]) -> str:
+    """The bands in words. One that ends at zero has more experiments in it: all that see no excess are there."""
+    low2, low1, _, high1, high2 = bands.values()
+    one = (
+        f"68 % of experiments find Z in {low1:.2f} to {high1:.2f}"
+        if low1 > 0
+        else f"84 % of experiments find Z up to {high1:.2f}"
+    )
+    two = f"95 % in {low2:.2f} to {high2:.2f}" if low2 > 0 else f"98 % up to {high2:.2f}"
+    return f"{one}, {two}"
 
 
 def _fits_from_starts(likelihood: HistFactory, data: FloatArray, dataset: str, number: int) -> tuple[Minima, Minima]:

@@ -27,6 +27,7 @@ from hepcuts.histfactory.solver.newton import CONVERGED
 
 from . import density, host
 from .asimov import nominal_at, postfit_asimov_data
+from .bands import FEW_EXPECTED, expected_events, few_expected
 from .batch import Batch
 from .likelihood import HistFactory, required_poi
 from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, slope_of_poi
@@ -48,12 +49,14 @@ class UpperLimitResult(Tabular):
         observed: the limit from the data; NaN without data.
         expected: limits expected without signal, by their band: -2, -1, 0 (the median), 1, 2 standard deviations.
         dataset: ``"prefit Asimov"`` or ``"postfit Asimov"``: what `expected` comes from.
+        expected_events: background that the limit rests on, see `hepcuts.histfactory.bands.equivalent_events`.
     """
 
     confidence_level: float
     observed: float
     expected: dict[int, float]
     dataset: str
+    expected_events: float = float("inf")
 
     def overview(self) -> SummaryTable:
         """The limits."""
@@ -62,7 +65,8 @@ class UpperLimitResult(Tabular):
         expected = ("expected", f"mu < {median:.4g}  ({self.dataset} data without signal)")
         spread = f"68 % of experiments without signal find {low1:.4g} to {high1:.4g}, 95 % {low2:.4g} to {high2:.4g}"
         title = f"Upper limit on the signal strength, CLs at {100 * self.confidence_level:g} %"
-        return SummaryTable(title, [*observed, expected], foot=[spread])
+        few = [few_expected(self.expected_events)] if self.expected_events < FEW_EXPECTED else []
+        return SummaryTable(title, [*observed, expected], foot=[spread, *few])
 
 
 def _target(confidence_level: float, band: float) -> float:
@@ -291,7 +295,8 @@ def upper_limit(likelihood: HistFactory, data: Any = None, *, confidence_level: 
     if data is not None:
         observed = _observed_limit(likelihood, data, np.asarray(asimov), 1.0 - confidence_level, float(limits[2]))
     expected = dict(zip(BANDS, limits.tolist(), strict=True))
-    return UpperLimitResult(confidence_level, float(observed), expected, dataset)
+    events = expected_events(likelihood, mu=expected[0], of_background=True)
+    return UpperLimitResult(confidence_level, float(observed), expected, dataset, events)
 
 
 def _conditional(likelihood: HistFactory, data: Any, mu: float) -> Any:

@@ -115,6 +115,31 @@ class Punzi(AbstractCountFigure):
         return StationarityOfYields(self.value, self.sign)
 
 
+@dataclasses.dataclass(frozen=True)
+class CountingFigure(AbstractCountFigure):
+    """An exact number of one count over a known background, of the bins' sum.
+
+    Attributes:
+        formula: of signal and background, of NumPy or JAX and of any common shape.
+    """
+
+    formula: Callable[..., Any] = dataclasses.field(kw_only=True)
+
+    @property
+    def exact(self) -> bool:
+        """See `AbstractFigureOfMerit.exact`."""
+        return True
+
+    @property
+    def expensive(self) -> bool:
+        """See `AbstractFigureOfMerit.expensive`: a sum over some hundred counts."""
+        return True
+
+    def of_counts(self, counts: Counts) -> Any:
+        """See `AbstractCountFigure.of_counts`."""
+        return self.formula(*counts.passed)
+
+
 def fraction(part: Any, whole: Any) -> Any:
     """A part of a total; NaN where that is zero, as in replicas of few events."""
     xp = namespace(part, whole)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from hepcuts._core.precision import namespace
 from hepcuts.samples.modifiers import Modifier, ShapeSys
 from hepcuts.samples.sample import Sample
-from hepcuts.templates.templates import Structure, Yields, background_variance
+from hepcuts.templates.templates import Structure, Yields
+from hepcuts.templates.uncertainties import background_variance
 
 Totals = tuple[Any, Any]
 """Expected signal and background before the cuts, numbers or arrays of one number for each row."""

@@ -71,11 +71,14 @@ class AbstractFigureOfMerit(abc.ABC):
         name: by which results know it.
         label: for axes of figures, in mathtext.
         sign: +1 if larger is better, -1 for a loss.
+        min_expected: expected background below which it is not to be believed: no optimum is there. With another number
+            it is another figure of merit: ``dataclasses.replace(FIGURES["upper_limit"], min_expected=0.0)``.
     """
 
     name: str
     label: str
     sign: int = 1
+    min_expected: float = dataclasses.field(default=0.0, kw_only=True)
 
     @abc.abstractmethod
     def values(self, regions: Sequence[Rows]) -> FloatArray:
@@ -121,6 +124,11 @@ class AbstractFigureOfMerit(abc.ABC):
     def needs_background(self) -> bool:
         """Whether it divides by the background: where a fluctuation has left few events of it, it is best."""
         return True
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is right for however few expected events: no asymptotic formula."""
+        return False
 
     @property
     def expensive(self) -> bool:

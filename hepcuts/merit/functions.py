@@ -10,6 +10,7 @@ import numpy as np
 
 from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import FloatArray
+from hepcuts.templates.simulated import counted
 from hepcuts.templates.templates import Structure, Templates, Yields
 
 from .counts import Counts, Totals
@@ -70,7 +71,8 @@ class FunctionOfYields(AbstractTemplateFigure):
         if not float(np.sum(Counts.of(only.yields, only.structure, totals).background)) > 0:
             return float("nan")
         # The yields, too, become arrays of JAX where these have 64 bits.
-        return float(float64_scope(lambda yields: self.function(_in_jax(yields), only.structure))(only.yields))
+        yields = counted(only.structure, only.yields)
+        return float(float64_scope(lambda yields: self.function(_in_jax(yields), only.structure))(yields))
 
     @property
     def stationarity(self) -> AbstractStationarity | None:

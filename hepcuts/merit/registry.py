@@ -6,9 +6,13 @@ Which one do I need?
   number that the analysis will quote. Everything else is for comparison or for speed.
 - ``"mu_uncertainty"``, ``"upper_limit"``: the expected uncertainty of the signal strength, and the expected CLs upper
   limit on it, from the same likelihood; both to be made small. What a measurement or an exclusion wants instead.
+  The limit is asymptotic, and too good where few events are expected: by default no optimum is where less than five
+  background events are.
 - ``"asimov"``, ``"asimov_uncertainty"``: closed forms, without and with the uncertainty of the background. Of several
   bins the squares add.
 - ``"s_over_sqrt_b"``, ``"s_over_sqrt_s_plus_b"``, ``"s_over_sqrt_b_plus_variance"``: their limits.
+- ``"mean_significance"``, ``"mean_upper_limit"``: exact sums over the Poisson counts of one bin with a known
+  background, for few expected events; the second is to be made small.
 - ``"binomial"``: Z_Bi, exact for a background known from a control region.
 - ``"punzi"``: for a signal of unknown yield, the efficiency over a/2 + sqrt(B) with a = 5; another a is given as
   `hepcuts.merit.closed_forms.Punzi`.
@@ -30,6 +34,7 @@ from typing import Any
 
 from hepcuts._core.errors import InputError
 from hepcuts.histfactory import (
+    FEW_EXPECTED,
     discovery_significance,
     expected_mu_uncertainties,
     expected_mu_uncertainty,
@@ -43,7 +48,7 @@ from hepcuts.histfactory import (
 from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
-from .closed_forms import ClosedForm, Punzi, z_bi
+from .closed_forms import ClosedForm, CountingFigure, Punzi, z_bi
 from .cross_entropy import BinaryCrossEntropy, SoftCrossEntropy, WeightedCrossEntropy
 from .figures import AbstractFigureOfMerit
 from .functions import FunctionOfYields
@@ -80,6 +85,7 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         r"expected upper limit on $\mu$",
         -1,
         statistic=expected_upper_limit,
+        min_expected=FEW_EXPECTED,
         many=expected_upper_limits,
         of_structure=upper_limit_of_structure,
     ),
@@ -119,6 +125,8 @@ _FIGURES: tuple[AbstractFigureOfMerit, ...] = (
         of_bin=gains.S_OVER_SQRT_B_PLUS_VARIANCE,
         condition=conditions.s_over_sqrt_b_plus_variance,
     ),
+    CountingFigure("mean_significance", r"mean $Z$ of a count", formula=counting.mean_significance),
+    CountingFigure("mean_upper_limit", r"mean upper limit of a count", -1, formula=counting.mean_upper_limit),
     ClosedForm("binomial", r"$Z_\mathrm{Bi}$", formula=z_bi, uncertain=True),
     Punzi(),
     BinaryCrossEntropy("bce", "log loss (BCE)"),

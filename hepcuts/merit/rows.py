@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
-from hepcuts.templates.templates import Structure, Templates, Yields, background_variance, effective_events
+from hepcuts.histfactory import equivalent_events
+from hepcuts.templates.simulated import Backgrounds, counted, vanished
+from hepcuts.templates.templates import Structure, Templates, Yields, effective_events
+from hepcuts.templates.uncertainties import background_variance
 
 from .counts import Counts, Totals, background_variance_of_bins, over_bins, over_samples
 
@@ -26,42 +29,46 @@ class Rows:
 
     Attributes:
         structure: samples and variations.
-        yields_at: positions of rows -> their values and variances, shape (row, variation, sample, bin).
+        filled_at: positions of rows -> their values and variances as filled, shape (row, variation, sample, bin).
         bins: expected signal and background, each of shape (row, bin).
         totals: expected events of each sample, shape (row, sample).
         sigma: uncertainty of the background in each bin, from systematics and finite simulation, shape (row, bin).
-        effective_background: effective number of simulated background events, shape (row,).
+        effective_background: effective number of simulated events of the weakest background, shape (row,).
+        effective_signal: effective number of simulated signal events, shape (row,).
+        left: whether any simulated event of each sample is, shape (row, sample).
         all_signal: expected signal before the cuts, a number or shape (row,).
         all_background: expected background before the cuts, a number or shape (row,).
     """
 
     structure: Structure
-    yields_at: Callable[[Any], Yields]
+    filled_at: Callable[[Any], Yields]
     bins: tuple[FloatArray, FloatArray]
     totals: FloatArray
     sigma: FloatArray
     effective_background: FloatArray
+    effective_signal: FloatArray
+    left: NDArray[np.bool_]
     all_signal: Any
     all_background: Any
 
     @classmethod
-    def of(cls, structure: Structure, yields_at: Callable[[Any], Yields], size: int, totals: Totals) -> "Rows":
+    def of(cls, structure: Structure, filled_at: Callable[[Any], Yields], size: int, totals: Totals) -> "Rows":
         """Sum up the yields of all rows, some rows at a time.
 
         Args:
             structure: samples and variations.
-            yields_at: as the attribute.
+            filled_at: as the attribute.
             size: number of rows.
             totals: expected signal and background before the cuts.
         """
         # Copies of views, which would keep the yields of all variations of all parts.
         parts = [
-            [column if column.base is None else column.copy() for column in _in_short(structure, yields_at(chunk))]
+            [column if column.base is None else column.copy() for column in _in_short(structure, filled_at(chunk))]
             for chunk in chunks_of(size, structure)
         ]
         joined = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
-        signal, background, by_sample, sigma, effective = joined
-        return cls(structure, yields_at, (signal, background), by_sample, sigma, effective, *totals)
+        signal, background, by_sample, sigma, weakest, of_signal, left = joined
+        return cls(structure, filled_at, (signal, background), by_sample, sigma, weakest, of_signal, left, *totals)
 
     @classmethod
     def of_yields(cls, structure: Structure, yields: Yields, totals: Totals) -> "Rows":
@@ -87,14 +94,24 @@ class Rows:
         all_signal, all_background = self._before(rows)
         return dataclasses.replace(
             self,
-            yields_at=lambda at: self.yields_at(np.arange(len(self))[rows][at]),
+            filled_at=lambda at: self.filled_at(np.arange(len(self))[rows][at]),
             bins=(self.bins[0][rows], self.bins[1][rows]),
             totals=self.totals[rows],
             sigma=self.sigma[rows],
             effective_background=self.effective_background[rows],
+            effective_signal=self.effective_signal[rows],
+            left=self.left[rows],
             all_signal=all_signal,
             all_background=all_background,
         )
+
+    def yields_at(self, rows: Any) -> Yields:
+        """Yields of some rows in which what has no simulated event left is counted as its sample says."""
+        return counted(self.structure, self.filled_at(rows))
+
+    def vanished(self, position: int) -> tuple[str, ...]:
+        """In words, each background of which no simulated event is left in a row."""
+        return vanished(self.structure, self.left[position])
 
     @functools.cached_property
     def counts(self) -> list[tuple[slice, Counts]]:
@@ -171,6 +188,11 @@ class Rows:
             variances = np.maximum(variances, np.asarray(yields.variances).max(axis=0))
         return Templates(structure, Yields(values, variances), np.zeros(len(structure.components)))
 
+    def expected_events(self, position: int) -> float:
+        """Events that a test of a row rests on, see `hepcuts.histfactory.bands.equivalent_events`."""
+        signal, background = (table[position] for table in self.bins)
+        return equivalent_events(signal + background, signal, background)
+
     def chunks(self) -> list[slice]:
         """Rows in parts whose yields are held at once."""
         return chunks_of(len(self), self.structure)
@@ -213,11 +235,14 @@ def chunks_of(rows: int, structure: Structure) -> list[slice]:
     return [slice(first, first + size) for first in range(0, rows, size)]
 
 
-def _in_short(structure: Structure, yields: Yields) -> tuple[FloatArray, ...]:
-    """Signal and background by bin, totals by sample, uncertainty and effective events of the background."""
+def _in_short(structure: Structure, filled: Yields) -> tuple[NDArray[Any], ...]:
+    """Signal and background by bin, totals by sample, uncertainty and events of the background, and what is left."""
+    left, yields = over_bins(np.asarray(filled.variances)[:, 0]) > 0, counted(structure, filled)
     values, variances = np.asarray(yields.values)[:, 0], np.asarray(yields.variances)[:, 0]
     is_signal = np.array([component.signal for component in structure.components])
     signal, background = (over_samples(values, chosen) for chosen in (is_signal, ~is_signal))
-    squares, total = over_bins(over_samples(variances, ~is_signal)), over_bins(background)
+    by_sample = over_bins(values)
+    effective = Backgrounds.of(structure).weakest(by_sample, over_bins(variances))
     variance = np.asarray(background_variance_of_bins(structure, yields), dtype=np.float64)
-    return signal, background, over_bins(values), np.sqrt(variance), effective_events(total, squares)
+    of_signal = effective_events(over_bins(signal), over_bins(over_samples(variances, is_signal)))
+    return signal, background, by_sample, np.sqrt(variance), effective, of_signal, left

@@ -15,6 +15,7 @@ from hepcuts.merit.figures import Part
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 
+from .feasibility import enforce
 from .polish import around, polish
 from .walk import Walk
 
@@ -60,6 +61,14 @@ class SearchFold:
         position = positions[self.number]
         near = self.search.passing(*around(self.search, position, widths))
         return polish(self._without(near), position, widths).position
+
+    def loosened(self, positions: Sequence[FloatArray]) -> FloatArray:
+        """Its own of the thresholds of all folds, loosened until the guards hold for hard cuts if they can."""
+        position = positions[self.number]
+        try:
+            return enforce(self._without(self.search), position)
+        except OptimizationError:
+            return position
 
     def _reached(self, position: FloatArray, widths: FloatArray) -> Search:
         return self._without(self.search.reached(position, widths))

@@ -34,6 +34,7 @@ from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
 from hepcuts.templates.integers import told_of_integers
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .course import Outcome, run
 from .folds import folds_of_training
@@ -41,7 +42,7 @@ from .history import History
 from .options import DEFAULT_TUNING, Tuning
 from .reliability import bootstrap_and_optimism
 from .result import OptimizationResult
-from .sensitivity import sensitivity
+from .sensitivity import hidden_systematics, sensitivity
 from .solvers import AbstractSolver
 from .stages import Checkpoint
 
@@ -59,7 +60,7 @@ def optimize(
     holdout: HoldoutLike = HOLDOUT,
     folds: FoldsLike = 4,
     seed: int | np.random.Generator = 0,
-    min_background: float = 10.0,
+    min_background: float = FEW_EVENTS,
     constraints: Mapping[str, float] | None = None,
     fixed: Iterable[str] | str = (),
     tied: Iterable[Sequence[str]] = (),
@@ -97,8 +98,9 @@ def optimize(
             a splitter with scikit-learn's ``split`` and ``get_n_splits``, such as ``GroupKFold``, that tests every
             event once.
         seed: of the events that are held out, of the folds and of the replicas; or a generator that it is drawn from.
-        min_background: effective number of simulated background events that the search wants to keep after the
-            cuts. Where it runs out of them the significance grows without limit and means nothing.
+        min_background: effective number of simulated events of each background that matters
+            (`hepcuts.templates.simulated`) that the search wants to keep after the cuts. Where it runs out of them the
+            significance grows without limit and means nothing.
         constraints: what there has to be after the hard cuts on the training events, as in ``{"signal": 5,
             "signal_efficiency": 0.3, "effective_background": 20, "ttbar": 1}``; see
             `hepcuts.optimization.soft.constraints`.
@@ -223,6 +225,7 @@ def _result(
         regions=problem.regions,
         bootstrap=spread,
         optimism=optimism,
+        hidden=hidden_systematics(search, outcome.position),
         _find_sensitivity=functools.partial(sensitivity, search, outcome.position, widths),
     )
 

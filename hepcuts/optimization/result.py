@@ -15,6 +15,7 @@ from hepcuts.cuts.regions import Region
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
+from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.samples.sample import Sample
 
 from .history import History
@@ -58,6 +59,7 @@ class OptimizationResult(Tabular):
         axis: axis of the observable, or None.
         regions: control regions.
         bootstrap: how certain the quoted value and significance are, or None.
+        hidden: in words, each systematic that happens to have nearly no effect on the background at these cuts.
         optimism: how much better the cuts look on the events that chose them, or None without cross-validation.
     """
 
@@ -85,6 +87,7 @@ class OptimizationResult(Tabular):
     regions: tuple[Region, ...]
     bootstrap: Bootstrap | None
     optimism: Optimism | None
+    hidden: tuple[str, ...]
     _find_sensitivity: Callable[[], Sensitivity]
 
     @property
@@ -184,7 +187,14 @@ class OptimizationResult(Tabular):
         if self.validated is not None:
             optimism = "" if self.optimism is None else f", optimism {self.optimism}"
             rows.append(("cross-validated", f"{self.validated:.6g}{optimism}"))
-        rows.append(("background after cuts", f"{self.quoted.effective_background:.1f} effective simulated events"))
+        weakest = f" of {self.quoted.weakest}, the weakest" if self.quoted.weakest else ""
+        effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
+        rows.append(("background after cuts", effective))
+        rows.append(("signal after cuts", f"{self.quoted.effective_signal:.1f}, {_NOT_IN_Z}"))
+        rows += [("vanished", words) for words in self.quoted.vanished]
+        if self.quoted.expected_events < FEW_EXPECTED:
+            rows.append(("few events", few_expected(self.quoted.expected_events)))
+        rows += [("systematics", words) for words in (*self.quoted.systematics, *self.hidden)]
         if self.polish_validated is not None:
             taken = "" if self.polish.moves else ", left out"
             gained = f"{self.polish.gain:.2g} on training events, {self.polish_validated:.2g} cross-validated{taken}"
@@ -194,3 +204,4 @@ class OptimizationResult(Tabular):
 
 
 _TITLE = "Optimized cuts"
+_NOT_IN_Z = "of whose number, as of any uncertainty of the signal, the expected significance knows nothing"

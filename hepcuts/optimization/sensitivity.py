@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
+from hepcuts.optimization.soft.compilation import as_yields
 from hepcuts.optimization.soft.lines import Line
 from hepcuts.optimization.soft.search import Search
+from hepcuts.templates.uncertainties import hidden
 
 
 @dataclasses.dataclass(frozen=True)
@@ -264,6 +266,25 @@ class _PlateauEnd:
         if not self.candidates:
             return line.threshold()
         return line.end(self.candidates[0]) if len(self.candidates) == 1 else line.threshold(self.candidates[0])
+
+
+def hidden_systematics(search: Search, position: FloatArray) -> tuple[str, ...]:
+    """In words, each systematic that has nearly no effect on the background of hard cuts, but of neighboring ones.
+
+    These have one threshold moved by the width of its own soft cut, to either side.
+
+    Args:
+        search: with the training events.
+        position: hard thresholds in its coordinates, shape (threshold,).
+    """
+    structure = search.regions[0].structure
+    if not structure.systematics:
+        return ()
+    moves = np.diag(search.space.widths)
+    found = [
+        as_yields(search.hard_sums(at)[0], structure) for at in (position, *(position + moves), *(position - moves))
+    ]
+    return hidden(structure, found[0], found[1:])
 
 
 def _hessian(search: Search, position: FloatArray, steps: FloatArray, widths: FloatArray) -> FloatArray:

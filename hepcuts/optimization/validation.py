@@ -122,6 +122,11 @@ class Validator:
     def _positions(self, stage: int) -> list[FloatArray]:
         return self._attempts[stage].positions
 
+    def _hard_positions(self, stage: int) -> list[FloatArray]:
+        """Where each fold's hard cuts end: loosened, as those of all events are, until the guards hold."""
+        found: list[FloatArray] = self._executor.map(SearchFold.loosened, self._folds, (self._positions(stage),))
+        return found
+
     def _score(self, positions: Sequence[FloatArray], width: float = 0.0) -> float:
         """The pooled objective with its guards, larger is better; minus infinity if it has no value.
 
@@ -194,7 +199,7 @@ class Validator:
     def polished(self, stage: int) -> float:
         """The value of a stage if the folds' hard cuts are polished, larger is better."""
         widths = self._search.space.widths * self._schedule[stage]
-        positions = self._executor.map(SearchFold.polished, self._folds, (self._positions(stage), widths))
+        positions = self._executor.map(SearchFold.polished, self._folds, (self._hard_positions(stage), widths))
         self.polished_thresholds = np.array([self._search.space.thresholds(position) for position in positions])
         return self._score(positions)
 
@@ -203,8 +208,10 @@ class Validator:
         chosen = self._choice()
         values = np.full(max(self.stages) + 1, np.nan)
         values[self.stages] = [self._value(stage, self._options.compared_at[0]) for stage in self.stages]
-        thresholds = np.array([self._search.space.thresholds(p) for p in self._positions(chosen)])
-        return StageValues(values, chosen, self._value(chosen), thresholds)
+        positions = self._hard_positions(chosen)
+        thresholds = np.array([self._search.space.thresholds(p) for p in positions])
+        found = self._attempts[chosen].positions is not None
+        return StageValues(values, chosen, self._score(positions) if found else float("-inf"), thresholds)
 
     def _bluntest_best(self) -> int:
         return max(self.stages, key=lambda stage: self._value(stage, self._options.compared_at[0]))

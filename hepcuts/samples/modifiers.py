@@ -75,14 +75,14 @@ class Modifier:
         """
         raise NotImplementedError
 
-    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:  # noqa: ARG002
         """Effect on the summed yield to first order, one standard deviation; arguments of shape (..., bin).
 
         Returns:
-            The shift common to all samples and bins with this parameter, and the variance independent of any other,
-            each of the leading shape. Both are zero for a parameter without a prior.
+            The shifts at +1 and at -1 standard deviation, common to all samples and bins with this parameter, and the
+            variance independent of any other, each of the leading shape. All are zero for a parameter without a prior.
         """
-        return 0.0, 0.0
+        return 0.0, 0.0, 0.0
 
     @property
     def variations(self) -> tuple["Variation", ...]:
@@ -142,9 +142,10 @@ class NormSys(Modifier):
                 )
             object.__setattr__(self, side, factor)
 
-    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:  # noqa: ARG002
         """See `Modifier.linear_uncertainty`."""
-        return 0.5 * (self.up - self.down) * nominal.sum(-1), 0.0
+        total = nominal.sum(-1)
+        return (self.up - 1.0) * total, (self.down - 1.0) * total, 0.0
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
@@ -235,9 +236,9 @@ class HistoSys(Modifier):
         weights = None if given.weights is None else read_weights(given.weights, sample=where)
         return Variation(MappingProxyType(columns), weights)
 
-    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:
         """See `Modifier.linear_uncertainty`."""
-        return 0.5 * (up - down).sum(-1), 0.0
+        return (up - nominal).sum(-1), (down - nominal).sum(-1), 0.0
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
@@ -322,9 +323,9 @@ class ShapeSys(Modifier):
             )
         return np.asarray(self.relative) * nominal
 
-    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:  # noqa: ARG002
         """See `Modifier.linear_uncertainty`."""
-        return 0.0, (self.uncertainties(nominal) ** 2).sum(-1)
+        return 0.0, 0.0, (self.uncertainties(nominal) ** 2).sum(-1)
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""
@@ -415,9 +416,10 @@ class Lumi(Modifier):
             raise InputError(f"Lumi: the relative uncertainty is {value}; expected a positive number.")
         object.__setattr__(self, "relative", value)
 
-    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any]:  # noqa: ARG002
+    def linear_uncertainty(self, nominal: Any, up: Any, down: Any) -> tuple[Any, Any, Any]:  # noqa: ARG002
         """See `Modifier.linear_uncertainty`."""
-        return self.relative * nominal.sum(-1), 0.0
+        shift = self.relative * nominal.sum(-1)
+        return shift, -shift, 0.0
 
     def specification(self, nominal: FloatArray, up: FloatArray, down: FloatArray) -> dict[str, Any]:  # noqa: ARG002
         """See `Modifier.specification`."""

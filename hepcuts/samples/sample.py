@@ -19,6 +19,9 @@ from .modifiers import HistoSys, Modifier, Variation, check_name, number
 from .staterror import StatError
 from .staterror import checked as staterror_of
 
+REFUSED, LIMITED, IGNORED = "refuse", "limit", "ignore"
+"""What a background counts as where none of its simulated events is left."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sample:
@@ -37,6 +40,9 @@ class Sample:
         staterror: the uncertainty from the finite number of simulated events: ``"poisson"`` (also True), one Poisson
             constraint for each bin of this sample; ``"gaussian"``, one Gaussian constraint for each bin, shared by the
             backgrounds; False for none. See `hepcuts.workspace`.
+        empty: what a background counts as after cuts that none of its simulated events passes. With ``"refuse"`` such
+            cuts are no optimum if one event would matter, and neither are those that leave few; with ``"limit"`` it
+            counts as one event +- one event; with ``"ignore"`` as nothing. See `hepcuts.templates.simulated`.
         identity: what each event is known by, shape (event,). Folds, held-out parts and replicas depend on it and on a
             seed, not on the order of the events.
 
@@ -48,6 +54,7 @@ class Sample:
         modifiers: see above.
         missing: see above.
         staterror: see above.
+        empty: see above.
         identity: a column, or several such as ``("run", "event")``, or integers of shape (event,). Events of one
             identity go into the same fold, in whatever samples they are: name it if several samples hold copies of the
             same simulated events. By default an event is known by its number in its sample.
@@ -69,6 +76,7 @@ class Sample:
     modifiers: tuple[Modifier, ...]
     missing: float | None
     staterror: StatError
+    empty: str
     _given: NDArray[np.uint64] | None
 
     def __init__(
@@ -81,9 +89,12 @@ class Sample:
         modifiers: Iterable[Modifier] | Modifier = (),
         missing: FloatLike | None = None,
         staterror: bool | StatError = True,
+        empty: str = REFUSED,
         identity: Identity | None = None,
     ) -> None:
         check_name(name, "sample")
+        if empty not in {REFUSED, LIMITED, IGNORED}:
+            raise SampleError(f"Sample {name!r}: empty is {empty!r}; expected {REFUSED!r}, {LIMITED!r} or {IGNORED!r}.")
         missing = None if missing is None else number(missing, f"Sample {name!r}: missing", finite=False)
         raw = raw_columns(columns, name)
         table = dict(checked_columns(raw, name, missing))
@@ -104,6 +115,7 @@ class Sample:
         object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
         object.__setattr__(self, "staterror", staterror_of(staterror, name))
+        object.__setattr__(self, "empty", empty)
         object.__setattr__(self, "_given", None if identity is None else frozen(given(identity, raw, name)))
         self._check()
 
@@ -150,6 +162,7 @@ class Sample:
             modifiers=self.modifiers,
             missing=self.missing,
             staterror=self.staterror,
+            empty=self.empty,
             identity=self._given,
         )
         return make, ()
@@ -173,6 +186,11 @@ class Sample:
     def total(self) -> float:
         """Sum of weights: the expected number of events before any cut."""
         return float(np.sum(self.weights))
+
+    @functools.cached_property
+    def simulated(self) -> tuple[float, float]:
+        """Sums of the absolute and of the squared weights before any cut."""
+        return float(np.sum(np.abs(self.weights))), float(np.sum(self.weights**2))
 
     def column(self, name: str) -> FloatArray:
         """One column as floats of 64 bits, shape (event,).
@@ -204,6 +222,7 @@ class Sample:
             modifiers=modifiers,
             missing=self.missing,
             staterror=self.staterror,
+            empty=self.empty,
             identity=self._given,
         )
 
@@ -221,6 +240,7 @@ class Sample:
             modifiers=[_scaled(modifier.take(events), scale) for modifier in self.modifiers],
             missing=self.missing,
             staterror=self.staterror,
+            empty=self.empty,
             identity=self.identity[events],
         )
 

@@ -11,7 +11,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
 
-from .optima import best_row, guarded
+from .optima import best_row, guarded, lowered
 
 SPREAD = 400
 """Rows all over a scan among which replicas and parts choose."""
@@ -68,15 +68,17 @@ class Candidates:
         return cls(np.isin(rows, spread(size)), distances(thresholds))
 
     def allowed(self, metric: AbstractFigureOfMerit, rows: Rows, min_background: float) -> NDArray[np.bool_]:
-        """Those with enough background, or all if none has, shape (replica, row).
+        """Those of the first guard that any satisfies, shape (replica, row).
 
         Args:
             metric: the figure of merit.
             rows: yields of all replicas, the rows of one after those of the other.
             min_background: least effective number of simulated background events.
         """
-        good: NDArray[np.bool_] = guarded(metric, rows, min_background).reshape(-1, len(self.among)) & self.among
-        good |= self.among & ~np.any(good, axis=1, keepdims=True)
+        good = np.zeros((len(rows) // len(self.among), len(self.among)), dtype=bool)
+        for wanted in lowered(metric, min_background):
+            none = ~np.any(good, axis=1, keepdims=True)
+            good |= none & self.among & guarded(metric, rows, *wanted).reshape(good.shape)
         return good
 
     def choose(

@@ -10,6 +10,9 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
+from hepcuts.templates.simulated import FEW_EVENTS, FEW_SIGNAL
+from hepcuts.templates.templates import Yields
+from hepcuts.templates.uncertainties import hidden, same_sided
 
 from .table import Table
 
@@ -18,9 +21,8 @@ Threshold = float | tuple[float, float]
 Range = tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]
 """Smallest and largest threshold; of a window that of either edge."""
 
-FEW_EVENTS = 10.0
-"""Effective simulated background events after a cut below which its significance is that of the simulation."""
-
+_NEIGHBORS = 40
+"""Cuts that the effects of systematics at an optimum are compared with. Chosen by hand."""
 
 HEAD = ("metric", "best cut", "within 1 %", "68 % of replicas", "value", "held out", "signal", "background", "events")
 RESAMPLED = ("68 % of replicas", "held out")
@@ -46,7 +48,8 @@ class Optimum:
         interval: where the best threshold of a replica of the events lies, central 68 %.
         signal: expected signal after the cut.
         background: expected background after the cut.
-        effective_background: effective number of simulated background events after the cut.
+        effective_background: effective number of simulated events of the weakest background after the cut.
+        vanished: in words, each background of which no simulated event is left after the cut.
         excluded: what the guard against too few of them excluded, "" if nothing.
         message: what to keep in mind.
         text: the threshold with as few digits as select the same events.
@@ -66,6 +69,7 @@ class Optimum:
     interval: Any = (np.nan, np.nan)
     excluded: str = ""
     text: str = ""
+    vanished: tuple[str, ...] = ()
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -96,7 +100,7 @@ class Choice:
         loss: by how much that is less than the best one.
         fraction: that significance over the best one.
         held_out: significance on events that did not choose the threshold, see `Optimum`; NaN without folds.
-        effective_background: effective number of simulated background events after the cut.
+        effective_background: effective number of simulated events of the weakest background after the cut.
     """
 
     metric: str
@@ -110,21 +114,38 @@ class Choice:
     effective_background: float
 
 
-def guarded(metric: AbstractFigureOfMerit, rows: Rows, min_background: float) -> NDArray[np.bool_]:
+def guarded(
+    metric: AbstractFigureOfMerit, rows: Rows, min_background: float, min_expected: float | None = None
+) -> NDArray[np.bool_]:
     """Rows whose value of a metric may be trusted, shape (row,).
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
-    Losses do not.
+    Losses do not. What counts is the weakest background (`hepcuts.templates.simulated`). Where a
+    formula needs so many expected ones they are asked for, too; by default as many as the metric says. And if any row
+    has `FEW_SIGNAL` effective signal events, the others are not trusted.
     """
     if not metric.needs_background:
         return np.ones(len(rows.effective_background), dtype=bool)
-    return rows.effective_background >= min_background
+    enough = rows.effective_background >= min_background
+    if min_background > 0 and rows.effective_signal.max(initial=0.0) >= FEW_SIGNAL:
+        enough = enough & (rows.effective_signal >= FEW_SIGNAL)
+    expected = metric.min_expected if min_expected is None else min_expected
+    return enough & (rows.background >= expected) if expected > 0 else enough
 
 
 def trusted(metric: AbstractFigureOfMerit, rows: Rows, values: FloatArray, least: float) -> NDArray[np.bool_]:
-    """Rows among which the optimum is: those that are guarded, or all if none of these has a value, shape (row,)."""
-    allowed = guarded(metric, rows, least)
-    return allowed if np.any(allowed & np.isfinite(values)) else np.ones(len(values), dtype=bool)
+    """Rows among which the optimum is, shape (row,): those of the first guard that leaves any with a value."""
+    guards = [guarded(metric, rows, *wanted) for wanted in lowered(metric, least)]
+    return next((allowed for allowed in guards if np.any(allowed & np.isfinite(values))), guards[-1])
+
+
+def lowered(metric: AbstractFigureOfMerit, least: float) -> tuple[tuple[float, float], ...]:
+    """The guard and those in its place if no row satisfies it: simulated and expected background events.
+
+    Any simulated event of each background that matters; any number of expected ones; nothing at all.
+    """
+    any_event = min(least, float(np.finfo(np.float64).tiny))
+    return (least, metric.min_expected), (any_event, metric.min_expected), (any_event, 0.0), (0.0, 0.0)
 
 
 def best_row(metric: AbstractFigureOfMerit, values: FloatArray, allowed: NDArray[np.bool_]) -> int:
@@ -140,12 +161,38 @@ def exclusion(
     out = ~guarded(metric, table.rows, min_background) & np.isfinite(values)
     if not out.any():
         return "", False
-    what = f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background events"
+    expected = f", or {metric.min_expected:g} expected ones" if metric.min_expected > 0 else ""
+    few = (table.rows.effective_signal < FEW_SIGNAL)[out].any() and table.rows.effective_signal.max() >= FEW_SIGNAL
+    few_signal = f", or {FEW_SIGNAL:g} of the signal" if few else ""
+    what = (
+        f"{out.sum()} of {len(values)} thresholds with less than {min_background:g} effective background "
+        f"events{expected}{few_signal}"
+    )
     top = best_row(metric, values, out)
     if metric.sign * values[top] <= metric.sign * values[best]:
         return f"{what} (none is better)", False
     effective = table.rows.effective_background[top]
-    return f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events", True
+    gone = "".join(f" ({words})" for words in table.rows.vanished(top))
+    return (
+        f"{what}; the best is {shown(table.thresholds[top])}: {values[top]:.5g} on {effective:.1f} events{gone}",
+        True,
+    )
+
+
+def systematics_at(rows: Rows, best: int) -> tuple[str, ...]:
+    """In words, what to keep in mind of systematics after a cut: see `hepcuts.templates.uncertainties`.
+
+    Neighboring cuts leave between half and twice as much background.
+    """
+    if not rows.structure.systematics:
+        return ()
+    near = np.flatnonzero(
+        (rows.background > 0.5 * rows.background[best]) & (rows.background < 2 * rows.background[best])
+    )
+    chosen = near[np.unique(np.linspace(0, len(near) - 1, _NEIGHBORS).round().astype(int))] if len(near) else near
+    yields = rows.yields_at(np.append(best, chosen))
+    here, *there = (Yields(*tables) for tables in zip(yields.values, yields.variances, strict=True))
+    return *same_sided(rows.structure, here), *hidden(rows.structure, here, there)
 
 
 def ranges(thresholds: FloatArray, best: int, good: NDArray[np.bool_], *, gaps: bool = False) -> Range:

@@ -14,14 +14,15 @@ from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
+from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .optima import (
-    FEW_EVENTS,
     HEAD,
     RESAMPLED,
     Choice,
@@ -32,6 +33,7 @@ from .optima import (
     no_value,
     plain,
     ranges,
+    systematics_at,
     trusted,
 )
 from .stability import Resampler, Stability
@@ -49,7 +51,8 @@ class ScanResult(Tabular):
         samples: the samples.
         evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
             of many thresholds is not everywhere.
-        min_background: least effective number of simulated background events behind the optimum of a figure of merit.
+        min_background: least effective number of simulated background events behind the optimum of a figure of merit,
+            of each background that matters.
         replicas: number of bootstrap replicas behind the uncertainties.
         folds: number of parts of the events behind the held-out values, or 0.
         seed: of replicas and parts.
@@ -115,8 +118,8 @@ class ScanResult(Tabular):
         Args:
             name: of the metric.
             min_background: least effective number of simulated background events after the cut, or None for that of
-                the scan; losses are not concerned. If no threshold has so many, all are taken, and the message says
-                so.
+                the scan; losses are not concerned. If no threshold has so many, those with any event of each
+                background that matters are taken, or else all, and the message says so.
 
         Raises:
             InputError: the metric was not scanned, or has no value at any threshold.
@@ -132,6 +135,7 @@ class ScanResult(Tabular):
             uncertainty=stability.uncertainty(name, row),
             held_out=stability.held_out[name],
             statistical_plateau=self._statistical_plateau(m, row, (stability, allowed)),
+            message="; ".join([*systematics_at(self.table, row), found.message]),
             interval=self._interval(name, stability),
         )
 
@@ -153,6 +157,7 @@ class ScanResult(Tabular):
             message,
             excluded=excluded,
             text=self._cumulative.text(self.thresholds[best]),
+            vanished=self.table.vanished(best),
         )
         return found, best, allowed
 
@@ -161,12 +166,17 @@ class ScanResult(Tabular):
         values = self.values[m.name]
         best, notes, excluded = best_row(m, values, trusted(m, self.table, values, least)), [], ""
         if not guarded(m, self.table, least)[best]:
-            notes.append(f"no threshold has {least:g} effective background events behind it")
+            expected = f" and {m.min_expected:g} expected ones" if m.min_expected > 0 else ""
+            notes.append(f"no threshold has {least:g} effective background events{expected} behind it")
         else:
             excluded, better = exclusion(m, self._table, values, best, least)
             notes += [f"excluded are {excluded}"] if better else []
         if (effective := self.table.effective_background[best]) < FEW_EVENTS:
             notes.append(f"rests on {effective:.1f} effective simulated background events")
+        notes += self.table.vanished(best)
+        events = self.table.expected_events(best)
+        if m.needs_background and not m.exact and events < FEW_EXPECTED:
+            notes.append(few_expected(events))
         if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
             notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])

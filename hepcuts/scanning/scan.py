@@ -26,8 +26,9 @@ from hepcuts.templates.events import CHUNK, blocks_of
 from hepcuts.templates.filling import structure_of, warn_outside
 from hepcuts.templates.hard_sums import hard_sums
 from hepcuts.templates.integers import told_of_integers
+from hepcuts.templates.simulated import FEW_EVENTS
 
-from .optima import FEW_EVENTS, Choice, Optimum, guarded
+from .optima import Choice, Optimum, guarded
 from .result import ScanResult
 from .table import Refinement, Table
 from .windows import windows_of
@@ -68,9 +69,9 @@ def scan(
             down to neighboring values.
         axis: an axis of `hist.axis` for the observable after the cut, or None to count.
         punzi_a: number of standard deviations of ``"punzi"``, if it is given by its name.
-        min_background: least effective number of simulated background events after the cut at the optimum of a figure
-            of merit that divides by the background: with fewer, it would be where the simulation ends. All values are
-            there nonetheless; 0 to switch it off.
+        min_background: least effective number of simulated events, after the cut, of each background that matters
+            (`hepcuts.templates.simulated`) at the optimum of a figure of merit that divides by the background: with
+            fewer, it would be where the simulation ends. All values are there nonetheless; 0 to switch it off.
         replicas: number of bootstrap replicas for the uncertainties of the optima, or 0; or a resampling of another
             kind, see `hepcuts.evaluation.resampling`.
         folds: number of parts for the values on events that did not choose the optimum, or 0. Or a splitter with

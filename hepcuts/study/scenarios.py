@@ -19,8 +19,9 @@ from hepcuts._core.version import __version__
 from hepcuts.cuts import Cut
 from hepcuts.samples.datasets import SCENARIOS, scenario
 from hepcuts.samples.sample import Sample
-from hepcuts.scanning.optima import FEW_EVENTS, Choice
+from hepcuts.scanning.optima import Choice
 from hepcuts.scanning.scan import ScanResult, scan
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .pages import percent, sentences
 

@@ -67,7 +67,8 @@ def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Struc
                 'hist.axis.Regular(10, 0, 100, name="mass").'
             )
     components = tuple(
-        Component(s.name, s.signal, tuple(m.without_events() for m in s.modifiers), s.staterror) for s in samples
+        Component(s.name, s.signal, tuple(m.without_events() for m in s.modifiers), s.staterror, s.empty, s.simulated)
+        for s in samples
     )
     return Structure(channel, axis, components)
 

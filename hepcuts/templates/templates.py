@@ -21,6 +21,7 @@ from jaxtyping import Float
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.samples.modifiers import HistoSys, Modifier
+from hepcuts.samples.sample import REFUSED
 from hepcuts.samples.staterror import StatError
 
 NOMINAL = "nominal"
@@ -66,17 +67,39 @@ def effective_events(total: FloatArray, squares: FloatArray) -> FloatArray:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Component:
-    """What templates keep of a sample: everything but the events."""
+    """What templates keep of a sample: everything but the events.
+
+    Attributes:
+        name: as of the sample.
+        signal: likewise.
+        modifiers: likewise, without their events.
+        staterror: likewise.
+        empty: likewise.
+        simulated: sums of the absolute and of the squared weights before the cuts.
+    """
 
     name: str
     signal: bool
     modifiers: tuple[Modifier, ...]
     staterror: StatError
+    empty: str = REFUSED
+    simulated: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def one_event(self) -> float:
+        """Yield of one simulated event, sum w^2 / sum |w| before the cuts: the mean weight, weighted by itself."""
+        weights, squares = self.simulated
+        return squares / weights if weights > 0 else 0.0
 
     @property
     def signature(self) -> tuple[Any, ...]:
         """What has to be equal for templates to be added."""
-        return self.name, self.signal, self.staterror, tuple(m.signature() for m in self.modifiers)
+        return self.name, self.signal, self.staterror, self.empty, tuple(m.signature() for m in self.modifiers)
+
+    def with_events_of(self, other: "Component") -> "Component":
+        """The same sample with the simulated events of both."""
+        weights, squares = (one + more for one, more in zip(self.simulated, other.simulated, strict=True))
+        return dataclasses.replace(self, simulated=(weights, squares))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -179,7 +202,9 @@ class Templates:
                 f"{theirs.channel!r} with samples {other.samples} cannot be added; they must agree in channel, axis, "
                 "samples and their modifiers."
             )
-        return Templates(mine, self.yields + other.yields, self.outside + other.outside)
+        both = zip(mine.components, theirs.components, strict=True)
+        structure = dataclasses.replace(mine, components=tuple(one.with_events_of(other) for one, other in both))
+        return Templates(structure, self.yields + other.yields, self.outside + other.outside)
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -256,37 +281,3 @@ def empty_histogram(structure: Structure) -> "hist.Hist[Any]":
         # "sample" (cabinetry, pyhf), it serves for indexing and plotting, and fill() takes the axes in their order.
         warnings.filterwarnings("ignore", message="sample is a protected keyword", category=UserWarning)
         return hist.Hist(*axes, storage=hist.storage.Weight())
-
-
-def background_variance(structure: Structure, yields: Yields) -> Any:
-    """Variance of the total background, summed over bins, to first order in all its constrained uncertainties.
-
-    For closed forms that know one number for the uncertainty of the background. Uncertainties of one name move
-    together in all samples and bins, different names independently; finite simulation and `ShapeSys` of each bin and
-    sample add in quadrature. Free normalizations (`NormFactor`) have no prior uncertainty and do not enter.
-
-    Args:
-        structure: samples and modifiers.
-        yields: of shape (..., variation, sample, bin) with any leading axes.
-
-    Returns:
-        Shape of the leading axes.
-    """
-    namespace = jnp if isinstance(yields.values, jax.Array) else np
-    values, variances = namespace.asarray(yields.values), namespace.asarray(yields.variances)
-    shifts: dict[str, Any] = {}
-    independent: Any = namespace.zeros(values.shape[:-3])
-    for number, component in enumerate(structure.components):
-        if component.signal:
-            continue
-        if component.staterror:
-            independent = independent + variances[..., 0, number, :].sum(-1)
-        for modifier in component.modifiers:
-            nominal = values[..., 0, number, :]
-            up, down = nominal, nominal
-            if modifier.name in structure.systematics:
-                up, down = (values[..., structure.position(modifier.name, side), number, :] for side in ("up", "down"))
-            shift, spread = modifier.linear_uncertainty(nominal, up, down)
-            shifts[modifier.name] = shifts.get(modifier.name, 0.0) + shift
-            independent = independent + spread
-    return sum((shift**2 for shift in shifts.values()), start=independent)

@@ -1,5 +1,6 @@
 """Templates and modifiers as a pyhf workspace, and as a likelihood."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, referee
 from hepcuts.samples.modifiers import ShapeSys
 
+from .simulated import counted
 from .templates import Component, Templates
 
 POI = "mu"
@@ -40,7 +42,8 @@ def workspace(
     finite simulation as its ``staterror`` says: a ``shapesys``, whose Poisson constraints observe the effective number
     of simulated events of each bin of this sample :cite:p:`barlow1993`, or a ``staterror``, whose Gaussian constraints
     are shared by the backgrounds of a bin, and apart from them by the signals: the uncertainty of a background that few
-    simulated events are left of must not be diluted by a signal with many.
+    simulated events are left of must not be diluted by a signal with many. A background with ``empty="limit"`` counts
+    as one event +- one event where none of its simulated ones is left.
 
     Args:
         templates: hard or soft templates of one channel, or of several channels.
@@ -72,6 +75,7 @@ def workspace(
     names = [t.structure.channel for t in channels]
     if not names or len(set(names)) < len(names):
         raise InputError(f"The channels are named {names}; expected at least one, and different names.")
+    channels = [dataclasses.replace(t, yields=counted(t.structure, t.yields)) for t in channels]
     for channel in channels:
         _check_yields(channel)
         _check_staterror(channel)

@@ -5,6 +5,9 @@ Which one do I need?
 - I plan a search and know the expected signal `s` and background `b`: `asimov_significance(s, b)`. It is the median
   discovery significance; this is the number to maximize with a cut.
 - The same, and the background has an uncertainty: `asimov_significance(s, b, sigma_b)`.
+- I expect few events, some tens or less: `mean_significance(s, b)` and `mean_upper_limit(s, b)`, exact sums over
+  Poisson counts for a known background. `median_significance` and `median_upper_limit` are exact, too, but come in
+  steps; `poisson_significance(n, b)` and `poisson_upper_limit(n, b)` are of an observed count.
 - I have data, and a region that measures the background: `binomial_significance(n_on, n_off, tau)` from the exact
   p-value, right for any counts; `li_ma_significance(n_on, n_off, tau)` from the likelihood ratio, the custom of
   gamma-ray astronomy, good from about ten events on.
@@ -28,6 +31,12 @@ Example:
 from ._asymptotic import asimov_significance as asimov_significance
 from ._asymptotic import li_ma_significance as li_ma_significance
 from ._binomial import binomial_significance as binomial_significance
+from ._poisson import mean_significance as mean_significance
+from ._poisson import mean_upper_limit as mean_upper_limit
+from ._poisson import median_significance as median_significance
+from ._poisson import median_upper_limit as median_upper_limit
+from ._poisson import poisson_significance as poisson_significance
+from ._poisson import poisson_upper_limit as poisson_upper_limit
 from ._ratios import punzi as punzi
 from ._ratios import s_over_sqrt_b as s_over_sqrt_b
 from ._ratios import s_over_sqrt_b_plus_variance as s_over_sqrt_b_plus_variance
@@ -37,6 +46,12 @@ __all__ = [
     "asimov_significance",
     "binomial_significance",
     "li_ma_significance",
+    "mean_significance",
+    "mean_upper_limit",
+    "median_significance",
+    "median_upper_limit",
+    "poisson_significance",
+    "poisson_upper_limit",
     "punzi",
     "s_over_sqrt_b",
     "s_over_sqrt_b_plus_variance",

@@ -18,7 +18,9 @@ from hepcuts._core.executors import ahead
 from hepcuts._core.precision import float64_scope
 from hepcuts.merit.counts import Totals
 from hepcuts.merit.figures import AbstractTemplateFigure
-from hepcuts.templates.templates import Structure, Templates, Yields
+from hepcuts.samples.sample import LIMITED
+from hepcuts.templates.simulated import counted
+from hepcuts.templates.templates import Component, Structure, Templates, Yields
 
 from .constraints import AtLeast
 
@@ -61,7 +63,12 @@ def compiled(
 
 def _signatures(references: Sequence[Templates]) -> tuple[Any, ...]:
     structures = [reference.structure for reference in references]
-    return tuple((s.channel, repr(s.axis), tuple(c.signature for c in s.components)) for s in structures)
+    return tuple((s.channel, repr(s.axis), tuple(map(_signature, s.components))) for s in structures)
+
+
+def _signature(component: Component) -> tuple[Any, ...]:
+    """What the compiled functions depend on: of a background that counts where it vanished, one event of it, too."""
+    return component.signature, component.one_event if component.empty == LIMITED else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,9 +138,9 @@ def _value_and_slopes(
 
 
 def as_yields(sums: Any, structure: Structure) -> Yields:
-    """Sums of shape (cell, 2) as yields, with what has no events of its own."""
+    """Sums of shape (cell, 2) as yields, with what has no events of its own, and what vanished as it counts."""
     shape = (len(structure.variations), len(structure.components), structure.num_bins)
-    return structure.complete(sums[:, 0].reshape(shape), sums[:, 1].reshape(shape))
+    return counted(structure, structure.complete(sums[:, 0].reshape(shape), sums[:, 1].reshape(shape)))
 
 
 def penalties(yields: Yields, structure: Structure, guards: Sequence[AtLeast]) -> Any:

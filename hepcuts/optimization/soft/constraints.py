@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hepcuts._core.errors import InputError
+from hepcuts.templates.simulated import Backgrounds
 from hepcuts.templates.templates import Structure, Templates, Yields
 
 QUANTITIES = (
@@ -38,6 +39,8 @@ class AtLeast:
         effective: whether it is the effective number of simulated events, (sum w)^2 / sum w^2, and not the yield.
         soft: whether it is a wish rather than a constraint.
         each: how many neighboring bins are summed, so that each group of them has to have so much; None for all bins.
+        backgrounds: of an effective number what is asked of each background, see `hepcuts.templates.simulated`; None if
+            it is that of all samples together.
     """
 
     name: str
@@ -46,9 +49,16 @@ class AtLeast:
     effective: bool = False
     soft: bool = False
     each: int | None = None
+    backgrounds: Backgrounds | None = None
 
     def quantity(self, yields: Yields, structure: Structure) -> Any:  # noqa: ARG002
-        """The quantity, from yields of one region, of each group of bins if there are any; zero for a negative sum."""
+        """The quantity, from yields of one region; zero for a negative sum.
+
+        Of each group of bins if there are any, after each background if it is asked of each.
+        """
+        if self.backgrounds is not None:
+            total, squares = (self._in_groups(table) for table in (yields.nominal, yields.variance))
+            return self.backgrounds.wanted(total, squares, self.least)
         xp = jnp if isinstance(yields.values, jax.Array) else np
         total = xp.maximum(self._summed(yields.nominal), 0.0)
         if not self.effective:
@@ -59,15 +69,37 @@ class AtLeast:
 
     def _summed(self, table: Any) -> Any:
         """Sums over samples and bins of a table of shape (..., sample, bin)."""
-        of_samples = table[..., list(self.samples), :].sum(-2)
-        groups = of_samples if self.each is None else of_samples.reshape(*of_samples.shape[:-1], -1, self.each)
+        return self._in_groups(table[..., list(self.samples), :].sum(-2))
+
+    def _in_groups(self, table: Any) -> Any:
+        """Sums over bins of a table of shape (..., bin)."""
+        groups = table if self.each is None else table.reshape(*table.shape[:-1], -1, self.each)
         return groups.sum(-1)
 
 
-def effective_background(structure: Structure, least: float) -> AtLeast:
-    """The wish for simulated background after the cuts."""
-    background = tuple(i for i, component in enumerate(structure.components) if not component.signal)
-    return AtLeast("effective_background", least, background, effective=True, soft=True)
+def effective_background(structure: Structure, least: float, *, soft: bool = True, each: int | None = None) -> AtLeast:
+    """So many effective simulated events of each background that matters; arguments are those of `AtLeast`."""
+    backgrounds = Backgrounds.of(structure)
+    return AtLeast(
+        "effective_background",
+        least,
+        backgrounds.positions,
+        effective=True,
+        soft=soft,
+        each=each,
+        backgrounds=backgrounds,
+    )
+
+
+def effective_signal(structure: Structure, least: float) -> AtLeast:
+    """The wish for simulated signal after the cuts."""
+    signals = tuple(i for i, component in enumerate(structure.components) if component.signal)
+    return AtLeast("effective_signal", least, signals, effective=True, soft=True)
+
+
+def expected_background(structure: Structure, least: float) -> AtLeast:
+    """The wish for expected background: what a formula needs to be right."""
+    return AtLeast("background", least, Backgrounds.of(structure).positions, soft=True)
 
 
 def read_constraints(
@@ -102,7 +134,9 @@ def _constraint(name: str, least: Any, structure: Structure, everything: Templat
         raise InputError(f"The constraint {name!r} is {least!r}; expected {wanted}, the least value.")
     effective = name in QUANTITIES and name.startswith("effective")
     plain = AtLeast(name, float(least), _members(name, structure), effective=effective)
-    there = float(plain.quantity(everything.yields, structure))
+    if name == "effective_background":
+        plain = effective_background(structure, float(least), soft=False)
+    there = float(np.min(plain.quantity(everything.yields, structure)))
     if efficiency:
         return dataclasses.replace(plain, least=float(least) * there)
     if plain.least > there:
@@ -126,5 +160,5 @@ def violated(constraints: Sequence[AtLeast], yields: Yields, structure: Structur
 
     A relative difference of 1e-12 is none: it is that of sums in another order.
     """
-    found = [(c, float(c.quantity(yields, structure))) for c in constraints]
+    found = [(c, float(np.min(c.quantity(yields, structure)))) for c in constraints]
     return [f"{c.name} {value:.6g} < {c.least:.6g}" for c, value in found if value < c.least * (1.0 - 1e-12)]

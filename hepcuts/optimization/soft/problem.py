@@ -15,6 +15,7 @@ from hepcuts.optimization.solvers import AbstractSolver
 from hepcuts.optimization.solvers import solver as find_solver
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
+from hepcuts.templates.simulated import FEW_EVENTS
 from hepcuts.templates.templates import Templates
 
 
@@ -60,7 +61,7 @@ class Problem:
         step: str | AbstractStep = "sigmoid",
         axis: Any = None,
         regions: Iterable[Region] | Region = (),
-        min_background: float = 10.0,
+        min_background: float = FEW_EVENTS,
         constraints: Mapping[str, float] | None = None,
         fixed: Iterable[str] | str = (),
         tied: Iterable[Sequence[str]] = (),

@@ -19,13 +19,14 @@ from hepcuts.optimization.solvers import LBFGS
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate
 from hepcuts.templates.filling import EventTable, fill, without_outside_warnings
+from hepcuts.templates.simulated import FEW_SIGNAL
 from hepcuts.templates.soft_events import SoftEvents
 from hepcuts.templates.soft_layouts import loosest_is_low
 from hepcuts.templates.soft_sampling import sampled, sampled_but_one, within_reach
 from hepcuts.templates.templates import Templates
 
 from .compilation import as_yields
-from .constraints import AtLeast, effective_background, read_constraints
+from .constraints import AtLeast, effective_background, effective_signal, expected_background, read_constraints
 from .evaluators import Evaluation, EventEvaluator, TemplateEvaluator
 from .problem import Problem
 from .spaces import Space
@@ -70,6 +71,11 @@ class Search:
         guards: tuple[AtLeast, ...] = constraints
         if problem.min_background > 0:
             guards += (effective_background(everything.structure, problem.min_background),)
+            signal = effective_signal(everything.structure, FEW_SIGNAL)
+            # What cannot be had is not wished for: nothing else would be got either.
+            guards += (signal,) if signal.quantity(everything.yields, everything.structure) >= FEW_SIGNAL else ()
+        if problem.objective.min_expected > 0:
+            guards += (expected_background(everything.structure, problem.objective.min_expected),)
         of_templates, of_events = None, None
         totals, figure = totals_of(samples), problem.objective
         if _is_closed_form(figure, everything) and not problem.regions:

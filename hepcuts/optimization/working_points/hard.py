@@ -13,6 +13,7 @@ from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate, NormalScores
 from hepcuts.templates.events import CHUNK, Block, blocks_of
 from hepcuts.templates.filling import structure_of
+from hepcuts.templates.simulated import Backgrounds
 from hepcuts.templates.soft_layouts import Layout, loosest_is_low
 
 _MOST_HALVINGS = 80
@@ -30,7 +31,8 @@ class Efficiencies:
         signal_uncertainty: its standard deviation.
         background: efficiency of the background.
         background_uncertainty: its standard deviation.
-        effective_background: effective number of simulated background events that pass.
+        effective_background: effective number of simulated events of the weakest background that pass; see
+            `hepcuts.templates.simulated`.
     """
 
     signal: FloatArray
@@ -61,17 +63,20 @@ def efficiencies_of(samples: Sequence[Sample], selections: Sequence[Selection]) 
 
 def _efficiency(samples: Sequence[Sample], selection: Selection, *, signal: bool) -> tuple[float, float, float]:
     """Efficiency, its standard deviation, and the effective number of events that pass."""
-    passed, failed = np.zeros(2), np.zeros(2)
+    of_samples, failed = np.zeros((2, len(samples))), np.zeros(2)
     for block in _blocks(samples, selection, signal=signal, chunk=CHUNK):
         passes = selection.mask(block.columns, missing=block.missing)
-        for sums, weights in ((passed, block.weights[passes]), (failed, block.weights[~passes])):
+        for sums, weights in ((of_samples[:, block.sample], block.weights[passes]), (failed, block.weights[~passes])):
             sums[:] += np.sum(weights), np.sum(weights**2)
+    passed = of_samples.sum(axis=1)
     total = passed[0] + failed[0]
     if passed[1] == 0.0:
         return 0.0, np.nan, 0.0
     efficiency = float(passed[0] / total)
     variance = (failed[0] / total) ** 2 * passed[1] + efficiency**2 * failed[1]
-    return efficiency, float(np.sqrt(variance)) / abs(float(total)), float(passed[0] ** 2 / passed[1])
+    backgrounds = Backgrounds.of(structure_of(samples, axis=None, channel="signal_region"))
+    effective = passed[0] ** 2 / passed[1] if signal else backgrounds.weakest(*of_samples)
+    return efficiency, float(np.sqrt(variance)) / abs(float(total)), float(effective)
 
 
 def _blocks(

@@ -12,6 +12,7 @@ from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.optimization.history import History
+from hepcuts.templates.simulated import FEW_EVENTS
 
 from .hard import Efficiencies, HardSelections
 
@@ -123,4 +124,7 @@ class WorkingPoints(Tabular):
             rows.append((f"{self.efficiencies[number]:g}", signal, background, rejection, str(selection)))
         title = f"{len(self)} working points, measured on {where}"
         head = "efficiency", "measured", "background efficiency", "rejection", "cuts"
-        return SummaryTable(title, rows, head, [f"search: {self.message}"], "lllll")
+        few = self.efficiencies[found.effective_background < FEW_EVENTS]
+        note = f"less than {FEW_EVENTS:g} effective simulated events of the weakest background at: "
+        foot = [note + ", ".join(f"{efficiency:g}" for efficiency in few)] if len(few) else []
+        return SummaryTable(title, rows, head, [*foot, f"search: {self.message}"], "lllll")

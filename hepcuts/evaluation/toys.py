@@ -71,7 +71,7 @@ def simulation_toys(
 
     Example:
         >>> import hepcuts as hc
-        >>> from hepcuts.evaluation import simulation_toys
+        >>> from hepcuts.evaluation.toys import simulation_toys
         >>> x = np.arange(10.0)
         >>> signal = hc.Sample("signal", {"x": x}, weights=np.full(10, 5.0), signal=True)
         >>> background = {
