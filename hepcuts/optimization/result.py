@@ -33,14 +33,18 @@ class OptimizationResult(Tabular):
 
     Attributes:
         thresholds: variable to hard threshold, or to a pair for a window.
-        selection: the hard selection.
+        selection: the hard selection. A cut that was given up is no cut, and not part of it; but if all were, they are.
+        given_up: names of the thresholds that the search put beyond all events: of cuts, and sides of windows, that are
+            no longer in `selection`.
         objective: name of the objective.
         label: its label for figures, in mathtext.
         soft_value: its value at the final widths, on the training events.
         training: what the hard selection is worth on the events that chose it.
         held_out: the same on events that did not, or None if none were held out.
         validated: the objective of hard cuts of the chosen width in the cross-validation, on training events each of
-            which did not choose the cuts that it was tried with; None if there was none.
+            which did not choose the cuts that it was tried with; None if there was none. Without penalties.
+        penalty: by how much the search held this value to be worse, for too few events left in the cross-validation;
+            None if there was none.
         start: thresholds before the optimization, shape (threshold,).
         history: the way.
         success: whether the last stage converged (or did all its steps).
@@ -52,8 +56,8 @@ class OptimizationResult(Tabular):
             the objective of soft cuts of one width, see `hepcuts.optimization.validation`. NaN for wide ones that were
             not tried as a narrower one was better than the next. None if there was no choice.
         polish: what the last step, on hard cuts, did.
-        polish_validated: by how much it changed the validated value (larger is better); where it made it worse it was
-            left out. None if it did nothing or there was no cross-validation.
+        polish_validated: by how much it changed the validated value (larger is better); where it made it, with its
+            penalty, worse, it was left out. None if it did nothing or there was no cross-validation.
         seed: seed of the split, of the folds and of the starts, drawn from a generator if one was given.
         samples: the events that are quoted: those held out, or else those that chose the cuts.
         axis: axis of the observable, or None.
@@ -65,12 +69,14 @@ class OptimizationResult(Tabular):
 
     thresholds: dict[str, Any]
     selection: Selection
+    given_up: tuple[str, ...]
     objective: str
     label: str
     soft_value: float
     training: HardEvaluation
     held_out: HardEvaluation | None
     validated: float | None
+    penalty: float | None
     start: FloatArray
     history: History
     success: bool
@@ -179,6 +185,8 @@ class OptimizationResult(Tabular):
         verdict = self.quoted.pyhf
         spread = "" if self.bootstrap is None else f" +- {self.bootstrap.significance.uncertainty:.2g}"
         rows = [("cuts", str(self.selection)), ("significance", f"{self.significance:.4f}{spread} on {where}")]
+        if self.given_up:
+            rows.insert(1, ("given up", f"{', '.join(self.given_up)} (no event would be rejected)"))
         rows.append(("confirmed by pyhf", f"{verdict.significance:.4f}" if verdict else f"no: {self.quoted.message}"))
         if self.held_out is not None:
             rows.append(("on training events", f"{self.training.significance:.4f}"))
@@ -186,7 +194,8 @@ class OptimizationResult(Tabular):
         rows.append((f"objective {self.objective}", f"{soft_hard}, difference {self.soft_hard_difference:.2g}"))
         if self.validated is not None:
             optimism = "" if self.optimism is None else f", optimism {self.optimism}"
-            rows.append(("cross-validated", f"{self.validated:.6g}{optimism}"))
+            penalty = f", penalty for few events {self.penalty:.3g}" if self.penalty else ""
+            rows.append(("cross-validated", f"{self.validated:.6g}{optimism}{penalty}"))
         weakest = f" of {self.quoted.weakest}, the weakest" if self.quoted.weakest else ""
         effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
         rows.append(("background after cuts", effective))
