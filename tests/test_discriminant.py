@@ -461,7 +461,7 @@ def test_a_function_that_ignores_its_features():
 
 
 def test_replicas_are_those_of_the_events_that_are_quoted() -> None:
-    """An option of hepcuts.optimize like others: it was refused, and the uncertainty was that of the training events."""
+    """An option like others: it was refused, and the uncertainty was that of the training events."""
     samples = hc.datasets.many_features(2, seed=1, num_signal=2000, num_background=4000)
     both = hc.discriminant.linear("sum", ["x0", "x1"])
     options = {"objective": "asimov", "holdout": 0.1, "pretraining": 5, "anneal": (1.0,), "folds": 0}

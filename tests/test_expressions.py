@@ -16,6 +16,7 @@ from hepcuts.cuts import AbstractCut
 from tests.foreign_objects import AbsoluteWindow
 
 N = 20_000
+COMPILER = shutil.which("g++") or shutil.which("clang++") or ""
 
 
 def columns(dtype: type = np.float64) -> dict[str, np.ndarray]:
@@ -74,13 +75,13 @@ class TestTheSameEvents:
         np.testing.assert_array_equal(found.index, np.flatnonzero(expected(selection, missing)))
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+@pytest.mark.skipif(not COMPILER, reason="no C++ compiler")
 def test_the_same_events_in_cpp(tmp_path: Path) -> None:
     """One program for all selections; columns of several types, and whole numbers as ROOT has them."""
     asked = [(selection, missing) for selection in SELECTIONS.values() for missing in (None, -999.0, np.nan)]
     names = list(COLUMNS)
     conditions = "".join(
-        f'std::putchar(({selection.expression("root", missing=missing)}) ? 49 : 48);' for selection, missing in asked
+        f"std::putchar(({selection.expression('root', missing=missing)}) ? 49 : 48);" for selection, missing in asked
     )
     read = " ".join(f"double {name}; std::fread(&{name}, 8, 1, stdin);" for name in names if name != "n")
     source = f"""#include <cstdio>
@@ -88,7 +89,7 @@ def test_the_same_events_in_cpp(tmp_path: Path) -> None:
         {read} double whole; std::fread(&whole, 8, 1, stdin); unsigned n = whole; {conditions} }} }}"""
     (tmp_path / "cuts.cpp").write_text(source)
     warnings = ["-Wall", "-Wextra", "-Werror=sign-compare", "-Wno-unused-result"]
-    subprocess.run(["g++", "-O1", *warnings, "cuts.cpp", "-o", "cuts"], cwd=tmp_path, check=True)
+    subprocess.run([COMPILER, "-O1", *warnings, "cuts.cpp", "-o", "cuts"], cwd=tmp_path, check=True)
     table = np.stack([COLUMNS[name] for name in names], axis=1).tobytes()
     out = subprocess.run([tmp_path / "cuts"], input=table, stdout=subprocess.PIPE, check=True).stdout
     found = np.frombuffer(out, dtype=np.uint8).reshape(N, len(asked)) == ord("1")

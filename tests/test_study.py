@@ -138,6 +138,15 @@ def test_optimize_reads_a_configuration_and_writes_its_results(config):
     assert document["significance"] == pytest.approx(document["pyhf"]["significance"], abs=1e-3)
     assert document["significance"] > document["comparison"]["no cut"]
     assert set(document["thresholds"]) == {"x", "mass"}
+    # Which values pass is there, too, and as other programs read it.
+    assert document["directions"] == {"x": ">", "mass": [">", "<"]}
+    assert document["cuts"][0] == f"x > {document['thresholds']['x']:.15g}"
+    low, high = document["thresholds"]["mass"]
+    assert (
+        document["expressions"]["root"]
+        == f"(x > {document['thresholds']['x']!r}) && (mass > {low!r} && mass < {high!r})"
+    )
+    assert document["given_up"] == []
     likelihood = hc.HistFactory.from_workspace(config.parent / "out" / "workspace.json")
     assert float(hc.discovery_significance(likelihood)) == pytest.approx(document["significance"], rel=1e-9)
     written = {path.name for path in (config.parent / "out").iterdir()}

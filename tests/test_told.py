@@ -94,7 +94,7 @@ class TestNothingToSearch:
     def test_no_significance_anywhere(self, solver: str) -> None:
         """A free normalization that only the signal region measures."""
         data = samples(modifiers=[hc.NormFactor("mu_b")])
-        with pytest.raises(OptimizationError, match="significance is 0 wherever the cuts are.*control region"):
+        with pytest.raises(OptimizationError, match=r"significance is 0 wherever the cuts are.*control region"):
             hc.optimize(data, hc.Cut("x", ">"), solver=solver, replicas=0, anneal=(1.0,))
         found = hc.optimize(data, hc.Cut("x", ">"), solver=solver, replicas=0, anneal=(1.0,), throw=False)
         assert not found.success
@@ -112,3 +112,15 @@ def test_no_words_of_scipy() -> None:
     free = np.array([-np.inf]), np.array([np.inf])
     ended = LBFGS(max_steps=1).minimize(valley, np.array([5.0]), free, lambda *_: None)
     assert ended.message.startswith("not converged after 1 steps")
+
+
+def test_the_guard_on_what_is_quoted_is_told() -> None:
+    """The training events have ten effective events of background left; those held out had 3.7, without a word."""
+    result = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0, holdout=0.2)
+    assert result.training.effective_background >= 10.0
+    assert result.quoted.effective_background < 10.0
+    assert result.few_events
+    assert "fewer than the 10 that the search kept on its own" in result.summary().text()
+    all_quoted = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0, holdout=None)
+    assert not all_quoted.few_events
+    assert "fewer than" not in all_quoted.summary().text()

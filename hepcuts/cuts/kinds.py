@@ -12,7 +12,8 @@ from hepcuts._core.types import FloatArray, FloatLike
 
 from .checks import COMPARE, check_cut, maybe_float, pair, shown, whole
 from .edges import CutEdge
-from .expressions import Clauses, Comparison
+from .expressions import Clauses
+from .languages import Comparison
 from .selection import AbstractCut
 
 
@@ -100,8 +101,7 @@ class Cut(AbstractCut):
 
     def clauses(self) -> Clauses:
         """See `AbstractCut.clauses`."""
-        assert self.threshold is not None
-        return ((_comparison(self.variable, self.signs[0], self.threshold, integer=self.integer),),)
+        return (_comparisons(self, integer=self.integer),)
 
     def __str__(self) -> str:
         if self.integer and self.threshold is not None and self.direction != "auto":
@@ -186,10 +186,7 @@ class Window(AbstractCut):
 
     def clauses(self) -> Clauses:
         """See `AbstractCut.clauses`."""
-        assert self.low is not None
-        assert self.high is not None
-        sides = (1, self.low), (-1, self.high)
-        return (tuple(_comparison(self.variable, sign, at, integer=self.integer) for sign, at in sides),)
+        return (_comparisons(self, integer=self.integer),)
 
     def __str__(self) -> str:
         if self.integer and self.low is not None and self.high is not None:
@@ -197,6 +194,9 @@ class Window(AbstractCut):
         return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"
 
 
-def _comparison(variable: str, sign: int, threshold: float, *, integer: bool) -> Comparison:
-    operator = ">" if sign > 0 else "<"
-    return Comparison(variable, f"{operator}=" if integer else operator, whole(threshold, sign) if integer else threshold)
+def _comparisons(cut: AbstractCut, *, integer: bool) -> tuple[Comparison, ...]:
+    """One for each threshold."""
+    sides = [(sign, t) for sign, t in zip(cut.signs, cut.thresholds, strict=True) if t is not None]
+    if integer:
+        return tuple(Comparison(cut.variable, ">=" if sign > 0 else "<=", whole(t, sign)) for sign, t in sides)
+    return tuple(Comparison(cut.variable, ">" if sign > 0 else "<", t) for sign, t in sides)

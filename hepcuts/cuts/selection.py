@@ -1,6 +1,6 @@
-"""Cuts and selections: what all cuts have in common, the inversion of any of them, and several that an event passes.
+"""What all cuts have in common, the inversion of any of them, and selections of several that an event has to pass.
 
-They stand in one module since each is made of the other: ``cut & cut`` is a selection, a selection consists of cuts.
+One module, since each is made of the other: ``cut & cut`` is a selection, a selection consists of cuts.
 """
 
 import abc
@@ -274,8 +274,8 @@ class Selection(SoftReading, PrintedSelection):
         Raises:
             InputError: more or fewer thresholds than the selection has.
         """
-        numbers = self._numbers(thresholds)
-        return Selection([cut.at([next(numbers) for _ in cut.thresholds]) for cut in self.cuts])
+        left = self._numbers(thresholds)
+        return Selection([cut.at([next(left) for _ in cut.thresholds]) for cut in self.cuts])
 
     def to_dict(self, thresholds: Sequence[float] | FloatArray) -> dict[str, float | tuple[float, ...]]:
         """Thresholds of shape (threshold,) by variable: a number, a pair for a window, several for a sliding cut."""
@@ -292,7 +292,7 @@ class Selection(SoftReading, PrintedSelection):
         Raises:
             InputError: a threshold is not set, or a variable has no column.
         """
-        passed: NDArray[np.bool_] | bool = True
+        passed: Any = True
         for cut in self.cuts:
             for column in cut.columns:
                 if column not in columns:

@@ -13,7 +13,8 @@ from hepcuts._core.types import FloatArray, FloatLike
 
 from .checks import COMPARE, check_cut, maybe_float, pair, shown
 from .edges import CutEdge
-from .expressions import Clauses, Comparison, Segment
+from .expressions import Clauses
+from .languages import Comparison, Segment
 from .selection import AbstractCut
 
 

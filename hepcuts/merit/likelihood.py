@@ -20,7 +20,6 @@ from .figures import AbstractTemplateFigure, OfRows, OfYields
 from .functions import side_by_side
 from .rows import Rows
 
-
 NO_SIGNIFICANCE = 1e-5
 """Standard deviations that are rounding: the square root of differences of twice the NLL of about 1e-10."""
 WITHOUT_SIGNIFICANCE = (

@@ -188,9 +188,7 @@ def _result(
     problem, (training, held_out) = search.problem, events
     ending = _with_significance(outcome.ending, problem, history)
     if throw and not ending.success:
-        raise OptimizationError(
-            f"The search for the best cuts ended after {len(history)} steps: {ending.message}."
-        )
+        raise OptimizationError(f"The search for the best cuts ended after {len(history)} steps: {ending.message}.")
     hard, given_up = _hard_cuts(search, outcome, training)
     sign, validation, interrupted = problem.objective.sign, outcome.validation, outcome.interrupted
     spread: Bootstrap | None = None
@@ -222,6 +220,7 @@ def _result(
         validation=None if validation is None else tuple(validation.values.tolist()),
         polish=outcome.polish,
         polish_validated=outcome.polish_validated,
+        min_background=problem.min_background,
         seed=seed,
         samples=tuple(training if held_out is None else held_out),
         axis=problem.axis,

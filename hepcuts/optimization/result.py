@@ -58,6 +58,7 @@ class OptimizationResult(Tabular):
         polish: what the last step, on hard cuts, did.
         polish_validated: by how much it changed the validated value (larger is better); where it made it, with its
             penalty, worse, it was left out. None if it did nothing or there was no cross-validation.
+        min_background: effective simulated events of each background that the search was to keep on its own events.
         seed: seed of the split, of the folds and of the starts, drawn from a generator if one was given.
         samples: the events that are quoted: those held out, or else those that chose the cuts.
         axis: axis of the observable, or None.
@@ -87,6 +88,7 @@ class OptimizationResult(Tabular):
     validation: tuple[float, ...] | None
     polish: Polished
     polish_validated: float | None
+    min_background: float
     seed: int
     samples: tuple[Sample, ...]
     axis: Any
@@ -100,6 +102,11 @@ class OptimizationResult(Tabular):
     def quoted(self) -> HardEvaluation:
         """What to quote: the held-out evaluation if there is one, else that of training."""
         return self.training if self.held_out is None else self.held_out
+
+    @property
+    def few_events(self) -> bool:
+        """Whether what is quoted rests on fewer simulated background events than the search had to keep on its own."""
+        return self.quoted.effective_background < self.min_background
 
     @property
     def significance(self) -> float:
@@ -198,7 +205,8 @@ class OptimizationResult(Tabular):
             rows.append(("cross-validated", f"{self.validated:.6g}{optimism}{penalty}"))
         weakest = f" of {self.quoted.weakest}, the weakest" if self.quoted.weakest else ""
         effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
-        rows.append(("background after cuts", effective))
+        few = f"; fewer than the {self.min_background:g} that the search kept on its own" if self.few_events else ""
+        rows.append(("background after cuts", effective + few))
         rows.append(("signal after cuts", f"{self.quoted.effective_signal:.1f}, {_NOT_IN_Z}"))
         rows += [("vanished", words) for words in self.quoted.vanished]
         if self.quoted.expected_events < FEW_EXPECTED:
