@@ -190,7 +190,9 @@ class Window(AbstractCut):
 
     def __str__(self) -> str:
         if self.integer and self.low is not None and self.high is not None:
-            return f"{shown(whole(self.low, 1))} <= {self.variable} <= {shown(whole(self.high, -1))}"
+            first, last = whole(self.low, 1), whole(self.high, -1)
+            if first <= last:
+                return f"{shown(first)} <= {self.variable} <= {shown(last)}"
         return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"
 
 

@@ -294,8 +294,7 @@ class Selection(SoftReading, PrintedSelection):
         """
         passed: Any = True
         for cut in self.cuts:
-            for column in cut.columns:
-                if column not in columns:
-                    raise InputError(f"{cut}: there is no column {column!r}; there are {', '.join(columns)}.")
+            for column in (column for column in cut.columns if column not in columns):
+                raise InputError(f"{cut}: there is no column {column!r}; there are {', '.join(columns)}.")
             passed = passed & cut.passes(columns, missing=missing)
         return np.asarray(passed)

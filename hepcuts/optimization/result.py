@@ -119,6 +119,21 @@ class OptimizationResult(Tabular):
         return self.training.value
 
     @property
+    def quoted_value(self) -> float:
+        """The objective at the hard cuts that is quoted, on held-out events if there are any."""
+        return self.quoted.value
+
+    @property
+    def hard_thresholds(self) -> dict[str, float | None]:
+        """Name of each threshold that was searched to that of the hard cuts; None if it was given up."""
+        there = dict(zip(self.selection.names, self.selection.thresholds, strict=True))
+        # A window of which one side was given up is a cut on the other one.
+        return {
+            name: there.get(name, None if name in self.given_up else there.get(name.rpartition(":")[0]))
+            for name in self.history.names
+        }
+
+    @property
     def soft_hard_difference(self) -> float:
         """By how much the soft objective is above that of the hard cuts, on the training events."""
         return self.soft_value - self.hard_value

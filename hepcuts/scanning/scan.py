@@ -100,7 +100,7 @@ def scan(
     """
     samples = check_samples(samples)
     _check_cut(cut, samples)
-    cut = told_of_integers(samples, cut)
+    cut = told_of_integers(samples, cut) if thresholds is None else cut
     min_background, seed = checks.min_background(min_background), as_seed(seed)
     drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")

@@ -188,20 +188,31 @@ function drawMetricAxes(parent, frame) {
 }
 
 /**
- * A curve along a slice: open where the metric has no value, passing over what was not evaluated. In two parts: where
- * the optimum may lie, and where too few simulated events are left for that.
+ * A curve along a slice: open where the metric has no value. In four parts: where the optimum may lie, and where too few
+ * simulated events are left for that; across thresholds that were not evaluated; and a point at either end of these.
  */
 function curve(metric, rows, edge, frame, y) {
-  const parts = ["", ""];
-  let before = null;
+  const parts = ["", "", "", ""];
+  const dot = (point) => `M${point}m-1.6,0a1.6,1.6 0 1,0 3.2,0a1.6,1.6 0 1,0 -3.2,0`;
+  let [before, skipped] = [null, false];
   for (const row of rows) {
     const value = relative(metric, row);
     if (value === null) {
       if (reason(metric, row).evaluated) before = null;
+      else skipped = true;
       continue;
     }
     const point = `${scaleX(frame, scan.thresholds[edge][row]).toFixed(2)},${y(value).toFixed(2)}`;
     const part = guarded(metric, row) ? 1 : 0;
+    if (skipped) {
+      parts[3] += dot(point);
+      if (before !== null) {
+        parts[2] += `M${before.point}L${point}`;
+        parts[3] += dot(before.point);
+        before = null;
+      }
+      skipped = false;
+    }
     // A part begins where the other one ends.
     const begin = before === null ? `M${point}h0` : `M${before.point}L${point}`;
     parts[part] += before !== null && before.part === part ? `L${point}` : begin;
@@ -221,7 +232,8 @@ function drawCurves(parent, frame, state) {
   for (const [metric, i] of shown) {
     const look = { color: CURVES[i % CURVES.length], "stroke-dasharray": DASHES[i % DASHES.length] };
     curve(metric, rows, edge, frame, y).forEach((d, part) => {
-      svg("path", { d, class: part === 0 ? "curve" : "curve few", "data-metric": metric.name, ...look }, parent);
+      if (d === "" && part > 1) return;
+      svg("path", { d, class: ["curve", "curve few", "curve between", "evaluated"][part], "data-metric": metric.name, ...look }, parent);
     });
   }
   for (const [metric, i] of shown) {
