@@ -16,6 +16,7 @@ from hepcuts._core.errors import EmptySelectionError, InputError, SampleError
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.history import History
 from hepcuts.optimization.landscape import Landscape, landscape
+from hepcuts.plotting._style import look
 from hepcuts.plotting.curves import normalized
 
 EDGES = np.linspace(0.0, 10.0, 6)
@@ -782,3 +783,37 @@ class TestImages:
         drawn = _slid(samples, hc.Cut("x", ">")).slider()
         drawn.set(2.0)
         return _bare(drawn.figure)
+
+
+class TestColors:
+    def test_no_two_samples_share_one(self):
+        """Nine backgrounds had seven colors."""
+        rng = np.random.default_rng(1)
+        names = [f"b{number}" for number in range(9)]
+        many = [hc.Sample(name, {"x": rng.normal(size=50)}) for name in names]
+        many += [hc.Sample(f"s{number}", {"x": rng.normal(size=50)}, signal=True) for number in range(5)]
+        drawn = plotting.distributions(many, "x")
+        fills = {tuple(patch.get_facecolor()) for patch in drawn.backgrounds}
+        lines = {tuple(patch.get_edgecolor()) for patch in drawn.signals}
+        assert (len(fills), len(lines)) == (9, 5)
+
+    def test_the_first_lines_are_not_gray(self):
+        """The profile likelihood is often the fifth of the metrics."""
+        for number in range(8):
+            assert np.ptp(mpl.colors.to_rgb(look(number)["color"])) > 0.2
+
+
+def test_spreads_stand_at_their_x():
+    """Points were shifted by a factor."""
+    x = np.array([30.0, 100.0, 1000.0])
+    values = np.stack([np.ones(3), 2 * np.ones(3), 3 * np.ones(3)])
+    drawn = plotting.spread(x, {"a": values, "b": values, "c": values}, xlabel="n", ylabel="y")
+    widths = []
+    for bars in drawn.curves.values():
+        np.testing.assert_array_equal(bars.lines[0].get_xdata(), x)
+        (collection,) = bars.lines[2]
+        np.testing.assert_array_equal([segment[0, 0] for segment in collection.get_segments()], x)
+        widths.append(collection.get_linewidths()[0])
+    # Narrower ones lie above wider ones, so that all are seen.
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == 3
