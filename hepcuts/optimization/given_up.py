@@ -1,6 +1,7 @@
 """Cuts that a search gave up: thresholds beyond all events. Such a cut is no cut, and leaves the selection."""
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
 from hepcuts.samples.sample import Sample
@@ -47,7 +48,7 @@ def _needed_side(samples: Sequence[Sample], cut: AbstractCut) -> Cut | None:
     """The one side of a window that rejects events, or None if both do, or it is no window."""
     if type(cut) is not Window:
         return None
-    options = {"bounds": cut.bounds, "width": cut.width, "missing": cut.missing, "integer": cut.integer}
+    options: dict[str, Any] = {"bounds": cut.bounds, "width": cut.width, "missing": cut.missing, "integer": cut.integer}
     above, below = Cut(cut.variable, ">", cut.low, **options), Cut(cut.variable, "<", cut.high, **options)
     needed = [other for one, other in ((above, below), (below, above)) if _rejects_nothing(samples, one)]
     return needed[0] if needed else None

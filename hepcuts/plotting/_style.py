@@ -119,8 +119,8 @@ def signal_color(number: int) -> str:
 
 def _shaded(colors: Sequence[str], number: int) -> str:
     """The colors of a set, then the same darker, and again."""
-    light = np.array(to_rgb(colors[number % len(colors)]))
-    return str(to_hex(light * _DARKER ** (number // len(colors))))
+    red, green, blue = (part * _DARKER ** (number // len(colors)) for part in to_rgb(colors[number % len(colors)]))
+    return str(to_hex((red, green, blue)))
 
 
 def look(number: int) -> dict[str, Any]:
