@@ -835,7 +835,7 @@ def test_what_was_evaluated_is_shown():
     assert shown[sparse].all()
     # Between two that are not neighbors there is one that was not evaluated, so that a gap is seen as such.
     at = np.flatnonzero(sparse)
-    for left, right in zip(at[:-1], at[1:], strict=True):
+    for left, right in itertools.pairwise(at):
         assert right == left + 1 or shown[left + 1 : right].any()
     assert shown[12_345]
     assert shown[30_000:30_100].any()

@@ -14,8 +14,8 @@ Positions = NDArray[np.intp]
 
 
 _PIXELS = (1000, 500, 250, 125)
-"""Parts of the axis, of each of which a curve's first, last, lowest and highest point are kept; as many as there is room
-for."""
+"""Parts of the axis, of each of which a curve's first, last, lowest and highest point are kept: as many as there is
+room for."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
