@@ -69,7 +69,8 @@ class Percent(Modifier):
         return {"name": self.name, "type": "normsys", "data": {"hi": 1.0 + shift, "lo": 1.0 - shift}}
 
     def linear_uncertainty(self, nominal, up, down):  # noqa: ARG002
-        return self.percent / 100.0 * nominal.sum(-1), 0.0
+        shift = self.percent / 100.0 * nominal.sum(-1)
+        return shift, -shift, 0.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -403,11 +403,11 @@ def test_systematics_enter_the_metric_with_uncertainty():
         def inside(x: Any, weights: Any, low: float = low, high: float = high) -> float:
             return float(np.sum(weights[(x >= low) & (x < high)]))
 
-        jes = 0.5 * (
-            inside(tt.modifiers[1].up.columns["x"], tt.weights) - inside(tt.modifiers[1].down.columns["x"], tt.weights)
-        )
-        lumi = 0.02 * inside(tt.columns["x"], tt.weights)
-        wxs = 0.5 * (1.3 - 0.75) * inside(w.columns["x"], w.weights)
+        # The larger side of each counts.
+        nominal, scale = inside(tt.columns["x"], tt.weights), tt.modifiers[1]
+        jes = max(abs(inside(side.columns["x"], tt.weights) - nominal) for side in (scale.up, scale.down))
+        lumi = 0.02 * nominal
+        wxs = max(1.3 - 1.0, 1.0 - 0.75) * inside(w.columns["x"], w.weights)
         variance = jes**2 + lumi**2 + wxs**2 + counted.total(i, j, signal=False, power=2)
         s, b = (counted.total(i, j, signal=kind) for kind in (True, False))
         assert gains[i, j - 1] == pytest.approx(squared(s, b, math.sqrt(variance), "asimov_uncertainty"), rel=1e-9)
@@ -556,7 +556,7 @@ def test_representations():
         assert part in text
     page = result._repr_html_()
     assert page.startswith("<table><caption>2 bins of x</caption>")
-    assert page.count("<tr>") == len(result.summary().rows)
+    assert page.count("<tr>") == len(result.overview().rows)
     frame = result.to_dataframe()
     assert list(frame["num_bins"]) == [2]
     assert frame["significance"][0] == result.start.significance

@@ -454,7 +454,7 @@ def test_representations():
     assert text.startswith("4 categories of x and y\n  edges of x")
     for part in (f"{result.value:.4f} +- ", "cross-validated", result.guard, result.message, "q > "):
         assert part in text
-    assert result._repr_html_().count("<tr>") == len(result.summary().rows)
+    assert result._repr_html_().count("<tr>") == len(result.overview().rows)
     frame = result.to_dataframe()
     assert list(frame["x:low"]) == [*result.edges["x"][[0, 0]], *result.edges["x"][[1, 1]]]
     assert list(frame["background"]) == list(result.background)

@@ -53,7 +53,7 @@ def test_a_workspace_of_the_events_that_chose_says_so(name, none):
 
 
 def test_training_events_never_lend_their_workspace():
-    result = hc.optimize(samples(), hc.Cut("x0", ">"), replicas=0, holdout=None)
+    result = hc.optimize(samples(), hc.Cut("x0", ">"), replicas=0)
     assert measurement(result.training.workspace) == CHOSEN_ON
     assert measurement(result.held_out.workspace) == DISCOVERY
 

@@ -315,8 +315,8 @@ class TestScan:
 
     def test_what_the_guard_excludes_is_faint_and_may_exceed_the_best(self, samples):
         points = np.arange(0.0, 10.0, 2.0)
-        found = hc.scan(samples, hc.Cut("x", ">"), metrics=("bce", "asimov"), thresholds=points, min_background=12)
-        few = found.table.effective_background < 12
+        found = hc.scan(samples, hc.Cut("x", ">"), metrics=("bce", "asimov"), thresholds=points, min_background=3)
+        few = found.table.effective_background < 3
         assert 0 < few.sum() < 5
         drawn = plotting.scan(found)
         np.testing.assert_array_equal(np.isnan(drawn.curves["asimov"].get_ydata()), few)
@@ -544,9 +544,8 @@ class TestSlider:
 
     def test_starts_at_the_optimum_of_the_last_metric(self, samples, result):
         drawn = _slid(samples, hc.Cut("x", ">")).slider()
-        # The guard of a scan holds here, too.
+        # The guard of a scan holds here, too; it gives way to any event where nothing passes it.
         assert drawn.threshold == result.optimum("asimov", min_background=10).threshold
-        assert drawn.threshold != result.optimum("asimov").threshold
 
     def test_says_why_there_is_no_value(self, samples):
         few = (*samples[:1], hc.Sample("b", {"x": [1.0, 2.0, 3.0]}))

@@ -18,8 +18,9 @@ Which one do I need?
 - I have several bins or systematic uncertainties: none of these; see `hepcuts.discovery_significance`.
 
 All are functions of arrays that broadcast. NumPy arrays and scalars give NumPy in 64 bits, whatever JAX's flags;
-JAX arrays give JAX arrays. All can be jitted, mapped and differentiated in each argument. No constant is invented
-where a formula has no value: the result is NaN there, and each function says where that is.
+JAX arrays give JAX arrays. All can be jitted, mapped and differentiated in each argument, but the medians and
+`poisson_upper_limit`, which jump from one whole count to the next and are NumPy's. No constant is invented where a
+formula has no value: the result is NaN there, and each function says where that is.
 
 Example:
     >>> import numpy as np
