@@ -20,7 +20,7 @@ from hepcuts.merit.registry import FIGURES
 from hepcuts.plotting import _style
 from hepcuts.plotting.explorer.labels import plain, tree
 from hepcuts.plotting.explorer.payload import payload
-from hepcuts.plotting.explorer.shown import Curve, of_cut, of_windows
+from hepcuts.plotting.explorer.shown import PageCurve, of_cut, of_windows
 from hepcuts.plotting.explorer.spectra import bin_edges
 
 OFF = -999.0
@@ -828,7 +828,7 @@ def test_what_was_evaluated_is_shown():
     dense = np.sin(40 * points)
     dense[12_345] = 5.0  # as narrow as a threshold
     dense[30_000:30_100] = np.nan
-    curves = [Curve(np.where(sparse, 1.0, np.nan), sparse), Curve(dense, np.ones(size, dtype=bool))]
+    curves = [PageCurve(np.where(sparse, 1.0, np.nan), sparse), PageCurve(dense, np.ones(size, dtype=bool))]
     found = of_cut(points, np.array([]), 3000, curves)
     assert len(found) <= 3000
     shown = np.isin(np.arange(size), found)

@@ -12,9 +12,9 @@ import numpy as np
 
 from hepcuts._core.errors import InputError
 
-from .languages import LANGUAGES, Comparison, Language
+from .languages import LANGUAGES, Condition, Language
 
-Clauses = tuple[tuple[Comparison, ...], ...]
+Clauses = tuple[tuple[Condition, ...], ...]
 """Alternatives, of each of which all comparisons have to hold."""
 
 
@@ -78,7 +78,7 @@ def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:
     if clauses is None:
         raise InputError(
             f"{type(plain).__name__} on {plain.variable!r} does not say what it compares: let its clauses() return it "
-            "(hepcuts.cuts.languages.Comparison), or use the mask of the selection."
+            "(hepcuts.cuts.languages.Condition), or use the mask of the selection."
         )
     if missing is not None:
         clauses = _with_missing(clauses, plain, missing)
@@ -89,12 +89,12 @@ def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:
 def _with_missing(clauses: Clauses, cut: Any, missing: float) -> Clauses:
     """The clauses where a column may hold the number that stands for a missing value (or NaN, if that is it)."""
     if np.isnan(missing):  # NaN passes no comparison
-        passing = tuple((Comparison(column, "!=", None),) for column in cut.columns)
+        passing = tuple((Condition(column, "!=", None),) for column in cut.columns)
         return (*clauses, *passing) if cut.missing == "pass" else clauses
     with np.errstate(over="ignore"):
         numbers = dict.fromkeys([float(missing), float(np.float32(missing))])
     numbers = {number: None for number in numbers if np.isfinite(number)}
     if cut.missing == "pass":
-        return (*clauses, *((Comparison(column, "==", n),) for column in cut.columns for n in numbers))
-    there = tuple(Comparison(column, "!=", n) for column in cut.columns for n in numbers)
+        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in numbers))
+    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in numbers)
     return tuple((*clause, *there) for clause in clauses)

@@ -13,7 +13,7 @@ from hepcuts._core.types import FloatArray, FloatLike
 from .checks import COMPARE, check_cut, maybe_float, pair, shown, whole
 from .edges import CutEdge
 from .expressions import Clauses
-from .languages import Comparison
+from .languages import Condition
 from .selection import AbstractCut
 
 
@@ -196,9 +196,9 @@ class Window(AbstractCut):
         return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"
 
 
-def _comparisons(cut: AbstractCut, *, integer: bool) -> tuple[Comparison, ...]:
+def _comparisons(cut: AbstractCut, *, integer: bool) -> tuple[Condition, ...]:
     """One for each threshold."""
     sides = [(sign, t) for sign, t in zip(cut.signs, cut.thresholds, strict=True) if t is not None]
     if integer:
-        return tuple(Comparison(cut.variable, ">=" if sign > 0 else "<=", whole(t, sign)) for sign, t in sides)
-    return tuple(Comparison(cut.variable, ">" if sign > 0 else "<", t) for sign, t in sides)
+        return tuple(Condition(cut.variable, ">=" if sign > 0 else "<=", whole(t, sign)) for sign, t in sides)
+    return tuple(Condition(cut.variable, ">" if sign > 0 else "<", t) for sign, t in sides)

@@ -26,7 +26,7 @@ class Segment:
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Condition:
     """A column compared to a number.
 
     Attributes:
@@ -63,7 +63,7 @@ class Language:
         """A number with a point: what is compared or divided as a whole number may be something else."""
         return repr(float(value))
 
-    def comparison(self, one: Comparison) -> str:
+    def comparison(self, one: Condition) -> str:
         """One comparison."""
         column = self.name(one.column)
         if one.value is None:
@@ -111,7 +111,7 @@ class _Root(Language):
             raise self._no_name(column)
         return column
 
-    def comparison(self, one: Comparison) -> str:
+    def comparison(self, one: Condition) -> str:
         return super().comparison(one)[1:-1]
 
     def together(self, parts: list[str]) -> str:
@@ -140,7 +140,7 @@ class _Latex(Language):
         mantissa, _, exponent = exact(value).partition("e")
         return rf"{mantissa} \times 10^{{{int(exponent)}}}" if exponent else mantissa
 
-    def comparison(self, one: Comparison) -> str:
+    def comparison(self, one: Condition) -> str:
         operator = _OPERATORS_OF_LATEX.get(one.operator, one.operator)
         return super().comparison(one)[1:-1].replace(f" {one.operator} ", f" {operator} ", 1)
 

@@ -14,7 +14,7 @@ from hepcuts._core.types import FloatArray, FloatLike
 from .checks import COMPARE, check_cut, maybe_float, pair, shown
 from .edges import CutEdge
 from .expressions import Clauses
-from .languages import Comparison, Segment
+from .languages import Condition, Segment
 from .selection import AbstractCut
 
 
@@ -115,21 +115,21 @@ class SlidingCut(AbstractCut):
         """See `AbstractCut.clauses`: one alternative below the knots, one between any two, one above them."""
         knots, thresholds = self.knots, [float(threshold) for threshold in self.thresholds if threshold is not None]
 
-        def kept(threshold: float | Segment) -> Comparison:
-            return Comparison(self.variable, self.direction, threshold)
+        def kept(threshold: float | Segment) -> Condition:
+            return Condition(self.variable, self.direction, threshold)
 
         between = tuple(
             (
-                Comparison(self.along, ">=", left),
-                Comparison(self.along, "<", right),
+                Condition(self.along, ">=", left),
+                Condition(self.along, "<", right),
                 kept(Segment(self.along, (left, right), (first, second))),
             )
             for (left, right), (first, second) in zip(
                 itertools.pairwise(knots), itertools.pairwise(thresholds), strict=True
             )
         )
-        below = Comparison(self.along, "<", knots[0]), kept(thresholds[0])
-        return below, *between, (Comparison(self.along, ">=", knots[-1]), kept(thresholds[-1]))
+        below = Condition(self.along, "<", knots[0]), kept(thresholds[0])
+        return below, *between, (Condition(self.along, ">=", knots[-1]), kept(thresholds[-1]))
 
     def __str__(self) -> str:
         thresholds, knots = (", ".join(map(shown, numbers)) for numbers in (self.thresholds, self.knots))

@@ -19,7 +19,7 @@ room for."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Curve:
+class PageCurve:
     """What is drawn against the thresholds.
 
     Attributes:
@@ -31,7 +31,7 @@ class Curve:
     evaluated: NDArray[np.bool_]
 
 
-def of_cut(thresholds: FloatArray, required: FloatArray, most: int, curves: Sequence[Curve] = ()) -> Positions:
+def of_cut(thresholds: FloatArray, required: FloatArray, most: int, curves: Sequence[PageCurve] = ()) -> Positions:
     """Positions of the thresholds of a cut to show.
 
     A third of them evenly by rank; of each curve all points if it was evaluated at some thresholds only, with the next
@@ -69,7 +69,7 @@ def of_cut(thresholds: FloatArray, required: FloatArray, most: int, curves: Sequ
     return found
 
 
-def _extremes(thresholds: FloatArray, curve: Curve, pixels: int) -> Positions:
+def _extremes(thresholds: FloatArray, curve: PageCurve, pixels: int) -> Positions:
     """Of each part of the axis the first, the last, the lowest and the highest point of a curve, and of its gaps."""
     span = thresholds[-1] - thresholds[0]
     pixel = np.minimum((pixels * ((thresholds - thresholds[0]) / span)).astype(np.int64), pixels - 1)
