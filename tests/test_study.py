@@ -142,10 +142,9 @@ def test_optimize_reads_a_configuration_and_writes_its_results(config):
     assert document["directions"] == {"x": ">", "mass": [">", "<"]}
     assert document["cuts"][0] == f"x > {document['thresholds']['x']:.15g}"
     low, high = document["thresholds"]["mass"]
-    assert (
-        document["expressions"]["root"]
-        == f"(x > {document['thresholds']['x']!r}) && (mass > {low!r} && mass < {high!r})"
-    )
+    of_x = f"(x > {document['thresholds']['x']!r} && x != -999.0)"
+    of_mass = f"(mass > {low!r} && mass < {high!r} && mass != -999.0)"
+    assert document["expressions"]["root"] == f"{of_x} && {of_mass}"
     assert document["given_up"] == []
     likelihood = hc.HistFactory.from_workspace(config.parent / "out" / "workspace.json")
     assert float(hc.discovery_significance(likelihood)) == pytest.approx(document["significance"], rel=1e-9)
