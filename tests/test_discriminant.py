@@ -458,3 +458,16 @@ def test_a_function_that_ignores_its_features():
     constant = hc.Discriminant("d", lambda p, x: p + 0.0 * x[:, 0], 1.0, features=["x"])
     with pytest.raises(InputError, match="does not depend on its features"):
         hc.train(TINY, hc.Cut("d", ">"), constant, objective="asimov", pretraining=0, holdout=None)
+
+
+def test_replicas_are_those_of_the_events_that_are_quoted() -> None:
+    """An option like others: it was refused, and the uncertainty was that of the training events."""
+    samples = hc.datasets.many_features(2, seed=1, num_signal=2000, num_background=4000)
+    both = hc.discriminant.linear("sum", ["x0", "x1"])
+    options = {"objective": "asimov", "holdout": 0.1, "pretraining": 5, "anneal": (1.0,), "folds": 0}
+    found = hc.train(samples, hc.Cut("sum", ">"), both, replicas=30, **options).optimization
+    assert found.bootstrap is not None
+    assert len(found.bootstrap.significance.replicas) == 30
+    assert found.bootstrap.significance.value == pytest.approx(found.significance, rel=1e-6)
+    assert sum(map(len, found.samples)) == pytest.approx(600, abs=100)
+    assert hc.train(samples, hc.Cut("sum", ">"), both, replicas=0, **options).optimization.bootstrap is None

@@ -1,5 +1,6 @@
 """The page of a scan: its numbers are those of the result, and a real browser shows and moves them."""
 
+import dataclasses
 import importlib
 import itertools
 import json
@@ -19,7 +20,7 @@ from hepcuts.merit.registry import FIGURES
 from hepcuts.plotting import _style
 from hepcuts.plotting.explorer.labels import plain, tree
 from hepcuts.plotting.explorer.payload import payload
-from hepcuts.plotting.explorer.shown import of_cut, of_windows
+from hepcuts.plotting.explorer.shown import PageCurve, of_cut, of_windows
 from hepcuts.plotting.explorer.spectra import bin_edges
 
 OFF = -999.0
@@ -143,7 +144,7 @@ def test_many_thresholds_are_shown_in_part(large):
     page = explorer.page(large)
     data = data_of(page)
     assert len(large.thresholds) == 150_000
-    assert 1000 <= len(data["thresholds"][0]) <= 1100
+    assert 1000 <= len(data["thresholds"][0]) <= 3000
     assert len(page.encode()) < 1_000_000
     at = np.array(rows_of(large, data))
     assert (at[0], at[-1]) == (0, len(large.thresholds) - 1)
@@ -816,3 +817,43 @@ def test_the_figure_follows_the_width_of_the_window(show, result):
             pytest.fail("the figure does not follow the width of the window")
         shown.drag(0, 44.0)
         assert shown.thresholds()[0] == pytest.approx(44.0, abs=0.25)
+
+
+def test_what_was_evaluated_is_shown():
+    """Thinned by rank a page kept 56 of 445 evaluated points, and a second maximum disappeared."""
+    size = 50_000
+    points = np.sort(np.random.default_rng(2).normal(size=size))
+    sparse = np.zeros(size, dtype=bool)
+    sparse[np.random.default_rng(3).choice(size, 445, replace=False)] = True
+    dense = np.sin(40 * points)
+    dense[12_345] = 5.0  # as narrow as a threshold
+    dense[30_000:30_100] = np.nan
+    curves = [PageCurve(np.where(sparse, 1.0, np.nan), sparse), PageCurve(dense, np.ones(size, dtype=bool))]
+    found = of_cut(points, np.array([]), 3000, curves)
+    assert len(found) <= 3000
+    shown = np.isin(np.arange(size), found)
+    assert shown[sparse].all()
+    # Between two that are not neighbors there is one that was not evaluated, so that a gap is seen as such.
+    at = np.flatnonzero(sparse)
+    for left, right in itertools.pairwise(at):
+        assert right == left + 1 or shown[left + 1 : right].any()
+    assert shown[12_345]
+    assert shown[30_000:30_100].any()
+    # Of a 125th of the axis the lowest and the highest point are there.
+    pixel = np.minimum((125 * (points - points[0]) / np.ptp(points)).astype(int), 124)
+    for number in range(125):
+        part = pixel == number
+        if np.any(part & np.isfinite(dense)):
+            assert np.nanmax(dense[part]) == np.nanmax(dense[part & shown])
+            assert np.nanmin(dense[part]) == np.nanmin(dense[part & shown])
+
+
+def test_of_a_scan_all_evaluated_points_are_on_the_page(samples):
+    result = hc.scan(samples, hc.Cut("x", ">"), metrics=("asimov", "profile"), replicas=0, folds=0)
+    many = dataclasses.replace(result) if len(result.thresholds) > 3000 else None
+    data = data_of(explorer.page(result))
+    shown = rows_of(result, data)
+    if many is not None:
+        assert set(np.flatnonzero(result.evaluated["profile"])) <= set(shown)
+    else:
+        assert len(shown) == len(result.thresholds)

@@ -16,6 +16,7 @@ from hepcuts._core.errors import EmptySelectionError, InputError, SampleError
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization.history import History
 from hepcuts.optimization.landscape import Landscape, landscape
+from hepcuts.plotting._style import look
 from hepcuts.plotting.curves import normalized
 
 EDGES = np.linspace(0.0, 10.0, 6)
@@ -76,7 +77,9 @@ def _with_history(found):
         np.array([0, 0, 1, 1]),
     )
     training = dataclasses.replace(found.training, value=2.6)
-    return dataclasses.replace(found, history=history, objective="my_function", label="my_function", training=training)
+    cuts = hc.Cut("x", ">", 4.9) & hc.Window("mass", 101.0, 159.0)
+    names = {"objective": "my_function", "label": "my_function"}
+    return dataclasses.replace(found, history=history, selection=cuts, training=training, **names)
 
 
 def _slid(samples, cut, **options):
@@ -285,9 +288,25 @@ class TestScan:
             values={**result.values, "asimov": values},
             evaluated={**result.evaluated, "asimov": evaluated},
         )
-        curve = plotting.scan(changed).curves["asimov"]
-        np.testing.assert_array_equal(curve.get_xdata(), [0.0, 4.0, 6.0, 8.0])
-        np.testing.assert_array_equal(curve.get_ydata(), [0.5, 1.0, np.nan, 0.75])
+        drawn = plotting.scan(changed)
+        curve = drawn.curves["asimov"]
+        np.testing.assert_array_equal(curve.get_xdata(), [0.0, 4.0, 4.0, 6.0, 8.0])
+        np.testing.assert_array_equal(curve.get_ydata(), [0.5, np.nan, 1.0, np.nan, 0.75])
+        # What was not evaluated is passed over by a thin dotted line from point to point.
+        over = next(line for line in drawn.ax.lines if line.get_linestyle() == ":")
+        np.testing.assert_array_equal(over.get_xdata(), [0.0, 4.0, 6.0, 8.0])
+        ends = next(line for line in drawn.ax.lines if line.get_marker() == ".")
+        np.testing.assert_array_equal(ends.get_xdata(), [0.0, 4.0])
+
+    def test_labels_are_the_users(self, samples):
+        """A window's axis was lower-cased."""
+        renamed = [
+            hc.Sample(s.name, {"$m_{T}$ [GeV]": s.columns["x"]}, weights=s.weights, signal=s.signal) for s in samples
+        ]
+        for cut, label in ((hc.Window, "Lower threshold"), (lambda name: hc.Cut(name, ">"), "Threshold")):
+            options = {"metrics": ("bce",), "thresholds": [0.0, 2.0, 4.0], "replicas": 0, "folds": 0}
+            drawn = plotting.scan(hc.scan(renamed, cut("$m_{T}$ [GeV]"), **options))
+            assert getattr(drawn, "low", drawn).ax.get_xlabel() == f"{label} of $m_{{T}}$ [GeV]"
 
     def test_bars_are_the_intervals_of_the_replicas(self, result):
         drawn = plotting.scan(result)
@@ -383,7 +402,11 @@ class TestHistory:
         drawn = plotting.history(found)
         np.testing.assert_array_equal(drawn.thresholds["x"].get_ydata(), found.history.thresholds[:, 0])
         np.testing.assert_array_equal(np.concatenate([c.get_ydata() for c in drawn.values]), found.history.values)
-        assert list(drawn.final.get_data()) == [[len(found.history) - 1], [found.hard_value]]
+        # The hard cuts stand beside the last step.
+        (at,), (value,) = drawn.final.get_data()
+        assert at > len(found.history) - 1
+        assert value == found.quoted.value
+        assert [list(part) for part in drawn.ends["x"].get_data()] == [[at], [found.thresholds["x"]]]
         assert len(drawn.values) == 1
         assert drawn.right.get_ylabel() == "Threshold of x"
         assert drawn.ax.get_ylabel() == r"$S/\sqrt{S+B}$"
@@ -396,12 +419,27 @@ class TestHistory:
             "mass:high": [0.0, -1.0, 0.0, 0.0],
         }
         assert {name: pytest.approx(list(c.get_ydata())) for name, c in drawn.thresholds.items()} == expected
-        assert _labels(drawn.ax)[2:] == ["x: 1 to 5", "mass:low: 90 to 100", "mass:high: 160 to 160"]
+        assert _labels(drawn.ax)[2:] == ["x: 1 to 4.9", "mass:low: 90 to 101", "mass:high: 160 to 159"]
+        assert drawn.ends["x"].get_ydata()[0] == pytest.approx(0.975)
+
+    def test_what_is_quoted_is_shown(self, found_three):
+        """The legend had the thresholds of the last step, and the star the value on the training events."""
+        held_out = dataclasses.replace(found_three.training, value=1.9)
+        drawn = plotting.history(dataclasses.replace(found_three, held_out=held_out))
+        assert list(drawn.final.get_ydata()) == [1.9]
+        assert _labels(drawn.ax)[1] == "hard cuts, held-out events: 1.9"
+        assert _labels(plotting.history(found_three).ax)[1] == "hard cuts, the events that chose them: 2.6"
+
+    def test_a_cut_that_was_given_up_has_no_threshold(self, found_three):
+        cuts, names = hc.Cut("mass", ">", 101.0), ("x", "mass:high")
+        drawn = plotting.history(dataclasses.replace(found_three, selection=hc.Selection([cuts]), given_up=names))
+        assert _labels(drawn.ax)[2:] == ["x: 1, given up", "mass:low: 90 to 101", "mass:high: 160, given up"]
+        assert list(drawn.ends) == ["mass:low"]
 
     def test_stages_are_parted(self, found_three):
         drawn = plotting.history(found_three)
         assert [list(c.get_xdata()) for c in drawn.values] == [[0, 1], [2, 3]]
-        assert [list(line.get_xdata()) for line in drawn.boundaries] == [[1.5, 1.5]]
+        assert [list(line.get_xdata()) for line in drawn.boundaries][:-1] == [[1.5, 1.5]]
 
     def test_a_threshold_that_stays_is_drawn(self, found_three):
         still = dataclasses.replace(found_three.history, thresholds=np.ones((4, 3)))
@@ -605,7 +643,9 @@ def _foreign_optimization():
     steps = types.SimpleNamespace(
         names=("x",), thresholds=np.array([[1.0], [2.0]]), values=np.array([3.0, 4.0]), stages=np.array([0, 0])
     )
-    return types.SimpleNamespace(history=steps, label="$Q$", hard_value=3.5)
+    return types.SimpleNamespace(
+        history=steps, label="$Q$", quoted_value=3.5, hard_thresholds={"x": 2.5}, held_out=None
+    )
 
 
 def _foreign_bins(samples):
@@ -691,7 +731,7 @@ class TestForeignResults:
             def history(self):
                 raise AssertionError
 
-        with pytest.raises(InputError, match=r"It has no label, hard_value\.$"):
+        with pytest.raises(InputError, match=r"It has no label, hard_thresholds, quoted_value, held_out\.$"):
             plotting.history(Slow())
 
 
@@ -742,3 +782,37 @@ class TestImages:
         drawn = _slid(samples, hc.Cut("x", ">")).slider()
         drawn.set(2.0)
         return _bare(drawn.figure)
+
+
+class TestColors:
+    def test_no_two_samples_share_one(self):
+        """Nine backgrounds had seven colors."""
+        rng = np.random.default_rng(1)
+        names = [f"b{number}" for number in range(9)]
+        many = [hc.Sample(name, {"x": rng.normal(size=50)}) for name in names]
+        many += [hc.Sample(f"s{number}", {"x": rng.normal(size=50)}, signal=True) for number in range(5)]
+        drawn = plotting.distributions(many, "x")
+        fills = {tuple(patch.get_facecolor()) for patch in drawn.backgrounds}
+        lines = {tuple(patch.get_edgecolor()) for patch in drawn.signals}
+        assert (len(fills), len(lines)) == (9, 5)
+
+    def test_the_first_lines_are_not_gray(self):
+        """The profile likelihood is often the fifth of the metrics."""
+        for number in range(8):
+            assert np.ptp(mpl.colors.to_rgb(look(number)["color"])) > 0.2
+
+
+def test_spreads_stand_at_their_x():
+    """Points were shifted by a factor."""
+    x = np.array([30.0, 100.0, 1000.0])
+    values = np.stack([np.ones(3), 2 * np.ones(3), 3 * np.ones(3)])
+    drawn = plotting.spread(x, {"a": values, "b": values, "c": values}, xlabel="n", ylabel="y")
+    widths = []
+    for bars in drawn.curves.values():
+        np.testing.assert_array_equal(bars.lines[0].get_xdata(), x)
+        (collection,) = bars.lines[2]
+        np.testing.assert_array_equal([segment[0, 0] for segment in collection.get_segments()], x)
+        widths.append(collection.get_linewidths()[0])
+    # Narrower ones lie above wider ones, so that all are seen.
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == 3

@@ -8,7 +8,14 @@ import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts.cuts.regions import Region
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.presentation import _candidates, drop_one, rounded
+from hepcuts.evaluation.presentation import (
+    DropOneTable,
+    RoundedSelection,
+    WithoutCut,
+    _candidates,
+    drop_one,
+    rounded,
+)
 
 from .unchecked import unchecked  # noqa: F401
 
@@ -60,7 +67,7 @@ def test_drop_one_is_what_the_other_cuts_are_worth(axis):
     assert [row.matters for row in table.rows] == [True, True, False]
     text = repr(table)
     assert text.count("does not matter") == 1
-    assert "114.234 &lt; mass" in table._repr_html_()
+    assert "114.2345 &lt; mass" in table._repr_html_()
 
 
 def test_the_uncertainty_of_a_loss_is_its_spread_over_simulations():
@@ -93,8 +100,8 @@ def test_rounding_costs_no_more_than_allowed():
         assert found.loss <= max_loss
         for threshold in found.selection.thresholds:
             assert len(f"{threshold:.10g}".replace("-", "").replace(".", "").strip("0")) <= 5
-    # A cut on noise that rejects nothing may be rounded to anything that rejects nothing.
-    assert rounded(samples, CUTS, max_loss=0.1).selection.thresholds[-1] in {-5.0, -10.0, -20.0, -25.0, -50.0}
+    # A cut on noise that rejects nothing may be rounded to anything that rejects nothing, but not to another cut.
+    assert rounded(samples, CUTS, max_loss=0.1).selection.thresholds[-1] == -4.0
 
 
 def test_rounded_values_are_exact_decimals():
@@ -148,3 +155,54 @@ BAD = {
 def test_refusals_say_what_was_expected(call, match):
     with pytest.raises(InputError, match=match):
         call()
+
+
+@pytest.mark.parametrize(
+    ("loss", "uncertainty", "verdict", "said"),
+    [
+        (0.168, 0.094, "undecided", "undecided, loss up to 0.36"),  # was "does not matter", of 0.614
+        (0.3, 0.1, "matters", "matters"),
+        (0.001, 0.004, "does not matter", "does not matter, loss up to 0.009"),
+        (0.008, 0.001, "does not matter", "does not matter, loss up to 0.01"),
+        (0.0, 0.0, "does not matter", "does not matter, loss up to 0"),
+        (-0.2, 0.01, "does not matter", "does not matter, loss up to 0"),
+        (float("nan"), 0.1, "undecided", "undecided"),
+    ],
+)
+def test_verdicts_have_bounds(loss, uncertainty, verdict, said):
+    row = WithoutCut(hc.Cut("x", ">", 1.0), 0.614 - loss, loss, uncertainty, 1.0, 1.0, 0.614)
+    assert row.verdict == verdict
+    assert row.matters == (verdict == "matters")
+    assert str(row) == said
+    table = DropOneTable(hc.Selection([row.cut]), 0.614, (row,))
+    assert said in table.overview().text()
+
+
+def test_a_weak_cut_is_not_called_superfluous():
+    """Dropping two cuts that "do not matter" took half of the significance."""
+    rng = np.random.default_rng(5)
+    s = hc.Sample("s", {v: rng.normal(1.0, 1.0, 300) for v in "xyz"}, weights=np.full(300, 0.02), signal=True)
+    b = hc.Sample("b", {v: rng.normal(0.0, 1.0, 150) for v in "xyz"}, weights=np.full(150, 1.0))
+    table = drop_one([s, b], hc.Cut("x", ">", 0.8) & hc.Cut("y", ">", 0.3) & hc.Cut("z", ">", 0.0), replicas=100)
+    for row in table.rows:
+        if row.verdict == "does not matter":
+            assert row.largest_loss < 0.02 * table.significance
+    assert any(row.verdict == "undecided" for row in table.rows)
+
+
+def test_rounding_says_what_it_did():
+    """Another threshold is not a rounded one, and a gain is no loss of less than nothing."""
+    rng = np.random.default_rng(2)
+    s = hc.Sample("s", {"x": rng.normal(120, 25, 400)}, weights=np.full(400, 0.05), signal=True)
+    b = hc.Sample("b", {"x": rng.exponential(60, 400)}, weights=np.full(400, 1.0))
+    found = rounded([s, b], hc.Cut("x", ">", 82.5), max_loss=0.2)
+    (new,) = found.selection.thresholds
+    assert abs(new - 82.5) <= 8.25
+    assert found.changes == {"x": (82.5, new)}
+    assert f"x: 82.5 to {new:g}" in repr(found)
+    gain = RoundedSelection(found.selection, 1.06, 1.0, -0.06, found.given)
+    assert "6.00% more than 1" in repr(gain)
+    assert "less" not in repr(gain)
+    kept = rounded([s, b], hc.Cut("x", ">", 80.0), max_loss=1e-9)
+    assert kept.changes == {}
+    assert "as they were: x" in repr(kept)

@@ -138,6 +138,14 @@ def test_optimize_reads_a_configuration_and_writes_its_results(config):
     assert document["significance"] == pytest.approx(document["pyhf"]["significance"], abs=1e-3)
     assert document["significance"] > document["comparison"]["no cut"]
     assert set(document["thresholds"]) == {"x", "mass"}
+    # Which values pass is there, too, and as other programs read it.
+    assert document["directions"] == {"x": ">", "mass": [">", "<"]}
+    assert document["cuts"][0] == f"x > {document['thresholds']['x']:.15g}"
+    low, high = document["thresholds"]["mass"]
+    of_x = f"(x > {document['thresholds']['x']!r} && x != -999.0)"
+    of_mass = f"(mass > {low!r} && mass < {high!r} && mass != -999.0)"
+    assert document["expressions"]["root"] == f"{of_x} && {of_mass}"
+    assert document["given_up"] == []
     likelihood = hc.HistFactory.from_workspace(config.parent / "out" / "workspace.json")
     assert float(hc.discovery_significance(likelihood)) == pytest.approx(document["significance"], rel=1e-9)
     written = {path.name for path in (config.parent / "out").iterdir()}

@@ -4,7 +4,6 @@ What a command needs is imported when it runs, so that ``--help`` and mistyped a
 """
 
 import contextlib
-import dataclasses
 import json
 import math
 import sys
@@ -136,11 +135,12 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
     from hepcuts.optimization.single_cuts import comparisons
 
     from . import configuration
+    from .summaries import summary_of
 
     files.try_folder(output)
     given = configuration.load(config)
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
-    summary = _summary(result)
+    summary = summary_of(result)
     afterwards = Afterwards(lambda remarks: _write_json(summary | {"remarks": remarks}, output / "result.json"))
     with result_of(lambda: result.summary().text(), output):
         _write_json(summary | {"remarks": []}, output / "result.json")
@@ -160,28 +160,6 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
                 _write_json(summary | {"remarks": afterwards.remarks}, output / "result.json")
                 say(f"  {name:<40s} {value:.4f}")
     say(f"Wrote to {output}")
-
-
-def _summary(result: "OptimizationResult") -> dict[str, Any]:
-    return {
-        "hepcuts": __version__,
-        "thresholds": result.thresholds,
-        "objective": result.objective,
-        "significance": result.significance,
-        "quoted_on": "training" if result.held_out is None else "held-out",
-        "training_significance": result.training.significance,
-        "pyhf": None if result.quoted.pyhf is None else dataclasses.asdict(result.quoted.pyhf),
-        "soft_value": result.soft_value,
-        "hard_value": result.hard_value,
-        "cross_validated_value": result.validated,
-        "validation": None if result.validation is None else list(result.validation),
-        "significance_uncertainty": None if result.bootstrap is None else result.bootstrap.significance.uncertainty,
-        "effective_background": result.quoted.effective_background,
-        "success": result.success,
-        "message": result.message,
-        "num_steps": result.num_steps,
-        "comparison": {},
-    }
 
 
 def _write_json(document: Any, path: Path) -> None:

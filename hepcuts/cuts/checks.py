@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core.decimals import exact
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatLike
 
@@ -65,5 +66,10 @@ def pair(bounds: tuple[FloatLike, FloatLike] | None, variable: str) -> tuple[flo
 
 
 def shown(threshold: float | None) -> str:
-    """A threshold for people."""
-    return "?" if threshold is None else f"{threshold:.6g}"
+    """A threshold for people, with all its digits: what is printed selects the same events."""
+    return "?" if threshold is None else exact(threshold)
+
+
+def whole(threshold: float, sign: int) -> float:
+    """The first whole number that passes: of those above a threshold, or with sign -1 of those below it."""
+    return float(np.floor(threshold) + 1.0 if sign > 0 else np.ceil(threshold) - 1.0)

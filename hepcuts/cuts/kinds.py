@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray, FloatLike
 
-from .checks import COMPARE, check_cut, maybe_float, pair, shown
+from .checks import COMPARE, check_cut, maybe_float, pair, shown, whole
 from .edges import CutEdge
+from .expressions import Clauses
+from .languages import Condition
 from .selection import AbstractCut
 
 
@@ -26,6 +28,8 @@ class Cut(AbstractCut):
         bounds: see `AbstractCut`.
         width: see `AbstractCut`.
         missing: see `AbstractCut`.
+        integer: whether the variable takes whole numbers only; a threshold between two of them is then printed as
+            ``n >= 2``. `hepcuts.optimize` and `hepcuts.scan` find out by themselves.
 
     Raises:
         InputError: an unknown direction, or a number that is not finite.
@@ -34,10 +38,13 @@ class Cut(AbstractCut):
         >>> cut = Cut("x", ">", 40.0) & Cut("pt", "<", bounds=(20, 200))
         >>> print(cut)
         x > 40 & pt < ?
+        >>> print(Cut("n", ">", 1.5, integer=True))
+        n >= 2
     """
 
     direction: Literal[">", "<", "auto"]
     threshold: float | None
+    integer: bool = dataclasses.field(default=False, compare=False)
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class Cut(AbstractCut):
         bounds: tuple[FloatLike, FloatLike] | None = None,
         width: FloatLike | None = None,
         missing: Literal["fail", "pass"] = "fail",
+        integer: bool = False,
     ) -> None:
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "direction", direction)
@@ -55,6 +63,7 @@ class Cut(AbstractCut):
         object.__setattr__(self, "bounds", pair(bounds, variable))
         object.__setattr__(self, "width", maybe_float(width, f"Cut on {variable!r}: width"))
         object.__setattr__(self, "missing", missing)
+        object.__setattr__(self, "integer", integer)
         if direction not in (">", "<", "auto"):
             raise InputError(f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto'.")
         check_cut(self)
@@ -90,7 +99,13 @@ class Cut(AbstractCut):
         """See `AbstractCut.compare`."""
         return np.asarray(COMPARE[self.signs[0]](values[0], thresholds[0]))
 
+    def clauses(self) -> Clauses:
+        """See `AbstractCut.clauses`."""
+        return (_comparisons(self, integer=self.integer),)
+
     def __str__(self) -> str:
+        if self.integer and self.threshold is not None and self.direction != "auto":
+            return f"{self.variable} {self.direction}= {shown(whole(self.threshold, self.signs[0]))}"
         direction = "?" if self.direction == "auto" else self.direction
         return f"{self.variable} {direction} {shown(self.threshold)}"
 
@@ -106,6 +121,8 @@ class Window(AbstractCut):
         bounds: see `AbstractCut`.
         width: see `AbstractCut`.
         missing: see `AbstractCut`.
+        integer: whether the variable takes whole numbers only; a threshold between two of them is then printed as
+            ``n >= 2``. `hepcuts.optimize` and `hepcuts.scan` find out by themselves.
 
     Raises:
         InputError: low is not below high, or a number is not finite.
@@ -117,6 +134,7 @@ class Window(AbstractCut):
 
     low: float | None
     high: float | None
+    integer: bool = dataclasses.field(default=False, compare=False)
 
     def __init__(
         self,
@@ -127,6 +145,7 @@ class Window(AbstractCut):
         bounds: tuple[FloatLike, FloatLike] | None = None,
         width: FloatLike | None = None,
         missing: Literal["fail", "pass"] = "fail",
+        integer: bool = False,
     ) -> None:
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "low", maybe_float(low, f"Window on {variable!r}: low"))
@@ -134,6 +153,7 @@ class Window(AbstractCut):
         object.__setattr__(self, "bounds", pair(bounds, variable))
         object.__setattr__(self, "width", maybe_float(width, f"Cut on {variable!r}: width"))
         object.__setattr__(self, "missing", missing)
+        object.__setattr__(self, "integer", integer)
         check_cut(self)
         if self.low is not None and self.high is not None and not self.low < self.high:
             raise InputError(f"Window on {variable!r}: low {self.low} is not below high {self.high}.")
@@ -164,5 +184,21 @@ class Window(AbstractCut):
         """See `AbstractCut.compare`."""
         return np.asarray((values[0] > thresholds[0]) & (values[0] < thresholds[1]))
 
+    def clauses(self) -> Clauses:
+        """See `AbstractCut.clauses`."""
+        return (_comparisons(self, integer=self.integer),)
+
     def __str__(self) -> str:
+        if self.integer and self.low is not None and self.high is not None:
+            first, last = whole(self.low, 1), whole(self.high, -1)
+            if first <= last:
+                return f"{shown(first)} <= {self.variable} <= {shown(last)}"
         return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"
+
+
+def _comparisons(cut: AbstractCut, *, integer: bool) -> tuple[Condition, ...]:
+    """One for each threshold."""
+    sides = [(sign, t) for sign, t in zip(cut.signs, cut.thresholds, strict=True) if t is not None]
+    if integer:
+        return tuple(Condition(cut.variable, ">=" if sign > 0 else "<=", whole(t, sign)) for sign, t in sides)
+    return tuple(Condition(cut.variable, ">" if sign > 0 else "<", t) for sign, t in sides)

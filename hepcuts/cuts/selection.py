@@ -1,6 +1,6 @@
-"""Cuts and selections: what all cuts have in common, the inversion of any of them, and several that an event passes.
+"""What all cuts have in common, the inversion of any of them, and selections of several that an event has to pass.
 
-They stand in one module since each is made of the other: ``cut & cut`` is a selection, a selection consists of cuts.
+One module, since each is made of the other: ``cut & cut`` is a selection, a selection consists of cuts.
 """
 
 import abc
@@ -16,11 +16,12 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
 from .edges import CutEdge, SoftCutReading
+from .expressions import PrintedCut, PrintedSelection
 from .soft_reading import SoftReading
 
 
 @dataclasses.dataclass(frozen=True)
-class AbstractCut(SoftCutReading, abc.ABC):
+class AbstractCut(SoftCutReading, PrintedCut, abc.ABC):
     """A requirement on one variable.
 
     Attributes:
@@ -214,7 +215,7 @@ class Not(AbstractCut):
 
 
 @dataclasses.dataclass(frozen=True)
-class Selection(SoftReading):
+class Selection(SoftReading, PrintedSelection):
     """Several cuts that an event has to pass all; combine with ``&``.
 
     The thresholds of all cuts, one after the other (a window has two), form the vector that scans and optimizers
@@ -273,8 +274,8 @@ class Selection(SoftReading):
         Raises:
             InputError: more or fewer thresholds than the selection has.
         """
-        numbers = self._numbers(thresholds)
-        return Selection([cut.at([next(numbers) for _ in cut.thresholds]) for cut in self.cuts])
+        left = self._numbers(thresholds)
+        return Selection([cut.at([next(left) for _ in cut.thresholds]) for cut in self.cuts])
 
     def to_dict(self, thresholds: Sequence[float] | FloatArray) -> dict[str, float | tuple[float, ...]]:
         """Thresholds of shape (threshold,) by variable: a number, a pair for a window, several for a sliding cut."""
@@ -291,10 +292,9 @@ class Selection(SoftReading):
         Raises:
             InputError: a threshold is not set, or a variable has no column.
         """
-        passed: NDArray[np.bool_] | bool = True
+        passed: Any = True
         for cut in self.cuts:
-            for column in cut.columns:
-                if column not in columns:
-                    raise InputError(f"{cut}: there is no column {column!r}; there are {', '.join(columns)}.")
+            for column in (column for column in cut.columns if column not in columns):
+                raise InputError(f"{cut}: there is no column {column!r}; there are {', '.join(columns)}.")
             passed = passed & cut.passes(columns, missing=missing)
         return np.asarray(passed)

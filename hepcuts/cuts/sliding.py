@@ -1,6 +1,7 @@
 """A cut whose threshold depends on another variable."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -12,6 +13,8 @@ from hepcuts._core.types import FloatArray, FloatLike
 
 from .checks import COMPARE, check_cut, maybe_float, pair, shown
 from .edges import CutEdge
+from .expressions import Clauses
+from .languages import Condition, Segment
 from .selection import AbstractCut
 
 
@@ -107,6 +110,26 @@ class SlidingCut(AbstractCut):
         variable, along = values
         threshold = np.interp(along, self.knots, thresholds)
         return np.asarray(COMPARE[self.signs[0]](variable, threshold))
+
+    def clauses(self) -> Clauses:
+        """See `AbstractCut.clauses`: one alternative below the knots, one between any two, one above them."""
+        knots, thresholds = self.knots, [float(threshold) for threshold in self.thresholds if threshold is not None]
+
+        def kept(threshold: float | Segment) -> Condition:
+            return Condition(self.variable, self.direction, threshold)
+
+        between = tuple(
+            (
+                Condition(self.along, ">=", left),
+                Condition(self.along, "<", right),
+                kept(Segment(self.along, (left, right), (first, second))),
+            )
+            for (left, right), (first, second) in zip(
+                itertools.pairwise(knots), itertools.pairwise(thresholds), strict=True
+            )
+        )
+        below = Condition(self.along, "<", knots[0]), kept(thresholds[0])
+        return below, *between, (Condition(self.along, ">=", knots[-1]), kept(thresholds[-1]))
 
     def __str__(self) -> str:
         thresholds, knots = (", ".join(map(shown, numbers)) for numbers in (self.thresholds, self.knots))

@@ -6,11 +6,12 @@ thresholds. Their profile likelihoods are fitted side by side.
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from hepcuts._core import checks
+from hepcuts._core.decimals import exact
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
@@ -25,10 +26,15 @@ from .bootstrap import Replicated
 from .replicas import HardCuts, complete_selection, replicated_yields, values_in_rows
 from .resampling import ReplicasLike, some_replicas_of
 
+NEXT_TO_NOTHING = 0.02
+"""Fraction of the significance that a cut may cost and does not matter; chosen by hand."""
+
 _STEPS = (1.0, 2.0, 2.5, 5.0)
 """Presentable thresholds are multiples of these, times a power of ten."""
-_FINEST, _COARSEST = 4, 1
-"""Steps to try: from that many digits beyond the first of a threshold to that many before it."""
+_FINEST = 4
+"""Steps to try: down to that many digits beyond the first of a threshold."""
+_NEAR = 0.1
+"""Largest relative change of a threshold that is still called rounding; chosen by hand."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +48,7 @@ class WithoutCut:
         uncertainty: one standard deviation of the loss from the finite simulation, by replicas of the events.
         signal: expected signal without the cut.
         background: expected background without the cut.
+        whole: discovery significance with all cuts.
     """
 
     cut: AbstractCut
@@ -50,11 +57,33 @@ class WithoutCut:
     uncertainty: float
     signal: float
     background: float
+    whole: float
+
+    @property
+    def largest_loss(self) -> float:
+        """The largest loss that is compatible with the simulation: two standard deviations above the one found."""
+        return self.loss + 2.0 * self.uncertainty
+
+    @property
+    def verdict(self) -> Literal["matters", "undecided", "does not matter"]:
+        """What the simulated events tell; that they do not show a loss does not show that there is none.
+
+        ``"does not matter"`` if even the largest compatible loss is less than 2 % of the significance, ``"matters"`` if
+        the loss is more than two standard deviations, else ``"undecided"``.
+        """
+        if self.largest_loss < NEXT_TO_NOTHING * self.whole:
+            return "does not matter"
+        return "matters" if self.loss > 2.0 * self.uncertainty else "undecided"
 
     @property
     def matters(self) -> bool:
-        """Whether the loss is more than two standard deviations."""
-        return bool(self.loss > 2.0 * self.uncertainty)
+        """Whether the verdict is ``"matters"``."""
+        return self.verdict == "matters"
+
+    def __str__(self) -> str:
+        if not np.isfinite(self.largest_loss):
+            return self.verdict
+        return self.verdict if self.matters else f"{self.verdict}, loss up to {max(self.largest_loss, 0.0):.2g}"
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -80,7 +109,7 @@ class DropOneTable(Tabular):
                 f"{row.loss:.3g} +- {row.uncertainty:.2g}",
                 f"{row.signal:.5g}",
                 f"{row.background:.5g}",
-                "" if row.matters else "does not matter",
+                str(row),
             )
             for row in self.rows
         ]
@@ -97,16 +126,28 @@ class RoundedSelection:
         selection: with rounded thresholds.
         significance: discovery significance with them.
         exact: with the thresholds that were given.
-        loss: fraction of `exact` that the rounding costs; negative if it gains.
+        loss: fraction of `exact` that the rounding costs; negative if it gains, which on the same few events is chance.
+        given: the selection with the thresholds that were given.
     """
 
     selection: Selection
     significance: float
     exact: float
     loss: float
+    given: Selection
+
+    @property
+    def changes(self) -> dict[str, tuple[float, float]]:
+        """Name of each threshold that was rounded, to what it was and what it is."""
+        pairs = zip(self.given.names, self.given.thresholds, self.selection.thresholds, strict=True)
+        return {name: (old, new) for name, old, new in pairs if old is not None and new is not None and old != new}
 
     def __repr__(self) -> str:
-        return f"{self.selection}: Z = {self.significance:.4g}, {self.loss:.2%} less than {self.exact:.4g}"
+        size = f"{abs(self.loss):.2%} {'more' if self.loss < 0 else 'less'} than {self.exact:.4g}"
+        done = "".join(f"\n  {name}: {exact(old)} to {exact(new)}" for name, (old, new) in self.changes.items())
+        as_they_were = [name for name in self.given.names if name not in self.changes]
+        left = f"\n  as they were: {', '.join(as_they_were)}" if as_they_were else ""
+        return f"{self.selection}: Z = {self.significance:.4g}, {size}{done}{left}"
 
 
 def drop_one(
@@ -145,8 +186,8 @@ def drop_one(
         >>> s = hc.Sample("s", {"x": rng.normal(2, 1, 900), "y": rng.normal(0, 1, 900)}, signal=True)
         >>> b = hc.Sample("b", {"x": rng.normal(0, 1, 9000), "y": rng.normal(0, 1, 9000)})
         >>> table = drop_one([s, b], hc.Cut("x", ">", 1.5) & hc.Cut("y", ">", -4.0))
-        >>> [row.matters for row in table.rows]
-        [True, False]
+        >>> [row.verdict for row in table.rows]
+        ['matters', 'does not matter']
     """
     drawn = some_replicas_of(replicas, seed=seed)
     samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)
@@ -165,7 +206,10 @@ def drop_one(
     for row, cut in enumerate(chosen.cuts, start=1):
         signal, background = (float(table[0].sum()) for table in totals_of_bins(yields[row][0], structures[0]))
         loss = Replicated("loss", float(losses[row, 0]), losses[row, 1:])
-        found.append(WithoutCut(cut, float(values[row, 0]), loss.value, loss.uncertainty, signal, background))
+        significance = float(values[row, 0])
+        found.append(
+            WithoutCut(cut, significance, loss.value, loss.uncertainty, signal, background, float(values[0, 0]))
+        )
     return DropOneTable(chosen, float(values[0, 0]), tuple(found))
 
 
@@ -185,7 +229,9 @@ def rounded(
     """Presentable thresholds: the coarsest multiples of 1, 2, 2.5 or 5 times a power of ten that cost next to nothing.
 
     Threshold by threshold, the others where they are, so that the fraction that all of them cost stays below
-    `max_loss`.
+    `max_loss`. None moves by more than a tenth of itself: that would be another cut. That the rounded cuts are worth
+    what the exact ones are is judged on these events; on those that are quoted it costs them a little of their
+    innocence, the less the smaller `max_loss`.
 
     Args:
         samples: at least one signal and one background.
@@ -203,6 +249,7 @@ def rounded(
         >>> samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
         >>> rounded(samples, hc.Cut("x", ">", 46.40730103875879), max_loss=0.005)
         x > 46: Z = 8.228, 0.16% less than 8.241
+          x: 46.40730103875879 to 46
     """
     max_loss = checks.fraction("max_loss", max_loss)
     samples, chosen, regions = check_samples(samples), complete_selection(selection), tuple(regions)
@@ -213,19 +260,19 @@ def rounded(
         return values_in_rows(PROFILE, structures, [joined(channel) for channel in zip(*yields, strict=True)])
 
     thresholds = np.array(chosen.thresholds, dtype=np.float64)
-    (exact,) = significances([chosen])
-    if not np.isfinite(exact):
+    (before,) = significances([chosen])
+    if not before > 0:
         raise InputError(f"{chosen} has no significance on these events; there is nothing to round.")
-    found, significance = chosen, float(exact)
+    found, significance = chosen, float(before)
     for number in range(len(thresholds)):
         tried = _possible(chosen, thresholds, number)
         values = significances(tried)
-        allowed = exact * (1.0 - max_loss * (number + 1) / len(thresholds))
+        allowed = before * (1.0 - max_loss * (number + 1) / len(thresholds))
         good = np.flatnonzero(values >= allowed)
         if len(good):
             found, significance = tried[good[0]], float(values[good[0]])
             thresholds = np.array(found.thresholds, dtype=np.float64)
-    return RoundedSelection(found, significance, float(exact), 1.0 - significance / float(exact))
+    return RoundedSelection(found, significance, float(before), 1.0 - significance / float(before), chosen)
 
 
 def _possible(selection: Selection, thresholds: FloatArray, number: int) -> list[Selection]:
@@ -247,11 +294,12 @@ def _candidates(threshold: float) -> list[float]:
         return [0.0]
     digits = int(np.floor(np.log10(abs(threshold))))
     found: dict[float, None] = {}
-    for power in range(digits + _COARSEST, digits - _FINEST, -1):
+    for power in range(digits, digits - _FINEST, -1):
         for step in sorted(_STEPS, reverse=True):
             # Divided by the inverse of a negative power, 46.4 comes out as 46.4.
             unit = step * 10.0**power if power >= 0 else step / 10.0**-power
             multiple = round(threshold / unit)
             value = multiple * step * 10.0**power if power >= 0 else multiple * step / 10.0**-power
-            found[float(value)] = None
+            if abs(value - threshold) <= _NEAR * abs(threshold):
+                found[float(value)] = None
     return list(found)

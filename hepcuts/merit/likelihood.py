@@ -22,6 +22,15 @@ from .figures import AbstractTemplateFigure, OfRows, OfYields
 from .functions import side_by_side
 from .rows import Rows
 
+NO_SIGNIFICANCE = 1e-5
+"""Standard deviations that are rounding: the square root of differences of twice the NLL of about 1e-10."""
+WITHOUT_SIGNIFICANCE = (
+    "the expected significance is 0 wherever the cuts are, since the background can be fitted to all that is seen. "
+    "Mostly a background's normalization is free and nothing but the signal region measures it: give its control "
+    "region (regions=hepcuts.Region(...)), an axis to tell it from the signal, or its uncertainty (hepcuts.NormSys) in "
+    "place of the free normalization"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class LikelihoodFigure(AbstractTemplateFigure):

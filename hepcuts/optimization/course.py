@@ -18,7 +18,7 @@ from .history import History
 from .jumps import advance_stage
 from .polish import Polished, polish
 from .stages import AbstractDescent, Checkpoint, descend
-from .validation import StageValues, Validator
+from .validation import HardValue, StageValues, Validator
 from .walk import Walk
 
 
@@ -33,8 +33,8 @@ class Outcome:
         schedule: the stages up to the chosen one.
         validation: of the stages, or None.
         polish: what the polish did.
-        validated: the value of the hard cuts in the cross-validation, larger is better, or None.
-        polish_validated: what the polish gained in the cross-validation, or None.
+        validated: the value of the hard cuts in the cross-validation, or None.
+        polish_validated: what the polish gained in the cross-validation, penalties aside, or None.
         interrupted: whether the user did.
         folds: thresholds that each fold would have, shape (fold, threshold), or None.
     """
@@ -45,7 +45,7 @@ class Outcome:
     schedule: tuple[float, ...]
     validation: StageValues | None
     polish: Polished
-    validated: float | None
+    validated: HardValue | None
     polish_validated: float | None
     interrupted: bool
     folds: FloatArray | None = None
@@ -160,8 +160,8 @@ def _conclude(
     folds: FloatArray | None = validation.thresholds
     if done.moves:
         polished = without_outside_warnings(validator.polished)(validation.chosen)
-        gain = polished - value
-        if polished < value:
+        gain = polished.plain - value.plain
+        if polished.guarded < value.guarded:
             done = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
         else:
             value, folds = polished, validator.polished_thresholds

@@ -27,24 +27,28 @@ from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import HardEvaluation, evaluate
 from hepcuts.evaluation.resampling import HOLDOUT, HoldoutLike, ReplicasLike, hold_out, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike
+from hepcuts.merit.likelihood import NO_SIGNIFICANCE, WITHOUT_SIGNIFICANCE
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.optimization.soft.directions import find_directions
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
+from hepcuts.optimization.soft.spaces import require_something_to_search
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import without_outside_warnings
+from hepcuts.templates.integers import told_of_integers
 from hepcuts.templates.simulated import FEW_EVENTS
 
 from .certificate import Certificate
 from .certify import certify
 from .course import Outcome, run
 from .folds import folds_of_training
+from .given_up import without_given_up
 from .history import History
 from .options import DEFAULT_TUNING, Tuning
 from .reliability import bootstrap_and_optimism
 from .result import OptimizationResult
 from .sensitivity import hidden_systematics, sensitivity
-from .solvers import AbstractSolver
+from .solvers import AbstractSolver, Ending
 from .stages import Checkpoint
 
 
@@ -147,7 +151,7 @@ def optimize(
     drawn, executor = replicas_of(replicas, seed=seed), None if executor is None else executor_of(executor)
     training, held_out = hold_out(samples, holdout, seed=seed)
     problem = Problem.of(
-        find_directions(training, chosen),
+        Selection([told_of_integers(samples, cut) for cut in find_directions(training, chosen).cuts]),
         figure_of_merit(objective),
         solver=solver,
         step=step,
@@ -160,6 +164,7 @@ def optimize(
         tuning=tuning,
     )
     search = without_outside_warnings(Search.of)(training, problem).carried_out_by(executor)
+    require_something_to_search(search.space)
     parts = folds_of_training(folds, training, seed=seed)
     schedule = _schedule(problem)
     options = {"stages": schedule, "holdout": holdout, "folds": parts, "seed": seed}
@@ -185,16 +190,11 @@ def _result(
     throw: bool,
     seed: int,
 ) -> OptimizationResult:
-    ending, problem, (training, held_out) = outcome.ending, search.problem, events
+    problem, (training, held_out) = search.problem, events
+    ending = _with_significance(outcome.ending, problem, history)
     if throw and not ending.success:
-        raise OptimizationError(
-            f"The search for the best cuts stopped after {ending.num_steps} steps: {ending.message}."
-        )
-    thresholds = search.space.thresholds(outcome.position)
-    try:
-        hard = problem.selection.at(thresholds)
-    except InputError as error:
-        raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
+        raise OptimizationError(f"The search for the best cuts ended after {len(history)} steps: {ending.message}.")
+    hard, given_up = _hard_cuts(search, outcome, training)
     sign, validation, interrupted = problem.objective.sign, outcome.validation, outcome.interrupted
     spread: Bootstrap | None = None
     optimism: Optimism | None = None
@@ -206,14 +206,16 @@ def _result(
     options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
     there = evaluate(training, hard, chose=True, **options)
     return OptimizationResult(
-        thresholds=hard.to_dict(thresholds),
+        thresholds=hard.to_dict([threshold for threshold in hard.thresholds if threshold is not None]),
         selection=hard,
+        given_up=given_up,
         objective=problem.objective.name,
         label=problem.objective.label,
         soft_value=float(history.values[-1]),
         training=there,
         held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
-        validated=None if outcome.validated is None else sign * outcome.validated,
+        validated=None if outcome.validated is None else sign * outcome.validated.plain,
+        penalty=None if outcome.validated is None else outcome.validated.plain - outcome.validated.guarded,
         start=search.space.thresholds(search.space.start),
         history=history,
         success=ending.success and not interrupted,
@@ -224,6 +226,7 @@ def _result(
         validation=None if validation is None else tuple(validation.values.tolist()),
         polish=outcome.polish,
         polish_validated=outcome.polish_validated,
+        min_background=problem.min_background,
         seed=seed,
         samples=tuple(training if held_out is None else held_out),
         axis=problem.axis,
@@ -249,6 +252,26 @@ def _referee(
         min_background=problem.min_background,
         fixed=problem.fixed,
     )
+
+
+def _with_significance(ending: Ending, problem: Problem, history: History) -> Ending:
+    """The ending, which is no success if the significance was zero wherever the search was."""
+    if not problem.objective.is_significance or np.nanmax(np.abs(history.values), initial=0.0) > NO_SIGNIFICANCE:
+        return ending
+    return dataclasses.replace(ending, success=False, message=WITHOUT_SIGNIFICANCE)
+
+
+def _hard_cuts(search: Search, outcome: Outcome, training: Sequence[Sample]) -> tuple[Selection, tuple[str, ...]]:
+    """The cuts that were found, without those that were given up, and the names of thresholds of the latter."""
+    problem = search.problem
+    try:
+        hard = problem.selection.at(search.space.thresholds(outcome.position))
+    except InputError as error:
+        raise OptimizationError(f"The search ended at cuts that nothing can pass: {error}") from error
+    names, of_threshold = problem.selection.names, problem.selection.cut_of_threshold
+    fixed = {problem.selection.variables[of_threshold[names.index(name)]] for name in problem.fixed}
+    in_regions = {variable for region in problem.regions for variable in (*region.inverted, *region.without)}
+    return without_given_up(training, hard, fixed | in_regions)
 
 
 def _schedule(problem: Problem) -> tuple[float, ...]:

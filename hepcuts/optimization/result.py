@@ -34,14 +34,18 @@ class OptimizationResult(Tabular):
 
     Attributes:
         thresholds: variable to hard threshold, or to a pair for a window.
-        selection: the hard selection.
+        selection: the hard selection. A cut that was given up is no cut, and not part of it; but if all were, they are.
+        given_up: names of the thresholds that the search put beyond all events: of cuts, and sides of windows, that are
+            no longer in `selection`.
         objective: name of the objective.
         label: its label for figures, in mathtext.
         soft_value: its value at the final widths, on the training events.
         training: what the hard selection is worth on the events that chose it.
         held_out: the same on events that did not, or None if none were held out.
         validated: the objective of hard cuts of the chosen width in the cross-validation, on training events each of
-            which did not choose the cuts that it was tried with; None if there was none.
+            which did not choose the cuts that it was tried with; None if there was none. Without penalties.
+        penalty: by how much the search held this value to be worse, for too few events left in the cross-validation;
+            None if there was none.
         start: thresholds before the optimization, shape (threshold,).
         history: the way.
         success: whether the last stage converged (or did all its steps).
@@ -53,8 +57,9 @@ class OptimizationResult(Tabular):
             the objective of soft cuts of one width, see `hepcuts.optimization.validation`. NaN for wide ones that were
             not tried as a narrower one was better than the next. None if there was no choice.
         polish: what the last step, on hard cuts, did.
-        polish_validated: by how much it changed the validated value (larger is better); where it made it worse it was
-            left out. None if it did nothing or there was no cross-validation.
+        polish_validated: by how much it changed the validated value (larger is better); where it made it, with its
+            penalty, worse, it was left out. None if it did nothing or there was no cross-validation.
+        min_background: effective simulated events of each background that the search was to keep on its own events.
         seed: seed of the split, of the folds and of the starts, drawn from a generator if one was given.
         samples: the events that are quoted: those held out, or else those that chose the cuts.
         axis: axis of the observable, or None.
@@ -66,12 +71,14 @@ class OptimizationResult(Tabular):
 
     thresholds: dict[str, Any]
     selection: Selection
+    given_up: tuple[str, ...]
     objective: str
     label: str
     soft_value: float
     training: HardEvaluation
     held_out: HardEvaluation | None
     validated: float | None
+    penalty: float | None
     start: FloatArray
     history: History
     success: bool
@@ -82,6 +89,7 @@ class OptimizationResult(Tabular):
     validation: tuple[float, ...] | None
     polish: Polished
     polish_validated: float | None
+    min_background: float
     seed: int
     samples: tuple[Sample, ...]
     axis: Any
@@ -98,6 +106,11 @@ class OptimizationResult(Tabular):
         return self.training if self.held_out is None else self.held_out
 
     @property
+    def few_events(self) -> bool:
+        """Whether what is quoted rests on fewer simulated background events than the search had to keep on its own."""
+        return self.quoted.effective_background < self.min_background
+
+    @property
     def significance(self) -> float:
         """Discovery significance at the hard cuts, on held-out events if there are any (see `quoted`)."""
         return self.quoted.significance
@@ -106,6 +119,21 @@ class OptimizationResult(Tabular):
     def hard_value(self) -> float:
         """The objective at the hard cuts, on the training events."""
         return self.training.value
+
+    @property
+    def quoted_value(self) -> float:
+        """The objective at the hard cuts that is quoted, on held-out events if there are any."""
+        return self.quoted.value
+
+    @property
+    def hard_thresholds(self) -> dict[str, float | None]:
+        """Name of each threshold that was searched to that of the hard cuts; None if it was given up."""
+        there = dict(zip(self.selection.names, self.selection.thresholds, strict=True))
+        # A window of which one side was given up is a cut on the other one.
+        return {
+            name: there.get(name, None if name in self.given_up else there.get(name.rpartition(":")[0]))
+            for name in self.history.names
+        }
 
     @property
     def soft_hard_difference(self) -> float:
@@ -198,6 +226,8 @@ class OptimizationResult(Tabular):
         verdict = self.quoted.pyhf
         spread = "" if self.bootstrap is None else f" +- {self.bootstrap.significance.uncertainty:.2g}"
         rows = [("cuts", str(self.selection)), ("significance", f"{self.significance:.4f}{spread} on {where}")]
+        if self.given_up:
+            rows.insert(1, ("given up", f"{', '.join(self.given_up)} (no event would be rejected)"))
         rows.append(("confirmed by pyhf", f"{verdict.significance:.4f}" if verdict else f"no: {self.quoted.message}"))
         if self.held_out is not None:
             rows.append(("on training events", f"{self.training.significance:.4f}"))
@@ -205,10 +235,12 @@ class OptimizationResult(Tabular):
         rows.append((f"objective {self.objective}", f"{soft_hard}, difference {self.soft_hard_difference:.2g}"))
         if self.validated is not None:
             optimism = "" if self.optimism is None else f", optimism {self.optimism}"
-            rows.append(("cross-validated", f"{self.validated:.6g}{optimism}"))
+            penalty = f", penalty for few events {self.penalty:.3g}" if self.penalty else ""
+            rows.append(("cross-validated", f"{self.validated:.6g}{optimism}{penalty}"))
         weakest = f" of {self.quoted.weakest}, the weakest" if self.quoted.weakest else ""
         effective = f"{self.quoted.effective_background:.1f} effective simulated events{weakest}"
-        rows.append(("background after cuts", effective))
+        few = f"; fewer than the {self.min_background:g} that the search kept on its own" if self.few_events else ""
+        rows.append(("background after cuts", effective + few))
         rows.append(("signal after cuts", f"{self.quoted.effective_signal:.1f}, {_NOT_IN_Z}"))
         rows += [("vanished", words) for words in self.quoted.vanished]
         if self.quoted.expected_events < FEW_EXPECTED:

@@ -106,15 +106,26 @@ class LBFGS(AbstractSolver):
             callback=callback,
             options={"maxiter": self.max_steps, "ftol": self.tolerance, "gtol": 1e-7},
         )
-        ending = Ending(np.asarray(result.x), bool(result.success), str(result.message), int(result.nit))
-        if not ending.success and ending.message.startswith("ABNORMAL"):
+        ending = Ending(np.asarray(result.x), bool(result.success), self._told(result.message), int(result.nit))
+        if not ending.success and "ABNORMAL" in result.message:
             # The line search found no lower point. At the optimum that is rounding: there is nothing to be gained.
             gradient = np.asarray(result.jac)
             gain = 0.5 * float(gradient @ result.hess_inv.dot(gradient))
             if gain <= self.tolerance * max(1.0, abs(float(result.fun))):
-                message = "CONVERGENCE: EXPECTED GAIN OF ANOTHER STEP WITHIN ROUNDING"
+                message = "converged: what another step would gain is within rounding"
                 return dataclasses.replace(ending, success=True, message=message)
         return ending
+
+    def _told(self, message: str) -> str:
+        """SciPy's message in words of thresholds and objective."""
+        told = {
+            "PROJECTED": "converged: at no threshold does the objective rise any more",
+            "REDUCTION": f"converged: the last step changed the objective by less than {self.tolerance:g} of it",
+            "ITERATIONS": f"not converged after {self.max_steps} steps; LBFGS(max_steps=...) allows more",
+            "EVALUATIONS": "not converged: the objective was evaluated too often",
+            "ABNORMAL": "no better thresholds were found in the direction in which the objective should rise",
+        }
+        return next((words for key, words in told.items() if key in message), message)
 
 
 class _FirstOrder(AbstractSolver):

@@ -45,8 +45,21 @@ class StageValues:
 
     values: FloatArray
     chosen: int
-    hard: float
+    hard: "HardValue"
     thresholds: FloatArray
+
+
+@dataclasses.dataclass(frozen=True)
+class HardValue:
+    """The pooled value of hard cuts on the events left out; larger is better, minus infinity if there is none.
+
+    Attributes:
+        guarded: with the penalties of the search for too few events; by this cuts are compared.
+        plain: the objective itself; this is quoted.
+    """
+
+    guarded: float
+    plain: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,6 +160,13 @@ class Validator:
             value = search.problem.objective.pooled(found) if len(found) == len(there) else float("nan")
         return search.problem.objective.sign * value if np.isfinite(value) else float("-inf")
 
+    def _hard(self, positions: Sequence[FloatArray]) -> HardValue:
+        """The value of each fold's hard cuts on what it left out."""
+        guarded, search = self._score(positions), self._search
+        if not search.has_templates or not np.isfinite(guarded):
+            return HardValue(guarded, guarded)
+        return HardValue(guarded, search.problem.objective.sign * search.plain_of_sums(self._pooled(positions)))
+
     def _pooled(self, positions: Sequence[FloatArray], width: float = 0.0) -> list[FloatArray]:
         """Sums of the events left out, in each region, all folds together."""
         search = self._search
@@ -196,12 +216,12 @@ class Validator:
             positions = [np.array(position) for position in attempt["positions"]]
             self._attempts[int(attempt["stage"])] = _Attempt(positions, attempt["known"])
 
-    def polished(self, stage: int) -> float:
-        """The value of a stage if the folds' hard cuts are polished, larger is better."""
+    def polished(self, stage: int) -> HardValue:
+        """The value of a stage if the folds' hard cuts are polished."""
         widths = self._search.space.widths * self._schedule[stage]
         positions = self._executor.map(SearchFold.polished, self._folds, (self._hard_positions(stage), widths))
         self.polished_thresholds = np.array([self._search.space.thresholds(position) for position in positions])
-        return self._score(positions)
+        return self._hard(positions)
 
     def result(self) -> StageValues:
         """What was found so far."""
@@ -211,7 +231,8 @@ class Validator:
         positions = self._hard_positions(chosen)
         thresholds = np.array([self._search.space.thresholds(p) for p in positions])
         found = self._attempts[chosen].positions is not None
-        return StageValues(values, chosen, self._score(positions) if found else float("-inf"), thresholds)
+        none = HardValue(float("-inf"), float("-inf"))
+        return StageValues(values, chosen, self._hard(positions) if found else none, thresholds)
 
     def _bluntest_best(self) -> int:
         return max(self.stages, key=lambda stage: self._value(stage, self._options.compared_at[0]))

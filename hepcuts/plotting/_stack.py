@@ -17,7 +17,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
 
-from ._style import BACKGROUNDS, INK, SIGNALS, Panel, legend_on_top
+from ._style import INK, Panel, background_color, legend_on_top, signal_color
 
 _FURTHEST = 1e-6
 """A logarithmic axis ends at this fraction of its largest value, however small a weight is."""
@@ -113,7 +113,7 @@ def _draw_backgrounds(
 ) -> tuple[tuple[StepPatch, ...], StepPatch]:
     """The stack, and the uncertainty of its sum."""
     stack = [h for _, h in backgrounds]
-    colors = [BACKGROUNDS[i % len(BACKGROUNDS)] for i in range(len(stack))]
+    colors = [background_color(i) for i in range(len(stack))]
     drawn = mplhep.histplot(stack, stack=True, histtype="fill", color=colors, ax=ax, flow="hint")
     total = sum(stack[1:], start=stack[0])
     values, sigma = total.values(), _sigma(total)
@@ -136,7 +136,7 @@ def _sigma(histogram: "hist.Hist[Any]") -> FloatArray:
 
 
 def _draw_signal(ax: Axes, histogram: "hist.Hist[Any]", number: int) -> StepPatch:
-    color = SIGNALS[number % len(SIGNALS)]
+    color = signal_color(number)
     (drawn,) = mplhep.histplot(histogram, histtype="step", yerr=False, color=color, linewidth=2.0, ax=ax, flow="hint")
     artist: StepPatch = drawn.stairs
     return artist

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 import mplhep
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
@@ -31,12 +32,14 @@ BACKGROUNDS = ("#3f90da", "#ffa90e", "#94a4a2", "#b9ac70", "#92dadd", "#a96b59",
 """Fills of the backgrounds, from the color-blind friendly set of Petroff (arXiv:2107.02270)."""
 SIGNALS = ("#bd1f01", "#832db6", "#e76300")
 """Lines of the signals, from the same set."""
-CURVES = ("#3f90da", "#e76300", "#832db6", "#bd1f01", "#717581", "#a96b59", "#ffa90e", "#b9ac70", "#94a4a2", "#92dadd")
-"""Lines of the metrics, from the same set."""
+CURVES = ("#3f90da", "#e76300", "#832db6", "#bd1f01", "#a96b59", "#ffa90e", "#92dadd", "#b9ac70", "#717581", "#94a4a2")
+"""Lines of the metrics, from the same set; the grays, which are seen least, last."""
 DASHES: tuple[Any, ...] = ("-", "--", (0, (5, 1, 1, 1)), (0, (1, 1)))
 """Line styles of the metrics: curves that coincide stay visible beneath each other."""
 MARKERS = "osD^vP*X<>"
 """Markers of the optima."""
+_DARKER = 0.6
+"""How light a color is that is used for the second time."""
 INK = "0.15"
 """Lines that are about all samples: thresholds, uncertainties."""
 
@@ -102,6 +105,22 @@ class Panels:
 def color(number: int) -> Any:
     """The color of one of several curves."""
     return CURVES[number % len(CURVES)]
+
+
+def background_color(number: int) -> str:
+    """The fill of one of several backgrounds; no two share one."""
+    return _shaded(BACKGROUNDS, number)
+
+
+def signal_color(number: int) -> str:
+    """The line of one of several signals; no two share one."""
+    return _shaded(SIGNALS, number)
+
+
+def _shaded(colors: Sequence[str], number: int) -> str:
+    """The colors of a set, then the same darker, and again."""
+    red, green, blue = (part * _DARKER ** (number // len(colors)) for part in to_rgb(colors[number % len(colors)]))
+    return str(to_hex((red, green, blue)))
 
 
 def look(number: int) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class _MetricCurve:
         points: thresholds at which it was evaluated, shape (point,).
         values: relative to the best value, shape (point,).
         trusted: whether enough simulated background is after the cut, shape (point,).
+        gaps: whether there are thresholds that were not evaluated before the next point, shape (point - 1,).
         best: the best threshold.
         interval: central 68 % of the best thresholds of replicas.
         label: for the legend.
@@ -68,6 +69,7 @@ class _MetricCurve:
     points: FloatArray
     values: FloatArray
     trusted: Any
+    gaps: Any
     best: float
     interval: tuple[float, float]
     label: str
@@ -117,7 +119,7 @@ def scan(result: ScanView, *, metrics: Sequence[str] | None = None, ax: Any = No
     with style():
         panels = own_or_new_axes(ax, 2, ncols=2, figsize=(13.0, 6.0))
         drawn = [
-            _draw(panel, side, f"{which} {label.lower()}")
+            _draw(panel, side, f"{which} threshold of {result.cut.variable}")
             for panel, side, which in zip(panels, sides, ("Lower", "Upper"), strict=True)
         ]
     return WindowCurves(panels[0].figure, drawn[0], drawn[1])
@@ -127,19 +129,21 @@ def _curve(result: ScanView, name: str, edge: int | None) -> _MetricCurve:
     """The metric against the threshold, or against one edge of a window with the other where it is best."""
     optimum = result.optimum(name)
     m, thresholds = result.metrics[name], result.thresholds
-    # NaN that was never evaluated is no gap of the metric: the curve goes on to the next value.
-    rows = np.flatnonzero(result.evaluated[name])
+    # NaN that was never evaluated is no gap of the metric: a thin line goes on to the next value.
+    rows, there = np.arange(len(thresholds)), result.evaluated[name]
     best, interval = optimum.threshold, optimum.interval
     if edge is not None:
         rows = rows[thresholds[rows, 1 - edge] == best[1 - edge]]
         rows = rows[np.argsort(thresholds[rows, edge])]
         best, interval = best[edge], interval[edge]
         thresholds = thresholds[:, edge]
+    places = np.flatnonzero(there[rows])
+    rows, gaps = rows[places], np.diff(places) > 1
     values = normalized(result.values[name][rows], m.sign, best=optimum.value)
     # If nothing has as many events as the guard asks for, the optimum itself is the measure.
     least = min(result.min_background, float(optimum.effective_background))
     trusted = (m.sign < 0) | (result.table.effective_background[rows] >= least)
-    return _MetricCurve(thresholds[rows], values, trusted, best, interval, f"{m.label}, best at {best:.4g}")
+    return _MetricCurve(thresholds[rows], values, trusted, gaps, best, interval, f"{m.label}, best at {best:.4g}")
 
 
 def _draw(axes: Axes, found: Mapping[str, _MetricCurve], label: str) -> ScanCurves:
@@ -188,11 +192,24 @@ def threshold_label(cut: AbstractCut) -> str:
     return f"Threshold of {cut.variable}"
 
 
+def _opened(curve: _MetricCurve) -> tuple[FloatArray, FloatArray, Any]:
+    """Points, values and whether they are trusted, with a value that is none within each gap."""
+    at = np.flatnonzero(curve.gaps) + 1
+    points, values = np.insert(curve.points, at, curve.points[at]), np.insert(curve.values, at, np.nan)
+    return points, values, np.insert(curve.trusted, at, False)
+
+
 def _draw_metric(ax: Axes, curve: _MetricCurve, number: int) -> tuple[Line2D, Line2D, Line2D]:
     """The curve, the marker at its optimum, and the bar of the optima of replicas."""
+    points, values, trusted = _opened(curve)
     if not np.all(curve.trusted):
-        ax.plot(curve.points, curve.values, **look(number), alpha=0.3, linewidth=1.0, zorder=1.9)
-    (line,) = ax.plot(curve.points, np.where(curve.trusted, curve.values, np.nan), **look(number), zorder=2.0)
+        ax.plot(points, values, **look(number), alpha=0.3, linewidth=1.0, zorder=1.9)
+    (line,) = ax.plot(points, np.where(trusted, values, np.nan), **look(number), zorder=2.0)
+    if np.any(curve.gaps):
+        # Between evaluated points that are not neighbors nothing is known.
+        ends = np.flatnonzero(np.append(curve.gaps, False) | np.append(False, curve.gaps))
+        ax.plot(curve.points, curve.values, color=color(number), linestyle=":", linewidth=0.8, zorder=1.8)
+        ax.plot(curve.points[ends], curve.values[ends], ".", color=color(number), markersize=3, zorder=1.9)
     wide: dict[str, Any] = {"linewidth": 5.0, "alpha": 0.45, "solid_capstyle": "butt", "zorder": 3.5}
     (bar,) = ax.plot(curve.interval, [1.0, 1.0], color=color(number), **wide)
     shape: dict[str, Any] = {"markeredgecolor": "white", "markersize": 9, "zorder": 4}

@@ -11,11 +11,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.types import FloatArray
 
 from ._style import CURVES, DASHES, INK, Panel, Panels, legend_on_top, own_or_new_axes, style
 from .curves import threshold_label
 from .views import HistoryView, LandscapeView, OptimizationView, require
 
+_STAR: Mapping[str, Any] = MappingProxyType({"markersize": 14, "markeredgewidth": 0.8, "zorder": 4})
+_BESIDE = 0.06
+"""How far beside the last step the hard cuts are drawn, in numbers of steps."""
 _MANY = 100
 """From so many steps on they are not marked one by one."""
 
@@ -47,13 +51,15 @@ class HistoryCurves(Panel):
         right: the axes of the thresholds, on the right.
         values: the objective, one curve for each stage.
         thresholds: name of a threshold to its curve.
-        boundaries: lines between the stages.
-        final: marker of the objective at the hard cuts.
+        ends: name of a threshold to the marker of the hard cut; none for one that was given up.
+        boundaries: lines between the stages, and between the last and the hard cuts.
+        final: marker of the objective at the hard cuts, the value that is quoted.
     """
 
     right: Axes
     values: tuple[Line2D, ...]
     thresholds: Mapping[str, Line2D]
+    ends: Mapping[str, Line2D]
     boundaries: tuple[Line2D, ...]
     final: Line2D
 
@@ -117,8 +123,9 @@ def history(result: OptimizationView, *, ax: Any = None) -> HistoryCurves:
 
     The objective is one curve for each stage, since values of different widths are not comparable; thin lines part
     the stages. A single threshold is shown as it is. Several, perhaps of different units, are each shown as the
-    distance from their start in units of the range they went through: all begin at 0, and the legend tells where
-    each started and ended.
+    distance from their start in units of the range they went through: all begin at 0. Beside the last step stand the
+    hard cuts, as they are quoted: their thresholds, and as a star the objective, on held-out events if there are any.
+    The legend tells where each threshold started, and that of the hard cuts.
 
     Args:
         result: from `hepcuts.optimize`.
@@ -147,18 +154,49 @@ def history(result: OptimizationView, *, ax: Any = None) -> HistoryCurves:
         right = left.twinx()
         values = _draw_stages(left, way)
         thresholds = _draw_thresholds(right, way)
-        (final,) = left.plot([len(way.values) - 1], [result.hard_value], "*", color=INK, markersize=13, zorder=4)
-        _fit_limits(left, right, len(way.values))
-        ways = [
-            f"{name}: {line[0]:.4g} to {line[-1]:.4g}" for name, line in zip(way.names, way.thresholds.T, strict=True)
-        ]
-        labels = [f"{label}, soft", f"hard cuts: {result.hard_value:.4g}", *ways]
+        # Hard cuts are no step of the way: they stand beside it, on either axis.
+        at = len(way.values) - 1 + _BESIDE * max(len(way.values), 10)
+        (final,) = left.plot([at], [result.quoted_value], "*", color=CURVES[0], markeredgecolor=INK, **_STAR)
+        ends = _draw_ends(right, way, result.hard_thresholds, at)
+        _fit_limits(left, right, at)
+        quoted = "the events that chose them" if result.held_out is None else "held-out events"
+        ways = [_way(name, line[0], result.hard_thresholds[name]) for name, line in _lines(way)]
+        labels = [f"{label}, soft", f"hard cuts, {quoted}: {result.quoted_value:.4g}", *ways]
         _, height = legend_on_top(left, [values[0], final, *thresholds.values()], labels, twin=right)
-        changes = np.flatnonzero(np.diff(way.stages)) + 0.5
+        changes = [*(np.flatnonzero(np.diff(way.stages)) + 0.5), 0.5 * (len(way.values) - 1 + at)]
         boundaries = tuple(left.axvline(change, ymax=height, color="0.6", linewidth=0.8) for change in changes)
         left.set_xlabel("Step")
         left.set_ylabel(_capital(label), color=CURVES[0])
-    return HistoryCurves(left, right, values, MappingProxyType(thresholds), boundaries, final)
+    return HistoryCurves(left, right, values, MappingProxyType(thresholds), MappingProxyType(ends), boundaries, final)
+
+
+def _lines(way: HistoryView) -> list[tuple[str, FloatArray]]:
+    """Name and way of each threshold."""
+    return list(zip(way.names, way.thresholds.T, strict=True))
+
+
+def _way(name: str, start: float, end: float | None) -> str:
+    return f"{name}: {start:.4g}, given up" if end is None else f"{name}: {start:.4g} to {end:.4g}"
+
+
+def _shown(line: FloatArray, values: Any, *, single: bool) -> Any:
+    """Thresholds as the right axis has them."""
+    return values if single else (values - line[0]) / (np.ptp(line) or 1.0)
+
+
+def _draw_ends(ax: Axes, way: HistoryView, thresholds: Mapping[str, float | None], at: float) -> dict[str, Line2D]:
+    """The thresholds of the hard cuts; none for those that were given up."""
+    ends: dict[str, Line2D] = {}
+    for number, (name, line) in enumerate(_lines(way)):
+        end = thresholds[name]
+        if end is not None:
+            height = _shown(line, end, single=len(way.names) == 1)
+            (ends[name],) = ax.plot([at], [height], "o", color=_color(number), markersize=6, zorder=3)
+    return ends
+
+
+def _color(number: int) -> str:
+    return CURVES[1 + number % (len(CURVES) - 1)]
 
 
 def _capital(label: str) -> str:
@@ -166,10 +204,10 @@ def _capital(label: str) -> str:
     return label[:1].upper() + label[1:]
 
 
-def _fit_limits(left: Axes, right: Axes, num_steps: int) -> None:
+def _fit_limits(left: Axes, right: Axes, last: float) -> None:
     """All steps with some room beside the last, whole numbers as ticks."""
-    room = max(0.5, 0.02 * num_steps)
-    left.set_xlim(-room, num_steps - 1 + room)
+    room = max(0.5, 0.02 * last)
+    left.set_xlim(-room, last + room)
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.xaxis.set_minor_locator(NullLocator())
     for panel in (left, right):
@@ -190,10 +228,9 @@ def _draw_stages(ax: Axes, way: HistoryView) -> tuple[Line2D, ...]:
 def _draw_thresholds(ax: Axes, way: HistoryView) -> dict[str, Line2D]:
     curves = {}
     single = len(way.names) == 1
-    for number, (name, line) in enumerate(zip(way.names, way.thresholds.T, strict=True)):
-        shown = line if single else (line - line[0]) / (np.ptp(line) or 1.0)
-        color, dash = CURVES[1 + number % (len(CURVES) - 1)], DASHES[1 + number % (len(DASHES) - 1)]
-        (curves[name],) = ax.plot(np.arange(len(way.values)), shown, color=color, linestyle=dash)
+    for number, (name, line) in enumerate(_lines(way)):
+        shown, dash = _shown(line, line, single=single), DASHES[1 + number % (len(DASHES) - 1)]
+        (curves[name],) = ax.plot(np.arange(len(way.values)), shown, color=_color(number), linestyle=dash)
     if single:
         ax.set_ylabel(f"Threshold of {way.names[0]}", color=CURVES[1])
     else:

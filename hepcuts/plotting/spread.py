@@ -14,8 +14,8 @@ from hepcuts._core.types import FloatArray
 
 from ._style import INK, Panel, color, marker, own_or_new_axes, style
 
-_APART = 0.075
-"""Neighboring choices are drawn so far apart, in units of the distance of neighboring x."""
+_NARROWEST, _WIDER = 1.8, 2.6
+"""Widths of the bars, in points: of the last choice, and by how much that of each one before it is wider."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def spread(
 ) -> SpreadCurves:
     """Draw median and interval of several choices against a positive quantity on a logarithmic axis.
 
-    The choices are drawn a little beside each other, so that their bars can be told apart.
+    All choices stand at their x; that their bars can be told apart, those of the later ones are narrower and lie above.
 
     Args:
         x: shape (x,), positive and ascending.
@@ -70,26 +70,28 @@ def spread(
     """
     x = np.asarray(x, dtype=np.float64)
     _check(x, intervals)
-    step = np.log(x[-1] / x[0]) / (len(x) - 1) if len(x) > 1 else 1.0
     curves = {}
     with style():
         (axes,) = own_or_new_axes(ax, figsize=(10.5, 5.5))
         line = None if reference is None else axes.axhline(reference, color=INK, linestyle="--", linewidth=1.2)
         for number, (name, (low, middle, high)) in enumerate(intervals.items()):
-            beside = np.exp(_APART * step * (number - 0.5 * (len(intervals) - 1)))
+            wider = _WIDER * (len(intervals) - 1 - number)
             curves[name] = axes.errorbar(
-                x * beside,
+                x,
                 middle,
                 yerr=[middle - low, high - middle],
                 color=color(number),
                 marker=marker(number),
                 markersize=6,
                 linewidth=1.0,
-                elinewidth=1.8,
-                capsize=2,
+                elinewidth=_NARROWEST + wider,
+                zorder=2.0 + 0.01 * number,
                 label=name,
             )
+            for bars in curves[name].lines[2]:
+                bars.set_alpha(0.45)
         axes.set_xscale("log")
+        step = np.log(x[-1] / x[0]) / (len(x) - 1) if len(x) > 1 else 1.0
         margin = np.exp(0.5 * step)
         axes.set_xlim(x[0] / margin, x[-1] * margin)
         axes.set(xlabel=xlabel, ylabel=ylabel, title=title)

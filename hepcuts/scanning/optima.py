@@ -52,6 +52,7 @@ class Optimum:
         vanished: in words, each background of which no simulated event is left after the cut.
         excluded: what the guard against too few of them excluded, "" if nothing.
         message: what to keep in mind.
+        text: the threshold with as few digits as select the same events.
     """
 
     metric: str
@@ -67,6 +68,7 @@ class Optimum:
     statistical_plateau: Any = (np.nan, np.nan)
     interval: Any = (np.nan, np.nan)
     excluded: str = ""
+    text: str = ""
     vanished: tuple[str, ...] = ()
 
     @property
@@ -74,7 +76,7 @@ class Optimum:
         """As text, one cell for each column of `HEAD`."""
         return (
             self.metric,
-            shown(self.threshold),
+            self.text or shown(self.threshold),
             _between(self.plateau),
             _between(self.interval),
             f"{self.value:.5g}" + (f" +- {self.uncertainty:.2g}" if np.isfinite(self.uncertainty) else ""),
@@ -229,7 +231,7 @@ def plain(threshold: Any) -> Threshold:
 
 
 def shown(threshold: Any) -> str:
-    """A threshold as text."""
+    """A threshold as text, rounded for a message."""
     if np.ndim(threshold) == 0:
         return f"{float(threshold):.5g}"
     return f"{float(threshold[0]):.4g}, {float(threshold[1]):.4g}"

@@ -17,6 +17,7 @@ from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.likelihood import NO_SIGNIFICANCE, WITHOUT_SIGNIFICANCE
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.cumulative import Cumulative
@@ -156,6 +157,7 @@ class ScanResult(Tabular):
             float(self.table.effective_background[best]),
             message,
             excluded=excluded,
+            text=self._cumulative.text(self.thresholds[best]),
             vanished=self.table.vanished(best),
         )
         return found, best, allowed
@@ -170,10 +172,10 @@ class ScanResult(Tabular):
         else:
             excluded, better = exclusion(m, self._table, values, best, least)
             notes += [f"excluded are {excluded}"] if better else []
-        effective = self.table.effective_background[best]
-        if effective < FEW_EVENTS:
+        if (effective := self.table.effective_background[best]) < FEW_EVENTS:
             notes.append(f"rests on {effective:.1f} effective simulated background events")
         notes += self.table.vanished(best)
+        notes += [WITHOUT_SIGNIFICANCE] if m.is_significance and values[best] <= NO_SIGNIFICANCE else []
         events = self.table.expected_events(best)
         if m.needs_background and not m.exact and events < FEW_EXPECTED:
             notes.append(few_expected(events))

@@ -25,6 +25,7 @@ from hepcuts.templates.cumulative import Cumulative, YieldsAfter
 from hepcuts.templates.events import CHUNK, blocks_of
 from hepcuts.templates.filling import structure_of, warn_outside
 from hepcuts.templates.hard_sums import hard_sums
+from hepcuts.templates.integers import told_of_integers
 from hepcuts.templates.simulated import FEW_EVENTS
 
 from .optima import Choice, Optimum, guarded
@@ -99,6 +100,7 @@ def scan(
     """
     samples = check_samples(samples)
     _check_cut(cut, samples)
+    cut = told_of_integers(samples, cut) if thresholds is None else cut
     min_background, seed = checks.min_background(min_background), as_seed(seed)
     drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, samples, seed=seed)
     structure = structure_of(samples, axis=axis, channel="signal_region")

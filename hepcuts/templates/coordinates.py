@@ -9,12 +9,13 @@ does, as they are. Only where a cut was given a width in the units of its variab
 import abc
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
+from hepcuts._core.decimals import between
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 
@@ -92,16 +93,19 @@ class NormalScores(AbstractCoordinate):
     """Normal quantiles of the rank among reference events; use `normal_scores` to make one.
 
     Values up to a knot, and above the one before, have one score: that of the middle between two ranks. So a threshold
-    is resolved to the knots, and one that is quoted selects exactly the reference events that it selected as a score.
+    is resolved to the knots, and one that is quoted selects exactly the reference events that it selected as a score:
+    it is a number with few digits between two values, so that it selects them however it is compared or printed.
 
     Attributes:
         knots: thresholds that can be quoted, values of reference events among them; increasing, shape (knot,).
         above: for each knot the next larger value of any reference event, shape (knot,), or None where these are the
             knots themselves.
+        given: knots that stand for a threshold that was given, to this threshold.
     """
 
     knots: FloatArray
     above: FloatArray | None = None
+    given: Mapping[float, float] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def _of_knots(self) -> FloatArray:
@@ -154,23 +158,24 @@ class NormalScores(AbstractCoordinate):
         return float(self._of_knots[below - 1]) if below else -LIMIT
 
     def threshold(self, score: float, sign: int = 1) -> float:
-        """See `AbstractCoordinate.threshold`: a knot for what keeps larger values, else the next value above it."""
-        knots = self.knots
+        """See `AbstractCoordinate.threshold`: a short decimal between a knot and the next value above it."""
         below = int(np.searchsorted(self._of_events, score, side="right" if sign > 0 else "left"))
-        if 0 < below <= len(knots):
-            return float(knots[below - 1] if sign > 0 else self._next(below - 1))
-        return self._outside(1 if below else -1)
+        if not 0 < below <= len(self.knots):
+            return between(*self._beyond(1 if below else -1), sign)
+        knot = float(self.knots[below - 1])
+        return self.given[knot] if knot in self.given else between(knot, self._next(below - 1), sign)
 
     def _next(self, knot: int) -> float:
         above = np.append(self.knots[1:], np.inf) if self.above is None else self.above
-        return min(float(above[knot]), self._outside(1))
+        return min(float(above[knot]), self._beyond(1)[1])
 
-    def _outside(self, side: int) -> float:
-        """Beyond all knots, by as much as the outermost are apart: zero is no threshold to keep zeros with."""
+    def _beyond(self, side: int) -> tuple[float, float]:
+        """From the outermost knot outwards, as far as it is from the next one: zero is no threshold to keep zeros."""
         outermost = self.knots[::-side][:2]
-        apart = abs(outermost[0] - outermost[-1])
-        nearest = np.nextafter(outermost[0], side * np.inf)
-        return float(side * max(side * (outermost[0] + side * apart), side * nearest))
+        far = 2.0 * outermost[0] - outermost[-1] if len(outermost) > 1 else outermost[0] + side
+        outermost = outermost[0]
+        ends = outermost, side * max(side * far, side * np.nextafter(outermost, side * np.inf))
+        return float(min(ends)), float(max(ends))
 
     def between(self, scores: FloatArray) -> FloatArray:
         """See `AbstractCoordinate.between`."""
@@ -206,10 +211,11 @@ def normal_scores(signal: FloatArray, background: FloatArray, exact: Sequence[tu
     if len(knots) < 2:
         raise InputError("The variable has hardly more than one value; there is nothing to cut on.")
     # Values below a threshold pass up to the last number before it.
-    more = np.array([t if sign > 0 else np.nextafter(t, -np.inf) for t, sign in exact])
-    knots = np.union1d(knots, more[(more > knots[0]) & (more < knots[-1])])
+    more = {float(t if sign > 0 else np.nextafter(t, -np.inf)): t for t, sign in exact}
+    more = {knot: t for knot, t in more.items() if knots[0] < knot < knots[-1]}
+    knots = np.union1d(knots, np.array([*more]))
     above = [np.append(values, np.inf)[np.searchsorted(values, knots, side="right")] for values in ordered]
-    return NormalScores(knots, np.minimum(*above))
+    return NormalScores(knots, np.minimum(*above), more)
 
 
 def _quantiles(ordered: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from hepcuts._core.counters import VALIDATION
 from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection
 from hepcuts.discriminant import Discriminant
-from hepcuts.evaluation.resampling import HeldOut
+from hepcuts.evaluation.resampling import HeldOut, replicas_of
 from hepcuts.merit.cross_entropy import AbstractCrossEntropy
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.losses import AbstractEventFigure
@@ -29,7 +29,7 @@ from .course import Plan
 _SHARED = ("axis", "regions", "min_background", "constraints", "fixed", "tied", "step")
 """Options of `hepcuts.optimize` that hold in the training, too."""
 
-_OF_CUTS = ("folds", "log", "throw", "executor")
+_OF_CUTS = ("folds", "log", "replicas", "throw", "tuning", "executor")
 """Options of `hepcuts.optimize` for the hard cuts alone."""
 
 
@@ -47,6 +47,7 @@ def check_options(options: Mapping[str, Any]) -> None:
         )
     checks.folds(options.get("folds", 0))
     checks.path("log", options.get("log"))
+    replicas_of(options.get("replicas", 0), seed=0)
 
 
 def beside(checkpoint: Path) -> Path:

@@ -12,12 +12,14 @@ from hepcuts._core.counters import as_seed
 from hepcuts._core.identity import identify
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.discriminant import Discriminant
+from hepcuts.evaluation.bootstrap import bootstrap
 from hepcuts.evaluation.evaluation import evaluate
-from hepcuts.evaluation.resampling import HOLDOUT, HoldoutLike, hold_out
-from hepcuts.merit.figures import AbstractTemplateFigure
+from hepcuts.evaluation.resampling import HOLDOUT, AbstractResampling, HoldoutLike, hold_out, replicas_of
+from hepcuts.merit.figures import AbstractFigureOfMerit, AbstractTemplateFigure
 from hepcuts.merit.registry import Given
 from hepcuts.optimization.optimize import optimize
 from hepcuts.optimization.options import STAGES
+from hepcuts.optimization.result import OptimizationResult
 from hepcuts.optimization.solvers import AbstractSolver
 from hepcuts.optimization.stages import Checkpoint
 from hepcuts.samples.sample import Sample, check_samples
@@ -82,8 +84,9 @@ def train(
         seed: seed of the splits, and of the folds of `hepcuts.optimize`.
         checkpoint: as in `hepcuts.optimize`: a file that is written after each stage, and from which a training of the
             same problem goes on. The search for the hard cuts has its own beside it, with ``.cuts`` before its ending.
-        options: further arguments of `hepcuts.optimize` for the hard cuts. ``axis``, ``regions``, ``min_background``,
-            ``constraints``, ``fixed``, ``tied`` and ``step`` hold in the training, too.
+        options: further arguments of `hepcuts.optimize` for the hard cuts: ``folds``, ``log``, ``replicas``, ``throw``,
+            ``tuning``, ``executor``; and ``axis``, ``regions``, ``min_background``, ``constraints``, ``fixed``,
+            ``tied`` and ``step``, which hold in the training, too.
 
     Returns:
         The discriminant, the cuts, what both are worth, and the history.
@@ -126,9 +129,8 @@ def train(
     options |= {"holdout": None, "checkpoint": beside}
     found = optimize(scored, start, objective=cut_figure, seed=seed, anneal=narrow, **options)
     if held_out is not None:
-        quoted = {"axis": asked.axis, "regions": asked.regions, "objective": cut_figure}
-        worth = without_outside_warnings(evaluate)(fixed.samples(held_out), found.selection, **quoted)
-        found = dataclasses.replace(found, held_out=worth)
+        drawn = replicas_of(options.get("replicas", 100), seed=seed)
+        found = _quoted_on(fixed.samples(held_out), found, cut_figure, drawn)
     return TrainingResult(
         discriminant=fixed,
         optimization=found,
@@ -141,3 +143,18 @@ def train(
         message=trained.message,
         seed=seed,
     )
+
+
+def _quoted_on(
+    events: Sequence[Sample],
+    found: OptimizationResult,
+    objective: AbstractFigureOfMerit,
+    replicas: AbstractResampling | None,
+) -> OptimizationResult:
+    """The same cuts, quoted on events that took part in nothing, and with the uncertainties of these."""
+    how: dict[str, Any] = {"axis": found.axis, "regions": found.regions, "objective": objective}
+    worth = without_outside_warnings(evaluate)(events, found.selection, **how)
+    spread = None
+    if replicas is not None:
+        spread = without_outside_warnings(bootstrap)(events, found.selection, replicas=replicas, **how)
+    return dataclasses.replace(found, held_out=worth, bootstrap=spread, samples=tuple(events))

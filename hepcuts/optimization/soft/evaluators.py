@@ -92,6 +92,12 @@ class TemplateEvaluator:
         return float(guarded), [np.asarray(slope) for slope in slopes]
 
     @float64_scope
+    def plain_of_sums(self, sums: Sequence[FloatArray]) -> float:
+        """The figure of merit of sums of each region, shape (cell, 2), without penalties: what is quoted."""
+        (_, plain), _ = self._compiled.of_one(list(sums), 0.0, self._totals)
+        return float(plain)
+
+    @float64_scope
     def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
         """As `of_sums`, side by side, of sums of shape (candidate, cell, 2): values, shape (candidate,), and slopes."""
         number, values, together = len(sums[0]), [], self._compiled.together

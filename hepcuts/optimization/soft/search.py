@@ -200,6 +200,10 @@ class Search:
         """The objective, with its guards, of sums in each region, and its slopes to them."""
         return cast("TemplateEvaluator", self.of_templates).of_sums(sums)
 
+    def plain_of_sums(self, sums: Sequence[FloatArray]) -> float:
+        """The objective of sums in each region, without guards."""
+        return cast("TemplateEvaluator", self.of_templates).plain_of_sums(sums)
+
     def of_many_sums(self, sums: Sequence[FloatArray]) -> tuple[FloatArray, list[FloatArray]]:
         """As `of_sums`, side by side, of sums of shape (candidate, cell, 2) in each region."""
         return cast("TemplateEvaluator", self.of_templates).of_many_sums(sums)

@@ -249,6 +249,28 @@ def groups_of(selection: Selection, fixed: Sequence[str], tied: Sequence[Sequenc
     return found
 
 
+def require_something_to_search(space: Space) -> None:
+    """Make sure that thresholds can move.
+
+    Raises:
+        InputError: all are fixed, or their bounds leave them one place only; the message says which.
+    """
+    if not space.groups:
+        raise InputError(
+            f"Every threshold of {space.selection} is fixed, so that there is nothing to search. Fill its templates "
+            "with hepcuts.fill for what it is worth, or leave a threshold free."
+        )
+    low, high = space.reduce(space.lower, np.max), space.reduce(space.upper, np.min)
+    if np.any(low < high):
+        return
+    cuts = {space.selection.cut_of_threshold[n]: None for n in np.flatnonzero(space.group >= 0).tolist()}
+    bounds = ", ".join(f"{c.variable}: {c.bounds}" for c in (space.selection.cuts[number] for number in cuts))
+    raise InputError(
+        f"Within the bounds ({bounds}) no threshold selects other events than another, since no event has a value "
+        "there: there is nothing to search. Widen the bounds."
+    )
+
+
 def require_soft_cuts(samples: Sequence[Sample], selection: Selection) -> None:
     """Make sure that the soft problem is that of the cuts.
 

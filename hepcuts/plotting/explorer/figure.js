@@ -2,7 +2,7 @@
 
 const BACKGROUNDS = ["#3f90da", "#ffa90e", "#94a4a2", "#b9ac70", "#92dadd", "#a96b59", "#717581"];
 const SIGNALS = ["#bd1f01", "#832db6", "#e76300"];
-const CURVES = ["#3f90da", "#e76300", "#832db6", "#bd1f01", "#717581", "#a96b59", "#ffa90e", "#b9ac70", "#94a4a2", "#92dadd"];
+const CURVES = ["#3f90da", "#e76300", "#832db6", "#bd1f01", "#a96b59", "#ffa90e", "#92dadd", "#b9ac70", "#717581", "#94a4a2"];
 const DASHES = ["none", "7 4", "9 3 2 3", "2 3.5"];
 const MARKERS = [
   "M-4.5,0a4.5,4.5 0 1,0 9,0a4.5,4.5 0 1,0 -9,0z",
@@ -22,9 +22,14 @@ const FURTHEST = 1e-6;
 const { edges: bins, samples, uncertainty } = scan.spectra;
 const backgrounds = samples.filter((sample) => !sample.signal);
 const signals = samples.filter((sample) => sample.signal);
+/** The colors of a set, then the same darker, and again: no two samples share one. */
+function shaded(colors, i) {
+  const light = colors[i % colors.length].match(/[0-9a-f]{2}/g).map((part) => parseInt(part, 16));
+  return `rgb(${light.map((part) => Math.round(part * 0.6 ** Math.floor(i / colors.length))).join(" ")})`;
+}
 const colorOf = new Map([
-  ...backgrounds.map((sample, i) => [sample, BACKGROUNDS[i % BACKGROUNDS.length]]),
-  ...signals.map((sample, i) => [sample, SIGNALS[i % SIGNALS.length]]),
+  ...backgrounds.map((sample, i) => [sample, shaded(BACKGROUNDS, i)]),
+  ...signals.map((sample, i) => [sample, shaded(SIGNALS, i)]),
 ]);
 const stack = backgrounds.reduce((sums, s) => [...sums, s.values.map((v, i) => v + sums.at(-1)[i])], [bins.slice(1).map(() => 0)]);
 
@@ -188,20 +193,31 @@ function drawMetricAxes(parent, frame) {
 }
 
 /**
- * A curve along a slice: open where the metric has no value, passing over what was not evaluated. In two parts: where
- * the optimum may lie, and where too few simulated events are left for that.
+ * A curve along a slice: open where the metric has no value. In four parts: where the optimum may lie, and where too few
+ * simulated events are left for that; across thresholds that were not evaluated; and a point at either end of these.
  */
 function curve(metric, rows, edge, frame, y) {
-  const parts = ["", ""];
-  let before = null;
+  const parts = ["", "", "", ""];
+  const dot = (point) => `M${point}m-1.6,0a1.6,1.6 0 1,0 3.2,0a1.6,1.6 0 1,0 -3.2,0`;
+  let [before, skipped] = [null, false];
   for (const row of rows) {
     const value = relative(metric, row);
     if (value === null) {
       if (reason(metric, row).evaluated) before = null;
+      else skipped = true;
       continue;
     }
     const point = `${scaleX(frame, scan.thresholds[edge][row]).toFixed(2)},${y(value).toFixed(2)}`;
     const part = guarded(metric, row) ? 1 : 0;
+    if (skipped) {
+      parts[3] += dot(point);
+      if (before !== null) {
+        parts[2] += `M${before.point}L${point}`;
+        parts[3] += dot(before.point);
+        before = null;
+      }
+      skipped = false;
+    }
     // A part begins where the other one ends.
     const begin = before === null ? `M${point}h0` : `M${before.point}L${point}`;
     parts[part] += before !== null && before.part === part ? `L${point}` : begin;
@@ -221,7 +237,8 @@ function drawCurves(parent, frame, state) {
   for (const [metric, i] of shown) {
     const look = { color: CURVES[i % CURVES.length], "stroke-dasharray": DASHES[i % DASHES.length] };
     curve(metric, rows, edge, frame, y).forEach((d, part) => {
-      svg("path", { d, class: part === 0 ? "curve" : "curve few", "data-metric": metric.name, ...look }, parent);
+      if (d === "" && part > 1) return;
+      svg("path", { d, class: ["curve", "curve few", "curve between", "evaluated"][part], "data-metric": metric.name, ...look }, parent);
     });
   }
   for (const [metric, i] of shown) {

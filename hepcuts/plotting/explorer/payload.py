@@ -10,10 +10,10 @@ from hepcuts._core.types import FloatArray
 from hepcuts.plotting.views import OptimumView, ScanView
 
 from .labels import plain, tree
-from .shown import Positions, of_cut, of_windows
+from .shown import PageCurve, Positions, of_cut, of_windows
 from .spectra import spectra
 
-_MOST = 1000
+_MOST = 3000
 """Of more thresholds than so many a part is shown."""
 _MOST_WINDOWS = 3200
 """Of windows more are needed: they have two edges."""
@@ -76,7 +76,8 @@ def _shown(result: ScanView, thresholds: FloatArray, optima: list[dict[str, Any]
     best = np.array([optimum["thresholds"] for optimum in optima], dtype=np.float64).reshape(-1, edges)
     if edges == 1:
         ends = [end for optimum in optima for field in _RANGES for pair in optimum[field] or () for end in pair]
-        return of_cut(thresholds[:, 0], np.append(best, ends), min(most, _MOST))
+        curves = [PageCurve(np.asarray(result.values[name]), result.evaluated[name]) for name in result.metrics]
+        return of_cut(thresholds[:, 0], np.append(best, ends), min(most, _MOST), curves)
     return of_windows(thresholds, best, _ends(optima), min(most, _MOST_WINDOWS))
 
 

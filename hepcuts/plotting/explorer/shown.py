@@ -1,5 +1,7 @@
 """Which thresholds of a scan a page shows: all of few, of many a part that contains the optima."""
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,36 @@ Positions = NDArray[np.intp]
 """Numbers of thresholds within a scan, ascending."""
 
 
-def of_cut(thresholds: FloatArray, required: FloatArray, most: int) -> Positions:
-    """Positions of the thresholds of a cut to show: evenly by rank, and those required.
+_PIXELS = (1000, 500, 250, 125)
+"""Parts of the axis, of each of which a curve's first, last, lowest and highest point are kept: as many as there is
+room for."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PageCurve:
+    """What is drawn against the thresholds.
+
+    Attributes:
+        values: shape (threshold,); NaN where there is none.
+        evaluated: whether there was any attempt to find one, shape (threshold,).
+    """
+
+    values: FloatArray
+    evaluated: NDArray[np.bool_]
+
+
+def of_cut(thresholds: FloatArray, required: FloatArray, most: int, curves: Sequence[PageCurve] = ()) -> Positions:
+    """Positions of the thresholds of a cut to show.
+
+    A third of them evenly by rank; of each curve all points if it was evaluated at some thresholds only, with the next
+    one that was not, so that a gap is seen as such; else those that can be told apart on a screen; and those required.
 
     Args:
         thresholds: shape (threshold,), ascending.
         required: numbers that have to be among those shown, shape (number,); one between two thresholds stands for
             both.
         most: how many to show of many, besides those required.
+        curves: that are drawn.
 
     Returns:
         Shape (shown,), ascending.
@@ -29,7 +53,32 @@ def of_cut(thresholds: FloatArray, required: FloatArray, most: int) -> Positions
     """
     if len(thresholds) <= most:
         return np.arange(len(thresholds))
-    return np.union1d(_evenly(len(thresholds), most), _neighbors(thresholds, required))
+    needed = _neighbors(thresholds, required)
+    if not curves:
+        return np.union1d(_evenly(len(thresholds), most), needed)
+    needed = np.union1d(_evenly(len(thresholds), most // 3), needed)
+    for curve in curves:
+        here = np.flatnonzero(curve.evaluated)
+        if len(here) <= most // 3:
+            needed = np.union1d(needed, np.append(here, np.minimum(here + 1, len(thresholds) - 1)))
+    found: Positions = needed
+    for pixels in _PIXELS:
+        found = np.union1d(needed, np.concatenate([_extremes(thresholds, curve, pixels) for curve in curves]))
+        if len(found) <= most:
+            break
+    return found
+
+
+def _extremes(thresholds: FloatArray, curve: PageCurve, pixels: int) -> Positions:
+    """Of each part of the axis the first, the last, the lowest and the highest point of a curve, and of its gaps."""
+    span = thresholds[-1] - thresholds[0]
+    pixel = np.minimum((pixels * ((thresholds - thresholds[0]) / span)).astype(np.int64), pixels - 1)
+    found = []
+    for rows in (np.flatnonzero(np.isfinite(curve.values)), np.flatnonzero(np.isnan(curve.values) & curve.evaluated)):
+        for order in (rows, rows[np.lexsort((curve.values[rows], pixel[rows]))]):
+            new = np.flatnonzero(np.diff(pixel[order], prepend=-1))
+            found += [order[new], order[np.append(new[1:], len(order)) - 1] if len(order) else order]
+    return np.concatenate(found)
 
 
 def of_windows(windows: FloatArray, optima: FloatArray, required: FloatArray, most: int) -> Positions:

@@ -1,5 +1,6 @@
 """What figures of optimizations and working points ask of them."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from hepcuts._core.types import FloatArray
@@ -40,8 +41,16 @@ class OptimizationView(Protocol):
         """Label of the objective, in mathtext."""
 
     @property
-    def hard_value(self) -> float:
-        """The objective at the hard cuts."""
+    def hard_thresholds(self) -> Mapping[str, float | None]:
+        """Name of each threshold of the history to that of the hard cuts; None if it was given up."""
+
+    @property
+    def quoted_value(self) -> float:
+        """The objective at the hard cuts that is quoted."""
+
+    @property
+    def held_out(self) -> Any:
+        """What it is quoted on if it is other events than those that chose the cuts, else None."""
 
 
 class LandscapeView(Protocol):

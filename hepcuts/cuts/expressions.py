@@ -1,0 +1,100 @@
+"""Selections as text that other programs read, and in which they select the same events.
+
+A cut says by which comparisons it keeps an event (`PrintedCut.clauses`); how these are written is the same for all
+cuts (`hepcuts.cuts.languages`).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from hepcuts._core.errors import InputError
+
+from .languages import LANGUAGES, Condition, Language
+
+Clauses = tuple[tuple[Condition, ...], ...]
+"""Alternatives, of each of which all comparisons have to hold."""
+
+
+class PrintedCut:
+    """What a cut says of itself as text; part of `AbstractCut`."""
+
+    def clauses(self) -> Clauses | None:
+        """By which comparisons it keeps an event without missing values; None if that cannot be said so."""
+        return None
+
+
+class PrintedSelection:
+    """Selections as text; part of `Selection`.
+
+    Attributes:
+        cuts: the cuts.
+    """
+
+    cuts: Any
+
+    def expression(
+        self, language: str, *, missing: float | None = None, names: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
+        r"""The selection for another program, in which it selects the same events.
+
+        Thresholds are written with all their digits. A cut that slides is computed in the precision of its columns:
+        give them 64 bits.
+
+        Args:
+            language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
+                ``DataFrame.query``), ``"root"`` (for ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or
+                ``"latex"`` (for math mode).
+            missing: the number that stands for a missing value, or None.
+            names: what columns are called there, where it is something else.
+
+        Raises:
+            InputError: an unknown language, a threshold that is not set, a cut that does not say what it compares, or
+                a column whose name means nothing, or something else, there.
+
+        Example:
+            >>> import hepcuts as hc
+            >>> selection = hc.Window("mass", 105, 140) & hc.Cut("n", ">", 1.5, integer=True)
+            >>> print(selection)
+            105 < mass < 140 & n >= 2
+            >>> selection.expression("root")
+            '(mass > 105.0 && mass < 140.0) && (n >= 2.0)'
+            >>> selection.expression("latex", names={"mass": "m"})
+            'm > 105 \\wedge m < 140 \\wedge \\mathrm{n} \\geq 2'
+        """
+        if language not in LANGUAGES:
+            raise InputError(f"There is no language {language!r}; choose one of {', '.join(LANGUAGES)}.")
+        writer = LANGUAGES[language](names)
+        return writer.all_of([_of_cut(cut, writer, missing) for cut in self.cuts])
+
+
+def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:
+    plain = cut.plain
+    if any(threshold is None for threshold in plain.thresholds):
+        raise InputError(f"The threshold of {cut} is not set; an expression needs all of them.")
+    clauses = plain.clauses()
+    if clauses is None:
+        raise InputError(
+            f"{type(plain).__name__} on {plain.variable!r} does not say what it compares: let its clauses() return it "
+            "(hepcuts.cuts.languages.Condition), or use the mask of the selection."
+        )
+    if missing is not None:
+        clauses = _with_missing(clauses, plain, missing)
+    text = writer.any_of([writer.together([writer.comparison(c) for c in clause]) for clause in clauses])
+    return writer.inverted(text) if cut.inverted else text
+
+
+def _with_missing(clauses: Clauses, cut: Any, missing: float) -> Clauses:
+    """The clauses where a column may hold the number that stands for a missing value (or NaN, if that is it)."""
+    if np.isnan(missing):  # NaN passes no comparison
+        passing = tuple((Condition(column, "!=", None),) for column in cut.columns)
+        return (*clauses, *passing) if cut.missing == "pass" else clauses
+    with np.errstate(over="ignore"):
+        numbers = dict.fromkeys([float(missing), float(np.float32(missing))])
+    numbers = {number: None for number in numbers if np.isfinite(number)}
+    if cut.missing == "pass":
+        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in numbers))
+    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in numbers)
+    return tuple((*clause, *there) for clause in clauses)
