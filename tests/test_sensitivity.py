@@ -99,7 +99,7 @@ def test_the_plateau_of_one_cut_is_that_of_an_exhaustive_scan():
     first, last = bad[bad < at].max() + 1, bad[bad > at].min() - 1
     low, high = found.plateau[0]
     assert low < result.thresholds["x"] < high
-    # No further than it goes, but for what steps over a single row that fluctuates below (four events of signal); and less than a 200th
+    # No further than it goes, but for a single row that fluctuates below (four events of signal); and less than a 200th
     # of signal or background short of it.
     x = np.concatenate([sample.columns["x"] for sample in samples])
     share = np.concatenate([np.full(len(sample), 0.5 / len(sample)) for sample in samples])
