@@ -55,7 +55,6 @@ inverted = ["x"]
 without = ["z"]
 
 [optimize]
-holdout = 0
 folds = 0
 holdout = 0
 anneal = [1.0]

@@ -22,6 +22,9 @@ from hepcuts.histfactory import fit, fixed_poi_fit, postfit_asimov_data, prefit_
 
 from . import models, reference_fits
 
+# The model of everything has a free normalization whose best value is at its bound.
+pytestmark = pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
+
 # Without nuisance parameters pyhf cannot make a conditional fit with minuit; nothing is fitted there.
 FITTED = [name for name in models.SPECS if name != "normfactor"]
 

@@ -39,6 +39,8 @@ EVALUATING = (
     "optimization/soft",
 )
 """Where anything that takes time is evaluated."""
+FLAGS = {"is_significance"}
+"""What a figure of merit says of itself there."""
 
 
 class Cells(html.parser.HTMLParser):
@@ -145,7 +147,7 @@ class Evaluations:
     def _called(self, frame, event, _):
         if event == "call":
             name = Path(frame.f_code.co_filename).as_posix().rpartition("/hepcuts/")[2]
-            if name.startswith(EVALUATING):
+            if name.startswith(EVALUATING) and frame.f_code.co_name not in FLAGS:
                 self.found.append(f"{name}: {frame.f_code.co_name}")
 
 

@@ -1,15 +1,17 @@
 """Optima of a scan, and what is to be known beside them: an optimum is not a number."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.decimals import between, exact
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
+from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.simulated import FEW_EVENTS, FEW_SIGNAL
 from hepcuts.templates.templates import Yields
 from hepcuts.templates.uncertainties import hidden, same_sided
@@ -246,3 +248,20 @@ def _between(found: Any) -> str:
 def no_value(metric: str, size: int, reason: str) -> InputError:
     """The error of a metric without any value."""
     return InputError(f"Metric {metric!r} has no value at any of {size} thresholds: {reason}.")
+
+
+def shortest(events: Cumulative, thresholds: Any) -> str:
+    """A threshold, or those of a window, with as few digits as select the same events of all variations."""
+    each = zip(np.atleast_1d(thresholds).tolist(), events.cut.signs, strict=True)
+    return ", ".join(_shortest(events, threshold, sign) for threshold, sign in each)
+
+
+def _shortest(events: Cumulative, threshold: float, sign: int) -> str:
+    side: Literal["left", "right"] = "right" if sign > 0 else "left"
+    low, high = -np.inf, np.inf
+    for block in events.blocks:
+        at = int(np.searchsorted(block.x, threshold, side=side))
+        low = max(low, *block.x[max(at - 1, 0) : at].tolist(), -np.inf)
+        high = min(high, *block.x[at : at + 1].tolist(), np.inf)
+    texts = [exact(threshold), *([exact(between(low, high, sign))] if np.isfinite(high - low) else [])]
+    return min(texts, key=len)

@@ -34,6 +34,7 @@ from .optima import (
     no_value,
     plain,
     ranges,
+    shortest,
     systematics_at,
     trusted,
 )
@@ -157,7 +158,7 @@ class ScanResult(Tabular):
             float(self.table.effective_background[best]),
             message,
             excluded=excluded,
-            text=self._cumulative.text(self.thresholds[best]),
+            text=shortest(self._cumulative, self.thresholds[best]),
             vanished=self.table.vanished(best),
         )
         return found, best, allowed

@@ -98,8 +98,8 @@ class NormalScores(AbstractCoordinate):
 
     Attributes:
         knots: thresholds that can be quoted, values of reference events among them; increasing, shape (knot,).
-        above: for each knot the next larger value of any reference event, shape (knot,), or None where these are the
-            knots themselves.
+        above: for each knot the next larger value of any event, varied ones included, shape (knot,), or None where
+            these are the knots themselves.
         given: knots that stand for a threshold that was given, to this threshold.
     """
 
@@ -187,7 +187,12 @@ class NormalScores(AbstractCoordinate):
         return -LIMIT, LIMIT
 
 
-def normal_scores(signal: FloatArray, background: FloatArray, exact: Sequence[tuple[float, int]] = ()) -> NormalScores:
+def normal_scores(
+    signal: FloatArray,
+    background: FloatArray,
+    exact: Sequence[tuple[float, int]] = (),
+    varied: FloatArray | None = None,
+) -> NormalScores:
     """Normal scores among reference events of which signal and background are half each.
 
     Args:
@@ -195,6 +200,7 @@ def normal_scores(signal: FloatArray, background: FloatArray, exact: Sequence[tu
         background: likewise.
         exact: thresholds with their signs (+1 if larger values pass) that are to be knots, too: as scores they then
             select the same events as they do themselves.
+        varied: values of varied events, which a quoted threshold has to select as its score does, too.
 
     Raises:
         InputError: hardly more than one value.
@@ -214,8 +220,9 @@ def normal_scores(signal: FloatArray, background: FloatArray, exact: Sequence[tu
     more = {float(t if sign > 0 else np.nextafter(t, -np.inf)): t for t, sign in exact}
     more = {knot: t for knot, t in more.items() if knots[0] < knot < knots[-1]}
     knots = np.union1d(knots, np.array([*more]))
+    ordered += [] if varied is None else [np.sort(varied)]
     above = [np.append(values, np.inf)[np.searchsorted(values, knots, side="right")] for values in ordered]
-    return NormalScores(knots, np.minimum(*above), more)
+    return NormalScores(knots, np.min(above, axis=0), more)
 
 
 def _quantiles(ordered: FloatArray) -> FloatArray:

@@ -7,13 +7,12 @@ together of sums between edges (`hepcuts.templates.ranges`).
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.blas import one_blas_thread
-from hepcuts._core.decimals import between, exact
 from hepcuts._core.errors import InputError
 from hepcuts._core.executors import Executor, Serial, executor_of
 from hepcuts._core.types import FloatArray
@@ -91,21 +90,6 @@ class Cumulative:
     def at(self, thresholds: FloatArray) -> "YieldsAfter":
         """The yields at some thresholds, shape (row,), or (row, 2) for a window."""
         return YieldsAfter(self, thresholds)
-
-    def text(self, thresholds: Any) -> str:
-        """A threshold, or those of a window, with as few digits as select the same events of all variations."""
-        each = zip(np.atleast_1d(thresholds).tolist(), self.cut.signs, strict=True)
-        return ", ".join(self._short(threshold, sign) for threshold, sign in each)
-
-    def _short(self, threshold: float, sign: int) -> str:
-        side: Literal["left", "right"] = "right" if sign > 0 else "left"
-        low, high = -np.inf, np.inf
-        for block in self.blocks:
-            at = int(np.searchsorted(block.x, threshold, side=side))
-            low = max(low, *block.x[max(at - 1, 0) : at].tolist(), -np.inf)
-            high = min(high, *block.x[at : at + 1].tolist(), np.inf)
-        texts = [exact(threshold), *([exact(between(low, high, sign))] if np.isfinite(high - low) else [])]
-        return min(texts, key=len)
 
     @functools.cached_property
     def tails(self) -> list[tuple[SortedBlock, int, FloatArray, tuple[FloatArray, FloatArray]]]:

@@ -37,6 +37,18 @@ def quantities_of(samples: Sequence[Sample], cut: AbstractCut, *, signal: bool) 
     return values, weights
 
 
+def varied_quantities(samples: Sequence[Sample], cut: AbstractCut) -> FloatArray:
+    """What a cut's thresholds are compared to in all variations that change it, of all samples, shape (event,)."""
+    found = [np.zeros(0)]
+    for sample in samples:
+        for variation in (v for modifier in sample.modifiers for v in modifier.variations):
+            if any(column in variation.columns for column in cut.columns):
+                columns, _ = sample.varied(variation)
+                values, absent = cut.measured({c: columns[c] for c in cut.columns}, missing=sample.missing)
+                found.append(values[~absent])
+    return np.concatenate(found)
+
+
 def default_widths(samples: Sequence[Sample], selection: Selection) -> FloatArray:
     """Widths, in the units of the variables, of soft cuts that were not given any, shape (threshold,)."""
     return np.array([DEFAULT_WIDTH * spread(samples, selection.cuts[cut]) for cut in selection.cut_of_threshold])

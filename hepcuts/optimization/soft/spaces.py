@@ -16,7 +16,7 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.edges import edges_of, require_edges
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.coordinates import AbstractCoordinate, Linear, normal_scores
-from hepcuts.templates.spreads import DEFAULT_WIDTH, quantities_of, spread
+from hepcuts.templates.spreads import DEFAULT_WIDTH, quantities_of, spread, varied_quantities
 
 from .problem import Problem
 
@@ -160,7 +160,8 @@ def coordinates_of(samples: Sequence[Sample], problem: Problem) -> list[Abstract
             scale = 1.0 if problem.linear else min(spread(samples, cut) for cut in group)
             return Linear(scale, (float(low), float(high)))
         _require_several_values(both, cuts[number].variable)
-        return normal_scores(both[0], both[1], _exact(group))
+        varied = np.concatenate([varied_quantities(samples, cut) for cut in group])
+        return normal_scores(both[0], both[1], _exact(group), varied)
 
     return in_threads(of_cut, range(len(cuts)))
 
