@@ -8,11 +8,13 @@ import numpy as np
 
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.basins import STANDARD, places
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
 from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
 from hepcuts.histfactory.solver.newton import minimize
+from hepcuts.histfactory.solver.sketch import Sketch
 from hepcuts.histfactory.solver.walls import search_along_walls
 
 from .batch import Batch
@@ -104,15 +106,33 @@ def alternative_starts(structure: LikelihoodStructure, number: int) -> FloatArra
 
 
 def search(
-    structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool, retries: int = 4
+    structure: LikelihoodStructure,
+    batch: Batch,
+    start: FloatArray,
+    *,
+    fix_poi: bool,
+    retries: int = 4,
+    elsewhere: bool = True,
 ) -> Minima:
     """As `single_search`; lanes that do not converge go on where they are, and try again from other places.
+
+    Where curvature of the rates may have made other minima, these are looked for (`hepcuts.histfactory.solver.basins`).
 
     Where rates jump, all pieces between the jumps that lead down are searched.
     """
     result = _from(structure, batch, start, fix_poi=fix_poi)
+    _try_again(structure, batch, start, result, fix_poi=fix_poi, retries=retries)
+    if elsewhere:
+        _look_elsewhere(structure, batch, result, fix_poi=fix_poi)
+    return result
+
+
+def _try_again(
+    structure: LikelihoodStructure, batch: Batch, start: FloatArray, result: Minima, *, fix_poi: bool, retries: int
+) -> None:
+    """Search from other places where lanes did not converge."""
     if np.all(result.status == CONVERGED):
-        return result
+        return
     moved = free_parameters(structure, fix_poi=fix_poi)[:, None]
     kept = np.broadcast_to(np.reshape(start, (len(moved), -1)), (len(moved), batch.lanes))
     for other in _other_starts(structure, retries, fix_poi=fix_poi):
@@ -123,7 +143,38 @@ def search(
         found = _from(structure, part, again, fix_poi=fix_poi)
         better = found.status == CONVERGED
         result.replace(failed[better], found.take(better))
-    return result
+
+
+def _look_elsewhere(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
+    """Search from where curvature may have made other minima; each lane ends in the lowest."""
+    lanes = np.flatnonzero((result.status == CONVERGED) & (result.value > STANDARD.least))
+    for _ in range(STANDARD.rounds):
+        if not len(lanes):
+            return
+        starts, owners = _places(structure, batch.take(lanes), result.parameters[:, lanes], fix_poi=fix_poi)
+        if not len(owners):
+            return
+        owners = lanes[owners]
+        found = _from(structure, batch.take(owners), starts, fix_poi=fix_poi)
+        lanes = result.settle(owners, found)
+
+
+def _places(
+    structure: LikelihoodStructure, batch: Batch, found: FloatArray, *, fix_poi: bool
+) -> tuple[FloatArray, Any]:
+    """Where to search each lane again, chunk by chunk: (parameter, place), and the lane of each place."""
+    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
+    bounds = np.asarray(structure.lower), np.asarray(structure.upper)
+    starts, owners = [np.zeros((len(found), 0))], [np.zeros(0, dtype=np.int64)]
+    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+        for lanes, likelihood in likelihoods(structure, layout, batch, nominal_parameters(structure, batch.asimov_mu)):
+            sketch = Sketch(likelihood, structure, batch.templates.take(lanes), bounds)
+            if not len(sketch.alphas):
+                continue
+            start, owner = places(sketch, found[:, lanes], STANDARD)
+            starts.append(start)
+            owners.append(owner + (lanes.start or 0))
+    return np.concatenate(starts, axis=1), np.concatenate(owners)
 
 
 def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool) -> list[FloatArray]:

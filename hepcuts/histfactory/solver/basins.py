@@ -1,0 +1,214 @@
+"""Where another minimum may be, seen from one that was found: on the `Sketch` of the likelihood.
+
+A likelihood whose rates were linear in its parameters had one minimum. So the places to look at are those that only
+curvature of the rates can make:
+
+- *Constrained parameters whose curvature changes sign.* The profile along a parameter, the others following linearly,
+  rises at least as steeply as the parameter's own constraint if nothing is curved. Where it does not, and at the
+  mirror image of the point that was found, there may be another valley.
+- *Free factors that the data determine loosely.* Such a normalization times a shape has modes of its own: it is tried
+  at a multiple and a fraction, with all other parameters at their nominal values.
+
+From each place the sketch leads down; what ends elsewhere and not clearly higher is worth a search of the likelihood.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .sketch import Sketch, even, solve_spread
+
+Values = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookout:
+    """How other minima are looked for.
+
+    Attributes:
+        least: deviance below which there is nothing to look for.
+        grid: points of a sweep, in widths of the constraint from its center.
+        far: least distance of a point from the minimum, in widths.
+        missing: share of the constraint's own rise that has to be missing.
+        loose: relative uncertainty of a free factor from which on it is tried elsewhere.
+        multiple: by how much it is multiplied and divided.
+        most_sweeps: places of one lane from sweeps, at most.
+        most_factors: free factors of one lane, at most.
+        steps: Gauss-Newton steps on the sketch.
+        same: distance in widths within which two places are one.
+        higher: deviance by which a place may be higher, and the same relative to it.
+        most: searches of the likelihood for one lane, at most.
+        rounds: how often to look again from a lower minimum.
+    """
+
+    least: float = 0.05
+    grid: tuple[float, ...] = (-2.0, -1.25, -0.6, 0.6, 1.25, 2.0)
+    far: float = 0.5
+    missing: float = 0.45
+    loose: float = 0.2
+    multiple: float = 4.0
+    most_sweeps: int = 4
+    most_factors: int = 2
+    steps: int = 20
+    same: float = 0.25
+    higher: tuple[float, float] = (1.0, 0.01)
+    most: int = 2
+    rounds: int = 2
+
+
+STANDARD = Lookout()
+_WIDE = 10.0
+"""Width of a free factor in a sweep of another parameter, relative to its size."""
+_LARGEST = 50.0
+_NUMBERS = 1_000_000
+
+
+def places(sketch: Sketch, found: Values, lookout: Lookout) -> tuple[Values, NDArray[np.int64]]:
+    """Where to search each lane again, with the lanes: of shapes (parameter, place) and (place,)."""
+    lanes = found.shape[1]
+    cells = np.prod(sketch.at(found[:, :1], np.zeros(1, dtype=np.int64)).cells.shape)
+    size = max(1, int(_NUMBERS / (cells * (len(lookout.grid) + 1) * max(len(sketch.alphas), 1))))
+    starts, owners = [], []
+    for first in range(0, lanes, size):
+        some = np.arange(first, min(first + size, lanes))
+        begin, owner = _starts(sketch, found[:, some], some, lookout)
+        starts.append(begin)
+        owners.append(owner)
+    start, owner = np.concatenate(starts, axis=1), np.concatenate(owners)
+    if not len(owner):
+        return start, owner
+    return _descended(sketch, found, (start, owner), lookout)
+
+
+def _starts(
+    sketch: Sketch, found: Values, lanes: NDArray[np.int64], lookout: Lookout
+) -> tuple[Values, NDArray[np.int64]]:
+    """Places that curvature makes suspicious."""
+    sweep = _Sweep(sketch, found, lanes)
+    starts, owners = [], []
+    missing, target = sweep.constrained(lookout)
+    if missing.size:
+        best = missing.argmax(axis=0)
+        score = np.take_along_axis(missing, best[None], axis=0)[0]
+        order = np.argsort(-score, axis=0)[: lookout.most_sweeps]
+        for row, lane in np.argwhere(np.take_along_axis(score, order, axis=0) > lookout.missing):
+            number = order[row, lane]
+            place = found[:, lane].copy()
+            place[sweep.alphas[number]] = target[best[number, lane], number, lane]
+            starts.append(place)
+            owners.append(lanes[lane])
+    uncertainty = sweep.free()
+    order = np.argsort(-uncertainty, axis=0)[: lookout.most_factors]
+    for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose):
+        number = sketch.free_factors[order[row, lane]]
+        for multiple in (lookout.multiple, 1.0 / lookout.multiple):
+            nominal = sweep.nominal[:, lane].copy()
+            nominal[number] = np.maximum(found[number, lane], 0.25) * multiple
+            starts.append(nominal)
+            owners.append(lanes[lane])
+    if not starts:
+        return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
+    return np.stack(starts, axis=1), np.array(owners, dtype=np.int64)
+
+
+class _Sweep:
+    """Profiles along single parameters from a minimum, the others following linearly."""
+
+    def __init__(self, sketch: Sketch, found: Values, lanes: NDArray[np.int64]) -> None:
+        self.sketch, self.found, self.lanes = sketch, found, lanes
+        self.here = sketch.at(found, lanes)
+        slopes = sketch.slopes(found, self.here, lanes)
+        several, one = sketch.several, sketch.one
+        width = np.where(sketch.constrained, sketch.width, _WIDE * np.maximum(np.abs(found), 0.3))
+        self.width = np.where(sketch.moved, width, 0.0)
+        center = np.where(sketch.constrained, sketch.center_of(lanes), found)
+        self.back = np.where(sketch.moved, center - found, 0.0)
+        self.center = center
+        self.nominal = np.where(sketch.moved, center, found)
+        self.diagonal = self.here.rates.copy()
+        np.add.at(self.diagonal, sketch.bin_of_one, (slopes.one * self.width[one]) ** 2)
+        self.slopes = slopes.several
+        side = sketch.counts_of(lanes) - self.here.rates - np.einsum("bpl,pl->bl", self.slopes, self.back[several])
+        np.subtract.at(side, sketch.bin_of_one, slopes.one * self.back[one])
+        self.side = side
+        self.among = np.flatnonzero(sketch.moved[sketch.alphas, 0])
+        self.alphas = sketch.alphas[self.among]
+
+    def _solve(self, sides: Values) -> Values:
+        return solve_spread(self.diagonal, self.slopes * self.width[self.sketch.several], sides)
+
+    def constrained(self, lookout: Lookout) -> tuple[Values, Values]:
+        """Share of the constraint's rise that is missing, and the points, both of shape (point, alpha, lane)."""
+        sketch, alphas = self.sketch, self.alphas
+        center, width, now = self.center[alphas], self.width[alphas], self.found[alphas]
+        grid = center + width * np.array(lookout.grid)[:, None, None]
+        target = np.concatenate([grid, (2.0 * center - now)[None]])
+        target = np.clip(target, sketch.lower[alphas], sketch.upper[alphas])
+        by = self.slopes[:, sketch.rank[alphas]]
+        sides = self.side[None, :, None] + self.here.rates[None, :, None] - self._moved(target)
+        sides = (sides + by * self.back[alphas]).transpose(1, 0, 2, 3)
+        points = target.shape[:2]
+        every = np.concatenate([sides.reshape(len(by), -1, len(self.lanes)), by, self.side[:, None]], axis=1)
+        solved = self._solve(every)
+        profile = (every * solved).sum(axis=0)
+        number = points[0] * points[1]
+        across = (by[:, None] * solved[:, :number].reshape(sides.shape)).sum(axis=0)
+        rest = np.maximum(1.0 - width**2 * profile[number:-1], 1e-6)
+        rise = profile[:number].reshape(*points, -1) + across**2 * width**2 / rest - profile[-1]
+        rise += ((target - center) / width) ** 2
+        distance = np.abs(target - now) / width
+        with np.errstate(divide="ignore", invalid="ignore"):
+            missing = np.where(distance > lookout.far, 1.0 - rise / distance**2, -np.inf)
+        return missing, target
+
+    def _moved(self, target: Values) -> Values:
+        """Rates with one alpha at a time at its target, shape (point, bin, alpha, lane)."""
+        step = target - self.found[self.alphas], even(target) - even(self.found[self.alphas])
+        additive, exponent = (self._change(table, step) for table in self.sketch.tables)
+        cells = additive * self.here.product[:, :, None] + self.here.cells[:, :, None]
+        result: Values = (cells * np.exp(np.minimum(exponent, _LARGEST))).sum(axis=2)
+        return result
+
+    def _change(self, table: Values, step: tuple[Values, Values]) -> Values:
+        """(template set, bin, sample, feature) -> (point, bin, sample, alpha, lane)."""
+        some = (table if len(table) == 1 else table[self.lanes]).transpose(1, 2, 3, 0)
+        odd, even_ = some[:, :, self.among], some[:, :, self.among + len(self.sketch.alphas)]
+        result: Values = odd * step[0][:, None, None] + even_ * step[1][:, None, None]
+        return result
+
+    def free(self) -> Values:
+        """Relative uncertainty of the free factors, shape (factor, lane)."""
+        factors = self.sketch.free_factors
+        by = self.slopes[:, self.sketch.rank[factors]]
+        if not len(factors):
+            return np.zeros((0, len(self.lanes)))
+        size = np.maximum(np.abs(self.found[factors]), 0.25)
+        information = (by * self._solve(by)).sum(axis=0) * self.width[factors] ** 2
+        variance = self.width[factors] ** 2 * np.maximum(1.0 - information, 0.0)
+        result: Values = np.sqrt(variance) / size
+        return result
+
+
+def _descended(
+    sketch: Sketch, found: Values, begin: tuple[Values, NDArray[np.int64]], lookout: Lookout
+) -> tuple[Values, NDArray[np.int64]]:
+    """Places that the sketch leads to, without those that are the minimum itself, are much higher, or the same."""
+    start, owner = begin
+    base = sketch.descend(found, np.arange(found.shape[1]), steps=3)[1]
+    end, value = sketch.descend(start, owner, steps=lookout.steps)
+    width = np.where(sketch.constrained, sketch.width, np.maximum(np.abs(found[:, owner]), 0.3))
+
+    def distance(left: Values, right: Values, width: Values) -> Any:
+        return np.where(sketch.moved, np.abs(left - right) / width, 0.0).max(axis=0, initial=0.0)
+
+    slack = lookout.higher[0] + lookout.higher[1] * base[owner]
+    worth = (distance(end, found[:, owner], width) > lookout.same) & (value < base[owner] + slack)
+    chosen: list[int] = []
+    for place in np.argsort(value):
+        mine = [other for other in chosen if owner[other] == owner[place]]
+        apart = distance(end[:, [place]], end[:, mine], width[:, [place]])
+        if worth[place] and len(mine) < lookout.most and np.all(apart > lookout.same):
+            chosen.append(place)
+    return end[:, chosen], owner[chosen]
