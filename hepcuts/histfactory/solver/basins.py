@@ -29,6 +29,7 @@ class Lookout:
 
     Attributes:
         least: deviance below which there is nothing to look for.
+        least_of_factors: deviance below which free factors are left alone.
         grid: points of a sweep, in widths of the constraint from its center.
         far: least distance of a point from the minimum, in widths.
         missing: share of the constraint's own rise that has to be missing.
@@ -44,6 +45,7 @@ class Lookout:
     """
 
     least: float = 0.05
+    least_of_factors: float = 1.0
     grid: tuple[float, ...] = (-2.0, -1.25, -0.6, 0.6, 1.25, 2.0)
     far: float = 0.5
     missing: float = 0.45
@@ -53,9 +55,9 @@ class Lookout:
     most_factors: int = 2
     steps: int = 20
     same: float = 0.25
-    higher: tuple[float, float] = (1.0, 0.01)
+    higher: tuple[float, float] = (0.5, 0.01)
     most: int = 2
-    rounds: int = 2
+    rounds: int = 1
 
 
 STANDARD = Lookout()
@@ -99,7 +101,7 @@ def _starts(
             place[sweep.alphas[number]] = target[best[number, lane], number, lane]
             starts.append(place)
             owners.append(lanes[lane])
-    uncertainty = sweep.free()
+    uncertainty = np.where(sweep.here.value > lookout.least_of_factors, sweep.free(), 0.0)
     order = np.argsort(-uncertainty, axis=0)[: lookout.most_factors]
     for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose):
         number = sketch.free_factors[order[row, lane]]
@@ -146,17 +148,19 @@ class _Sweep:
         grid = center + width * np.array(lookout.grid)[:, None, None]
         target = np.concatenate([grid, (2.0 * center - now)[None]])
         target = np.clip(target, sketch.lower[alphas], sketch.upper[alphas])
+        if not target.size:
+            return target, target
         by = self.slopes[:, sketch.rank[alphas]]
         sides = self.side[None, :, None] + self.here.rates[None, :, None] - self._moved(target)
         sides = (sides + by * self.back[alphas]).transpose(1, 0, 2, 3)
         points = target.shape[:2]
-        every = np.concatenate([sides.reshape(len(by), -1, len(self.lanes)), by, self.side[:, None]], axis=1)
+        every = np.concatenate([sides.reshape(len(by), points[0] * points[1], -1), by, self.side[:, None]], axis=1)
         solved = self._solve(every)
         profile = (every * solved).sum(axis=0)
         number = points[0] * points[1]
         across = (by[:, None] * solved[:, :number].reshape(sides.shape)).sum(axis=0)
         rest = np.maximum(1.0 - width**2 * profile[number:-1], 1e-6)
-        rise = profile[:number].reshape(*points, -1) + across**2 * width**2 / rest - profile[-1]
+        rise = profile[:number].reshape(*points, len(self.lanes)) + across**2 * width**2 / rest - profile[-1]
         rise += ((target - center) / width) ** 2
         distance = np.abs(target - now) / width
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -196,15 +200,21 @@ def _descended(
 ) -> tuple[Values, NDArray[np.int64]]:
     """Places that the sketch leads to, without those that are the minimum itself, are much higher, or the same."""
     start, owner = begin
-    base = sketch.descend(found, np.arange(found.shape[1]), steps=3)[1]
-    end, value = sketch.descend(start, owner, steps=lookout.steps)
-    width = np.where(sketch.constrained, sketch.width, np.maximum(np.abs(found[:, owner]), 0.3))
+    base = sketch.at(found, np.arange(found.shape[1])).value[owner]
+    home = found[:, owner]
+    width = np.where(sketch.constrained, sketch.width, np.maximum(np.abs(home), 0.3))
 
     def distance(left: Values, right: Values, width: Values) -> Any:
         return np.where(sketch.moved, np.abs(left - right) / width, 0.0).max(axis=0, initial=0.0)
 
-    slack = lookout.higher[0] + lookout.higher[1] * base[owner]
-    worth = (distance(end, found[:, owner], width) > lookout.same) & (value < base[owner] + slack)
+    def back(number: NDArray[np.int64], here: Values, value: Values) -> NDArray[np.bool_]:
+        near = distance(here, home[:, number], width[:, number]) < lookout.same
+        result: NDArray[np.bool_] = near & (value > base[number] - 1e-2)
+        return result
+
+    end, value = sketch.descend(start, owner, steps=lookout.steps, stop=back)
+    slack = lookout.higher[0] + lookout.higher[1] * base
+    worth = (distance(end, home, width) > lookout.same) & (value < base + slack)
     chosen: list[int] = []
     for place in np.argsort(value):
         mine = [other for other in chosen if owner[other] == owner[place]]

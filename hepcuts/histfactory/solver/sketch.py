@@ -12,6 +12,7 @@ of the parameters, whichever is smaller, lead from each place down; parameters t
 Where they end is where the likelihood itself is to be searched. The sketch is never quoted.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,13 @@ from .rates import Lanes
 from .segments import GroupedRows
 
 Values = NDArray[np.float64]
+Stop = Callable[[NDArray[np.int64], Values, Values], NDArray[np.bool_]]
 
+_GAIN, _PATIENCE = 1e-3, 4
+"""So many steps in a row that gain less in the deviance are the last."""
+_LONGEST = 32.0
+"""By how much a step along a valley is made longer, at most."""
+_ROOMY = 3.0
 _TINY = 1e-9
 """A factor that counts as zero."""
 _LEAST = 1e-3
@@ -118,7 +125,7 @@ class Sketch:
         self._additive = self._features(structure.histosys, up, down)
         mask = np.asarray(structure.normsys_mask)[..., None]
         up, down = (
-            np.log(np.where(mask, table, 1.0))[:, :, structure.channel_of_bin]
+            np.log(np.where(mask & (table > 0), table, 1.0))[:, :, structure.channel_of_bin]
             for table in (templates.normsys_up, templates.normsys_down)
         )
         self._exponent = self._features(structure.normsys, up, -down)
@@ -201,33 +208,48 @@ class Sketch:
         np.add.at(several, (self._pair_bin[other], self.rank[self._pair_parameter[other]]), by_pair[other])
         return _Slopes(several, by_pair[self._one])
 
-    def descend(self, start: Values, lanes: Any, *, steps: int) -> tuple[Values, Values]:
+    def descend(self, start: Values, lanes: NDArray[np.int64], *, steps: int, stop: Stop) -> tuple[Values, Values]:
         """Where Gauss-Newton steps lead.
+
+        Along a valley that curvature has flattened steps are short by some factor, elsewhere they are right. So every
+        second step is taken as it is; what is left for the others is along the valley, and they are made long.
 
         Args:
             start: shape (parameter, place).
             lanes: the lane of each place, shape (place,).
             steps: number of steps.
+            stop: of the numbers of places, their parameters and deviances: which of them need not go on.
 
         Returns:
             Parameters of shape (parameter, place), and the sketch's deviance there.
         """
-        here = np.where(self.moved, np.clip(start, self.lower, self.upper), start)
-        now = self.at(here, lanes)
-        length = np.ones(start.shape[1])
-        for _ in range(steps):
-            other = np.clip(here + length * self._step(here, now, lanes), self.lower, self.upper)
+        result = np.where(self.moved, np.clip(start, self.lower, self.upper), start)
+        here, left = result.copy(), np.arange(start.shape[1])
+        now, lengths = self.at(here, lanes), np.ones((2, start.shape[1]))
+        value, idle = now.value.copy(), np.zeros(start.shape[1], dtype=np.int64)
+        for number in range(steps):
+            length = lengths[number % 2]
+            other = np.clip(here + length * self._step(here, now, lanes[left]), self.lower, self.upper)
             other = np.where(self.moved, other, here)
-            then = self.at(other, lanes)
+            then = self.at(other, lanes[left])
             better = then.value < now.value
+            idle = np.where(better & (now.value - then.value > _GAIN), 0, idle + 1)
             here, now = np.where(better, other, here), now.where(better, then)
-            length = np.where(better, np.minimum(3.0 * length, 1.0), 0.3 * length)
-        return here, now.value
+            most = 1.0 if number % 2 == 0 else _LONGEST
+            lengths[number % 2] = np.where(better, np.minimum(3.0 * length, most), 0.3 * length)
+            result[:, left], value[left] = here, now.value
+            going = (idle < _PATIENCE) & ~stop(left, here, now.value)
+            if not going.all():
+                left, here, now = left[going], here[:, going], now.take(going)
+                lengths, idle = lengths[:, going], idle[going]
+            if not len(left):
+                break
+        return result, value
 
     def _step(self, here: Values, now: _Place, lanes: Any) -> Values:
         """The Gauss-Newton step of each place."""
         # Without a constraint nothing but this keeps a factor near where the slopes are right.
-        width = np.where(self.constrained, self.width, np.maximum(np.abs(here), _ROOM))
+        width = np.where(self.constrained, self.width, _ROOMY * np.maximum(np.abs(here), _ROOM))
         center = np.where(self.constrained, _of(self.center, lanes), here)
         missing = _of(self.counts, lanes) - now.rates
         slopes = self.slopes(here, now, lanes)
@@ -235,6 +257,7 @@ class Sketch:
         slope = (here - center) / width**2
         slope[several] -= np.einsum("bpl,bl->pl", slopes.several, missing / now.rates)
         slope[one] -= slopes.one * (missing / now.rates)[self.bin_of_one]
+        width, center = self._bent(here, now, (width, center), missing, lanes)
         held = ((here <= self.lower) & (slope > 0)) | ((here >= self.upper) & (slope < 0)) | ~self.moved
         width, center = np.where(held, 0.0, width), np.where(held, here, center)
         back = center - here
@@ -247,6 +270,29 @@ class Sketch:
         back[several] += width[several] * np.einsum("bpl,bl->pl", spread, forces)
         back[one] += width[one] ** 2 * slopes.one * forces[self.bin_of_one]
         return back
+
+    # noqa
+    def _bent(self, here, now, prior, missing, lanes):
+        width, center = (np.array(np.broadcast_to(part, here.shape)) for part in prior)
+        count = len(self.alphas)
+        pressure = (missing / now.rates)[:, None]
+        by = -(
+            _summed(self._additive, now.product * pressure, lanes)
+            + _summed(self._exponent, now.cells * pressure, lanes)
+        ).sum(axis=0)
+        bend = by[count:] * even_curvature(here[self.alphas]) * width[self.alphas] ** 2
+        stiff = 1.0 + np.maximum(bend, -BEND)
+        center[self.alphas] = here[self.alphas] + (center[self.alphas] - here[self.alphas]) / stiff
+        width[self.alphas] = width[self.alphas] / np.sqrt(stiff)
+        return width, center
+
+
+BEND = 0.5
+
+
+def even_curvature(alpha):
+    square = np.minimum(alpha * alpha, 1.0)
+    return 0.125 * (15.0 + square * (45.0 * square - 60.0))
 
 
 def solve_spread(diagonal: Values, spread: Values, sides: Values) -> Values:
