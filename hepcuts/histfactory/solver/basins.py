@@ -40,22 +40,24 @@ class Lookout:
         steps: Gauss-Newton steps on the sketch.
         same: distance in widths within which two places are one.
         higher: deviance by which a place may be higher, and the same relative to it.
+        lower: by how much a place has to be lower on the sketch so that higher ones are left alone.
         most: searches of the likelihood for one lane, at most.
         rounds: how often to look again from a lower minimum.
     """
 
     least: float = 0.05
     least_of_factors: float = 1.0
-    grid: tuple[float, ...] = (-2.0, -1.25, -0.6, 0.6, 1.25, 2.0)
+    grid: tuple[float, ...] = (-1.3, -0.6, 0.6, 1.3)
     far: float = 0.5
     missing: float = 0.45
     loose: float = 0.2
     multiple: float = 4.0
     most_sweeps: int = 4
     most_factors: int = 2
-    steps: int = 20
+    steps: int = 30
     same: float = 0.25
     higher: tuple[float, float] = (0.5, 0.01)
+    lower: float = 0.02
     most: int = 2
     rounds: int = 1
 
@@ -144,15 +146,16 @@ class _Sweep:
     def constrained(self, lookout: Lookout) -> tuple[Values, Values]:
         """Share of the constraint's rise that is missing, and the points, both of shape (point, alpha, lane)."""
         sketch, alphas = self.sketch, self.alphas
-        center, width, now = self.center[alphas], self.width[alphas], self.found[alphas]
-        grid = center + width * np.array(lookout.grid)[:, None, None]
+        if not len(alphas):
+            return np.zeros((0, 0, len(self.lanes))), np.zeros((0, 0, len(self.lanes)))
+        every = sketch.alphas
+        center, now = self.center[every], self.found[every]
+        grid = center + self.width[every] * np.array(lookout.grid)[:, None, None]
         target = np.concatenate([grid, (2.0 * center - now)[None]])
-        target = np.clip(target, sketch.lower[alphas], sketch.upper[alphas])
-        if not target.size:
-            return target, target
+        target = np.clip(target, sketch.lower[every], sketch.upper[every])
         by = self.slopes[:, sketch.rank[alphas]]
-        sides = self.side[None, :, None] + self.here.rates[None, :, None] - self._moved(target)
-        sides = (sides + by * self.back[alphas]).transpose(1, 0, 2, 3)
+        sides = self.side[:, None, None] - self._gained(target) + (by * self.back[alphas])[:, None]
+        target, center, now, width = target[:, self.among], self.center[alphas], self.found[alphas], self.width[alphas]
         points = target.shape[:2]
         every = np.concatenate([sides.reshape(len(by), points[0] * points[1], -1), by, self.side[:, None]], axis=1)
         solved = self._solve(every)
@@ -167,19 +170,25 @@ class _Sweep:
             missing = np.where(distance > lookout.far, 1.0 - rise / distance**2, -np.inf)
         return missing, target
 
-    def _moved(self, target: Values) -> Values:
-        """Rates with one alpha at a time at its target, shape (point, bin, alpha, lane)."""
-        step = target - self.found[self.alphas], even(target) - even(self.found[self.alphas])
+    def _gained(self, target: Values) -> Values:
+        """Change of the rates with one alpha at a time at its target, shape (bin, point, alpha, lane)."""
+        bins, samples, alphas, groups = self.sketch.touched
+        now = self.found[self.sketch.alphas]
+        step = (target - now)[:, alphas], (even(target) - even(now))[:, alphas]
         additive, exponent = (self._change(table, step) for table in self.sketch.tables)
-        cells = additive * self.here.product[:, :, None] + self.here.cells[:, :, None]
-        result: Values = (cells * np.exp(np.minimum(exponent, _LARGEST))).sum(axis=2)
-        return result
+        cells, product = self.here.cells[bins, samples], self.here.product[bins, samples]
+        change = (additive * product + cells) * np.exp(np.minimum(exponent, _LARGEST)) - cells
+        points, lanes = len(target), len(self.lanes)
+        summed = groups.sum(change.transpose(1, 0, 2).reshape(len(bins), points * lanes))
+        shape = len(self.here.rates), len(self.sketch.alphas), points, lanes
+        return summed.reshape(shape).transpose(0, 2, 1, 3)[:, :, self.among]
 
     def _change(self, table: Values, step: tuple[Values, Values]) -> Values:
-        """(template set, bin, sample, feature) -> (point, bin, sample, alpha, lane)."""
-        some = (table if len(table) == 1 else table[self.lanes]).transpose(1, 2, 3, 0)
-        odd, even_ = some[:, :, self.among], some[:, :, self.among + len(self.sketch.alphas)]
-        result: Values = odd * step[0][:, None, None] + even_ * step[1][:, None, None]
+        """(template set, bin, sample, feature) -> (point, pair, lane)."""
+        bins, samples, alphas, _ = self.sketch.touched
+        some = table if len(table) == 1 else table[self.lanes]
+        odd, bent = (some[:, bins, samples, a].T for a in (alphas, alphas + len(self.sketch.alphas)))
+        result: Values = odd * step[0] + bent * step[1]
         return result
 
     def free(self) -> Values:
@@ -214,7 +223,11 @@ def _descended(
 
     end, value = sketch.descend(start, owner, steps=lookout.steps, stop=back)
     slack = lookout.higher[0] + lookout.higher[1] * base
-    worth = (distance(end, home, width) > lookout.same) & (value < base + slack)
+    apart = distance(end, home, width) > lookout.same
+    # Where there is something lower, the rival to tell of is what was found.
+    lowest = np.full(found.shape[1], np.inf)
+    np.minimum.at(lowest, owner[apart], value[apart])
+    worth = apart & (value < np.where(lowest[owner] < base - lookout.lower, base, base + slack))
     chosen: list[int] = []
     for place in np.argsort(value):
         mine = [other for other in chosen if owner[other] == owner[place]]

@@ -33,6 +33,7 @@ _GAIN, _PATIENCE = 1e-3, 4
 _LONGEST = 32.0
 """By how much a step along a valley is made longer, at most."""
 _ROOMY = 3.0
+_BENT = 0.5
 _TINY = 1e-9
 """A factor that counts as zero."""
 _LEAST = 1e-3
@@ -63,6 +64,22 @@ class _Place(NamedTuple):
 
     def take(self, lanes: Any) -> "_Place":
         return _Place(*(part[..., lanes] for part in self))
+
+
+class Touched(NamedTuple):
+    """Pairs of a cell and an alpha that acts on it.
+
+    Attributes:
+        bin: of each pair, shape (pair,).
+        sample: of each pair.
+        alpha: of each pair, as its number.
+        of_bin_and_alpha: the pairs as groups.
+    """
+
+    bin: NDArray[np.int64]
+    sample: NDArray[np.int64]
+    alpha: NDArray[np.int64]
+    of_bin_and_alpha: GroupedRows
 
 
 class _Slopes(NamedTuple):
@@ -129,6 +146,11 @@ class Sketch:
             for table in (templates.normsys_up, templates.normsys_down)
         )
         self._exponent = self._features(structure.normsys, up, -down)
+        count = len(self.alphas)
+        bins, samples = self.nominal.shape[1:3]
+        used = (self._additive != 0).any(axis=0) | (self._exponent != 0).any(axis=0)
+        bin_, sample, alpha = np.nonzero(used[..., :count] | used[..., count:])
+        self.touched = Touched(bin_, sample, alpha, GroupedRows(bin_ * count + alpha, bins * count))
 
     def _features(self, parameter: Any, up: Values, down: Values) -> Values:
         """Tables of shape (variation, sample, bin, lane) by feature."""
@@ -257,7 +279,10 @@ class Sketch:
         slope = (here - center) / width**2
         slope[several] -= np.einsum("bpl,bl->pl", slopes.several, missing / now.rates)
         slope[one] -= slopes.one * (missing / now.rates)[self.bin_of_one]
-        width, center = self._bent(here, now, (width, center), missing, lanes)
+        # Part of the bending makes a valley narrower, or wider; as much as keeps the matrix positive.
+        stiff = 1.0 + np.maximum(self._bent(here, now, missing / now.rates, lanes), -_BENT)
+        center[self.alphas] = here[self.alphas] + (center - here)[self.alphas] / stiff
+        width[self.alphas] = width[self.alphas] / np.sqrt(stiff)
         held = ((here <= self.lower) & (slope > 0)) | ((here >= self.upper) & (slope < 0)) | ~self.moved
         width, center = np.where(held, 0.0, width), np.where(held, here, center)
         back = center - here
@@ -271,28 +296,15 @@ class Sketch:
         back[one] += width[one] ** 2 * slopes.one * forces[self.bin_of_one]
         return back
 
-    # noqa
-    def _bent(self, here, now, prior, missing, lanes):
-        width, center = (np.array(np.broadcast_to(part, here.shape)) for part in prior)
+    def _bent(self, here: Values, now: _Place, pressure: Values, lanes: Any) -> Values:
+        """Curvature that comes from bending yields, in units of the constraints', shape (alpha, place)."""
         count = len(self.alphas)
-        pressure = (missing / now.rates)[:, None]
-        by = -(
-            _summed(self._additive, now.product * pressure, lanes)
-            + _summed(self._exponent, now.cells * pressure, lanes)
-        ).sum(axis=0)
-        bend = by[count:] * even_curvature(here[self.alphas]) * width[self.alphas] ** 2
-        stiff = 1.0 + np.maximum(bend, -BEND)
-        center[self.alphas] = here[self.alphas] + (center[self.alphas] - here[self.alphas]) / stiff
-        width[self.alphas] = width[self.alphas] / np.sqrt(stiff)
-        return width, center
-
-
-BEND = 0.5
-
-
-def even_curvature(alpha):
-    square = np.minimum(alpha * alpha, 1.0)
-    return 0.125 * (15.0 + square * (45.0 * square - 60.0))
+        product, cells = now.product * pressure[:, None], now.cells * pressure[:, None]
+        by = _summed(self._additive, product, lanes) + _summed(self._exponent, cells, lanes)
+        square = np.minimum(here[self.alphas] ** 2, 1.0)
+        even_curvature = 0.125 * (15.0 + square * (45.0 * square - 60.0))
+        result: Values = -by[:, count:].sum(axis=0) * even_curvature * self.width[self.alphas] ** 2
+        return result
 
 
 def solve_spread(diagonal: Values, spread: Values, sides: Values) -> Values:
