@@ -246,6 +246,7 @@ def _test_as_dict(test: "SignificanceResult") -> dict[str, Any]:
     fields = ("dataset", "significance", "p0", "q0", "mu_hat", "mu_uncertainty", "success", "message")
     row = {field: getattr(test, field) for field in fields}
     fits = {"unconditional": test.unconditional_fit, "background_only": test.background_only_fit}
+    row |= {"searched": test.searched, "competing": test.competing, "ambiguous": test.ambiguous}
     row["at_bound"] = {kind: list(fit.at_bound) for kind, fit in fits.items()}
     row["bands"] = {str(n): z for n, z in test.bands.items()}
     found = test.unconditional_fit.nuisance_parameters

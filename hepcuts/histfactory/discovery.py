@@ -40,6 +40,9 @@ from .likelihood import OBSERVED, WORKSPACE_ASIMOV, HistFactory, required_poi
 from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
+NEAR = 0.05
+"""Difference in significance below which a competing minimum is told of."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SignificanceResult(Tabular):
@@ -60,6 +63,9 @@ class SignificanceResult(Tabular):
         spread: standard deviation of Z between experiments around an Asimov dataset, see `hepcuts.histfactory.bands`;
             NaN for observed data.
         expected_events: what the test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
+        searched: how the minima of the two fits were searched for.
+        competing: the significance that another minimum of one of the fits would give, the nearest if there are
+            several; NaN if none was found.
         bands: expected Z at -2, -1, 0, 1, 2 standard deviations of its spread, never below zero; empty for observed
             data. Of few expected events in one bin, whose median Z is not that of the Asimov dataset, those of counts.
     """
@@ -77,6 +83,13 @@ class SignificanceResult(Tabular):
     spread: float = float("nan")
     bands: Mapping[int, float] = dataclasses.field(default_factory=dict)
     expected_events: float = float("inf")
+    searched: str = ""
+    competing: float = float("nan")
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether another minimum gives nearly the same significance, so that small changes may decide between them."""
+        return abs(self.competing - self.significance) < NEAR
 
     @property
     def expected(self) -> bool:
@@ -118,7 +131,11 @@ class SignificanceResult(Tabular):
             ("statistic", f"q0 = {self.q0:.6g}"),
             ("signal strength", f"{self.mu_hat:.4g} +- {self.mu_uncertainty:.3g}"),
         ]
-        foot = [f"fits: {self.message} ({self.num_steps} steps)"]
+        foot = [f"fits: {self.message} ({self.num_steps} steps)", f"searched: {self.searched}"]
+        if self.ambiguous:
+            foot.append(
+                f"another minimum is near: it would give Z = {self.competing:.4f}, and small changes may decide"
+            )
         if self.expected_events < FEW_EXPECTED:
             foot = [few_expected(self.expected_events), *foot]
         if self.expected:
@@ -199,7 +216,7 @@ def _evaluate(structure: LikelihoodStructure, templates: LikelihoodTemplates, da
 
 
 def discovery_test(
-    likelihood: HistFactory, data: Any = None, *, fitted_to: Any = None, num_starts: int = 5, throw: bool = True
+    likelihood: HistFactory, data: Any = None, *, fitted_to: Any = None, num_starts: int = 1, throw: bool = True
 ) -> SignificanceResult:
     """Test of the background-only hypothesis, with everything that is behind the significance.
 
@@ -209,8 +226,9 @@ def discovery_test(
             at mu = 1.
         fitted_to: data of shape (data,) to which the nuisance parameters of the Asimov dataset are fitted, as pyhf
             does (`hepcuts.histfactory.postfit_asimov_data`); None for nominal nuisance parameters.
-        num_starts: number of starts of each fit, the first where pyhf starts. Conditional likelihoods may have
-            several minima; the lowest counts, and the message says if there are more.
+        num_starts: number of starts of each fit, the first where pyhf starts, the others at random. Likelihoods may
+            have several minima; the lowest counts, and the message says if there are more. From the first start they
+            are looked for where curvature may have made them, as in `discovery_significance`; others are a last resort.
         throw: whether to raise if a fit does not converge; otherwise ``success`` and ``message`` tell.
 
     Raises:
@@ -232,6 +250,7 @@ def discovery_test(
           signal strength  1 +- 1.04
           84 % of experiments find Z up to 1.96, 98 % up to 2.96
           fits: unconditional fit: converged; background-only fit: converged (... steps)
+          searched: from 1 start, ...
     """
     poi = likelihood.poi
     if data is not None and fitted_to is not None:
@@ -248,8 +267,8 @@ def discovery_test(
         dataset, tested = "prefit Asimov", prefit_asimov_data(likelihood)
     tested = np.asarray(tested, dtype=np.float64)
     unconditional, conditional = _fits_from_starts(likelihood, tested, dataset, num_starts)
-    best = describe(likelihood, tested, unconditional, fix_poi=False)
-    background = describe(likelihood, tested, conditional, fix_poi=True)
+    best = describe(likelihood, tested, unconditional, fix_poi=False, num_starts=num_starts)
+    background = describe(likelihood, tested, conditional, fix_poi=True, num_starts=num_starts)
     mu_hat = float(best.parameters[poi])
     value = float(q0_of(unconditional.take(slice(0, 1)), conditional.take(slice(0, 1)))[0])
     value = 0.0 if mu_hat <= 0 else value
@@ -278,7 +297,26 @@ def discovery_test(
         spread,
         bands,
         expected_events(likelihood),
+        _searched(best, background, known=dataset == "prefit Asimov"),
+        _competing(best, background, significance),
     )
+
+
+def _searched(best: FitResult, background: FitResult, *, known: bool) -> str:
+    """How the two fits were searched, in words."""
+    fits = {"background-only": background} if known else {"unconditional": best, "background-only": background}
+    starts = "1 start" if background.num_starts == 1 else f"{background.num_starts} starts"
+    places = " and ".join(f"{fit.num_places} ({kind})" for kind, fit in fits.items())
+    return (
+        f"from {starts}, sweeps along parameters that may have other minima, and from other places so found: {places}"
+    )
+
+
+def _competing(best: FitResult, background: FitResult, significance: float) -> float:
+    """The nearest significance that other minima of the fits give, NaN if there are none."""
+    pairs = (background.minima[:, None] - best.minima[None, :]).ravel()[1:]
+    found = np.sqrt(pairs[pairs > 0])
+    return float(found[np.argmin(np.abs(found - significance))]) if len(found) else float("nan")
 
 
 def _within(bands: Mapping[int, float]) -> str:

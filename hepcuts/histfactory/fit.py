@@ -13,6 +13,7 @@ from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
+from hepcuts.histfactory.solver.minima import SAME_MINIMUM
 from hepcuts.histfactory.solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
 
 from .batch import Batch
@@ -34,8 +35,6 @@ _MESSAGES = MappingProxyType(
     }
 )
 
-_SAME_MINIMUM = 1e-6
-"""Minima closer than this in -2 ln L count as one."""
 _NO_CURVATURE = 1e-12
 """Relative curvature of a direction that the data do not determine."""
 _NO_PART = 1e-8
@@ -60,7 +59,10 @@ class FitResult(Tabular):
         message: why it stopped, and which parameters ended at a bound.
         num_steps: number of Newton steps.
         at_bound: names of the free parameters that ended at a bound.
-        minima: deviances of all minima that the starts led to, the lowest first, shape (minimum,).
+        minima: deviances of all minima that the search led to, the lowest first, shape (minimum,).
+        num_starts: from how many starts it was searched.
+        num_places: from how many other places it was searched, where curvature may have made another minimum; see
+            `hepcuts.histfactory.solver.basins`.
         nuisance_parameters: pulls and constraints.
     """
 
@@ -75,6 +77,8 @@ class FitResult(Tabular):
     num_steps: int
     at_bound: tuple[str, ...]
     minima: FloatArray
+    num_starts: int
+    num_places: int
     nuisance_parameters: NuisanceParameters
 
     def overview(self) -> SummaryTable:
@@ -94,8 +98,9 @@ def fit(likelihood: HistFactory, data: Any, *, init: Any = None, num_starts: int
         likelihood: the likelihood.
         data: main and auxiliary data, shape (data,).
         init: where to start, shape (parameter,); None for pyhf's suggestion.
-        num_starts: number of starts, the first of them at `init`. The lowest minimum counts; the message says so if
-            there are several.
+        num_starts: number of starts, the first of them at `init`, the others at random. The lowest minimum counts; the
+            message says so if there are several. From the first one other minima are looked for where curvature may
+            have made them, so that more starts are a last resort.
         throw: whether to raise if the fit does not converge.
 
     Raises:
@@ -138,7 +143,7 @@ def _fit(
 ) -> FitResult:
     data = np.asarray(likelihood.check_data(data))
     found = best_of_starts(likelihood.structure, _batch(likelihood, data), start, fix_poi=fix_poi, number=num_starts)
-    summary = describe(likelihood, data, found, fix_poi=fix_poi)
+    summary = describe(likelihood, data, found, fix_poi=fix_poi, num_starts=num_starts)
     if throw and not summary.success:
         raise FitError(failure(summary))
     return summary
@@ -182,18 +187,32 @@ def best_of_starts(
     starts = alternative_starts(structure, number - 1)
     held = ~free_parameters(structure, fix_poi=fix_poi)
     starts[held] = np.broadcast_to(start[:, None], starts.shape)[held]
-    others = search(structure, batch.repeated(number - 1), starts, fix_poi=fix_poi, retries=0)
+    others = search(structure, batch.repeated(number - 1), starts, fix_poi=fix_poi, retries=0, elsewhere=False)
     joined = first.join(others)
     joined = joined.take(joined.status == CONVERGED)
     if not len(joined.value):
         return first
     joined = joined.take(np.argsort(joined.value, kind="stable"))
-    # Two minima are one if no start ended between them.
-    gaps = np.diff(joined.value)
-    return joined.take(np.append(True, gaps > _SAME_MINIMUM * (1.0 + np.abs(joined.value[1:]))))
+    places = first.places.sum()
+    joined = joined.take(_apart(joined.value))
+    joined.places[:] = places
+    return joined
 
 
-def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool) -> FitResult:
+def all_minima(found: Minima) -> FloatArray:
+    """Deviances of the minima that starts led to, and of what their searches passed by, the lowest first."""
+    rivals = found.rival[np.isfinite(found.rival)]
+    values = np.concatenate([found.value[:1], np.sort(np.concatenate([found.value[1:], rivals]))])
+    return values[_apart(values)]
+
+
+def _apart(values: FloatArray) -> Any:
+    """Which of sorted deviances begin another minimum. Two are one if no start ended between them."""
+    with np.errstate(invalid="ignore"):
+        return np.append(True, np.diff(values) > SAME_MINIMUM * (1.0 + np.abs(values[1:])))
+
+
+def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool, num_starts: int = 1) -> FitResult:
     """The first of the minima, with covariance and pulls."""
     structure = likelihood.structure
     parameters = found.parameters[:, 0]
@@ -212,9 +231,10 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     edge = (parameters <= structure.lower) | (parameters >= structure.upper)
     status = int(found.status[0])
     message = _MESSAGES[status]
-    if len(found.value) > 1:
-        higher = ", ".join(f"{value - found.value[0]:.4g}" for value in found.value[1:4])
-        message += f"; there are {len(found.value)} minima, this is the lowest (others higher by {higher} in -2 ln L)"
+    values = all_minima(found)
+    if len(values) > 1:
+        higher = ", ".join(f"{value - values[0]:.4g}" for value in values[1:4])
+        message += f"; there are {len(values)} minima, this is the lowest (others higher by {higher} in -2 ln L)"
     at_bound = tuple(names[i] for i in free if edge[i])
     if at_bound:
         message += f"; at a bound: {', '.join(at_bound)}"
@@ -229,7 +249,9 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
         message,
         int(found.num_steps[0]),
         at_bound,
-        found.value,
+        values,
+        num_starts,
+        int(found.places[0]),
         NuisanceParameters.of(likelihood, data, parameters, uncertainties),
     )
 

@@ -147,7 +147,7 @@ class Sketch:
         )
         self._exponent = self._features(structure.normsys, up, -down)
         count = len(self.alphas)
-        bins, samples = self.nominal.shape[1:3]
+        bins = self.nominal.shape[1]
         used = (self._additive != 0).any(axis=0) | (self._exponent != 0).any(axis=0)
         bin_, sample, alpha = np.nonzero(used[..., :count] | used[..., count:])
         self.touched = Touched(bin_, sample, alpha, GroupedRows(bin_ * count + alpha, bins * count))

@@ -1,0 +1,234 @@
+"""Several minima: that the lowest is found, that both functions agree on it, and that its rivals are told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jsonpatch
+import numpy as np
+import pyhf
+import pytest
+from click.testing import CliRunner
+
+import hepcuts as hc
+from hepcuts.cli.commands import main
+from hepcuts.histfactory import discovery, fixed_poi_fit
+from hepcuts.histfactory.batch import Batch
+from hepcuts.histfactory.minimization import numbers_of
+from hepcuts.histfactory.searches import free_parameters, search
+from hepcuts.histfactory.solver.sketch import Sketch
+from tests.conftest import SHARED
+
+EWK = "C1N2_Wh_hbb_150_0"
+
+
+def workspace_of(name: str) -> dict[str, Any]:
+    """A published workspace; of a patch set ``ewk_1Lbb POINT``, of a patch ``atlas-sbottom FILE``."""
+    folder = SHARED / "likelihoods"
+    if not folder.is_dir():
+        pytest.skip("the published likelihoods are not there")
+    name, _, point = name.partition(" ")
+    if name == "ewk_1Lbb":
+        patches = json.loads((folder / "ewk_1Lbb_patchset.json").read_text())["patches"]
+        (patch,) = (p["patch"] for p in patches if p["metadata"]["name"] == point)
+        return jsonpatch.apply_patch(json.loads((folder / "ewk_1Lbb_background_only.json").read_text()), patch)
+    if name == "atlas-sbottom":
+        patch = json.loads((SHARED / name / f"patch.{point}.json").read_text())
+        return jsonpatch.apply_patch(json.loads((SHARED / name / "BkgOnly.json").read_text()), patch)
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def published(name: str) -> hc.HistFactory:
+    return hc.HistFactory.from_workspace(workspace_of(name))
+
+
+def same_side(up: float, down: float, *, observed: float = 130.0) -> hc.HistFactory:
+    """Two bins; one variation raises the first by either sign of its parameter, the second tells the signs apart."""
+    signal = {"name": "signal", "data": [5.0, 0.1], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]}
+    data = {"hi_data": [up, 52.0], "lo_data": [down, 49.0]}
+    shape = {"name": "side", "type": "histosys", "data": data}
+    background = {"name": "background", "data": [100.0, 50.0], "modifiers": [shape]}
+    spec = {"channels": [{"name": "c", "samples": [signal, background]}]}
+    return hc.HistFactory(pyhf.Model(spec, poi_name="mu"), observations=[observed, 50.0])
+
+
+def lowest_on_a_grid(likelihood: hc.HistFactory, data: Any) -> tuple[float, float]:
+    """The lowest minima with alpha above and below zero, without signal: pyhf's likelihood on a fine grid."""
+    model, data = likelihood.model, np.asarray(data)
+    saturated = np.array([n * np.log(n) - n for n in data[:2]]).sum()
+    poi = model.config.poi_index
+    values = []
+    for side in (1.0, -1.0):
+        found = np.inf
+        for alpha in np.linspace(0.01, 5.0, 5000) * side:
+            pars = np.zeros(2)
+            pars[1 - poi] = alpha
+            rates = np.asarray(model.expected_data(pars))[:2]
+            found = min(found, -2 * (data[:2] @ np.log(rates) - rates.sum() - saturated) + alpha**2)
+        values.append(float(found))
+    return values[0], values[1]
+
+
+@pytest.mark.parametrize(("up", "down"), [(115.0, 114.0), (114.0, 115.0), (130.0, 110.0), (110.0, 130.0)])
+def test_a_variation_to_the_same_side_has_two_minima_and_the_lower_counts(up: float, down: float) -> None:
+    likelihood = same_side(up, down)
+    data = likelihood.observed_data
+    above, below = lowest_on_a_grid(likelihood, data)
+    found = fixed_poi_fit(likelihood, data, poi=0.0)
+    assert found.deviance == pytest.approx(min(above, below), abs=1e-5)
+    assert found.minima == pytest.approx(sorted([above, below]), abs=1e-5)
+    assert found.num_places >= 1
+    assert "there are 2 minima" in found.message
+
+
+def test_a_likelihood_with_one_minimum_is_searched_once() -> None:
+    model = pyhf.simplemodels.correlated_background([5.0, 10.0], [50.0, 60.0], [52.0, 63.0], [48.0, 57.0])
+    likelihood = hc.HistFactory(model, observations=[70.0, 50.0])
+    found = fixed_poi_fit(likelihood, likelihood.observed_data, poi=0.0)
+    assert (found.num_places, len(found.minima)) == (0, 1)
+    test = hc.discovery_test(likelihood, likelihood.observed_data)
+    assert np.isnan(test.competing)
+    assert not test.ambiguous
+
+
+def test_a_competing_minimum_is_told() -> None:
+    likelihood = same_side(115.0, 114.9)
+    test = hc.discovery_test(likelihood, likelihood.observed_data)
+    assert test.background_only_fit.minima[1] > test.background_only_fit.minima[0]
+    assert abs(test.competing - test.significance) < discovery.NEAR
+    assert test.ambiguous
+    assert f"it would give Z = {test.competing:.4f}" in repr(test)
+    assert "searched: from 1 start" in repr(test)
+
+
+def test_batches_and_compiled_functions_search_alike() -> None:
+    likelihood = same_side(114.0, 115.0)
+    data = np.array([likelihood.observed_data + [shift, 0.0, 0.0] for shift in (0.0, 1.0, -5.0, 10.0)])
+    alone = [float(hc.discovery_significance(likelihood, data=row)) for row in data]
+    tests = [hc.discovery_test(likelihood, row).significance for row in data]
+    assert tests == pytest.approx(alone, abs=1e-10)
+    with jax.enable_x64(True):
+        batch = jax.jit(jax.vmap(lambda row: hc.discovery_significance(likelihood, data=row)))(data)
+    assert np.asarray(batch) == pytest.approx(alone, abs=1e-10)
+
+
+def test_template_sets_side_by_side_are_searched_alike() -> None:
+    likelihood = same_side(114.0, 115.0)
+    shifted = jax.tree.map(lambda a: np.stack([a, 1.05 * a, 0.9 * a]), likelihood.templates)
+    start = np.array(likelihood.structure.init)
+    start[likelihood.poi] = 0.0
+    data = np.asarray(likelihood.observed_data)
+    together = search(likelihood.structure, Batch.of(shifted, data), start, fix_poi=True)
+    for lane in range(3):
+        templates = jax.tree.map(lambda a, lane=lane: a[lane], shifted)
+        alone = search(likelihood.structure, Batch.of(templates, data), start, fix_poi=True)
+        assert together.value[lane] == pytest.approx(alone.value[0], abs=1e-9)
+        assert together.rival[lane] == pytest.approx(alone.rival[0], abs=1e-9)
+
+
+@pytest.fixture
+def sketch_of() -> Any:
+    def made(likelihood: hc.HistFactory) -> tuple[Sketch, Any]:
+        structure = likelihood.structure
+        batch = Batch.of(likelihood.templates, likelihood.observed_data)
+        exact = numbers_of(structure, likelihood.templates, likelihood.observed_data)
+        return Sketch(exact, structure, batch.templates, (structure.lower, structure.upper)), exact
+
+    return made
+
+
+def test_the_sketch_is_the_likelihood_beyond_one_standard_deviation(sketch_of: Any) -> None:
+    likelihood = same_side(114.0, 108.0)
+    sketch, exact = sketch_of(likelihood)
+    parameters = np.array([[0.5, 2.0, 0.0], [1.5, -2.0, 1.0]])
+    here = sketch.at(parameters, np.zeros(3, dtype=np.int64))
+    assert here.value == pytest.approx(exact.expand(parameters).value, abs=1e-9)
+
+
+def test_slopes_of_the_sketch_are_differences_of_its_rates(sketch_of: Any) -> None:
+    sketch, _ = sketch_of(same_side(114.0, 108.0))
+    parameters, lanes = np.array([[0.7], [-0.4]]), np.zeros(1, dtype=np.int64)
+    slopes = sketch.slopes(parameters, sketch.at(parameters, lanes), lanes)
+    for number, parameter in enumerate(sketch.several):
+        step = np.zeros((2, 1))
+        step[parameter] = 1e-6
+        up, down = (sketch.at(parameters + sign * step, lanes).rates for sign in (1.0, -1.0))
+        assert slopes.several[:, number] == pytest.approx((up - down) / 2e-6, rel=1e-6, abs=1e-8)
+
+
+# --- published likelihoods ---------------------------------------------------------------------------------------------
+
+
+def test_the_lower_minimum_of_a_published_search_for_electroweakinos() -> None:
+    """Z = 5.118 in the minimum that pyhf's and our fits find first, 5.0125 in the lower one."""
+    likelihood = published(f"ewk_1Lbb {EWK}")
+    test = hc.discovery_test(likelihood)
+    assert test.significance == pytest.approx(5.01248, abs=1e-5)
+    assert float(hc.discovery_significance(likelihood)) == pytest.approx(test.significance, abs=1e-10)
+    assert test.background_only_fit.minima[1] - test.background_only_fit.minima[0] == pytest.approx(1.0713, abs=1e-3)
+    assert test.competing == pytest.approx(5.11823, abs=1e-4)
+
+
+def test_no_cliff_where_a_yield_changes_a_little() -> None:
+    likelihood = published(f"ewk_1Lbb {EWK}")
+    generator = np.random.default_rng(1)
+    for _ in range(3):
+        nominal = likelihood.templates.nominal * (
+            1.0 + 1e-4 * generator.normal(size=likelihood.templates.nominal.shape)
+        )
+        templates = discovery.with_templates(likelihood, likelihood.templates).templates
+        changed = type(templates)(nominal, *[getattr(templates, n) for n in list(vars(templates)) if n != "nominal"])
+        assert float(hc.discovery_significance(likelihood, changed)) == pytest.approx(5.0125, abs=0.01)
+
+
+def test_an_excess_that_another_minimum_explains() -> None:
+    """Z = 0.272 in the first minimum, none in the lower one."""
+    likelihood = published("stau_combined_with_signal")
+    test = hc.discovery_test(likelihood, likelihood.observed_data)
+    assert test.significance == 0.0
+    assert float(hc.discovery_significance(likelihood, data=likelihood.observed_data)) == 0.0
+    assert test.background_only_fit.deviance == pytest.approx(2.098444540, abs=1e-6)
+
+
+def test_both_functions_agree_where_the_fit_is_bad() -> None:
+    likelihood = published("ttbar_ljets")
+    test = hc.discovery_test(likelihood)
+    assert float(hc.discovery_significance(likelihood)) == pytest.approx(test.significance, abs=1e-9)
+
+
+def test_a_result_beside_a_competing_minimum_says_so_also_in_json(tmp_path: Path) -> None:
+    """Two minima of a published search for bottom squarks differ by 0.05 in -2 ln L, and so by 0.0065 in Z."""
+    path = tmp_path / "workspace.json"
+    path.write_text(json.dumps(workspace_of("atlas-sbottom sbottom_600_280_150")))
+    printed = CliRunner().invoke(main, ["significance", str(path)], catch_exceptions=False).output
+    assert "another minimum is near: it would give Z = 3.851" in printed
+    found = json.loads(CliRunner().invoke(main, ["significance", str(path), "--json"], catch_exceptions=False).output)
+    assert found["expected"]["ambiguous"] is True
+    assert found["expected"]["competing"] == pytest.approx(3.8515, abs=1e-3)
+    assert "from 1 start" in found["expected"]["searched"]
+
+
+@pytest.mark.parametrize(
+    "name", [f"ewk_1Lbb {EWK}", "ewk_1Lbb C1N2_Wh_hbb_275_50", "stau_combined_with_signal", "wz_onshell_with_signal"]
+)
+@pytest.mark.parametrize("fix_poi", [True, False])
+def test_no_random_start_finds_anything_lower(name: str, fix_poi: bool) -> None:
+    likelihood = published(name)
+    structure = likelihood.structure
+    data = None if fix_poi else np.asarray(likelihood.observed_data)
+    start = np.array(structure.init)
+    start[likelihood.poi] = 0.0
+    found = search(structure, Batch.of(likelihood.templates, data), start, fix_poi=fix_poi)
+    number, generator = 12, np.random.default_rng(3)
+    width = np.ones(len(start))
+    width[structure.normal_parameter] = structure.normal_sigma
+    starts = start[:, None] + width[:, None] * generator.normal(size=(len(start), number))
+    factors = np.asarray(structure.lower) >= 0
+    starts[factors] = np.maximum(start[factors, None], 0.1) * 3.0 ** generator.uniform(-1, 1, (factors.sum(), number))
+    held = ~free_parameters(structure, fix_poi=fix_poi)
+    starts[held] = start[held, None]
+    starts = np.clip(starts, np.asarray(structure.lower)[:, None], np.asarray(structure.upper)[:, None])
+    batch = Batch.of(likelihood.templates, data).repeated(number)
+    others = search(structure, batch, starts, fix_poi=fix_poi, retries=0, elsewhere=False)
+    assert found.value[0] <= others.value[others.status == 0].min(initial=np.inf) + 1e-6
