@@ -123,7 +123,7 @@ class Sketch:
     def _constrain(self, likelihood: Likelihood, size: int) -> None:
         """Constraints, those of counts as if they were Gaussian."""
         layout = likelihood.layout
-        shape = size, likelihood.data.shape[1]
+        shape = size, max(likelihood.data.shape[1], likelihood.factor.shape[1])
         self.center, self.width = np.zeros(shape), np.zeros((size, 1))
         self.center[layout.normal.parameter] = likelihood.normal_data
         counts, factor = likelihood.poisson_data, likelihood.factor
@@ -201,7 +201,7 @@ class Sketch:
         alpha = parameters[self.alphas]
         features = np.concatenate([alpha, even(alpha)])
         product = np.exp(np.minimum(_times(self._exponent, features, lanes), _LARGEST))
-        extended = np.concatenate([parameters, np.ones((1, parameters.shape[1]))])
+        extended = np.concatenate([_not_zero(parameters), np.ones((1, parameters.shape[1]))])
         for layer in self._layers:
             product = product * extended[layer]
         nominal = self.nominal[..., 0].transpose(1, 2, 0)
@@ -225,7 +225,7 @@ class Sketch:
         moved = self.rank[self.alphas] >= 0
         several[:, self.rank[self.alphas[moved]]] = (by_feature[:, :count] + by_feature[:, count:] * bend)[:, moved]
         by_pair = self._of_pair.sum(here.cells.reshape(-1, places)[self._pair_cell])
-        by_pair = by_pair / np.maximum(parameters[self._pair_parameter], _TINY)
+        by_pair = by_pair / _not_zero(parameters)[self._pair_parameter]
         other = ~self._one & (self.rank[self._pair_parameter] >= 0)
         np.add.at(several, (self._pair_bin[other], self.rank[self._pair_parameter[other]]), by_pair[other])
         return _Slopes(several, by_pair[self._one])
@@ -333,6 +333,11 @@ def even_slope(alpha: Values) -> Values:
     x = np.clip(alpha, -1.0, 1.0)
     square = x * x
     return 0.125 * x * (15.0 + square * (9.0 * square - 20.0))
+
+
+def _not_zero(factors: Values) -> Values:
+    """Factors, with something tiny where they are zero: a rate over its factor is its slope."""
+    return np.where(factors == 0, _TINY, factors)
 
 
 def _in_front(table: Values) -> Values:
