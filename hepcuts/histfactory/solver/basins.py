@@ -13,6 +13,7 @@ From each place the sketch leads down; what ends elsewhere and not clearly highe
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class Lookout:
         higher: deviance by which a place may be higher, and the same relative to it.
         lower: by how much a place has to be lower on the sketch so that higher ones are left alone.
         most: searches of the likelihood for one lane, at most.
+        hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima, and the
+            better one of the two places with all variations up, or down, is searched from.
         rounds: how often to look again from a lower minimum.
     """
 
@@ -60,6 +63,7 @@ class Lookout:
     lower: float = 0.02
     most: int = 2
     rounds: int = 1
+    hopeless: float = 100.0
 
 
 STANDARD = Lookout()
@@ -91,30 +95,44 @@ def _starts(
 ) -> tuple[Values, NDArray[np.int64]]:
     """Places that curvature makes suspicious."""
     sweep = _Sweep(sketch, found, lanes)
-    starts, owners = [], []
+    hopeless = sweep.here.value > lookout.hopeless * len(sweep.here.rates)
+    pairs = [*_from_sweeps(sweep, lookout), *_from_factors(sweep, lookout)]
+    pairs = [(lane, place) for lane, place in pairs if not hopeless[lane]]
+    for lane in np.flatnonzero(hopeless):
+        for side in (1.0, -1.0):
+            place = sweep.nominal[:, lane].copy()
+            place[sweep.alphas] += side * sweep.width[sweep.alphas, lane]
+            pairs.append((lane, place))
+    if not pairs:
+        return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
+    return np.stack([place for _, place in pairs], axis=1), lanes[[lane for lane, _ in pairs]]
+
+
+def _from_sweeps(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+    """Lanes and places: parameters beyond which the profile rises too little, the most missing first."""
     missing, target = sweep.constrained(lookout)
-    if missing.size:
-        best = missing.argmax(axis=0)
-        score = np.take_along_axis(missing, best[None], axis=0)[0]
-        order = np.argsort(-score, axis=0)[: lookout.most_sweeps]
-        for row, lane in np.argwhere(np.take_along_axis(score, order, axis=0) > lookout.missing):
-            number = order[row, lane]
-            place = found[:, lane].copy()
-            place[sweep.alphas[number]] = target[best[number, lane], number, lane]
-            starts.append(place)
-            owners.append(lanes[lane])
+    if not missing.size:
+        return
+    best = missing.argmax(axis=0)
+    score = np.take_along_axis(missing, best[None], axis=0)[0]
+    order = np.argsort(-score, axis=0)[: lookout.most_sweeps]
+    for row, lane in np.argwhere(np.take_along_axis(score, order, axis=0) > lookout.missing).tolist():
+        number = order[row, lane]
+        place = sweep.found[:, lane].copy()
+        place[sweep.alphas[number]] = target[best[number, lane], number, lane]
+        yield lane, place
+
+
+def _from_factors(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+    """Lanes and places: free factors at a multiple and a fraction, the loosest first."""
     uncertainty = np.where(sweep.here.value > lookout.least_of_factors, sweep.free(), 0.0)
     order = np.argsort(-uncertainty, axis=0)[: lookout.most_factors]
-    for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose):
-        number = sketch.free_factors[order[row, lane]]
+    for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose).tolist():
+        number = sweep.sketch.free_factors[order[row, lane]]
         for multiple in (lookout.multiple, 1.0 / lookout.multiple):
-            nominal = sweep.nominal[:, lane].copy()
-            nominal[number] = np.maximum(found[number, lane], 0.25) * multiple
-            starts.append(nominal)
-            owners.append(lanes[lane])
-    if not starts:
-        return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
-    return np.stack(starts, axis=1), np.array(owners, dtype=np.int64)
+            place = sweep.nominal[:, lane].copy()
+            place[number] = np.maximum(sweep.found[number, lane], 0.25) * multiple
+            yield lane, place
 
 
 class _Sweep:
@@ -227,11 +245,14 @@ def _descended(
     # Where there is something lower, the rival to tell of is what was found.
     lowest = np.full(found.shape[1], np.inf)
     np.minimum.at(lowest, owner[apart], value[apart])
-    worth = apart & (value < np.where(lowest[owner] < base - lookout.lower, base, base + slack))
+    highest = np.where(lowest[owner] < base - lookout.lower, base, base + slack)
+    hopeless = base > lookout.hopeless * len(sketch.counts)
+    most = np.where(hopeless, 1, lookout.most)
+    worth = apart & (hopeless | (value < highest))
     chosen: list[int] = []
     for place in np.argsort(value):
         mine = [other for other in chosen if owner[other] == owner[place]]
         apart = distance(end[:, [place]], end[:, mine], width[:, [place]])
-        if worth[place] and len(mine) < lookout.most and np.all(apart > lookout.same):
+        if worth[place] and len(mine) < most[place] and np.all(apart > lookout.same):
             chosen.append(place)
     return end[:, chosen], owner[chosen]

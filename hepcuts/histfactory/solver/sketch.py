@@ -30,8 +30,8 @@ Stop = Callable[[NDArray[np.int64], Values, Values], NDArray[np.bool_]]
 
 _GAIN, _PATIENCE = 1e-3, 4
 """So many steps in a row that gain less in the deviance are the last."""
-_LONGEST = 32.0
-"""By how much a step along a valley is made longer, at most."""
+_SHORTEST, _LONGEST = 1e-3, 32.0
+"""By how much a step is made shorter, and one along a valley longer, at most."""
 _ROOMY = 3.0
 _BENT = 0.5
 _TINY = 1e-9
@@ -255,12 +255,12 @@ class Sketch:
             other = np.where(self.moved, other, here)
             then = self.at(other, lanes[left])
             better = then.value < now.value
-            idle = np.where(better & (now.value - then.value > _GAIN), 0, idle + 1)
+            idle = np.where(better, np.where(now.value - then.value > _GAIN, 0, idle + 1), idle)
             here, now = np.where(better, other, here), now.where(better, then)
             most = 1.0 if number % 2 == 0 else _LONGEST
             lengths[number % 2] = np.where(better, np.minimum(3.0 * length, most), 0.3 * length)
             result[:, left], value[left] = here, now.value
-            going = (idle < _PATIENCE) & ~stop(left, here, now.value)
+            going = (idle < _PATIENCE) & (lengths > _SHORTEST).all(axis=0) & ~stop(left, here, now.value)
             if not going.all():
                 left, here, now = left[going], here[:, going], now.take(going)
                 lengths, idle = lengths[:, going], idle[going]
