@@ -55,7 +55,7 @@ class Lookout:
     missing: float = 0.45
     loose: float = 0.2
     multiple: float = 4.0
-    most_sweeps: int = 4
+    most_sweeps: int = 3
     most_factors: int = 2
     steps: int = 30
     same: float = 0.25

@@ -28,7 +28,7 @@ from .segments import GroupedRows
 Values = NDArray[np.float64]
 Stop = Callable[[NDArray[np.int64], Values, Values], NDArray[np.bool_]]
 
-_GAIN, _PATIENCE = 1e-3, 4
+_GAIN, _PATIENCE = 2e-3, 3
 """So many steps in a row that gain less in the deviance are the last."""
 _SHORTEST, _LONGEST = 1e-3, 32.0
 """By how much a step is made shorter, and one along a valley longer, at most."""
