@@ -190,7 +190,7 @@ def test_an_excess_that_another_minimum_explains() -> None:
     assert test.background_only_fit.deviance == pytest.approx(2.098444540, abs=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::hepcuts.errors.BoundWarning")
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 def test_both_functions_agree_where_the_fit_is_bad() -> None:
     likelihood = published("ttbar_ljets")
     test = hc.discovery_test(likelihood)

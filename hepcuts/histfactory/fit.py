@@ -203,7 +203,8 @@ def all_minima(found: Minima) -> FloatArray:
     """Deviances of the minima that starts led to, and of what their searches passed by, the lowest first."""
     rivals = found.rival[np.isfinite(found.rival)]
     values = np.concatenate([found.value[:1], np.sort(np.concatenate([found.value[1:], rivals]))])
-    return values[_apart(values)]
+    result: FloatArray = values[_apart(values)]
+    return result
 
 
 def _apart(values: FloatArray) -> Any:

@@ -98,7 +98,7 @@ def _starts(
     hopeless = sweep.here.value > lookout.hopeless * len(sweep.here.rates)
     pairs = [*_from_sweeps(sweep, lookout), *_from_factors(sweep, lookout)]
     pairs = [(lane, place) for lane, place in pairs if not hopeless[lane]]
-    for lane in np.flatnonzero(hopeless):
+    for lane in np.flatnonzero(hopeless).tolist():
         for side in (1.0, -1.0):
             place = sweep.nominal[:, lane].copy()
             place[sweep.alphas] += side * sweep.width[sweep.alphas, lane]
@@ -175,9 +175,9 @@ class _Sweep:
         sides = self.side[:, None, None] - self._gained(target) + (by * self.back[alphas])[:, None]
         target, center, now, width = target[:, self.among], self.center[alphas], self.found[alphas], self.width[alphas]
         points = target.shape[:2]
-        every = np.concatenate([sides.reshape(len(by), points[0] * points[1], -1), by, self.side[:, None]], axis=1)
-        solved = self._solve(every)
-        profile = (every * solved).sum(axis=0)
+        columns = np.concatenate([sides.reshape(len(by), points[0] * points[1], -1), by, self.side[:, None]], axis=1)
+        solved = self._solve(columns)
+        profile = (columns * solved).sum(axis=0)
         number = points[0] * points[1]
         across = (by[:, None] * solved[:, :number].reshape(sides.shape)).sum(axis=0)
         rest = np.maximum(1.0 - width**2 * profile[number:-1], 1e-6)

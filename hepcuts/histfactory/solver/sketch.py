@@ -315,10 +315,13 @@ def solve_spread(diagonal: Values, spread: Values, sides: Values) -> Values:
         matrix = columns @ columns.transpose(0, 2, 1)
         every = np.arange(len(diagonal))
         matrix[:, every, every] += diagonal.T
-        return np.linalg.solve(matrix, right).transpose(1, 2, 0)
+        direct: Any = np.linalg.solve(matrix, right)
+        solved: Values = direct.transpose(1, 2, 0)
+        return solved
     over, right = columns / scale, right / scale
     inner = np.eye(spread.shape[1]) + columns.transpose(0, 2, 1) @ over
-    return (right - over @ np.linalg.solve(inner, columns.transpose(0, 2, 1) @ right)).transpose(1, 2, 0)
+    result: Values = (right - over @ np.linalg.solve(inner, columns.transpose(0, 2, 1) @ right)).transpose(1, 2, 0)
+    return result
 
 
 def even(alpha: Values) -> Values:
@@ -353,15 +356,13 @@ def _of(values: Values, lanes: Any) -> Values:
 
 def _times(table: Values, features: Values, lanes: Any) -> Values:
     """(template set, bin, sample, feature), (feature, place) -> (bin, sample, place)."""
-    if len(table) == 1:
-        return table[0] @ features
-    result: Values = np.einsum("pbsf,fp->bsp", table[lanes], features)
+    one = len(table) == 1
+    result: Values = table[0] @ features if one else np.einsum("pbsf,fp->bsp", table[lanes], features)
     return result
 
 
 def _summed(table: Values, cells: Values, lanes: Any) -> Values:
     """(template set, bin, sample, feature), (bin, sample, place) -> (bin, feature, place)."""
-    if len(table) == 1:
-        return table[0].transpose(0, 2, 1) @ cells
-    result: Values = np.einsum("pbsf,bsp->bfp", table[lanes], cells)
+    one = len(table) == 1
+    result: Values = table[0].transpose(0, 2, 1) @ cells if one else np.einsum("pbsf,bsp->bfp", table[lanes], cells)
     return result
