@@ -22,40 +22,22 @@ class Walk:
         search: with the events.
         start: thresholds in the coordinates, shape (threshold,).
         report: called at every step.
-        reach: the search with the events that can be reached from a position at some widths; by default
-            `Search.reached`.
     """
 
-    def __init__(
-        self,
-        search: Search,
-        start: FloatArray,
-        report: Callable[[], object] = lambda: None,
-        *,
-        reach: Callable[[FloatArray, FloatArray], Search] | None = None,
-    ) -> None:
-        self.search, self.position, self._reach = search, start, reach
+    def __init__(self, search: Search, start: FloatArray, report: Callable[[], object] = lambda: None) -> None:
+        self.search, self.position = search, start
         self.rows: list[Row] = []
         self.num_stages = 0
         self.ending = Ending(start, False, "not started", 0)
         self._endings: dict[int, Ending] = {}
         self._report = report
 
-    def advance(
-        self,
-        factor: float,
-        *,
-        start: FloatArray | None = None,
-        near: Search | None = None,
-        search: Search | None = None,
-    ) -> Ending:
+    def advance(self, factor: float, *, start: FloatArray | None = None, search: Search | None = None) -> Ending:
         """Go to the optimum at widths of `factor` times the search's own.
 
         Args:
             factor: in units of the search's own widths.
             start: thresholds in the coordinates, or None to go on from where it is.
-            near: the search with only the events that can be reached from the start (`Search.reached`), if they are
-                known already.
             search: in place of the walk's own.
         """
         widths = self.search.space.widths * factor
@@ -63,7 +45,7 @@ class Walk:
             self.position = start
         elif self.num_stages:
             self.position = self._revived()
-        self.ending = self._endings[self.num_stages] = self._go(search or self.search, widths, near)
+        self.ending = self._endings[self.num_stages] = self._go(search or self.search, widths)
         self.num_stages += 1
         return self.ending
 
@@ -97,13 +79,12 @@ class Walk:
         if endings:
             self.back_to(len(endings) - 1)
 
-    def _go(self, search: Search, widths: FloatArray, near: Search | None) -> Ending:
+    def _go(self, search: Search, widths: FloatArray) -> Ending:
         """To the optimum, with no more events than thresholds can reach from where they are."""
         for _ in range(search.tuning.anneal.most_moves):
-            around = (self._reach or search.reached)(self.position, widths) if near is None else near
             low, high = search.box(self.position, widths)
-            ending = self._minimize(around, (low, high), widths)
-            self.position, near = ending.position, None
+            ending = self._minimize(search.reached(self.position, widths), (low, high), widths)
+            self.position = ending.position
             # At a wall of the box that is none of the search there is further to go.
             at_wall = (ending.position <= low) & (low > search.space.lower)
             at_wall |= (ending.position >= high) & (high < search.space.upper)
