@@ -17,10 +17,12 @@ from .feasibility import enforce
 from .history import History
 from .jumps import advance_stage
 from .left_out import HardValue
-from .polish import Polished, polish
+from .polish import Polished, gain, polish
 from .stages import AbstractDescent, Checkpoint, descend
 from .validation import StageValues, Validator
 from .walk import Walk
+
+_NOTHING_BETTER = "converged, but nowhere better than at the start, whose cuts are kept"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,7 +94,8 @@ def run(
         interrupted = descend(_CutDescent(walk, validator, schedule), report, checkpoint=checkpoint)
         if validator is not None and validator.num_stages == 0:
             validator = None  # interrupted before anything was to be compared
-        return _conclude(walk, search, schedule, validator, interrupted=interrupted)
+        outcome = _conclude(walk, search, schedule, validator, interrupted=interrupted)
+        return _no_worse_than_the_start(outcome, search, validator)
 
 
 class _CutDescent(AbstractDescent):
@@ -153,21 +156,35 @@ def _conclude(
     walk.back_to(validation.chosen)
     ending = walk.repeat(chosen[-1], walk.position, search=search)
     done = _polished(search, walk.position, chosen[-1])
-    value, gain = validation.hard, None
+    value, gained = validation.hard, None
     folds = validation.thresholds
     if done.moves:
         polished = without_outside_warnings(validator.polished)(validation.chosen)
-        gain = polished.plain - value.plain
+        gained = polished.plain - value.plain
         if polished.guarded < value.guarded:
             done = dataclasses.replace(
                 done, position=enforce(search, walk.position), gain=0.0, uncertainty=0.0, moves=0
             )
         else:
             value, folds = polished, validator.polished_thresholds
-    return Outcome(walk, ending, done.position, chosen, validation, done, value, gain, interrupted, folds)
+    return Outcome(walk, ending, done.position, chosen, validation, done, value, gained, interrupted, folds)
 
 
 def _polished(search: Search, position: FloatArray, factor: float) -> Polished:
     """The polish of hard cuts for which the guards hold: where they do not, any move that helps them is a gain."""
     done = polish(search, enforce(search, position), search.space.widths * factor)
     return dataclasses.replace(done, position=enforce(search, done.position))
+
+
+def _no_worse_than_the_start(outcome: Outcome, search: Search, validator: Validator | None) -> Outcome:
+    """The outcome, or the start if hard cuts there are better: on events left out with evidence, or on all without."""
+    start = enforce(search, search.space.start)
+    found = {"position": start, "ending": dataclasses.replace(outcome.ending, message=_NOTHING_BETTER)}
+    found |= {"polish": Polished(start, 0.0, 0.0, 0)}
+    if validator is None or outcome.folds is None or outcome.validated is None:
+        better = search.has_templates and gain(search, start, outcome.position)[0] < 0.0
+        return dataclasses.replace(outcome, **found) if better else outcome
+    value = validator.start_is_better(outcome.folds, outcome.validated)
+    if value is None:
+        return outcome
+    return dataclasses.replace(outcome, **found, validated=value.hard, polish_validated=None, folds=value.thresholds)

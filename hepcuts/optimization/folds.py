@@ -95,6 +95,10 @@ class SearchFold:
             return None
         return self._end(walk.position)
 
+    def started(self) -> FoldEnd | None:
+        """Where the fold starts; None if it cannot be searched in."""
+        return None if self.search is None else self._end(self.search.space.start)
+
     def polished(self, ends: Sequence[FoldEnd], factor: float) -> FoldEnd:
         """Where the polish leads from the hard cuts at the end of a stage; of all folds' ends it takes its own."""
         search, end = cast("Search", self.search), ends[self.number]

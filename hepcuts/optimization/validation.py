@@ -6,13 +6,14 @@ stage their hard cuts are tried on what was left out (`hepcuts.optimization.left
 
 So stages are judged by what is quoted, the objective of hard cuts. That hangs on few events, and the best of several
 such values is often the luckiest. So the stage whose soft cuts have the width that each cut has by itself is taken,
-unless another one is found better with some evidence: a gain has to be larger than its own uncertainty lets expect by
-chance.
+unless another one is found better with some evidence: the gain of its hard cuts has to be larger than its own
+uncertainty lets expect by chance, and soft cuts at the same thresholds, which hang less on single events, have to
+confirm it. They alone would not do: over a steep background a soft cut lets too much pass, and prefers what is wide.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +45,13 @@ class StageValues:
     chosen: int
     hard: HardValue
     thresholds: FloatArray | None
+
+
+class StartValue(NamedTuple):
+    """The cross-validated value of the start, and thresholds of each fold there, shape (fold, threshold)."""
+
+    hard: HardValue
+    thresholds: FloatArray
 
 
 class Validator:
@@ -132,6 +140,23 @@ class Validator:
         self.polished_thresholds = np.array([end.hard for end in ends])
         return self._left_out.hard([end.hard for end in ends])
 
+    def start_is_better(self, thresholds: FloatArray, value: HardValue) -> StartValue | None:
+        """What hard cuts where the folds start are worth, if that is better with evidence; else None.
+
+        Args:
+            thresholds: what it is compared to, of each fold, shape (fold, threshold).
+            value: the value there.
+        """
+        found = self._executor.map(SearchFold.started, self._folds)
+        if any(end is None for end in found):
+            return None
+        hard = [end.hard for end in found]
+        start = self._left_out.hard(hard)
+        sigma = self._left_out.uncertainty(list(thresholds), hard) if self._search.has_templates else 0.0
+        if not start.plain - value.plain > self._options.sure * sigma:
+            return None
+        return StartValue(start, np.array(hard))
+
     def result(self) -> StageValues:
         """What was found so far."""
         chosen = self._choice()
@@ -146,13 +171,21 @@ class Validator:
         best, usual = int(np.argmax(values)), min(self._usual, self.num_stages - 1)
         if not self._search.has_templates or not np.isfinite(values[usual]):
             return best
-        gains = {stage: value - values[usual] for stage, value in enumerate(values) if value > values[usual]}
-        better = [
-            stage
-            for stage, gain in gains.items()
-            if gain > self._options.enough(self._uncertainty(usual, stage), values[usual])
-        ]
-        return max(better, key=gains.__getitem__, default=usual)
+        better = [stage for stage in range(self.num_stages) if self._is_better(stage, usual)]
+        return max(better, key=values.__getitem__, default=usual)
+
+    def _is_better(self, stage: int, usual: int) -> bool:
+        """Whether there is evidence for another stage."""
+        gain, options = self._value(stage).plain - self._value(usual).plain, self._options
+        if not gain > 0.0 or not gain > options.sure * self._uncertainty(usual, stage):
+            return False
+        soft, of_usual = (self._soft(number) for number in (stage, usual))
+        return soft - of_usual > options.worthwhile * abs(of_usual)
+
+    def _soft(self, stage: int) -> float:
+        """The value of soft cuts after a stage, of the width that is the same for all of them."""
+        ends = self._known(stage) or []
+        return self._left_out.value([end.soft for end in ends], self._options.confirmed_at)
 
     def _uncertainty(self, first: int, second: int) -> float:
         """Of the difference of two stages with values."""
