@@ -4,7 +4,9 @@ Ten seeds of each family, none of which was used to choose anything; both versio
 version is a checkout, whose folder ``--baseline`` or the environment variable ``HEPCUTS_BASELINE`` names.
 """
 
+import concurrent.futures
 import csv
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,11 +27,19 @@ Array = NDArray[np.float64]
 
 def small_samples(session: Session) -> Result:
     """500 to 10 000 events of each class, 8 to 20 features: true significance, and the cross-validated one over it."""
-    rows = {
-        family.name: _both(session, family.name, "family", SEEDS, number=number)
-        for number, family in enumerate(FAMILIES)
-    }
-    rows[REAL] = _both(session, REAL, "real", DIVISIONS)
+    works = {family.name: ("family", {"number": n, "seeds": SEEDS}) for n, family in enumerate(FAMILIES)}
+    works[REAL] = ("real", {"seeds": DIVISIONS})
+    versions = {"hepcuts": None} | ({"baseline": session.baseline} if session.baseline else {})
+
+    def run(name: str, version: str) -> Measurement:
+        task, arguments = works[name]
+        session.progress(f"{name}, {version}")
+        return in_fresh_process("small_tasks", task, checkout=versions[version], **arguments)
+
+    # What they take is not compared.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        waiting = {name: {version: pool.submit(run, name, version) for version in versions} for name in works}
+        rows = {name: {v: future.result() for v, future in both.items()} for name, both in waiting.items()}
     shown = {f"{name}, {version}": row for name, both in rows.items() for version, row in both.items()}
     families = {name: both for name, both in rows.items() if name != REAL}
     _write_table(families)
@@ -37,16 +47,6 @@ def small_samples(session: Session) -> Result:
 
 
 CASES: dict[str, Callable[[Session], Result]] = {"small_samples": small_samples}
-
-
-def _both(session: Session, name: str, task: str, seeds: tuple[int, ...], **more: int) -> dict[str, Measurement]:
-    """What this version and, if there is one, the other found for the same events."""
-    versions = {"hepcuts": None} | ({"baseline": session.baseline} if session.baseline else {})
-    found = {}
-    for version, checkout in versions.items():
-        session.progress(f"{name}, {version}")
-        found[version] = in_fresh_process("small_tasks", task, checkout=checkout, seeds=list(seeds), **more)
-    return found
 
 
 def _of_seeds(row: Measurement, what: str) -> Array:
