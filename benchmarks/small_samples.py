@@ -18,7 +18,7 @@ from session import Session
 from small_families import FAMILIES
 
 SEEDS = tuple(range(1000, 1010))
-DIVISIONS = tuple(range(1000, 1004))
+DIVISIONS = tuple(range(1000, 1003))
 REAL = "12 features of real events"
 TABLE = Path(__file__).parents[1] / "docs" / "tables" / "small_samples.csv"
 

@@ -4,8 +4,9 @@ The folds' templates are summed before the objective is taken: a fold alone has 
 events, that fluctuates much more.
 
 A significance is convex in the background: of few simulated events it is on average larger than that of the expected
-ones, as E[1/b] > 1/E[b]. To first order in the variance the excess is half of it times the second derivative. That is
-taken off what is quoted.
+ones, as E[1/b] > 1/E[b]. To first order in the variance the excess is half of it times the second derivative, summed
+over samples and bins, which fluctuate independently. That is taken off what is quoted. With many bins it takes too
+long; then what is quoted is not corrected.
 """
 
 import dataclasses
@@ -24,18 +25,33 @@ from .folds import part_of
 _STEP = 0.05
 """Relative step of yields for second derivatives, in which a significance is smooth."""
 
+_MOST_CELLS = 200
+"""Samples times bins, all regions together, up to which the excess is taken off: two evaluations each."""
+
 
 @dataclasses.dataclass(frozen=True)
 class HardValue:
     """The pooled value of hard cuts on the events left out; larger is better, minus infinity if there is none.
 
     Attributes:
-        guarded: with the penalties of the search for too few events; by this cuts are compared.
-        plain: the objective itself, without the excess of few events; this is quoted.
+        guarded: with the penalties of the search for too few events; the polish is judged by it.
+        pooled: the objective itself.
+        excess: by how much it is on average larger than that of the expected yields, as there are few events.
     """
 
     guarded: float
-    plain: float
+    pooled: float
+    excess: float = 0.0
+
+    @property
+    def plain(self) -> float:
+        """The objective without the excess: by this stages are compared, and it is quoted."""
+        return self.pooled - self.excess
+
+    @property
+    def penalty(self) -> float:
+        """Of the search, for too few events."""
+        return self.pooled - self.guarded
 
 
 class LeftOut:
@@ -71,9 +87,8 @@ class LeftOut:
         guarded, search = self.value(thresholds), self._search
         if not search.has_templates or not np.isfinite(guarded):
             return HardValue(guarded, guarded)
-        sums = self._sums(thresholds)
-        plain = search.problem.objective.sign * (search.plain_of_sums(sums) - self._excess(sums))
-        return HardValue(guarded, plain)
+        sums, sign = self._sums(thresholds), search.problem.objective.sign
+        return HardValue(guarded, sign * search.plain_of_sums(sums), sign * self._excess(sums))
 
     def uncertainty(self, first: Sequence[FloatArray], second: Sequence[FloatArray]) -> float:
         """Of the difference of the values of hard cuts: it rests on the events that only one of the two selects."""
@@ -109,12 +124,14 @@ class LeftOut:
         return self._search.problem.objective.pooled(found) if len(found) == len(there) else float("nan")
 
     def _excess(self, sums: Sequence[FloatArray]) -> float:
-        """Mean excess of the objective over that of the expected yields, to first order; 0 where it is not known.
+        """Mean excess of the objective over that of the expected yields, to first order; 0 with too many cells.
 
         Each yield varies by the root of its sum of squared weights, with all its variations, which are of the same
         events, and its sum of squared weights in proportion.
         """
         search, total = self._search, 0.0
+        if sum(region.shape[1] * region.shape[2] for region in search.regions) > _MOST_CELLS:
+            return 0.0
         middle = search.plain_of_sums(sums)
         for number, region in enumerate(search.regions):
             variations = region.shape[0]
