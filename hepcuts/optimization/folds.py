@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.errors import InputError, OptimizationError, SampleError
+from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
@@ -54,24 +54,32 @@ class SearchFold:
 
     @classmethod
     def of(
-        cls, search: Search, samples: Sequence[Sample], kept: Sequence[NDArray[np.bool_]], number: int, **more: Any
+        cls,
+        search: Search,
+        samples: Sequence[Sample],
+        kept: Sequence[NDArray[np.bool_]],
+        number: int,
+        *,
+        scale: float,
+        report: Callable[[], object],
     ) -> "SearchFold":
-        """The fold of a search among samples.
+        """The fold of a search.
 
         Args:
             search: among all events; of it only what knows no event is used: the problem and what is compiled of it.
             samples: all events.
             kept: which events the fold does not leave out, sample by sample, each of shape (event,).
             number: of this fold.
-            more: ``scale``, by which weights grow for the events kept to stand for all, and ``report``.
+            scale: by which weights grow for the events kept to stand for all.
+            report: called at every step.
         """
         try:
-            some = [s.take(mask, scale=more["scale"]) for s, mask in zip(samples, kept, strict=True)]
+            some = [sample.take(mask, scale=scale) for sample, mask in zip(samples, kept, strict=True)]
             own = Search.of(some, search.problem, compiled_by=search)
-        except (InputError, SampleError):
-            return cls(None, number, more["report"])
+        except InputError:
+            return cls(None, number, report)
         # Whoever goes through a fold makes its sums alone: the others have folds of their own.
-        return cls(own.coarse(search.tuning.validation.precision).carried_out_by(None), number, more["report"])
+        return cls(own.coarse(search.tuning.validation.precision).carried_out_by(None), number, report)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"report": _silently}
