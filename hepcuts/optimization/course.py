@@ -179,8 +179,8 @@ def _polished(search: Search, position: FloatArray, factor: float) -> Polished:
 def _no_worse_than_the_start(outcome: Outcome, search: Search, validator: Validator | None) -> Outcome:
     """The outcome, or the start if hard cuts there are better: on events left out with evidence, or on all without."""
     start = enforce(search, search.space.start)
-    found = {"position": start, "ending": dataclasses.replace(outcome.ending, message=_NOTHING_BETTER)}
-    found |= {"polish": Polished(start, 0.0, 0.0, 0)}
+    ending = dataclasses.replace(outcome.ending, message=_NOTHING_BETTER)
+    found: dict[str, Any] = {"position": start, "ending": ending, "polish": Polished(start, 0.0, 0.0, 0)}
     if validator is None or outcome.folds is None or outcome.validated is None:
         better = search.has_templates and gain(search, start, outcome.position)[0] < 0.0
         return dataclasses.replace(outcome, **found) if better else outcome
