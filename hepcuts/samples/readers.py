@@ -63,20 +63,36 @@ def read_columns(
         {'pt': array([31.5]), 'abs(eta)': array([2.])}
         >>> folder.cleanup()
     """
-    needs = _Needs(columns, where, define)
+    needs = Needs(columns, where, define)
+    return needs.values(read_table(files, [needs], tree=tree, friends=friends, formats=formats))
+
+
+def read_table(
+    files: Files | ColumnsLike,
+    needs: Sequence["Needs"],
+    *,
+    tree: str | None = None,
+    friends: Iterable[Files] = (),
+    formats: Sequence[FileFormat] = FORMATS,
+) -> dict[str, Any]:
+    """The columns that all of some needs take, as they are stored; arguments and errors are those of `read_columns`."""
     if not isinstance(files, str | Path | list | tuple):
         raw = raw_columns(files, "(a table)")
-        return needs.values({name: raw[name] for name in needs.choose("the table", list(raw))})
+        return {name: raw[name] for name in _wanted(needs, "the table", list(raw))}
     beside = [sources_of(one, tree=tree) for one in (files, *friends)]
     there = [_names(sources[0], formats) for sources in beside]
-    wanted = needs.choose(listed(beside[0]), [name for names in there for name in names])
+    wanted = _wanted(needs, listed(beside[0]), [name for names in there for name in names])
     table: dict[str, Any] = {}
     for sources, names in zip(beside, there, strict=True):
         table |= _one_after_the_other(sources, [name for name in wanted if name in names], formats)
     rows = {name: len(values) for name, values in table.items()}
     if len(set(rows.values())) > 1:
         raise InputError(f"{listed(beside[0])}: the columns, those of friends included, have unequal lengths: {rows}.")
-    return needs.values(table)
+    return table
+
+
+def _wanted(needs: Sequence["Needs"], what: str, there: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name for one in needs for name in one.choose(what, there)))
 
 
 def _one_after_the_other(
@@ -119,7 +135,7 @@ def _reading(source: Source) -> Iterator[None]:
         raise InputError(f"{source}: {reason[:_LONGEST].rstrip('.')}.") from error
 
 
-class _Needs:
+class Needs:
     """What is asked for: which columns that takes, and its values."""
 
     def __init__(self, columns: Sequence[str] | None, where: str | None, define: Mapping[str, str]) -> None:
