@@ -144,10 +144,12 @@ def load_sample(
     systematics = list(systematics)
     shapes = [shape for shape in systematics if isinstance(shape, Shape)]
     sides = {(shape.name, side): shift for shape in shapes for side, shift in _shifts(shape)}
-    events = _Events(origin, [shift for shift in sides.values() if shift.origin is None], quantities, identity)
+    events = _OriginEvents(origin, [shift for shift in sides.values() if shift.origin is None], quantities, identity)
     nominal = events.part(Shift())
     parts = {
-        key: (events if shift.origin is None else _Events(shift.origin, [shift], quantities, identity)).part(shift)
+        key: (events if shift.origin is None else _OriginEvents(shift.origin, [shift], quantities, identity)).part(
+            shift
+        )
         for key, shift in sides.items()
     }
     others = [part for part in parts.values() if not part.same_events(nominal)]
@@ -184,7 +186,7 @@ class _Part:
         weights: of those, normalized.
     """
 
-    of: "_Events"
+    of: "_OriginEvents"
     passed: NDArray[np.bool_]
     columns: Mapping[str, NDArray[Any]]
     known: Mapping[str, NDArray[Any]]
@@ -195,7 +197,7 @@ class _Part:
         return self.of is other.of and np.array_equal(self.passed, other.passed)
 
 
-class _Events:
+class _OriginEvents:
     """Events of one origin, of which the columns that are needed are read once."""
 
     def __init__(
