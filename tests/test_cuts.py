@@ -134,7 +134,8 @@ def sliding(**options: Any) -> SlidingCut:
 
 
 BAD = {
-    "direction": (lambda: Cut("x", ">=", 1), "Cut on 'x': the direction is '>='; expected '>', '<' or 'auto'"),
+    "direction": (lambda: Cut("x", "=>", 1), "Cut on 'x': the direction is '=>'; expected '>', '<' or 'auto'"),
+    "fraction": (lambda: Cut("x", ">=", 1.5), "Cut on 'x': >= 1.5 is no comparison of whole numbers"),
     "unhashable-direction": (lambda: Cut("x", [">"], 1), "the direction is "),
     "variable": (lambda: Cut("", ">", 1), "A cut's variable is ''; expected the name of a column"),
     "variable-number": (lambda: Window(3, 1, 2), "A cut's variable is 3"),
@@ -356,3 +357,11 @@ def test_soft_templates_refuse_what_they_cannot_do(cut: AbstractCut) -> None:
     for call in (lambda: soft_fill(samples, Selection(cut), widths=1.0), lambda: EventTable.of(samples, cut)):
         with pytest.raises(InputError, match=r"take Cut and Window only, not .*; hepcuts.optimize takes all cuts"):
             call()
+
+
+def test_comparisons_of_whole_numbers():
+    cut = Cut("n", ">=", 4) & Cut("m", "<=", 2)
+    assert str(cut) == "n >= 4 & m <= 2"
+    columns = {"n": np.array([3.0, 4.0, 5.0, 4.0]), "m": np.array([1.0, 2.0, 3.0, 0.0])}
+    assert cut.mask(columns).tolist() == [False, True, False, True]
+    assert str(Cut("n", ">=")) == "n > ?"

@@ -23,7 +23,8 @@ class Cut(AbstractCut):
 
     Args:
         variable: the column that is cut on.
-        direction: ``">"`` keeps larger values, ``"<"`` smaller ones; ``"auto"`` lets `hepcuts.optimize` choose.
+        direction: ``">"`` keeps larger values, ``"<"`` smaller ones; ``"auto"`` lets `hepcuts.optimize` choose. Of
+            whole numbers ``">="`` and ``"<="``, too: ``n >= 4`` is ``n > 3.5`` with `integer`.
         threshold: in the units of the variable, or None if it is to be found.
         bounds: see `AbstractCut`.
         width: see `AbstractCut`.
@@ -32,14 +33,14 @@ class Cut(AbstractCut):
             ``n >= 2``. `hepcuts.optimize` and `hepcuts.scan` find out by themselves.
 
     Raises:
-        InputError: an unknown direction, or a number that is not finite.
+        InputError: an unknown direction, a number that is not finite, or ``>=`` of a fraction.
 
     Example:
         >>> cut = Cut("x", ">", 40.0) & Cut("pt", "<", bounds=(20, 200))
         >>> print(cut)
         x > 40 & pt < ?
-        >>> print(Cut("n", ">", 1.5, integer=True))
-        n >= 2
+        >>> print(Cut("n", ">", 1.5, integer=True) & Cut("m", "<=", 3))
+        n >= 2 & m <= 3
     """
 
     direction: Literal[">", "<", "auto"]
@@ -49,7 +50,7 @@ class Cut(AbstractCut):
     def __init__(
         self,
         variable: str,
-        direction: Literal[">", "<", "auto"],
+        direction: Literal[">", "<", ">=", "<=", "auto"],
         threshold: FloatLike | None = None,
         *,
         bounds: tuple[FloatLike, FloatLike] | None = None,
@@ -57,15 +58,22 @@ class Cut(AbstractCut):
         missing: Literal["fail", "pass"] = "fail",
         integer: bool = False,
     ) -> None:
+        value = maybe_float(threshold, f"Cut on {variable!r}: the threshold")
+        if direction in (">=", "<="):
+            value = _between(value, direction, variable)
+            direction, integer = ">" if direction == ">=" else "<", True
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "direction", direction)
-        object.__setattr__(self, "threshold", maybe_float(threshold, f"Cut on {variable!r}: the threshold"))
+        object.__setattr__(self, "threshold", value)
         object.__setattr__(self, "bounds", pair(bounds, variable))
         object.__setattr__(self, "width", maybe_float(width, f"Cut on {variable!r}: width"))
         object.__setattr__(self, "missing", missing)
         object.__setattr__(self, "integer", integer)
         if direction not in (">", "<", "auto"):
-            raise InputError(f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto'.")
+            raise InputError(
+                f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto', or, of whole "
+                "numbers, '>=' or '<='."
+            )
         check_cut(self)
 
     @property
@@ -194,6 +202,18 @@ class Window(AbstractCut):
             if first <= last:
                 return f"{shown(first)} <= {self.variable} <= {shown(last)}"
         return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"
+
+
+def _between(value: float | None, operator: str, variable: str) -> float | None:
+    """The threshold between two whole numbers that ``>=`` or ``<=`` means."""
+    if value is None:
+        return None
+    if value != int(value):
+        raise InputError(
+            f"Cut on {variable!r}: {operator} {value:g} is no comparison of whole numbers; for fractions write "
+            f"{operator[0]!r}: no event stands exactly on a threshold between values."
+        )
+    return value - 0.5 if operator == ">=" else value + 0.5
 
 
 def _comparisons(cut: AbstractCut, *, integer: bool) -> tuple[Condition, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hepcuts._core.columns import raw_columns
 from hepcuts._core.errors import InputError
 from hepcuts._core.formulas import formula
-from hepcuts._core.jagged import concatenated, is_jagged, plain
+from hepcuts._core.jagged import concatenated, is_jagged, optional, plain
 from hepcuts._core.types import ColumnsLike
 
 from .formats import FORMATS, FileFormat, format_of
@@ -89,6 +89,37 @@ def read_table(
     if len(set(rows.values())) > 1:
         raise InputError(f"{listed(beside[0])}: the columns, those of friends included, have unequal lengths: {rows}.")
     return table
+
+
+def column_names(
+    files: Files, *, tree: str | None = None, friends: Iterable[Files] = (), formats: Sequence[FileFormat] = FORMATS
+) -> list[str]:
+    """Names of the columns that files have; arguments and errors are those of `read_columns`."""
+    beside = [sources_of(one, tree=tree) for one in (files, *friends)]
+    return [name for sources in beside for name in _names(sources[0], formats)]
+
+
+def histogram_sum(files: Files, name: str, *, bin_number: int | None = None) -> float:
+    """Sum of the contents of a histogram in each of some ROOT files.
+
+    Args:
+        files: see `read_columns`.
+        name: the histogram.
+        bin_number: one bin, counted from 0; None for all, without what lies beyond its edges.
+
+    Raises:
+        InputError: a file cannot be read, or has no such histogram or bin.
+    """
+    total = 0.0
+    for source in sources_of(files):
+        with _reading(source), optional("uproot", "root").open(source.path) as file:
+            if name not in file:
+                raise InputError(f"it has no histogram {name!r}")
+            values = np.asarray(file[name].values()).ravel()
+            if bin_number is not None and bin_number >= len(values):
+                raise InputError(f"the histogram {name!r} has {len(values)} bins, and no number {bin_number}")
+            total += float(values.sum() if bin_number is None else values[bin_number])
+    return total
 
 
 def _wanted(needs: Sequence["Needs"], what: str, there: Sequence[str]) -> list[str]:
