@@ -19,6 +19,7 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
+from .config_commands import CONFIG, SET, as_settings, check, evaluate, init
 
 if TYPE_CHECKING:
     from hepcuts.histfactory import SignificanceResult
@@ -57,6 +58,10 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
+for _command in (check, evaluate, init):
+    main.add_command(_command)
+
+
 @main.command()
 @click.option(
     "--output",
@@ -89,9 +94,10 @@ def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quic
 
 
 @main.command("scan")
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@CONFIG
+@SET
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
-def scan_command(config: Path, output: Path) -> None:
+def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
     """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied.
 
     A cut whose direction is to be found is scanned in both; a sliding cut, which has no one threshold, in none.
@@ -101,31 +107,34 @@ def scan_command(config: Path, output: Path) -> None:
     from hepcuts.scanning.scan import scan
 
     from . import configuration
+    from .checking import yields
     from .scanned import scanned
 
     files.try_folder(output)
-    given, afterwards = configuration.load(config), Afterwards()
+    given, afterwards = configuration.load(config, settings=as_settings(settings)), Afterwards()
+    say(yields(given.samples).text() + "\n")
     cuts, left_out = scanned(given.selection)
     for remark in left_out:
         afterwards.remark(remark)
     for name, cut in cuts.items():
         result = scan(given.samples, cut, **given.scan)
         table = result.summary()
-        with result_of(table.text, output), files.atomic_path(output / f"{name}.csv") as temporary:
+        with result_of(table.text, output), files.atomic_path(output / f"{files.named(name)}.csv") as temporary:
             result.to_dataframe().to_csv(temporary, index=False)
         say(table.text())
         with afterwards.step(f"the figure of {name}"):
-            save(plotting.scan(result), output / f"{name}.png")
+            save(plotting.scan(result), output / f"{files.named(name)}.png")
         with afterwards.step(f"the page of {name}"):
-            result.explorer(output / f"{name}.html")
+            result.explorer(output / f"{files.named(name)}.html")
     say(f"Wrote to {output}")
 
 
 @main.command("optimize")
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@CONFIG
+@SET
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-optimize"), show_default=True)
 @click.option("--compare/--no-compare", default=True, show_default=True, help="Also the best single cut and no cut.")
-def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
+def optimize_command(config: Path, output: Path, settings: Sequence[str], *, compare: bool) -> None:
     """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures.
 
     Summary and workspace are written first. What fails afterwards (a figure, the comparison) is a remark in the
@@ -135,10 +144,12 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
     from hepcuts.optimization.single_cuts import comparisons
 
     from . import configuration
+    from .checking import yields
     from .summaries import summary_of
 
     files.try_folder(output)
-    given = configuration.load(config)
+    given = configuration.load(config, settings=as_settings(settings))
+    say(yields(given.samples).text() + "\n")
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
     summary = summary_of(result)
     afterwards = Afterwards(lambda remarks: _write_json(summary | {"remarks": remarks}, output / "result.json"))
@@ -177,7 +188,7 @@ def _draw_optimization(
     for cut in result.selection.cuts:
         with afterwards.step(f"the figure of {cut.variable}"):
             drawing = plotting.before_after(given.samples, result, cut.variable)
-            save(drawing, output / f"before-after-{cut.variable}.png")
+            save(drawing, output / f"before-after-{files.named(cut.variable)}.png")
 
 
 def _without_nan(value: Any) -> Any:

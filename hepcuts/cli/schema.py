@@ -218,6 +218,7 @@ class OptimizeEntry(Entry):
     constraints: dict[Text, Number] | None = key("least or most of something, `{signal = 5.0}`")
     fixed: Texts | None = key("variables whose cuts stay")
     tied: list[list[Text]] | None = key("variables that share one threshold")
+    replicas: int | None = key("bootstrap replicas; 0: no uncertainties", ge=0)
     checkpoint: Text | None = key("file that an interrupted search is resumed from")
 
 

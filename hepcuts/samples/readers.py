@@ -41,7 +41,8 @@ def read_columns(
             such files, a name with wildcards, ``file.root:tree``, an address that uproot opens, a list of these, whose
             events follow each other, or a table in memory.
         columns: names of columns or formulas (`hepcuts._core.formulas.Formula`), or None for all that are numbers.
-        tree: name of the tree of a ROOT file, or of the group of an HDF5 file; None if there is only one.
+        tree: name of the tree of a ROOT file, or of the group of an HDF5 file, in place of what `files` say; None if
+            there is only one.
         where: a formula that an event has to pass to be read, or None.
         define: names of quantities and their formulas, to be used in the others.
         friends: files with further columns of the same events, in the same order.

@@ -39,7 +39,7 @@ def sources_of(files: Files, *, tree: str | None = None, folder: Path = Path()) 
 
     Args:
         files: see `Files`.
-        tree: where no file says its own.
+        tree: in place of what the files say, such as the tree of a variation.
         folder: what relative names are relative to.
 
     Raises:
@@ -64,7 +64,7 @@ def _sources(one: Any, tree: str | None, folder: Path) -> list[Source]:
         raise InputError(f"A file came as {one!r}; expected its name.")
     text = str(one)
     if not Path(text).exists() and not (folder / text).exists() and (parts := _TREE.fullmatch(text)):
-        text, tree = parts["file"], parts["tree"]
+        text, tree = parts["file"], tree or parts["tree"]
     if "://" in text:
         return [Source(text, tree)]
     path = folder / text
