@@ -90,7 +90,8 @@ def _outside(cut: AbstractCut, low: float, high: float) -> Iterator[str]:
 def _values(sample: Sample, column: str) -> FloatArray:
     """Values of the nominal events that have one."""
     values = sample.column(column)
-    return values[~is_missing(values, sample.missing) & (sample.weights != 0)]
+    found: FloatArray = values[~is_missing(values, sample.missing) & (sample.weights != 0)]
+    return found
 
 
 def _of_weights(sample: Sample) -> Iterator[str]:

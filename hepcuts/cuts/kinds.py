@@ -14,6 +14,7 @@ from .checks import COMPARE, check_cut, maybe_float, pair, shown, whole
 from .edges import CutEdge
 from .expressions import Clauses
 from .languages import Condition
+from .parsing import Comparison
 from .selection import AbstractCut
 
 
@@ -90,6 +91,14 @@ class Cut(AbstractCut):
                 "everything else wants '>' or '<'."
             )
         return (1,) if self.direction == ">" else (-1,)
+
+    @classmethod
+    def of_comparison(cls, comparison: Comparison) -> "Cut | None":
+        """See `AbstractCut.of_comparison`."""
+        if len(comparison.sides) != 1:
+            return None
+        (operator, threshold), *_ = comparison.sides
+        return cls(comparison.variable, operator, threshold)  # type: ignore[arg-type]  # one of them
 
     def edges(self) -> tuple[CutEdge, ...]:
         """See `AbstractCut.edges`."""
@@ -176,6 +185,20 @@ class Window(AbstractCut):
         """See `AbstractCut.signs`."""
         return (1, -1)
 
+    @classmethod
+    def of_comparison(cls, comparison: Comparison) -> "Window | None":
+        """See `AbstractCut.of_comparison`."""
+        if len(comparison.sides) != 2:
+            return None
+        integer = any(operator.endswith("=") for operator, _ in comparison.sides)
+        low, high = (
+            _between(threshold, operator if operator.endswith("=") else f"{operator}!", comparison.variable)
+            if integer
+            else threshold
+            for operator, threshold in comparison.sides
+        )
+        return cls(comparison.variable, low, high, integer=integer)
+
     def edges(self) -> tuple[CutEdge, ...]:
         """See `AbstractCut.edges`."""
         return CutEdge(1), CutEdge(-1)
@@ -205,7 +228,7 @@ class Window(AbstractCut):
 
 
 def _between(value: float | None, operator: str, variable: str) -> float | None:
-    """The threshold between two whole numbers that ``>=`` or ``<=`` means."""
+    """The threshold between two whole numbers that ``>=`` or ``<=`` means; ``>!`` and ``<!`` leave the number out."""
     if value is None:
         return None
     if value != int(value):
@@ -213,7 +236,7 @@ def _between(value: float | None, operator: str, variable: str) -> float | None:
             f"Cut on {variable!r}: {operator} {value:g} is no comparison of whole numbers; for fractions write "
             f"{operator[0]!r}: no event stands exactly on a threshold between values."
         )
-    return value - 0.5 if operator == ">=" else value + 0.5
+    return value - 0.5 if operator in {">=", "<!"} else value + 0.5
 
 
 def _comparisons(cut: AbstractCut, *, integer: bool) -> tuple[Condition, ...]:
