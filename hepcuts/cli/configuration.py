@@ -69,7 +69,7 @@ from hepcuts.samples.sample import Sample
 from hepcuts.samples.sources import Files
 
 from .mistakes import mistakes
-from .schema import CutEntry, Document, Entry, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights
+from .schema import CutEntry, Document, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -299,13 +299,3 @@ def _sum_of_weights(total: SumOfWeights, files: Files) -> float:
 def _texts(given: Any) -> list[str]:
     """A text or several as a list."""
     return [] if given is None else [given] if isinstance(given, str) else list(given)
-
-
-def keys(entry: type[Entry]) -> list[tuple[str, str, str, str]]:
-    """The keys of a table: name, type, default and meaning, for the documentation."""
-    found = []
-    for name, field in entry.model_fields.items():
-        kind = re.sub(r"Annotated\[|typing\.|hepcuts\.cli\.schema\.|, FieldInfo\(.*?\)\]", "", str(field.annotation))
-        default = "needed" if field.is_required() else "" if field.default in (None, ...) else str(field.default)
-        found.append((name, kind, default, field.description or ""))
-    return found

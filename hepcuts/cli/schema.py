@@ -4,6 +4,8 @@ Every key is a field with a type, a default and a meaning. Nothing is converted:
 number is no text. The JSON schema of `JSON_SCHEMA` is what editors use (``hepcuts init --schema``).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -257,17 +259,19 @@ class Document(Entry):
         return self
 
 
-SECTIONS: dict[str, tuple[type[Entry], ...]] = {
-    "": (Document,),
-    "sample": (SampleEntry,),
-    "systematic": (NormSysEntry, HistoSysEntry, WeightFamilyEntry, ShapeSysEntry, NormFactorEntry, LumiEntry),
-    "up": (ShiftEntry,),
-    "down": (ShiftEntry,),
-    "sum_of_weights": (SumOfWeights,),
-    "cut": (CutEntry,),
-    "region": (RegionEntry,),
-    "axis": (AxisEntry,),
-    "optimize": (OptimizeEntry,),
-    "scan": (ScanEntry,),
-}
+SECTIONS: Mapping[str, tuple[type[Entry], ...]] = MappingProxyType(
+    {
+        "": (Document,),
+        "sample": (SampleEntry,),
+        "systematic": (NormSysEntry, HistoSysEntry, WeightFamilyEntry, ShapeSysEntry, NormFactorEntry, LumiEntry),
+        "up": (ShiftEntry,),
+        "down": (ShiftEntry,),
+        "sum_of_weights": (SumOfWeights,),
+        "cut": (CutEntry,),
+        "region": (RegionEntry,),
+        "axis": (AxisEntry,),
+        "optimize": (OptimizeEntry,),
+        "scan": (ScanEntry,),
+    }
+)
 """Table of the file to what may stand in it."""
