@@ -202,7 +202,7 @@ class _Ascent:
 def random_grid_search(events: CutEvents, seed: int, budget: float) -> Found:
     """The values of a signal event are the thresholds: the best signal event, all of them tried in random order.
 
-    So the points lie where the signal is (Bhat, Prosper, Sekmen, Stewart, Comput. Phys. Commun. 228 (2018) 245).
+    So the points lie where the signal is (Bhat, Prosper, Sekmen, Stewart, arXiv:1706.09907).
     """
     loosest = events.thresholds(np.zeros(len(events.signal)))
     best_value, best_thresholds, after_s = -np.inf, loosest, 0.0

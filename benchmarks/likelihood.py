@@ -1,4 +1,4 @@
-"""The likelihood engine: `hc.discovery_significance` against pyhf, NextStat, and everwillow on hand-written likelihoods.
+"""The likelihood engine: `hc.discovery_significance` against pyhf, NextStat and, written by hand, everwillow.
 
 Compiling (the first result, in a process that has done nothing else) is apart from running. Each ratio is of two
 numbers of the same run, and stands beside the largest difference in Z between the two tools: a fast wrong answer is
@@ -39,8 +39,8 @@ def two_channels(session: Session) -> Result:
     )
     rows |= _once(session, TIGHT, Work.of("pyhf_tasks", "precise", problem="two_channels", count=20))
     against_pyhf = (_run(rows, SCIPY, 1000), _run(rows, MINUIT, 2500))
-    others = (_run(rows, EVERWILLOW, 1), _first(rows, EVERWILLOW, 10), _run(rows, NEXTSTAT, None))
-    targets = (*against_pyhf, *others)
+    more = (_run(rows, EVERWILLOW, 1), _first(rows, EVERWILLOW, 10), _run(rows, NEXTSTAT, None))
+    targets = (*against_pyhf, *more)
     return Result(_title(two_channels), rows, targets, TIGHT)
 
 
