@@ -16,7 +16,8 @@ from hepcuts.histfactory.solver.layout import layout_of
 from . import density
 from .asimov import nominal_at
 from .batch import Batch
-from .likelihood import HistFactory, required_poi
+from .interest import required_poi
+from .likelihood import HistFactory
 from .searches import free_parameters, likelihoods, nominal_parameters
 from .structure import LikelihoodStructure, LikelihoodTemplates
 

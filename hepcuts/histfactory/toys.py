@@ -11,6 +11,7 @@ from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
 
 from .batch import Batch
+from .interest import signal_strength
 from .likelihood import HistFactory
 from .minimization import numbers_of
 from .statistic import fits_of, signed
@@ -100,7 +101,7 @@ def discovery_toys(
         >>> bool(low < 0.1587 < high + 0.02)
         True
     """
-    poi = likelihood.poi
+    poi = signal_strength(likelihood.structure, likelihood.model.config.poi_name)
     at = likelihood.nominal_parameters(mu) if parameters is None else np.array(parameters, dtype=np.float64)
     if at.shape != (len(likelihood.parameter_names),):
         raise InputError(f"parameters came with shape {at.shape}; expected ({len(likelihood.parameter_names)},).")
