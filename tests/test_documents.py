@@ -10,11 +10,13 @@ import jsonpatch
 import numpy as np
 import pyhf
 import pytest
+from click.testing import CliRunner
 
 import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts._core.texts import listed
-from hepcuts.histfactory import HistFactory, documents, patchsets
+from hepcuts.cli.commands import main
+from hepcuts.histfactory import HistFactory, discovery_test, documents, patchsets, points
 
 from .conftest import SHARED
 from .models import MU, channel, histosys, mod, normsys, sample
@@ -234,3 +236,137 @@ def test_every_point_of_a_published_grid(request):
         data = workspace.data(model)
         pars = model.config.suggested_init()
         assert float(likelihood.logpdf(pars, data)) == pytest.approx(float(model.logpdf(pars, data)[0]), rel=1e-12)
+
+
+# --- the command ----------------------------------------------------------------------------------------------------
+
+
+def run(*arguments, status=0):
+    result = CliRunner().invoke(main, ["significance", *map(str, arguments)])
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_points_are_listed(folder):
+    for background in ("one.tar.gz", "two.zip/record/RegionB"):
+        assert run(folder / background, "--list-points").output.split() == [
+            "point",
+            "mass",
+            "m1",
+            "1",
+            "m2",
+            "2",
+            "m4",
+            "4",
+        ]
+    document = json.loads(
+        run(folder / "BkgOnly.json", "--patch", folder / "patchset.json", "--list-points", "--json").output
+    )
+    assert document == [{"name": f"m{m}", "values": [m]} for m in (1, 2, 4)]
+
+
+def test_one_point(folder):
+    document = json.loads(run(folder / "one.tar.gz", "--point", "m2", "--json").output)
+    expected = discovery_test(HistFactory.from_workspace(PATCHED))
+    assert document["expected"]["significance"] == pytest.approx(expected.significance, rel=1e-12)
+    assert "has no point 'm3'; it has m1, m2, m4" in run(folder / "one.tar.gz", "--point", "m3", status=1).output
+    assert "--patch patchset.json --point NAME" in run(folder / "BkgOnly.json", status=1).output
+
+
+def test_all_points(folder):
+    output = folder / "out"
+    printed = run(folder / "one.tar.gz", "--all-points", "-o", output).output
+    document = json.loads((output / "points.json").read_text())
+    assert document["labels"] == ["mass"]
+    table = (output / "points.csv").read_text().splitlines()
+    assert table[0] == "point,mass,expected,expected_postfit,observed,mu_hat,mu_uncertainty,error"
+    for row, mass, line in zip(document["points"], (1, 2, 4), table[1:], strict=True):
+        likelihood = HistFactory.from_workspace(jsonpatch.apply_patch(BACKGROUND, signal(mass)))
+        observed = discovery_test(likelihood, likelihood.observed_data)
+        assert row["name"] == f"m{mass}"
+        assert row["error"] is None
+        assert row["observed"]["mu_hat"] == pytest.approx(observed.mu_hat, abs=1e-6)
+        assert row["expected"]["significance"] == pytest.approx(discovery_test(likelihood).significance, rel=1e-12)
+        assert f"{row['expected']['significance']:.3f}" in printed
+        assert line.startswith(f"m{mass},{mass},")
+    assert (output / "points.png").stat().st_size > 1000
+    assert sorted(path.name for path in output.iterdir()) == ["points.csv", "points.json", "points.png"]
+
+
+def test_a_point_that_fails_does_not_take_the_others(folder):
+    """A patch that does not fit, and a signal of which nothing is expected."""
+    broken = patch_set()
+    broken["patches"][0]["patch"] = [{"op": "replace", "path": "/channels/7/name", "value": "x"}]
+    broken["patches"][2]["patch"] = [
+        {"op": "add", "path": "/channels/0/samples/-", "value": sample("s", [-100.0, 1.0], MU)},
+        {"op": "replace", "path": "/channels/0/samples/0/data/0", "value": -1.0},
+    ]
+    (folder / "patchset.json").write_text(json.dumps(broken))
+    result = run(folder / "BkgOnly.json", "--patch", folder / "patchset.json", "--all-points", "-o", folder / "out")
+    assert "m1: Patch 1 cannot be applied" in result.output
+    assert "failed" in result.output
+    rows = json.loads((folder / "out" / "points.json").read_text())["points"]
+    assert [bool(row["error"]) for row in rows] == [True, False, True]
+    assert "observed" not in rows[0]
+    assert "channel 'c', bin 0 (-1 events) is negative" in rows[2]["error"]
+    assert (folder / "out" / "points.png").exists()
+    for patch in broken["patches"]:
+        patch["patch"] = broken["patches"][0]["patch"]
+    (folder / "patchset.json").write_text(json.dumps(broken))
+    result = run(
+        folder / "BkgOnly.json", "--patch", folder / "patchset.json", "--all-points", "-o", folder / "out", status=1
+    )
+    assert "None of the 3 points could be tested" in result.output
+
+
+def test_points_that_are_done_are_kept(folder, monkeypatch):
+    """Ctrl-C in the third: two are in the file, and printed."""
+    usual, called = points.discovery_tests, []
+
+    def interrupted(likelihood):
+        called.append(likelihood)
+        if len(called) == 3:
+            raise KeyboardInterrupt
+        return usual(likelihood)
+
+    monkeypatch.setattr(points, "discovery_tests", interrupted)
+    result = CliRunner().invoke(
+        main, ["significance", str(folder / "one.tar.gz"), "--all-points", "-o", str(folder / "out")]
+    )
+    assert result.exit_code != 0
+    rows = json.loads((folder / "out" / "points.json").read_text())["points"]
+    assert [row["name"] for row in rows] == ["m1", "m2"]
+    assert "Discovery tests of 2 signals" in result.output
+    assert not (folder / "out" / "points.png").exists()
+
+
+@pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
+def test_options_of_the_command(folder, tmp_path):
+    path = tmp_path / "negative.json"
+    spec = workspace(
+        channel(
+            "c",
+            sample("s", [5.0, 4.0], MU),
+            sample("b", [30.0, -0.5]),
+            sample("t", [1.0, 0.1], mod("normfactor", "k")),
+        ),
+        observations=[{"name": "c", "data": [35.0, 1.0]}],
+    )
+    path.write_text(json.dumps(spec))
+    assert "'c', bin 1 (-0.4 events) is negative" in run(path, status=1).output
+    for option, names in (("--clip-bin", {"clip_bin_data": 0.5}), ("--clip-sample", {"clip_sample_data": 0.5})):
+        for more, poi in (((), None), (("--poi", "k"), "k")):
+            found = json.loads(run(path, option, "0.5", *more, "--json").output)["observed"]
+            likelihood = HistFactory.from_workspace(spec, poi=poi, **names)
+            expected = discovery_test(likelihood, likelihood.observed_data)
+            assert found["q0"] == pytest.approx(expected.q0, abs=1e-9)
+    altered = copy.deepcopy(BACKGROUND)
+    altered["observations"][0]["data"][0] = 70.0
+    (folder / "BkgOnly.json").write_text(json.dumps(altered))
+    given = (folder / "BkgOnly.json", "--patch", folder / "patchset.json", "--point", "m1")
+    assert "made for another workspace" in run(*given, status=1).output
+    assert "Discovery test, observed data" in run(*given, "--no-verify").output
+    assert "exclude each other" in run(*given, "--all-points", status=2).output
+    assert "of one signal" in run(*given[:3], "--all-points", "--pulls", status=2).output
+    assert "there is no file" in run(folder / "nothing.json", status=1).output

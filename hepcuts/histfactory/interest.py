@@ -104,7 +104,7 @@ def check_background(structure: LikelihoodStructure, templates: LikelihoodTempla
         return
     at = nominal_parameters(structure, 0.0)
     rates = np.asarray(float64_scope(density.sample_rates)(structure, templates, at))
-    places = [f"{_place(config, bin_)} ({rates[:, bin_].sum():.3g} events)" for bin_ in bins]
+    places = [f"{_place(config, int(bin_))} ({rates[:, bin_].sum():.3g} events)" for bin_ in bins]
     first = rates[:, bins[0]]
     negative = [f"{config.samples[i]!r} {first[i]:.3g}" for i in np.argsort(first) if first[i] < 0]
     raise YieldError(

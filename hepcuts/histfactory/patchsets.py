@@ -34,7 +34,7 @@ def read(workspace: Any, patches: Iterable[Any] = (), *, point: str | None = Non
             another workspace. The message names it.
     """
     source = source_of(workspace)
-    document = original = load(workspace, source) if is_path(workspace) else workspace
+    document = original = _document(workspace)
     found = _loaded(workspace, patches, search=point is not None)
     if point is not None and not any(isinstance(patch, pyhf.PatchSet) for _, patch in found):
         raise InputError(f"The point {point!r} is one of a patch set, and there is none; pass it as a patch.")
@@ -64,6 +64,15 @@ def patch_set(workspace: Any, patches: Iterable[Any] = ()) -> "pyhf.PatchSet":
     return sets[0]
 
 
+def loaded(workspace: Any, patches: Iterable[Any] = ()) -> tuple[Any, list[Any]]:
+    """Workspace and patches, the patch set in its archive if there are none, as `read` takes them without a file."""
+    return _document(workspace), [patch for _, patch in _loaded(workspace, patches, search=True)]
+
+
+def _document(workspace: Any) -> Any:
+    return load(workspace, source_of(workspace)) if is_path(workspace) else workspace
+
+
 def _small(source: str) -> str:
     return source[0].lower() + source[1:]
 
@@ -79,6 +88,8 @@ def _loaded(workspace: Any, patches: Iterable[Any], *, search: bool) -> list[tup
 def _read(patch: Any, number: int) -> tuple[str, Any]:
     name = f"The patch {patch}" if is_path(patch) else f"Patch {number}"
     found = load(patch, name, is_patch_set) if is_path(patch) else patch
+    if isinstance(found, pyhf.PatchSet):
+        return name, found
     if is_patch_set(found):
         with foreign(f"{name} is not a valid patch set"):
             return name, pyhf.PatchSet(found)
