@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcuts._core import checks
 from hepcuts._core.errors import InputError
@@ -140,6 +141,20 @@ class ScanResult(Tabular):
             message="; ".join([*systematics_at(self.table, row), found.message]),
             interval=self._interval(name, stability),
         )
+
+    def allowed(self, name: str) -> NDArray[np.bool_]:
+        """Where the optimum of a metric may lie, shape (threshold,): where enough events are left for its formula.
+
+        That is enough simulated events of each background that matters and of the signal, and enough expected ones
+        (see `optimum`). Losses may have theirs anywhere.
+
+        Args:
+            name: of the metric.
+
+        Raises:
+            InputError: the metric was not scanned.
+        """
+        return trusted(self._known(name), self.table, self.values[name], self.min_background)
 
     def _found(self, m: AbstractFigureOfMerit, least: float) -> tuple[Optimum, int, Any]:
         """The optimum as far as the scan itself tells, its row, and which rows are allowed."""
