@@ -10,6 +10,7 @@ import numpy as np
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import BoundWarning, FitError, InputError
 from hepcuts._core.tables import SummaryTable, Tabular
+from hepcuts._core.texts import listed
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
@@ -162,7 +163,7 @@ def warn_at_bound(likelihood: HistFactory, *summaries: FitResult) -> None:
     )
     if found:
         warnings.warn(
-            f"The fit ended with {', '.join(found)} at a bound: what it finds depends on where the bound is. If it is "
+            f"The fit ended with {listed(found)} at a bound: what it finds depends on where the bound is. If it is "
             "no physical one, widen it in the measurement.",
             BoundWarning,
             stacklevel=3,
@@ -222,7 +223,10 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
         message += f"; there are {len(found.value)} minima, this is the lowest (others higher by {higher} in -2 ln L)"
     at_bound = tuple(names[i] for i in free if edge[i])
     if at_bound:
-        message += f"; at a bound: {', '.join(at_bound)}"
+        message += f"; at a bound: {listed(at_bound)}"
+    loose = [names[i] for i in free if np.isnan(uncertainties[i])]
+    if loose and status == CONVERGED:
+        message += f"; not determined by the data: {listed(loose)}"
     return FitResult(
         names,
         parameters,
@@ -259,7 +263,7 @@ def _inverse(matrix: FloatArray) -> FloatArray:
 def failure(summary: FitResult) -> str:
     """What to say of a fit that did not converge."""
     loose = [name for name, u in zip(summary.names, summary.uncertainties, strict=True) if np.isnan(u)]
-    where = f" Parameters that the data do not determine there: {', '.join(loose)}." if loose else ""
+    where = f" Parameters that the data do not determine there: {listed(loose)}." if loose else ""
     return (
         f"The fit did not converge after {summary.num_steps} steps: {summary.message}. Expected distance to the "
         f"minimum: {summary.edm:.3g}.{where}"

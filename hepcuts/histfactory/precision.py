@@ -17,7 +17,8 @@ from . import density
 from .abundance import most_events, too_many
 from .asimov import nominal_at
 from .batch import Batch
-from .likelihood import HistFactory, required_poi
+from .interest import required_poi
+from .likelihood import HistFactory
 from .searches import free_parameters, likelihoods, nominal_parameters
 from .structure import LikelihoodStructure, LikelihoodTemplates
 

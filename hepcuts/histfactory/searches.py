@@ -17,6 +17,7 @@ from hepcuts.histfactory.solver.walls import search_along_walls
 
 from .abundance import MANY_EVENTS, MOST_EVENTS, most_events
 from .batch import Batch
+from .interpolation import JUMPING
 from .structure import LikelihoodStructure
 
 _LANES = 4_000_000
@@ -143,7 +144,7 @@ def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool)
 def _from(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
     """The ends of all lanes from one start each."""
     jumping = np.array([], dtype=np.int64)
-    if structure.histosys_code == "code2":
+    if structure.histosys_code in JUMPING:
         free = np.flatnonzero(free_parameters(structure, fix_poi=fix_poi))
         jumping = np.intersect1d(free, structure.histosys)
 
