@@ -190,6 +190,29 @@ def test_many_windows_are_shown_so_that_either_edge_can_move(samples):
             assert np.count_nonzero(shown[1] == high) > 5
 
 
+def test_no_maximum_of_windows_is_left_out():
+    # Two narrow maxima that a grid of fewer edges passes by, one of each figure of merit.
+    low, high = np.triu_indices(150, k=1)
+    windows = np.stack([low, high], axis=1).astype(float)
+    first = -np.hypot(low - 40.0, high - 91.0) + 50.0 * ((low == 40) & (high == 91))
+    second = -np.hypot(low - 7.0, high - 131.0)
+    second[(low == 77) & (high == 103)] = 9.0
+    curves = [first, second, np.full(len(windows), np.nan)]
+    found = of_windows(windows, windows[[np.argmax(first), np.argmax(second)]], np.zeros((0, 2)), 3200, curves)
+    assert len(found) < 3600
+    shown = np.zeros(len(windows), dtype=bool)
+    shown[found] = True
+    parts = [np.unique(np.round(np.linspace(0, 149, number))) for number in range(2, 150)]
+    grid = [part for part in parts if shown[np.isin(low, part) & np.isin(high, part)].all()][-1]
+    assert len(grid) >= 30
+    for held in (low, high):
+        for edge in set(grid) & set(held.tolist()):
+            here = np.flatnonzero(held == edge)
+            for curve in curves[:2]:
+                # The best along this line is among what is shown of it.
+                assert np.max(curve[here]) == np.max(curve[here[shown[here]]])
+
+
 def test_around_an_optimum_all_windows_of_the_refinement_are_shown():
     """Of a grid of 100 edges, and eleven finer ones around an optimum at (31.3, 62.6)."""
     grid = np.arange(100.0)

@@ -77,7 +77,8 @@ def _shown(result: ScanView, thresholds: FloatArray, optima: list[dict[str, Any]
         ends = [end for optimum in optima for field in _RANGES for pair in optimum[field] or () for end in pair]
         curves = [PageCurve(np.asarray(result.values[name]), result.evaluated[name]) for name in result.metrics]
         return of_cut(thresholds[:, 0], np.append(best, ends), min(most, _MOST), curves)
-    return of_windows(thresholds, best, _ends(optima), min(most, _MOST_WINDOWS))
+    oriented = [metric.sign * np.asarray(result.values[name]) for name, metric in result.metrics.items()]
+    return of_windows(thresholds, best, _ends(optima), min(most, _MOST_WINDOWS), oriented)
 
 
 def _ends(optima: list[dict[str, Any]]) -> FloatArray:
