@@ -1,5 +1,6 @@
 """Options and fixtures of all tests."""
 
+import gc
 import json
 import os
 import shutil
@@ -66,6 +67,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "mpl_image_compare" in item.keywords:
                 item.add_marker(other)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: the garbage collector need not look through it ever again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
