@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# What is imported and collected stays to the end: the garbage collector need not look through it again and again.
+gc.disable()
 # Half of the time goes into compiling what runs once, for microseconds: what has been compiled in one test, process or
 # subprocess of a session serves the others. A user's program has the same code, compiled by itself.
 OWN_CACHE = "JAX_COMPILATION_CACHE_DIR" not in os.environ
@@ -70,9 +72,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end: the garbage collector need not look through it ever again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
