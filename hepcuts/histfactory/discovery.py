@@ -147,7 +147,9 @@ def discovery_significance(
         respect the bounds and fixed flags of the model.
 
     Raises:
-        FitError: a fit did not converge. Inside a JAX transformation the value is NaN instead.
+        FitError: a fit did not converge, or a bin has more than 1e15 events. Inside a JAX transformation, where no
+            error can be raised, the value and its gradient are NaN instead: the same call outside of it, or
+            `discovery_test` with ``throw=False``, says why.
         InputError: a wrong number of data.
         UnsupportedModelError: the model has no parameter of interest, or fixes it.
         PrecisionError: called inside a 32-bit JAX transformation.

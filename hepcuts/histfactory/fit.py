@@ -13,8 +13,10 @@ from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
+from hepcuts.histfactory.solver.minima import TOO_MANY_EVENTS
 from hepcuts.histfactory.solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
 
+from .abundance import most_events, too_many
 from .batch import Batch
 from .likelihood import HistFactory
 from .nuisance import NuisanceParameters
@@ -31,6 +33,7 @@ _MESSAGES = MappingProxyType(
         "likelihood may fall without end along some direction: bound or fix a parameter, or try num_starts=10",
         NOT_FINITE: "-2 ln L is not finite at any of the initial values: a bin with data expects no or negative events "
         "there; check the templates for empty or negative bins",
+        TOO_MANY_EVENTS: "there are too many events",
     }
 )
 
@@ -212,6 +215,8 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     edge = (parameters <= structure.lower) | (parameters >= structure.upper)
     status = int(found.status[0])
     message = _MESSAGES[status]
+    crowded = too_many(float(most_events(batch)[0])) if status != CONVERGED else ""
+    message += f"; {crowded}" if crowded else ""
     if len(found.value) > 1:
         higher = ", ".join(f"{value - found.value[0]:.4g}" for value in found.value[1:4])
         message += f"; there are {len(found.value)} minima, this is the lowest (others higher by {higher} in -2 ln L)"

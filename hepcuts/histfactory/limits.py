@@ -26,6 +26,7 @@ from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.newton import CONVERGED
 
 from . import density, host
+from .abundance import most_events, too_many
 from .asimov import nominal_at, postfit_asimov_data
 from .bands import FEW_EXPECTED, expected_events, few_expected
 from .batch import Batch
@@ -174,9 +175,11 @@ def expected_upper_limit(
     templates = likelihood.templates if templates is None else templates
     limit: Scalar = float64_scope(_limit)(likelihood.structure, templates, _target(confidence_level, band))
     if not is_traced(limit) and not np.isfinite(limit):
+        crowded = too_many(float(most_events(Batch.of(templates, None))[0]))
         raise FitError(
             "No upper limit was found: the expected signal is zero, or a fit did not converge; look at "
             "hepcuts.histfactory.fixed_poi_fit at some values of the signal strength."
+            f"{f' Or {crowded}.' if crowded else ''}"
         )
     return limit
 
