@@ -229,7 +229,7 @@ def test_the_limit_does_not_go_where_nothing_is_expected() -> None:
 )
 def test_the_optimizer_takes_them(objective: str) -> None:
     samples = rare()
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0, folds=0)
     background = samples[1].weights[samples[1].columns["x"] > result.thresholds["x"]].sum()
     if objective == "upper_limit":
         assert background >= 5.0 * (1 - 1e-9)
