@@ -21,7 +21,7 @@ MOST_EVENTS = 1e15
 def most_events(batch: Batch) -> FloatArray:
     """Events of the fullest bin, expected at nominal parameters or in the data, shape (lane,)."""
     expected = np.abs(batch.templates.nominal).sum(axis=0)
-    most = expected.max(axis=0, initial=0.0) + np.zeros(batch.lanes)
+    most: FloatArray = expected.max(axis=0, initial=0.0) + np.zeros(batch.lanes)
     if batch.data is not None:
         most = np.maximum(most, batch.data[: len(expected)].max(axis=0, initial=0.0))
     return most

@@ -121,7 +121,7 @@ def of_windows(
         return _mask(len(edges), grid[_evenly(len(grid), number)], best)
 
     def pairs(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return part[low] & part[high] | _mask(len(windows), *_best_between(part, low, high, curves))
+        return np.asarray(part[low] & part[high] | _mask(len(windows), *_best_between(part, low, high, curves)))
 
     few, many = 2, len(grid) + 1
     while many - few > 1:
