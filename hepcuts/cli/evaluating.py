@@ -19,7 +19,7 @@ from .configuration import Configuration
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evaluation:
+class CutEvaluation:
     """What cuts leave.
 
     Attributes:
@@ -83,7 +83,7 @@ class Evaluation:
         return SummaryTable(f"After {self.selection}", rows, head=head, foot=foot)
 
 
-def evaluated(given: Configuration, selection: Selection) -> Evaluation:
+def evaluated(given: Configuration, selection: Selection) -> CutEvaluation:
     """Samples of a configuration after cuts.
 
     Raises:
@@ -92,7 +92,7 @@ def evaluated(given: Configuration, selection: Selection) -> Evaluation:
     templates = fill(given.samples, selection, axis=given.optimize.get("axis"))
     document = workspace(templates)
     test = discovery_test(HistFactory.from_workspace(document, validate=False))
-    return Evaluation(given.samples, selection, document, test)
+    return CutEvaluation(given.samples, selection, document, test)
 
 
 def with_cuts(selection: Selection, path: Path) -> Selection:

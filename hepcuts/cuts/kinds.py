@@ -14,7 +14,7 @@ from .checks import COMPARE, check_cut, maybe_float, pair, shown, whole
 from .edges import CutEdge
 from .expressions import Clauses
 from .languages import Condition
-from .parsing import Comparison
+from .parsing import Compared
 from .selection import AbstractCut
 
 
@@ -93,7 +93,7 @@ class Cut(AbstractCut):
         return (1,) if self.direction == ">" else (-1,)
 
     @classmethod
-    def of_comparison(cls, comparison: Comparison) -> "Cut | None":
+    def of_comparison(cls, comparison: Compared) -> "Cut | None":
         """See `AbstractCut.of_comparison`."""
         if len(comparison.sides) != 1:
             return None
@@ -186,7 +186,7 @@ class Window(AbstractCut):
         return (1, -1)
 
     @classmethod
-    def of_comparison(cls, comparison: Comparison) -> "Window | None":
+    def of_comparison(cls, comparison: Compared) -> "Window | None":
         """See `AbstractCut.of_comparison`."""
         if len(comparison.sides) != 2:
             return None

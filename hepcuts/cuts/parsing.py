@@ -4,6 +4,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 from hepcuts._core.errors import InputError
@@ -11,11 +12,11 @@ from hepcuts._core.errors import InputError
 _AND = re.compile(r"&&|&|\band\b")
 _OPERATOR = re.compile(r">=|<=|==|!=|>|<")
 _NOT = re.compile(r"(?:not\b|!|~)\s*\((?P<inside>.*)\)", re.DOTALL)
-_MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">="}
+_MIRRORED = MappingProxyType({">": "<", "<": ">", ">=": "<=", "<=": ">="})
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class Compared:
     """What a text says of one variable.
 
     Attributes:
@@ -29,7 +30,7 @@ class Comparison:
     inverted: bool = False
 
 
-def comparisons(text: Any) -> list[Comparison]:
+def comparisons(text: Any) -> list[Compared]:
     """The comparisons of a selection; one below and one above the same variable are one.
 
     Raises:
@@ -37,12 +38,12 @@ def comparisons(text: Any) -> list[Comparison]:
 
     Example:
         >>> comparisons("90 < mass < 160 & njet >= ?")
-        [Comparison(variable='mass', sides=(('>', 90.0), ('<', 160.0)), inverted=False), Comparison(variable='njet', \
+        [Compared(variable='mass', sides=(('>', 90.0), ('<', 160.0)), inverted=False), Compared(variable='njet', \
 sides=(('>=', None),), inverted=False)]
     """
     if not isinstance(text, str) or not text.strip():
         raise InputError(f"A selection came as {text!r}; expected text such as 'pt > 30 & 90 < mass < 160'.")
-    found: dict[tuple[str, bool], Comparison] = {}
+    found: dict[tuple[str, bool], Compared] = {}
     for part in _split(text, _AND):
         one = _comparison(part.strip())
         key = one.variable, one.inverted
@@ -56,7 +57,7 @@ sides=(('>=', None),), inverted=False)]
     return list(found.values())
 
 
-def _comparison(part: str) -> Comparison:
+def _comparison(part: str) -> Compared:
     if inverted := _NOT.fullmatch(part):
         return dataclasses.replace(_comparison(inverted["inside"].strip()), inverted=True)
     if part.startswith("(") and _closing(part) == len(part) - 1:
@@ -72,12 +73,12 @@ def _comparison(part: str) -> Comparison:
     if len(operands) == 2 and numbers[0] is not None and numbers[1] is None:
         operands, numbers, operators = operands[::-1], numbers[::-1], [_MIRRORED[operators[0]]]
     if len(operands) == 2 and numbers[0] is None and numbers[1] is not None and operands[0]:
-        return Comparison(operands[0], ((operators[0], _threshold(numbers[1])),))
+        return Compared(operands[0], ((operators[0], _threshold(numbers[1])),))
     if len(operands) == 3 and numbers[1] is None and None not in (numbers[0], numbers[2]) and operands[1]:
         first, last = (_MIRRORED[operators[0]], numbers[0]), (operators[1], numbers[2])
         low, high = (first, last) if first[0][0] == ">" else (last, first)
         if (low[0][0], high[0][0]) == (">", "<"):
-            return Comparison(operands[1], tuple((o, _threshold(n)) for o, n in (low, high)))
+            return Compared(operands[1], tuple((o, _threshold(n)) for o, n in (low, high)))
     raise InputError(f"{part!r} is no cut; expected a variable, an operator and a number or ?, as in 'pt > 30'.")
 
 

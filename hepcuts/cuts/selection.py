@@ -17,7 +17,7 @@ from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
 from .edges import CutEdge, SoftCutReading
 from .expressions import PrintedCut, PrintedSelection
-from .parsing import Comparison, comparisons
+from .parsing import Compared, comparisons
 from .soft_reading import SoftReading
 
 
@@ -65,7 +65,7 @@ class AbstractCut(SoftCutReading, PrintedCut, abc.ABC):
         """
 
     @classmethod
-    def of_comparison(cls, comparison: Comparison) -> "AbstractCut | None":  # noqa: ARG003 (of kinds that are written)
+    def of_comparison(cls, comparison: Compared) -> "AbstractCut | None":  # noqa: ARG003 (of kinds that are written)
         """The cut of this kind that a text means, see `Selection.parse`; None if it means another kind."""
         return None
 
