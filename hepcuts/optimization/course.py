@@ -177,13 +177,16 @@ def _polished(search: Search, position: FloatArray, factor: float) -> Polished:
 
 
 def _no_worse_than_the_start(outcome: Outcome, search: Search, validator: Validator | None) -> Outcome:
-    """The outcome, or the start if hard cuts there are better: on events left out with evidence, or on all without."""
+    """The outcome, or the start if there is evidence that hard cuts there are better.
+
+    On the events left out in the cross-validation, or, without one, on those of the search.
+    """
     start = enforce(search, search.space.start)
     ending = dataclasses.replace(outcome.ending, message=_NOTHING_BETTER)
     found: dict[str, Any] = {"position": start, "ending": ending, "polish": Polished(start, 0.0, 0.0, 0)}
     if validator is None or outcome.folds is None or outcome.validated is None:
-        better = search.has_templates and gain(search, start, outcome.position)[0] < 0.0
-        return dataclasses.replace(outcome, **found) if better else outcome
+        change, sigma = gain(search, start, outcome.position) if search.has_templates else (0.0, 0.0)
+        return dataclasses.replace(outcome, **found) if -change > search.tuning.validation.sure * sigma else outcome
     value = validator.start_is_better(outcome.folds, outcome.validated)
     if value is None:
         return outcome
