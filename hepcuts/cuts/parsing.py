@@ -64,11 +64,7 @@ def _comparison(part: str) -> Compared:
         return _comparison(part[1:-1].strip())
     operands = [operand.strip() for operand in _split(part, _OPERATOR)]
     operators = [part[place.start() : place.end()] for place in _at_top(part, _OPERATOR)]
-    if {"==", "!="} & set(operators):
-        raise InputError(
-            f"{part!r}: a cut is one threshold or a window; for == write a window around the number, and put sets and "
-            "!= into the preselection."
-        )
+    _check(part, operators)
     numbers = [_number(operand) for operand in operands]
     if len(operands) == 2 and numbers[0] is not None and numbers[1] is None:
         operands, numbers, operators = operands[::-1], numbers[::-1], [_MIRRORED[operators[0]]]
@@ -80,6 +76,16 @@ def _comparison(part: str) -> Compared:
         if (low[0][0], high[0][0]) == (">", "<"):
             return Compared(operands[1], tuple((o, _threshold(n)) for o, n in (low, high)))
     raise InputError(f"{part!r} is no cut; expected a variable, an operator and a number or ?, as in 'pt > 30'.")
+
+
+def _check(part: str, operators: list[str]) -> None:
+    if part.count("(") != part.count(")") or part.count("[") != part.count("]"):
+        raise InputError(f"{part!r}: a bracket is not closed, or not opened.")
+    if {"==", "!="} & set(operators):
+        raise InputError(
+            f"{part!r}: a cut is one threshold or a window; for == write a window around the number, and put sets and "
+            "!= into the preselection."
+        )
 
 
 def _number(text: str) -> float | None:

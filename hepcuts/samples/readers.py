@@ -65,7 +65,16 @@ def read_columns(
         >>> folder.cleanup()
     """
     needs = Needs(columns, where, define)
-    return needs.values(read_table(files, [needs], tree=tree, friends=friends, formats=formats))
+    table = read_table(files, [needs], tree=tree, friends=friends, formats=formats)
+    try:
+        return needs.values(table)
+    except InputError as error:
+        raise InputError(f"{_named(files)}: {error}") from error
+
+
+def _named(files: Any) -> str:
+    """What was read, for messages."""
+    return listed(sources_of(files)) if isinstance(files, str | Path | list | tuple) else "The table"
 
 
 def read_table(
