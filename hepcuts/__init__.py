@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
     from .discriminant.training.train import train as train
+    from .evaluation.cutflow import cutflow as cutflow
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
     from .histfactory import discovery_test as discovery_test
@@ -62,6 +63,7 @@ _NAMES = MappingProxyType(
         "__version__": "_core.version",
         "bin_edges": "binning",
         "categorize": "binning",
+        "cutflow": "evaluation.cutflow",
         "discovery_significance": "histfactory",
         "discovery_test": "histfactory",
         "fill": "templates.filling",
@@ -110,6 +112,7 @@ __all__ = [
     "categorize",
     "classification",
     "counting",
+    "cutflow",
     "datasets",
     "discovery_significance",
     "discovery_test",

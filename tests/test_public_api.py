@@ -27,6 +27,7 @@ PUBLIC = [
     "categorize",
     "classification",
     "counting",
+    "cutflow",
     "datasets",
     "discovery_significance",
     "discovery_test",

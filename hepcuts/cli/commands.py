@@ -16,7 +16,7 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
-from .config_commands import CONFIG, SET, as_settings, check, evaluate, init
+from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
 from .numbers import write_json
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
-for _command in (check, evaluate, init):
+for _command in (check, cutflow_command, evaluate, init):
     main.add_command(_command)
 
 
