@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
     from .discriminant.training.train import train as train
+    from .evaluation.prices import prices as prices
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
     from .histfactory import discovery_test as discovery_test
@@ -66,6 +67,7 @@ _NAMES = MappingProxyType(
         "discovery_test": "histfactory",
         "fill": "templates.filling",
         "optimize": "optimization.optimize",
+        "prices": "evaluation.prices",
         "scan": "scanning.scan",
         "train": "discriminant.training.train",
         "working_points": "optimization.working_points.search",
@@ -116,6 +118,7 @@ __all__ = [
     "discriminant",
     "fill",
     "optimize",
+    "prices",
     "scan",
     "train",
     "working_points",

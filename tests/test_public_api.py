@@ -33,6 +33,7 @@ PUBLIC = [
     "discriminant",
     "fill",
     "optimize",
+    "prices",
     "scan",
     "train",
     "working_points",

@@ -1,4 +1,4 @@
-"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``.
+"""The command line: ``hepcuts study``, ``scan``, ``optimize``, ``significance`` and ``prices``.
 
 What a command needs is imported when it runs, so that ``--help`` and mistyped arguments are answered at once.
 """
@@ -19,6 +19,7 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
+from .prices import prices
 
 if TYPE_CHECKING:
     from hepcuts.histfactory import SignificanceResult
@@ -260,6 +261,8 @@ def _test_as_dict(test: "SignificanceResult") -> dict[str, Any]:
     }
     return row
 
+
+main.add_command(prices)
 
 if __name__ == "__main__":
     sys.exit(main())
