@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
     from .discriminant.training.train import train as train
+    from .evaluation.impacts import impacts as impacts
     from .evaluation.prices import prices as prices
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
@@ -66,6 +67,7 @@ _NAMES = MappingProxyType(
         "discovery_significance": "histfactory",
         "discovery_test": "histfactory",
         "fill": "templates.filling",
+        "impacts": "evaluation.impacts",
         "optimize": "optimization.optimize",
         "prices": "evaluation.prices",
         "scan": "scanning.scan",
@@ -117,6 +119,7 @@ __all__ = [
     "discovery_test",
     "discriminant",
     "fill",
+    "impacts",
     "optimize",
     "prices",
     "scan",

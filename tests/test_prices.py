@@ -23,6 +23,7 @@ from tests import models
 from tests.conftest import SHARED
 from tests.random_workspaces import examples
 
+pytestmark = pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 LIKELIHOODS = ("four_tops", "stau_combined_with_signal", "compressed_ewkinos_with_signal", "wz_onshell_with_signal")
 FEW = ("stau_combined_with_signal", "wz_onshell_with_signal")
 

@@ -32,6 +32,7 @@ PUBLIC = [
     "discovery_test",
     "discriminant",
     "fill",
+    "impacts",
     "optimize",
     "prices",
     "scan",
