@@ -17,7 +17,8 @@ from hepcuts.cli.commands import main
 from hepcuts.evaluation.levers import levers
 from hepcuts.histfactory import density, discovery_test
 from hepcuts.histfactory.batch import Batch
-from hepcuts.histfactory.nearby import Change, ChordSteps, Nearby, changed
+from hepcuts.histfactory.changes import Change, changed
+from hepcuts.histfactory.nearby import ChordSteps, Nearby
 from hepcuts.histfactory.searches import search
 from hepcuts.histfactory.solver.gradient import by_parameters
 from tests import models

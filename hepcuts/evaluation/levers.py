@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts.histfactory import HistFactory
-from hepcuts.histfactory.nearby import Change
+from hepcuts.histfactory.changes import Change
 
 from .systematics import Groups, members_of, systematics
 
