@@ -1,6 +1,5 @@
 """The command ``hepcuts prices``."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,11 +7,16 @@ import click
 
 from hepcuts._core.errors import InputError
 
+from .afterwards import say
+from .numbers import as_json as in_json
+
 
 @click.command()
-@click.argument("workspace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--patch", "patches", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--patch", "patches", multiple=True, type=click.Path(path_type=Path), help="JSON patch or patch set.")
+@click.option("--point", help="Which point of the patch set.")
 @click.option("--measurement", help="Name of the measurement; the first if not given.")
+@click.option("--poi", help="Name of the parameter of interest; the measurement's if not given.")
 @click.option("--step", type=float, default=10.0, show_default=True, help="Steps, in percent; simulation is doubled.")
 @click.option("--gain", type=float, default=0.1, show_default=True, help="Gain in Z that is priced; 0 for none.")
 @click.option("--group", "groups", multiple=True, help="NAME=PATTERN: systematics that get better together.")
@@ -22,14 +26,19 @@ def prices(
     workspace: Path,
     *,
     patches: Sequence[Path],
+    point: str | None,
     measurement: str | None,
+    poi: str | None,
     step: float,
     gain: float,
     groups: Sequence[str],
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    """What each systematic, simulation and the luminosity are worth in expected Z, of a pyhf WORKSPACE (JSON)."""
+    """What each systematic, simulation and the luminosity are worth in expected Z, of a pyhf WORKSPACE.
+
+    WORKSPACE is what ``hepcuts significance`` takes.
+    """
     from hepcuts.evaluation.prices import prices as prices_of  # noqa: PLC0415 (what a command needs is imported here)
 
     found = prices_of(
@@ -39,8 +48,10 @@ def prices(
         groups=_groups(groups),
         measurement=measurement,
         patches=patches,
+        point=point,
+        poi=poi,
     )
-    click.echo(json.dumps(found.to_dict(), indent=1) if as_json else repr(found))
+    say(in_json(found.to_dict()) if as_json else repr(found))
     if figure is not None:
         from hepcuts.plotting.saving import save  # noqa: PLC0415
 

@@ -19,7 +19,7 @@ if the parameter were known to be at its best fit. Groups are held together.
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -144,8 +144,7 @@ def impacts(
     *,
     refits: bool = False,
     groups: Groups | None = None,
-    measurement: str | None = None,
-    patches: Iterable[Any] = (),
+    **options: Any,
 ) -> Impacts:
     """Impacts of all nuisance parameters on the signal strength and on Z.
 
@@ -154,8 +153,7 @@ def impacts(
         data: main and auxiliary data, shape (data,); None for the prefit Asimov dataset.
         refits: whether each is to be fitted: eight fits for each parameter.
         groups: name of each group and patterns of the names of its parameters, as in a shell.
-        measurement: of the workspace.
-        patches: of the workspace.
+        options: of `HistFactory.from_workspace`, such as ``measurement``, ``patches`` and ``point``.
 
     Raises:
         FitError: a fit did not converge.
@@ -170,7 +168,7 @@ def impacts(
         >>> print(found.mu_postfit.round(2))
         [[ 0.49 -0.49]]
     """
-    likelihood = likelihood_of(workspace, measurement=measurement, patches=patches)
+    likelihood = likelihood_of(workspace, **options)
     test = discovery_test(likelihood, data)
     free = np.flatnonzero(test.unconditional_fit.uncertainties > 0)
     chosen = free[free != likelihood.poi]

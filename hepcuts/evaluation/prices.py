@@ -20,7 +20,7 @@ of a fit to the changed likelihood, all of them together in about the time of th
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hepcuts._core import checks
@@ -130,8 +130,7 @@ def prices(
     step: float = 0.1,
     gain: float | None = 0.1,
     groups: Groups | None = None,
-    measurement: str | None = None,
-    patches: Iterable[Any] = (),
+    **options: Any,
 ) -> PriceList:
     """What each systematic, each sample and its simulation, and the luminosity are worth in expected Z.
 
@@ -142,8 +141,7 @@ def prices(
             fits; None to leave that out.
         groups: name of each group and patterns of the names of its systematics, as in a shell, such as
             ``{"jets": ["JES_*", "JER_*"]}``.
-        measurement: of the workspace.
-        patches: of the workspace.
+        options: of `HistFactory.from_workspace`, such as ``measurement``, ``patches`` and ``point``.
 
     Raises:
         FitError: the fit to the Asimov data did not converge.
@@ -166,7 +164,7 @@ def prices(
     checks.fraction("step", step)
     if gain is not None:
         checks.positive("gain", gain)
-    likelihood = likelihood_of(workspace, measurement=measurement, patches=patches)
+    likelihood = likelihood_of(workspace, **options)
     found = levers(likelihood, groups)
     test = discovery_test(likelihood)
     before, fitted = test.significance, test.background_only_fit

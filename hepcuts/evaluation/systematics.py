@@ -1,7 +1,7 @@
 """The systematics of a likelihood by name, and groups of them by pattern."""
 
 import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -20,11 +20,11 @@ _SHOWN = 5
 """Names that a message lists."""
 
 
-def likelihood_of(workspace: Given, *, measurement: str | None = None, patches: Iterable[Any] = ()) -> HistFactory:
-    """The likelihood of a workspace, as `HistFactory.from_workspace`, or the likelihood itself."""
+def likelihood_of(workspace: Given, **options: Any) -> HistFactory:
+    """The likelihood of a workspace, as `HistFactory.from_workspace` takes both, or the likelihood itself."""
     if isinstance(workspace, HistFactory):
         return workspace
-    return HistFactory.from_workspace(workspace, measurement=measurement, patches=patches)
+    return HistFactory.from_workspace(workspace, **options)
 
 
 def systematics(likelihood: HistFactory) -> dict[str, NDArray[np.int64]]:

@@ -145,6 +145,13 @@ class CountingFigure(AbstractCountFigure):
         """See `AbstractCountFigure.of_counts`."""
         return self.formula(*counts.passed)
 
+    def reason(self, rows: Rows, position: int) -> str:
+        """See `AbstractFigureOfMerit.reason`."""
+        most = max(rows.background[position], rows.signal[position] + rows.background[position])
+        if most > counting.MOST_COUNTS:
+            return f"{most:.3g} events are expected, too many to sum over all counts: take the closed form 'asimov'"
+        return rows.reason(position)
+
 
 def fraction(part: Any, whole: Any) -> Any:
     """A part of a total; NaN where that is zero, as in replicas of few events."""

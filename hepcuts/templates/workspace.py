@@ -29,8 +29,8 @@ MOST = 1e6
 """Upper bound of the factors of single bins, of ``shapesys`` and ``staterror``.
 
 With pyhf's own, 10, the fit without signal ends at the bound where there is more than about ten times as much signal as
-background: then the significance is too large, and draws cuts to where the simulation runs out. The fit finds at most
-about one signal event for each effective simulated one, so this bound is out of reach.
+background: then the significance is too large, and draws cuts to where the simulation runs out. With n effective
+simulated events the fit finds 1 + S / (B + n), so this bound is out of reach.
 """
 _BY_BIN = frozenset({"shapesys", "staterror"})
 _SHARED = frozenset({"histosys", "normsys"})
