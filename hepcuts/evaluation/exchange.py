@@ -94,7 +94,7 @@ class _Search:
 
     def factor(self, size: float) -> float:
         """The factor of the lever at a size."""
-        return size**self._power
+        return float(size**self._power)
 
     @property
     def missing(self) -> float:

@@ -176,7 +176,7 @@ def impacts(
     after, before = test.unconditional_fit.uncertainties[chosen], widths[chosen]
     distances = np.stack([-after, after, -before, before, np.zeros(len(chosen))], axis=1)
     if refits:
-        tested = prefit_asimov_data(likelihood) if data is None else likelihood.check_data(data)
+        tested = np.asarray(prefit_asimov_data(likelihood) if data is None else likelihood.check_data(data))
         mu, z = _fitted(likelihood, test, tested, chosen, distances)
     else:
         mu, z = _parabolic(likelihood.poi, test, chosen, distances)

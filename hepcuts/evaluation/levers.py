@@ -71,12 +71,12 @@ def _of_samples(likelihood: HistFactory) -> Iterator[Lever]:
     structure, templates, samples = likelihood.structure, likelihood.templates, likelihood.samples
     yield Lever("luminosity", "", np.ones(len(samples), dtype=bool))
     every = np.eye(len(samples), dtype=bool)
-    signal = (structure.factor == structure.poi).any(axis=(0, 2))
+    signal = (np.asarray(structure.factor) == structure.poi).any(axis=(0, 2))
     for name, is_signal, one in zip(samples, signal, every, strict=True):
         yield Lever("signal" if is_signal else "background", name, one)
     # Entries that follow no constraint, because the measurement sets its width, have no effect.
-    stat = (templates.staterror > 0) & (structure.staterror < len(structure.normal_parameter))
-    shape = (templates.shapesys > 0) & (structure.shapesys < len(structure.poisson_parameter))
+    stat = (np.asarray(templates.staterror) > 0) & (np.asarray(structure.staterror) < len(structure.normal_parameter))
+    shape = (np.asarray(templates.shapesys) > 0) & (np.asarray(structure.shapesys) < len(structure.poisson_parameter))
     simulated = stat.any(axis=(0, 2)) | shape.any(axis=(0, 2))
     if simulated.sum() > 1:
         yield Lever("simulation", ALL, simulated)

@@ -47,7 +47,7 @@ def changed(likelihood: HistFactory, change: Change) -> HistFactory:
     """
     structure = likelihood.structure
     widths = change.widths
-    return eqx.tree_at(
+    result: HistFactory = eqx.tree_at(
         lambda held: (held.structure.normal_sigma, held.structure.poisson_factor, held.templates),
         likelihood,
         (
@@ -56,6 +56,7 @@ def changed(likelihood: HistFactory, change: Change) -> HistFactory:
             _changed_templates(likelihood.templates, change),
         ),
     )
+    return result
 
 
 def _changed_templates(templates: LikelihoodTemplates, change: Change) -> LikelihoodTemplates:

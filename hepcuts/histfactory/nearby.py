@@ -194,7 +194,7 @@ class _Lanes:
     @property
     def size(self) -> int:
         """Number of lanes."""
-        return self.yields.shape[1]
+        return int(self.yields.shape[1])
 
     def take(self, lanes: Any) -> "_Lanes":
         """Some of them."""
@@ -249,12 +249,12 @@ def _constraint_terms(likelihood: HistFactory, changes: Sequence[Change]) -> Exp
     nothing = np.zeros((0, *cells, 1))
     empty = np.zeros((0, *structure.normsys_mask.shape[1:], 1))
     lanes = Lanes(
-        templates.nominal[..., None] * yields,
+        np.asarray(templates.nominal)[..., None] * yields,
         nothing,
         nothing,
         empty,
         empty,
-        templates.staterror[..., None] * relative,
-        templates.shapesys[..., None] * relative,
+        np.asarray(templates.staterror)[..., None] * relative,
+        np.asarray(templates.shapesys)[..., None] * relative,
     )
     return Expectation(layout_of(bare, free_parameters(bare, fix_poi=True)), bare, lanes)
