@@ -1,4 +1,4 @@
-"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``.
+"""The command line: ``hepcuts study``, ``scan``, ``optimize``, ``significance`` and ``prices``.
 
 What a command needs is imported when it runs, so that ``--help`` and mistyped arguments are answered at once.
 """
@@ -18,6 +18,7 @@ from hepcuts._core.version import __version__
 from .afterwards import Afterwards, result_of, say
 from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
 from .numbers import write_json
+from .prices import prices
 
 if TYPE_CHECKING:
     from hepcuts.optimization.result import OptimizationResult
@@ -241,6 +242,8 @@ def significance(
         workspace, {"patches": patches, "point": point} | options, num_toys=num_toys, pulls=pulls, as_json=as_json
     )
 
+
+main.add_command(prices)
 
 if __name__ == "__main__":
     sys.exit(main())
