@@ -12,6 +12,7 @@ from hepcuts._core.errors import EmptySelectionError, HepcutsError, InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
@@ -75,18 +76,22 @@ class Cutflow(Tabular):
     @property
     def efficiencies(self) -> FloatArray:
         """Yields over those of all events, shape (step, sample)."""
-        return self.yields / self.yields[0]
+        found: FloatArray = self.yields / self.yields[0]
+        return found
 
     @property
     def step_efficiencies(self) -> FloatArray:
         """Yields over those of the step before, shape (step, sample); 1 at first."""
         before = np.concatenate([self.yields[:1], self.yields[:-1]])
-        return np.divide(self.yields, before, out=np.full_like(before, np.nan), where=before != 0)
+        found: FloatArray = np.divide(self.yields, before, out=np.full_like(before, np.nan), where=before != 0)
+        return found
 
     @functools.cached_property
     def values(self) -> FloatArray:
         """The figure of merit after each step, shape (step,); NaN where there is none."""
         figure, first = figure_of_merit(self.objective), self._first
+        if not isinstance(figure, AbstractTemplateFigure):
+            raise InputError(f"{figure.name} is of events, not of yields; a cutflow shows figures of merit of yields.")
         signal = np.array([component.signal for component in first.structure.components])
         totals = float(self.yields[0][signal].sum()), float(self.yields[0][~signal].sum())
         found = []

@@ -77,7 +77,7 @@ def _of_samples(likelihood: HistFactory) -> Iterator[Lever]:
     # Entries that follow no constraint, because the measurement sets its width, have no effect.
     stat = (np.asarray(templates.staterror) > 0) & (np.asarray(structure.staterror) < len(structure.normal_parameter))
     shape = (np.asarray(templates.shapesys) > 0) & (np.asarray(structure.shapesys) < len(structure.poisson_parameter))
-    simulated = stat.any(axis=(0, 2)) | shape.any(axis=(0, 2))
+    simulated = np.asarray(stat.any(axis=(0, 2)) | shape.any(axis=(0, 2)))
     if simulated.sum() > 1:
         yield Lever("simulation", ALL, simulated)
     for number in np.flatnonzero(simulated):
