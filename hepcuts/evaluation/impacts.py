@@ -166,7 +166,7 @@ def impacts(
         >>> model = pyhf.simplemodels.uncorrelated_background(signal=[10.0], bkg=[50.0], bkg_uncertainty=[7.0])
         >>> found = impacts(HistFactory(model))
         >>> print(found.mu_postfit.round(2))
-        [[ 0.49 -0.49]]
+        [[ 0.7 -0.7]]
     """
     likelihood = likelihood_of(workspace, **options)
     test = discovery_test(likelihood, data)

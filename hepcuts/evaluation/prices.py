@@ -154,11 +154,12 @@ def prices(
 
     Example:
         >>> import hepcuts as hc
-        >>> signal = hc.Sample("signal", {"x": [1.0]}, weights=[10.0], signal=True)
+        >>> signal = hc.Sample("signal", {"x": [1.0]}, weights=[10.0], signal=True, staterror=False)
         >>> modifiers = [hc.NormSys("xsec", 1.1, 0.9), hc.NormSys("scale", 1.02, 0.98)]
         >>> background = hc.Sample("ttbar", {"x": [1.0] * 100}, weights=[0.5] * 100, modifiers=modifiers)
         >>> templates = hc.fill([signal, background], hc.Cut("x", ">", 0.0))
-        >>> prices(hc.workspace(templates, staterror="background"))
+        >>> found = prices(hc.workspace(templates))
+        >>> print(found)
         Prices: ...
     """
     checks.fraction("step", step)
