@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 Index = NDArray[np.int64]
 
-MOST_BINS, LARGEST_BLOCK = 4, 8
+MOST_BINS, LARGEST_BLOCK = 6, 16
 """A parameter of more bins, and one of a larger block, is not local: it would make the elimination expensive."""
 WORTH_LOCAL = 24
 """Local parameters from which on a fit gains by their elimination."""
@@ -107,7 +107,7 @@ class Acting(NamedTuple):
 
 
 def partition_of(acting: Acting, free: Index, channel_of_bin: Any, samples: int) -> Partition | None:
-    """The partition, or None if a parameter of the core multiplies parts of channels, or a cell twice.
+    """The partition, or None if none is local, or one of the core multiplies parts of channels, or a cell twice.
 
     Args:
         acting: where free parameters act.
@@ -119,18 +119,22 @@ def partition_of(acting: Acting, free: Index, channel_of_bin: Any, samples: int)
     starts = np.flatnonzero(np.diff(channel_of_bin, prepend=-1))
     if len(starts) != len(np.unique(channel_of_bin)) or _repeated(acting.moved * samples * bins + acting.cells):
         return None
-    blocks = _blocks(acting, len(free), bins)
-    tiers, local = _tiers(blocks)
+    block_of_cell = (np.arange(samples)[:, None] * len(starts) + channel_of_bin[None, :]).ravel()
+    actions = _actions(acting, block_of_cell)
+    tiers, local = _tiers(_blocks(acting, np.isin(np.arange(len(free)), actions.parts, invert=True), bins))
+    if not len(local):
+        return None
     position = np.full(len(free), -1)
     position[local] = np.arange(len(local))
     others = np.setdiff1d(np.arange(len(free)), [*local, *acting.shifts])
     core = np.concatenate([acting.shifts, others]).astype(np.int64)
     rank = np.full(len(free), -1)
     rank[core] = np.arange(len(core))
-    block_of_cell = (np.arange(samples)[:, None] * len(starts) + channel_of_bin[None, :]).ravel()
     inside = position[acting.moved] >= 0
-    multiplier = _whole_blocks(acting.cells[~inside], rank[acting.moved[~inside]], block_of_cell)
-    if multiplier is None:
+    block, moved = actions.blocks[:, position[actions.blocks[1]] < 0]
+    scaling = np.vstack([acting.scaling[:2], rank[acting.scaling[2]]])
+    twice = np.isin(scaling[1] * len(core) + scaling[2], block * len(core) + rank[moved])
+    if twice.any() or (position[actions.parts] < 0).any():
         return None
     order = np.lexsort((acting.cells[inside], position[acting.moved[inside]]))
     entry_local, entry_cell = position[acting.moved[inside]][order], acting.cells[inside][order]
@@ -157,8 +161,8 @@ def partition_of(acting: Acting, free: Index, channel_of_bin: Any, samples: int)
         np.vstack([crossing, element(entry_local[crossing[0]], entry_local[crossing[1]])]),
         starts,
         block_of_cell,
-        np.vstack([acting.scaling[:2], rank[acting.scaling[2]]]),
-        np.vstack([free[core[multiplier[1]]], multiplier]),
+        scaling,
+        np.vstack([free[moved], block, rank[moved]]),
     )
 
 
@@ -166,11 +170,27 @@ def _repeated(keys: Index) -> bool:
     return len(np.unique(keys)) < len(keys)
 
 
-def _blocks(acting: Acting, number: int, bins: int) -> list[Index]:
-    """Local parameters of each block."""
+class _Actions(NamedTuple):
+    """What multiplies cells, by blocks: these and the free parameters, shape (2, action); and who multiplies parts."""
+
+    blocks: Index
+    parts: Index
+
+
+def _actions(acting: Acting, block_of_cell: Index) -> _Actions:
+    sizes = np.bincount(block_of_cell)
+    keys, counts = np.unique(acting.moved * len(sizes) + block_of_cell[acting.cells], return_counts=True)
+    moved, block = keys // len(sizes), keys % len(sizes)
+    return _Actions(np.vstack([block, moved]), np.unique(moved[counts < sizes[block]]))
+
+
+def _blocks(acting: Acting, whole: NDArray[np.bool_], bins: int) -> list[Index]:
+    """Local parameters of each block; who multiplies whole channels may be one if these have one bin."""
+    number = len(whole)
     pairs = np.unique(acting.moved * bins + acting.cells % bins)
     moved, touched = pairs // bins, pairs % bins
-    local = np.bincount(moved, minlength=number) <= MOST_BINS
+    counts = np.bincount(moved, minlength=number)
+    local = (counts <= MOST_BINS) & ~(whole & (counts > 1))
     local[acting.shifts] = local[acting.scaling[2]] = False
     links = moved[local[moved]], number + touched[local[moved]]
     graph = coo_array((np.ones(len(links[0])), links), shape=(number + bins, number + bins))
@@ -219,11 +239,3 @@ def _joined(keys: Index) -> Index:
     first = np.repeat(np.arange(len(keys)), repeats)
     within = np.arange(len(first)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
     return np.vstack([order[first], order[starts[group.ravel()[first]] + within]])
-
-
-def _whole_blocks(cells: Index, moved: Index, block_of_cell: Index) -> Index | None:
-    """Blocks that parameters multiply, with these, shape (2, action); None if one multiplies a part of a block."""
-    number = int(block_of_cell.max(initial=-1)) + 1
-    keys, counts = np.unique(moved * number + block_of_cell[cells], return_counts=True)
-    whole = np.bincount(block_of_cell, minlength=number)[keys % number]
-    return np.vstack([keys % number, keys // number]) if np.array_equal(counts, whole) else None

@@ -75,7 +75,7 @@ class SparseExpansion(AbstractExpansion):
         result[partition.core] += np.einsum("lbp,lbp,bl->pl", slopes.core, slopes.core, self.weights)
         squares = slopes.local.T**2 * self.weights[partition.pair_bin]
         for lane in range(squares.shape[1]):
-            result[partition.local, lane] += np.bincount(partition.pair_local, squares[:, lane], len(partition.local))
+            result[partition.local, lane] += _summed(partition.pair_local, squares[:, lane], len(partition.local))
         return result
 
 
@@ -93,7 +93,12 @@ def _by_bins(partition: Partition, core: Values, local: Values, weights: Values)
     border = _sparse(weights[partition.pair_bin] * local, *rows) @ core
     first, second, to = partition.product
     products = local[first] * local[second] * weights[partition.pair_bin[first]]
-    return rooted.T @ rooted, border, np.bincount(to, products, len(partition.row))
+    return rooted.T @ rooted, border, _summed(to, products, len(partition.row))
+
+
+def _summed(targets: Index, values: Values, size: int) -> Values:
+    """Sum of the values of each target, shape (size,)."""
+    return np.bincount(targets, values, size) if len(targets) else np.zeros(size)
 
 
 def _sparse(values: Values, rows: Index, columns: Index, shape: tuple[int, int]) -> Any:
@@ -162,7 +167,7 @@ def sparse_expansion(likelihood: Any, here: Here, weights: Values) -> SparseExpa
         core, local = _slopes(partition, lane)
         gradient[partition.core, number] += lane.slope @ core
         by_pair = local * lane.slope[partition.pair_bin]
-        gradient[partition.local, number] += np.bincount(partition.pair_local, by_pair, len(partition.local))
+        gradient[partition.local, number] += _summed(partition.pair_local, by_pair, len(partition.local))
         arrow = _by_bins(partition, core, local, lane.bend)
         _add_crossed(partition, lane, arrow)
         parts.append(arrow)
@@ -214,29 +219,31 @@ def _lane(likelihood: Any, here: Here, number: int) -> _Lane:
 def _slopes(partition: Partition, lane: _Lane) -> tuple[Values, Values]:
     """Slopes of all bins by the core, shape (bin, core), and by pair of local parameter and bin, shape (pair,)."""
     bins, channels = len(lane.slope), len(partition.channel_starts)
+    samples = len(lane.rates) // bins
     core = np.zeros((bins, len(partition.core)))
-    rates, logs = lane.rates.reshape(-1, bins), lane.logs.reshape(-1, channels, core.shape[1])
+    rates, logs = lane.rates.reshape(samples, bins), lane.logs.reshape(samples, channels, len(partition.core))
     ends = [*partition.channel_starts[1:].tolist(), bins]
     for channel, (start, end) in enumerate(zip(partition.channel_starts.tolist(), ends, strict=True)):
         core[start:end] = rates[:, start:end].T @ logs[:, channel]
     shifts = lane.by_shift.shape[1]
-    core[:, :shifts] += lane.by_shift.reshape(-1, bins, shifts).sum(axis=0)
+    core[:, :shifts] += lane.by_shift.reshape(samples, bins, shifts).sum(axis=0)
     by_entry = lane.rates[partition.entry_cell] / lane.multipliers[partition.entry_local]
-    return core, np.bincount(partition.pair_of_entry, by_entry, len(partition.pair_bin))
+    return core, _summed(partition.pair_of_entry, by_entry, len(partition.pair_bin))
 
 
 def _add_crossed(partition: Partition, lane: _Lane, arrow: tuple[Values, Values, Values]) -> None:
     """Add what comes through the second derivatives of the rates by two parameters."""
     matrix, border, blocks = arrow
-    shifts, channels = lane.by_shift.shape[1], len(partition.channel_starts)
+    bins, shifts = len(lane.slope), lane.by_shift.shape[1]
     weighted = lane.rates * lane.cell_slope
-    of_blocks = np.bincount(partition.block_of_cell, weighted, len(lane.logs))
+    of_blocks = _summed(partition.block_of_cell, weighted, len(lane.logs))
     pairs = lane.logs.T @ (lane.logs * of_blocks[:, None])
     np.fill_diagonal(pairs, 0.0)
     matrix += pairs
     by_shift = lane.by_shift * lane.cell_slope[:, None]
-    by_block = np.add.reduceat(by_shift.reshape(-1, len(lane.slope), shifts), partition.channel_starts, axis=1)
-    pairs = by_block.reshape(-1, shifts).T @ lane.logs
+    by_sample = by_shift.reshape(len(by_shift) // bins, bins, shifts)
+    by_block = np.add.reduceat(by_sample, partition.channel_starts, axis=1).reshape(len(lane.logs), shifts)
+    pairs = by_block.T @ lane.logs
     matrix[:shifts] += pairs
     matrix[:, :shifts] += pairs.T
 
@@ -247,4 +254,4 @@ def _add_crossed(partition: Partition, lane: _Lane, arrow: tuple[Values, Values,
     border[:, :shifts] += _sparse(inverse, *rows) @ by_shift
     first, second, to = partition.crossing
     crossed = weighted[partition.entry_cell[first]] * inverse[first] * inverse[second]
-    blocks += np.bincount(to, crossed, len(blocks))
+    blocks += _summed(to, crossed, len(blocks))
