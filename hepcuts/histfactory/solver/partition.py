@@ -17,7 +17,7 @@ Index = NDArray[np.int64]
 
 MOST_BINS, LARGEST_BLOCK = 6, 16
 """A parameter of more bins, and one of a larger block, is not local: it would make the elimination expensive."""
-WORTH_LOCAL = 24
+WORTH_LOCAL = 64
 """Local parameters from which on a fit gains by their elimination."""
 
 

@@ -56,21 +56,35 @@ class Reduction:
         core = gradient[self._partition.core] - self._border.T @ (kept / self._curvatures)
         return np.concatenate([core, local[~self._kept, 0]]), kept
 
-    def unfold(self, reduced: Values, kept: Values) -> Values:
-        """All components, shape (free,), of a step of the reduced problem that eliminated directions follow.
+    def unfold(self, reduced: Values, kept: Values | None = None) -> Values:
+        """All components of steps of the reduced problem that eliminated directions follow.
 
         Args:
-            reduced: the step, shape (reduced,).
-            kept: gradient of the directions that are eliminated, as of `fold`, or zeros.
+            reduced: the steps, shape (reduced, step).
+            kept: gradient of the directions that are eliminated, as of `fold`, shape (eliminated, step); None for none.
+
+        Returns:
+            Shape (free, step).
         """
         size = self._border.shape[1]
-        local = np.zeros((len(self._kept), 1))
-        local[self._kept, 0] = (kept - self._border @ reduced[:size]) / self._curvatures
-        local[~self._kept, 0] = reduced[size:]
+        local = np.zeros((len(self._kept), reduced.shape[1]))
+        pull = -self._border @ reduced[:size] if kept is None else kept - self._border @ reduced[:size]
+        local[self._kept] = pull / self._curvatures[:, None]
+        local[~self._kept] = reduced[size:]
         self._turn(local, back=True)
-        result = np.zeros(size + len(local))
-        result[self._partition.core], result[self._partition.local] = reduced[:size], local[:, 0]
+        result = np.zeros((size + len(local), reduced.shape[1]))
+        result[self._partition.core], result[self._partition.local] = reduced[:size], local
         return result
+
+    def eliminated(self) -> Values:
+        """Inverse of the local blocks in the directions that are eliminated, shape (element,) as in an `Arrow`."""
+        inverse = np.zeros(len(self._kept))
+        inverse[self._kept] = 1.0 / self._curvatures
+        parts = [np.zeros(0)]
+        for tier, vectors in self._turns:
+            of_block = inverse[tier.locals].reshape(tier.size, tier.number)
+            parts.append(np.einsum("bik,kb,bjk->ijb", vectors, of_block, vectors).ravel())
+        return np.concatenate(parts)
 
     def gain(self, kept: Values) -> float:
         """What eliminated directions gain by themselves: gradient times inverse curvature times gradient."""

@@ -88,7 +88,8 @@ def _level_arrows(hessian: Arrow, gradient: Values) -> tuple[Values, Values, NDA
         values, vectors = np.linalg.eigh(reduction.matrix)
         rest, kept = reduction.fold(gradient[:, lane])
         along, gain, level[lane] = _level(values, rest @ vectors)
-        steps[:, lane], gains[lane] = reduction.unfold(vectors @ along, kept), gain + reduction.gain(kept)
+        steps[:, lane] = reduction.unfold((vectors @ along)[:, None], kept[:, None])[:, 0]
+        gains[lane] = gain + reduction.gain(kept)
     return steps, gains, level
 
 
@@ -117,5 +118,5 @@ def _lowest_of_arrows(hessian: Arrow) -> tuple[Values, Values]:
         reduction = Reduction(hessian.take([lane]), 0.0)
         values, vectors = np.linalg.eigh(reduction.matrix)
         lowest.append(values[0])
-        directions.append(reduction.unfold(vectors[:, 0], np.zeros(1)))
+        directions.append(reduction.unfold(vectors[:, :1])[:, 0])
     return np.array(lowest), np.array(directions).T
