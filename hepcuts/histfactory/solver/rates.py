@@ -137,7 +137,7 @@ class Expectation:
     def expected_data(self, parameters: Values) -> Values:
         """Expected main and auxiliary data at parameters of shape (parameter, lane): (data, lane)."""
         layout = self.layout
-        with one_blas_thread(len(layout.free)):
+        with one_blas_thread(layout.unknowns):
             main = self.rates(parameters).main
         lanes = max(main.shape[1], self.factor.shape[1], self.sigma.shape[1], parameters.shape[1])
         result = np.zeros((self.layout.bins + self._auxiliary, lanes))
