@@ -57,7 +57,9 @@ class NuisanceParameters(Tabular):
         order = order[~terms.void[index[order], 0]]
         chosen = index[order]
         names = likelihood.parameter_names
-        return cls(tuple(names[i] for i in chosen), prior[order], widths[order], parameters[chosen], uncertainties[chosen])
+        return cls(
+            tuple(names[i] for i in chosen), prior[order], widths[order], parameters[chosen], uncertainties[chosen]
+        )
 
     @property
     def pulls(self) -> FloatArray:

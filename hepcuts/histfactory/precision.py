@@ -129,7 +129,7 @@ def _of_arrow(information: Arrow, moved: Any, unit: FloatArray) -> FloatArray:
     diagonal = information.diagonal()
     root = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
     sides = np.repeat(unit[:, None], moved.shape[1], axis=1)
-    solution, positive = solve_scaled(information, root, moved, ~moved, sides)
+    solution, positive = solve_scaled(information, root, moved, 1.0 - moved, sides)
     variance = unit @ solution
     determined = positive & (variance > 0) & (variance < _SINGULAR)
     return np.where(determined, np.sqrt(np.where(determined, variance, 1.0)) * (unit @ root), np.nan)

@@ -44,9 +44,7 @@ class Arrow:
 
     def __add__(self, other: "Arrow") -> "Arrow":
         """Their sum."""
-        return Arrow(
-            self.partition, self.core + other.core, self.border + other.border, self.blocks + other.blocks
-        )
+        return Arrow(self.partition, self.core + other.core, self.border + other.border, self.blocks + other.blocks)
 
     def __rmul__(self, factor: float) -> "Arrow":
         """Times a number."""
@@ -62,7 +60,8 @@ class Arrow:
     def finite(self) -> NDArray[np.bool_]:
         """Whether all numbers are, shape (lane,)."""
         parts = (np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in (self.core, self.border, self.blocks))
-        return np.logical_and.reduce(tuple(parts))
+        result: NDArray[np.bool_] = np.logical_and.reduce(tuple(parts))
+        return result
 
     def dense(self) -> Values:
         """All elements, shape (free, free, lane)."""
@@ -75,7 +74,7 @@ class Arrow:
         result[local[row], local[column]] = self.blocks.T
         return result
 
-    def scaled(self, root: Values, added: Values) -> "Arrow":
+    def scaled(self, root: Any, added: Any) -> "Arrow":
         """With rows and columns times `root`, and something added to the diagonal.
 
         Args:
@@ -116,16 +115,8 @@ class Arrow:
 def _solved(tiers: tuple[Tier, ...], parts: tuple[Values, Values, Values], core: Values, local: Values) -> bool:
     """Replace right-hand sides by solutions, and the matrix by its factors; whether it is positive definite."""
     matrix, border, blocks = parts
-    for tier in tiers:
-        factor, rows, side = _views(tier, border, blocks, local)
-        if not _factorize(factor):
-            return False
-        for i in range(tier.size):
-            for k in range(i):
-                rows[i] -= factor[i, k, :, None] * rows[k]
-                side[i] -= factor[i, k] * side[k]
-            rows[i] /= factor[i, i, :, None]
-            side[i] /= factor[i, i]
+    if not all(_eliminated(*_views(tier, border, blocks, local)) for tier in tiers):
+        return False
     if len(core):
         matrix -= border.T @ border
         # The transposed of C order is Fortran's; the matrix is symmetric.
@@ -140,6 +131,19 @@ def _solved(tiers: tuple[Tier, ...], parts: tuple[Values, Values, Values], core:
             for k in range(i + 1, tier.size):
                 side[i] -= factor[k, i] * side[k]
             side[i] /= factor[i, i]
+    return True
+
+
+def _eliminated(blocks: Values, border: Values, side: Values) -> bool:
+    """Factorize blocks, and divide their border and right-hand sides by the factors; whether that was possible."""
+    if not _factorize(blocks):
+        return False
+    for i in range(len(blocks)):
+        for k in range(i):
+            border[i] -= blocks[i, k, :, None] * border[k]
+            side[i] -= blocks[i, k] * side[k]
+        border[i] /= blocks[i, i, :, None]
+        side[i] /= blocks[i, i]
     return True
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrow import Arrow
+from .partition import Partition
 from .reduction import Reduction
 
 Values = NDArray[np.float64]
@@ -39,18 +40,23 @@ class Covariance:
         diagonal = (information.diagonal() if sparse else np.diagonal(information).T)[:, 0]
         self._root = np.where(moved, 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
         self._undetermined = moved.copy()
-        self._rows, self._partition, self._own = np.zeros((len(free), 0)), None, np.zeros(0)
+        self._partition: Partition | None = None
+        self._rows, self._own = np.zeros((len(free), 0)), np.zeros(0)
         whole = bool(information.finite().all()) if sparse else bool(np.isfinite(information).all())
         if whole and sparse:
-            self._of_arrow(information.scaled(self._root[:, None], ~moved[:, None]))
+            self._of_arrow(information.scaled(self._root[:, None], 1.0 - moved[:, None]))
         elif whole:
             values, vectors = np.linalg.eigh(information[:, :, 0] * np.outer(self._root, self._root))
             self._separate(values, vectors)
-        self.variances = (self._rows**2).sum(axis=1)
+        self.variances = self._variances()
+
+    def _variances(self) -> Values:
+        result: Values = (self._rows**2).sum(axis=1)
         if self._partition is not None:
-            self.variances[self._partition.local] += self._own[self._partition.diagonal]
-        self.variances *= self._root**2
-        self.variances[self._undetermined] = np.nan
+            result[self._partition.local] += self._own[self._partition.diagonal]
+        result *= self._root**2
+        result[self._undetermined] = np.nan
+        return result
 
     def _of_arrow(self, scaled: Arrow) -> None:
         reduction = Reduction(scaled, _STEEP)

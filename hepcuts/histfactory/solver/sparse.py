@@ -39,9 +39,7 @@ class Slopes:
     def where(self, lanes: NDArray[np.bool_], other: "Slopes") -> "Slopes":
         """Those of `other` in some lanes, these elsewhere."""
         by_rows = lanes[:, None]
-        return Slopes(
-            np.where(by_rows[:, None], other.core, self.core), np.where(by_rows, other.local, self.local)
-        )
+        return Slopes(np.where(by_rows[:, None], other.core, self.core), np.where(by_rows, other.local, self.local))
 
 
 @dataclasses.dataclass
@@ -98,7 +96,8 @@ def _by_bins(partition: Partition, core: Values, local: Values, weights: Values)
 
 def _summed(targets: Index, values: Values, size: int) -> Values:
     """Sum of the values of each target, shape (size,)."""
-    return np.bincount(targets, values, size) if len(targets) else np.zeros(size)
+    # Without any, NumPy counts in integers.
+    return np.zeros(size) + np.bincount(targets, values, size)
 
 
 def _sparse(values: Values, rows: Index, columns: Index, shape: tuple[int, int]) -> Any:

@@ -22,7 +22,9 @@ _FLAT, _NO_SLOPE = 1e-10, 1e-9
 """What rounding leaves of curvature and slope along a direction that the data do not determine."""
 
 
-def newton_step(at: AbstractExpansion, damping: Values, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
+def newton_step(
+    at: AbstractExpansion, damping: Values, moving: NDArray[np.bool_]
+) -> tuple[Values, Values, NDArray[np.bool_]]:
     """The damped step of the moving parameters, its EDM, and where the exact Hessian made it."""
     scale = at.information_diagonal()
     # A parameter without any effect has neither gradient nor curvature; it stays where it is.
@@ -57,12 +59,11 @@ def level_step(at: AbstractExpansion, moving: NDArray[np.bool_]) -> tuple[Values
     It does where no curvature is negative and flat directions have no slope, both by more than rounding.
     """
     hessian = at.curvature(slice(None))
-    arrow = isinstance(hessian, Arrow)
     diagonal = np.abs(hessian.diagonal() if isinstance(hessian, Arrow) else np.diagonal(hessian).T)
     root = np.where(moving, 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
     gradient = at.gradient * root
-    if arrow:
-        steps, gains, level = _level_arrows(hessian.scaled(root, ~moving), gradient)
+    if isinstance(hessian, Arrow):
+        steps, gains, level = _level_arrows(hessian.scaled(root, 1.0 - moving), gradient)
     else:
         values, vectors = np.linalg.eigh((hessian * root[:, None] * root[None, :]).transpose(2, 0, 1))
         slopes = np.einsum("lpv,pl->lv", vectors, gradient)
@@ -102,7 +103,7 @@ def kick(hessian: Any, moving: NDArray[np.bool_], kicks: NDArray[np.int64]) -> V
         kicks: how often each lane was pushed before.
     """
     if isinstance(hessian, Arrow):
-        lowest, direction = _lowest_of_arrows(hessian.scaled(moving.astype(np.float64), ~moving))
+        lowest, direction = _lowest_of_arrows(hessian.scaled(1.0 * moving, 1.0 - moving))
     else:
         both = moving[:, None] & moving[None, :]
         values, vectors = np.linalg.eigh(np.where(both, hessian, 0.0).transpose(2, 0, 1))
