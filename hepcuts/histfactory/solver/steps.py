@@ -33,8 +33,8 @@ def newton_step(
     gradient = np.where(moving, at.gradient * root, 0.0)
     unit = np.where(moving, damping + idle, 1.0)
 
-    def solve(matrix: Any, lanes: Any, more: float = 0.0) -> tuple[Values, NDArray[np.bool_]]:
-        return solve_scaled(matrix, root[:, lanes], moving[:, lanes], unit[:, lanes] + more, gradient[:, lanes])
+    def solve(matrix: Any, lanes: Any) -> tuple[Values, NDArray[np.bool_]]:
+        return solve_scaled(matrix, root[:, lanes], moving[:, lanes], unit[:, lanes], gradient[:, lanes])
 
     step, exact = solve(at.curvature(slice(None)), slice(None))
     # The deviance cannot fall below zero: what promises more is as useless as what is not positive.
@@ -48,7 +48,8 @@ def newton_step(
         if not halfway.all():
             rest, information = rest[~halfway], taken(information, ~halfway)
             # The information may be singular (more parameters than data); a trace of damping makes it positive.
-            step[:, rest], positive = solve(information, rest, 1e-9)
+            unit += 1e-9
+            step[:, rest], positive = solve(information, rest)
             step[:, rest] = np.where(positive, step[:, rest], np.nan)
     return step * root, 0.5 * (gradient * step).sum(axis=0), exact
 
