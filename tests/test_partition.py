@@ -4,6 +4,7 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyhf
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import hepcuts as hc
 from hepcuts.histfactory import density, expected_mu_uncertainty, fit
 from hepcuts.histfactory.batch import Batch
+from hepcuts.histfactory.minimization import fitted_parameters
 from hepcuts.histfactory.searches import free_parameters
 from hepcuts.histfactory.solver.arrow import Arrow
 from hepcuts.histfactory.solver.expansion import Likelihood
@@ -340,3 +342,35 @@ def test_uncertainties_of_many_bins():
     assert expected_mu_uncertainty(likelihood) == pytest.approx(
         np.sqrt(expected[likelihood.poi, likelihood.poi]), rel=1e-9
     )
+
+
+@pytest.mark.parametrize("fix_poi", [False, True], ids=["free", "fixed"])
+def test_how_fitted_parameters_of_many_bins_follow(fix_poi):
+    """Templates, data and a fixed signal strength, at first and second order, in jit and vmap."""
+    likelihood = wide_likelihood()
+    structure = likelihood.structure
+    data = random_data(likelihood, 1, 5)[0]
+    start = likelihood.nominal_parameters(0.6)
+    weights = np.cos(np.arange(len(start)))
+
+    def follow(x):
+        nominal = likelihood.templates.nominal * (1.0 + 0.1 * x * jnp.cos(jnp.arange(40)))
+        templates = dataclasses.replace(likelihood.templates, nominal=nominal)
+        changed = jnp.asarray(data) * (1.0 + 0.05 * x * jnp.sin(jnp.arange(len(data))))
+        begin = jnp.asarray(start).at[likelihood.poi].add(0.3 * x)
+        return weights @ fitted_parameters(structure, templates, changed, begin, fix_poi=fix_poi)
+
+    def difference(function, step=1e-3):
+        values = [float(function(k * step)) for k in (-2, -1, 1, 2)]
+        return (values[0] - 8.0 * values[1] + 8.0 * values[2] - values[3]) / (12.0 * step)
+
+    with jax.enable_x64(True):
+        slope = jax.grad(follow)
+        first = float(slope(0.0))
+        assert first == pytest.approx(difference(follow), rel=1e-6)
+        assert float(jax.jacfwd(follow)(0.0)) == pytest.approx(first, rel=1e-10)
+        compiled = jax.jit(slope)
+        assert float(compiled(0.0)) == pytest.approx(first, rel=1e-10)
+        np.testing.assert_allclose(jax.vmap(slope)(jnp.zeros(2)), first, rtol=1e-10)
+        second = float(jax.jit(jax.jacfwd(slope))(0.0))
+        assert second == pytest.approx(difference(compiled), rel=1e-5)
