@@ -254,9 +254,9 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
     monkeypatch.setattr(course, "advance_stage", interrupted)
     if finished == 0:
         with pytest.raises(KeyboardInterrupt):
-            hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL, holdout=None)
+            hc.optimize(many(2, seed=1, size=1000), cuts(2), objective=GOAL, holdout=None)
         return
-    result = hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL, holdout=None)
+    result = hc.optimize(many(2, seed=1, size=1000), cuts(2), objective=GOAL, holdout=None)
     assert not result.success
     assert "interrupted" in result.message
     assert (None if result.validation is None else len(result.validation)) == compared
@@ -266,7 +266,7 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
 
 def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
     path = tmp_path / "cuts.json"
-    samples = many(2, seed=1, size=4000)
+    samples = many(2, seed=1, size=1000)
     whole = hc.optimize(samples, cuts(2), objective=GOAL, holdout=None)
     real, stages = course.advance_stage, []
 

@@ -11,12 +11,15 @@ import numpy as np
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import BoundWarning, FitError, InputError
 from hepcuts._core.tables import SummaryTable, Tabular
+from hepcuts._core.texts import listed
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.covariance import Covariance
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
+from hepcuts.histfactory.solver.minima import TOO_MANY_EVENTS
 from hepcuts.histfactory.solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
 
+from .abundance import most_events, too_many
 from .batch import Batch
 from .likelihood import HistFactory
 from .nuisance import NuisanceParameters
@@ -33,6 +36,7 @@ _MESSAGES = MappingProxyType(
         "likelihood may fall without end along some direction: bound or fix a parameter, or try num_starts=10",
         NOT_FINITE: "-2 ln L is not finite at any of the initial values: a bin with data expects no or negative events "
         "there; check the templates for empty or negative bins",
+        TOO_MANY_EVENTS: "there are too many events",
     }
 )
 
@@ -166,7 +170,7 @@ def warn_at_bound(likelihood: HistFactory, *summaries: FitResult) -> None:
     )
     if found:
         warnings.warn(
-            f"The fit ended with {', '.join(found)} at a bound: what it finds depends on where the bound is. If it is "
+            f"The fit ended with {listed(found)} at a bound: what it finds depends on where the bound is. If it is "
             "no physical one, widen it in the measurement.",
             BoundWarning,
             stacklevel=3,
@@ -218,12 +222,17 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     edge = (parameters <= structure.lower) | (parameters >= structure.upper)
     status = int(found.status[0])
     message = _MESSAGES[status]
+    crowded = too_many(float(most_events(batch)[0])) if status != CONVERGED else ""
+    message += f"; {crowded}" if crowded else ""
     if len(found.value) > 1:
         higher = ", ".join(f"{value - found.value[0]:.4g}" for value in found.value[1:4])
         message += f"; there are {len(found.value)} minima, this is the lowest (others higher by {higher} in -2 ln L)"
     at_bound = tuple(names[i] for i in free if edge[i])
     if at_bound:
-        message += f"; at a bound: {', '.join(at_bound)}"
+        message += f"; at a bound: {listed(at_bound)}"
+    loose = [names[i] for i in free if np.isnan(uncertainties[i])]
+    if loose and status == CONVERGED:
+        message += f"; not determined by the data: {listed(loose)}"
     return FitResult(
         names,
         parameters,
@@ -243,7 +252,7 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
 def failure(summary: FitResult) -> str:
     """What to say of a fit that did not converge."""
     loose = [name for name, u in zip(summary.names, summary.uncertainties, strict=True) if np.isnan(u)]
-    where = f" Parameters that the data do not determine there: {', '.join(loose)}." if loose else ""
+    where = f" Parameters that the data do not determine there: {listed(loose)}." if loose else ""
     return (
         f"The fit did not converge after {summary.num_steps} steps: {summary.message}. Expected distance to the "
         f"minimum: {summary.edm:.3g}.{where}"

@@ -16,9 +16,11 @@ from hepcuts.histfactory.solver.layout import layout_of
 from hepcuts.histfactory.solver.linear import solve_scaled
 
 from . import density
+from .abundance import most_events, too_many
 from .asimov import nominal_at
 from .batch import Batch
-from .likelihood import HistFactory, required_poi
+from .interest import required_poi
+from .likelihood import HistFactory
 from .searches import free_parameters, likelihoods, nominal_parameters
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
@@ -56,9 +58,10 @@ def expected_mu_uncertainty(
     templates = likelihood.templates if templates is None else templates
     uncertainty: Scalar = float64_scope(_uncertainty)(likelihood.structure, templates, mu)
     if not is_traced(uncertainty) and not np.isfinite(uncertainty):
+        crowded = too_many(float(most_events(Batch.of(templates, None))[0]))
         raise FitError(
             "The information on the signal strength is zero: no signal is expected, or a free parameter has the same "
-            "effect on all bins; fix or constrain one of them."
+            f"effect on all bins; fix or constrain one of them.{f' Or {crowded}.' if crowded else ''}"
         )
     return uncertainty
 

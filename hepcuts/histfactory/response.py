@@ -24,6 +24,7 @@ from hepcuts.histfactory.solver.newton import KINK
 
 from . import density, host
 from .batch import Batch
+from .interpolation import JUMPING
 from .searches import free_parameters, likelihoods, nominal_parameters
 from .structure import LikelihoodStructure
 
@@ -115,7 +116,7 @@ def _at_corner(structure: LikelihoodStructure, found: Any) -> Any:
         kinked = kinked.at[structure.histosys].set(True)
     if structure.normsys_code == "code1":
         kinked = kinked.at[structure.normsys].set(True)
-    if structure.histosys_code == "code2":
+    if structure.histosys_code in JUMPING:
         jumping = nowhere.at[structure.histosys].set(True)
     size = jnp.abs(found)
     return (kinked & (size <= KINK)) | (jumping & ((size == 1.0) | (size == BEYOND)))

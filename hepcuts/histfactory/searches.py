@@ -11,11 +11,13 @@ from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
-from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
+from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_EVENTS, TOO_MANY_STEPS, Minima
 from hepcuts.histfactory.solver.newton import minimize
 from hepcuts.histfactory.solver.walls import search_along_walls
 
+from .abundance import MANY_EVENTS, MOST_EVENTS, most_events
 from .batch import Batch
+from .interpolation import JUMPING
 from .structure import LikelihoodStructure
 
 _LANES = 4_000_000
@@ -109,15 +111,22 @@ def search(
 ) -> Minima:
     """As `single_search`; lanes that do not converge go on where they are, and try again from other places.
 
-    Where rates jump, all pieces between the jumps that lead down are searched.
+    Where rates jump, all pieces between the jumps that lead down are searched. Lanes of too many events are not.
     """
+    kept = np.broadcast_to(np.reshape(start, (len(structure.init), -1)), (len(structure.init), batch.lanes))
+    events = most_events(batch)
+    if np.any(events > MOST_EVENTS):
+        refused, few = Minima.none(kept, TOO_MANY_EVENTS), np.flatnonzero(~(events > MOST_EVENTS))
+        if len(few):
+            found = search(structure, batch.take(few), kept[:, few], fix_poi=fix_poi, retries=retries)
+            refused.replace(few, found)
+        return refused
     result = _from(structure, batch, start, fix_poi=fix_poi)
     if np.all(result.status == CONVERGED):
         return result
     moved = free_parameters(structure, fix_poi=fix_poi)[:, None]
-    kept = np.broadcast_to(np.reshape(start, (len(moved), -1)), (len(moved), batch.lanes))
     for other in _other_starts(structure, retries, fix_poi=fix_poi):
-        failed = np.flatnonzero(result.status != CONVERGED)
+        failed = np.flatnonzero((result.status != CONVERGED) & (events <= MANY_EVENTS))
         if not len(failed):
             break
         part, again = batch.take(failed), np.where(moved, other[:, None], kept[:, failed])
@@ -136,7 +145,7 @@ def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool)
 def _from(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
     """The ends of all lanes from one start each."""
     jumping = np.array([], dtype=np.int64)
-    if structure.histosys_code == "code2":
+    if structure.histosys_code in JUMPING:
         free = np.flatnonzero(free_parameters(structure, fix_poi=fix_poi))
         jumping = np.intersect1d(free, structure.histosys)
 
@@ -160,11 +169,12 @@ def _to_the_end(structure: LikelihoodStructure, batch: Batch, start: FloatArray,
 
 def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
     """Lanes that did not converge go on where they ended: along walls, or with more steps."""
-    failed = np.flatnonzero(result.status != CONVERGED)
+    few = most_events(batch) <= MANY_EVENTS
+    failed = np.flatnonzero((result.status != CONVERGED) & few)
     if not len(failed):
         return
     _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
-    slow = np.flatnonzero(result.status == TOO_MANY_STEPS)
+    slow = np.flatnonzero((result.status == TOO_MANY_STEPS) & few)
     if len(slow):
         here = result.parameters[:, slow]
         found = single_search(structure, batch.take(slow), here, fix_poi=fix_poi, max_steps=_MORE_STEPS)

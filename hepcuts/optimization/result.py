@@ -17,6 +17,7 @@ from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
 from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.samples.sample import Sample
+from hepcuts.samples.signals import together
 
 from .certificate import Certificate
 from .history import History
@@ -226,6 +227,8 @@ class OptimizationResult(Tabular):
         verdict = self.quoted.pyhf
         spread = "" if self.bootstrap is None else f" +- {self.bootstrap.significance.uncertainty:.2g}"
         rows = [("cuts", str(self.selection)), ("significance", f"{self.significance:.4f}{spread} on {where}")]
+        signals = together(self.samples)
+        rows += [("signals", signals)] if signals else []
         if self.given_up:
             rows.insert(1, ("given up", f"{', '.join(self.given_up)} (no event would be rejected)"))
         rows.append(("confirmed by pyhf", f"{verdict.significance:.4f}" if verdict else f"no: {self.quoted.message}"))

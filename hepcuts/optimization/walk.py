@@ -8,8 +8,11 @@ import numpy as np
 
 from hepcuts._core.errors import OptimizationError
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.rows import Rows
+from hepcuts.optimization.soft.compilation import as_yields
 from hepcuts.optimization.soft.evaluators import Evaluation
 from hepcuts.optimization.soft.search import Search
+from hepcuts.templates.templates import Templates
 
 from .history import History, Row, packed, unpacked
 from .solvers import Ending
@@ -168,9 +171,13 @@ class Walk:
 def _require_finite(search: Search, scores: FloatArray, widths: FloatArray) -> None:
     found = search.evaluate(scores, widths)
     if not np.isfinite(found.guarded) or not np.all(np.isfinite(found.gradient)):
+        structure = search.regions[0].structure
+        none = np.zeros(len(structure.components))
+        hard = Templates(structure, as_yields(search.hard_sums(scores)[0], structure), none)
+        why = search.problem.objective.reason(Rows.of_templates(hard, (0.0, 0.0)), 0)
         thresholds = search.space.thresholds(scores)
         at = ", ".join(f"{n} = {t:.6g}" for n, t in zip(search.space.names, thresholds, strict=True))
         raise OptimizationError(
             f"The objective {search.problem.objective.name!r} has no finite value or gradient at {at} (value "
-            f"{found.plain}). Start from looser cuts, where signal and background both pass."
+            f"{found.plain}; after hard cuts: {why}). Start from looser cuts, where signal and background both pass."
         )

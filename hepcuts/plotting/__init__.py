@@ -26,6 +26,8 @@ from .optimization import loss_and_gradient as loss_and_gradient
 from .phase import PhaseMap as PhaseMap
 from .phase import PhasePanel as PhasePanel
 from .phase import phase as phase
+from .points import PointsFigure as PointsFigure
+from .points import points as points
 from .price import PriceBars as PriceBars
 from .price import price as price
 from .roc import RocCurves as RocCurves

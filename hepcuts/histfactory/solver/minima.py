@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
+CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE, TOO_MANY_EVENTS = range(5)
 
 
 @dataclasses.dataclass
@@ -30,6 +30,13 @@ class Minima:
     num_steps: NDArray[np.int64]
     status: NDArray[np.int64]
     regular: NDArray[np.bool_]
+
+    @classmethod
+    def none(cls, start: Values, status: int) -> "Minima":
+        """Nothing was searched, for one reason; `start` is of shape (parameter, lane)."""
+        lanes = start.shape[1]
+        infinite, zero = np.full(lanes, np.inf), np.zeros(lanes, dtype=np.int64)
+        return cls(np.array(start), infinite, infinite.copy(), zero, zero + status, zero == 0)
 
     def take(self, lanes: Any) -> "Minima":
         """Those of some lanes."""

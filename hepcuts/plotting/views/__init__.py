@@ -13,6 +13,8 @@ from .optimization import HistoryView as HistoryView
 from .optimization import LandscapeView as LandscapeView
 from .optimization import OptimizationView as OptimizationView
 from .optimization import WorkingPointsView as WorkingPointsView
+from .points import PointsView as PointsView
+from .points import PointView as PointView
 from .price import PriceView as PriceView
 from .requirement import require as require
 from .scan import MeritView as MeritView
