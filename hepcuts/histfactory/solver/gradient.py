@@ -30,7 +30,7 @@ def gradient(likelihood: Likelihood, parameters: Values, asimov_at: Values | Non
     """
     layout = likelihood.layout
     lanes = parameters.shape[1]
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         main = likelihood.rates(parameters).main
         pulls = (likelihood.normal_data - parameters[layout.normal.parameter]) / likelihood.sigma
         at = parameters[layout.poisson.parameter]
