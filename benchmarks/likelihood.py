@@ -100,8 +100,36 @@ def blas_threads(session: Session) -> Result:
     return Result(_title(blas_threads), rows, targets)
 
 
+def bins(session: Session) -> Result:
+    """One Z of 10 to 10 000 bins: one gamma each and 307 other parameters, or two each and 100 others."""
+    sizes = [(n, 307, 1) for n in (100, 1000)] + [(n, 100, 2) for n in (10, 100, 1000, 10_000)]
+    works = {
+        f"{n} bins, {others + gammas * n} parameters, {kind}": Work.of(
+            "bins_tasks", "significance", bins=n, others=others, gammas=gammas, kind=kind
+        )
+        for n, others, gammas in sizes
+        for kind in ("expected", "gradient", "observed")
+    }
+    rows = session.take_turns(works)
+    thousand, all_of_them = "1000 bins, 1307 parameters", "10000 bins, 20100 parameters"
+    seconds = [(f"{thousand}, {kind}", 0.3) for kind in ("expected", "observed")] + [(f"{all_of_them}, gradient", 5.0)]
+    targets = [
+        Target(f"{name}, s", rows[name].run_s, goal, at_least=False, fastest=rows[name].best_s)
+        for name, goal in seconds
+    ]
+    targets += [
+        Target(f"{name}, processor's s", rows[name].remarks.get("processor_s", NAN), goal, at_least=False)
+        for name, goal in seconds
+    ]
+    targets += [
+        Target(f"{name}, peak MiB", _or_nan(rows[name].peak_mib), 150.0, at_least=False)
+        for name in (f"{thousand}, {kind}" for kind in ("expected", "gradient", "observed"))
+    ]
+    return Result(_title(bins), rows, tuple(targets))
+
+
 CASES: dict[str, Callable[[Session], Result]] = {
-    case.__name__: case for case in (one_bin, two_channels, atlas, first_gradient, second_model, blas_threads)
+    case.__name__: case for case in (one_bin, two_channels, atlas, first_gradient, second_model, blas_threads, bins)
 }
 
 

@@ -62,6 +62,7 @@ sphinx_gallery_conf = {
             "plot_shape_and_systematics.py",
             "plot_learned_discriminant.py",
             "plot_working_points.py",
+            "plot_prices.py",
         ]
     ),
     "matplotlib_animations": False,

@@ -194,6 +194,9 @@ def test_optimize_and_evaluate(folder, tmp_path):
     columns = {"mt": mt, "jet_pt[0]": leading, "njet": njet}
     passed = np.all([columns[name] > threshold for name, threshold in found["thresholds"].items()], axis=0)
     assert found["yields"][2]["after"] == pytest.approx(0.3 * weights[passed].sum(), rel=1e-9)
+    told = run("cutflow", folder / "root.toml", "--cuts", tmp_path / "found/result.json", "--format", "csv")
+    last = told.splitlines()[-1].split(",")
+    assert float(last[2]) == pytest.approx(found["yields"][2]["after"], rel=1e-12)
     more = tmp_path / "more"
     run(
         "evaluate",

@@ -1,4 +1,4 @@
-"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``.
+"""The command line: ``hepcuts study``, ``scan``, ``optimize``, ``significance`` and ``prices``.
 
 What a command needs is imported when it runs, so that ``--help`` and mistyped arguments are answered at once.
 """
@@ -16,8 +16,9 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
-from .config_commands import CONFIG, SET, as_settings, check, evaluate, init
+from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
 from .numbers import write_json
+from .prices import prices
 
 if TYPE_CHECKING:
     from hepcuts.optimization.result import OptimizationResult
@@ -55,7 +56,7 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
-for _command in (check, evaluate, init):
+for _command in (check, cutflow_command, evaluate, init):
     main.add_command(_command)
 
 
@@ -241,6 +242,8 @@ def significance(
         workspace, {"patches": patches, "point": point} | options, num_toys=num_toys, pulls=pulls, as_json=as_json
     )
 
+
+main.add_command(prices)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -80,13 +80,41 @@ def init(inputs: Sequence[str], output: Path | None, *, schema: bool) -> None:
     say(f"Wrote {output}; now: hepcuts check {output}")
 
 
-@click.command()
-@CONFIG
-@click.option(
+CUTS = click.option(
     "--cuts",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="result.json of hepcuts optimize, whose cuts are taken; else those of CONFIG.",
 )
+
+
+@click.command("cutflow")
+@CONFIG
+@CUTS
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "markdown", "latex", "csv"]),
+    default="text",
+    show_default=True,
+    help="How the table is printed.",
+)
+@SET
+def cutflow_command(config: Path, cuts: Path | None, style: str, settings: Sequence[str]) -> None:
+    """What each cut leaves of the samples of CONFIG, one after the other, with the significance."""
+    from hepcuts.evaluation.cutflow import cutflow
+
+    from . import configuration
+    from .evaluating import with_cuts
+
+    given = configuration.load(config, settings=as_settings(settings))
+    selection = given.selection if cuts is None else with_cuts(given.selection, cuts)
+    found = cutflow(given.samples, selection, axis=given.optimize.get("axis"))
+    say(found.to_dataframe().to_csv(index=False).rstrip() if style == "csv" else getattr(found.summary(), style)())
+
+
+@click.command()
+@CONFIG
+@CUTS
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-evaluate"), show_default=True)
 @SET
 def evaluate(config: Path, cuts: Path | None, output: Path, settings: Sequence[str]) -> None:

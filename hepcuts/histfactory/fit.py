@@ -1,6 +1,7 @@
 """Maximum-likelihood fits: unconditional, and conditional at a fixed value of the parameter of interest."""
 
 import dataclasses
+import functools
 import warnings
 from types import MappingProxyType
 from typing import Any
@@ -12,6 +13,7 @@ from hepcuts._core.errors import BoundWarning, FitError, InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.texts import listed
 from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.covariance import Covariance
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
 from hepcuts.histfactory.solver.minima import TOO_MANY_EVENTS
@@ -40,10 +42,6 @@ _MESSAGES = MappingProxyType(
 
 _SAME_MINIMUM = 1e-6
 """Minima closer than this in -2 ln L count as one."""
-_NO_CURVATURE = 1e-12
-"""Relative curvature of a direction that the data do not determine."""
-_NO_PART = 1e-8
-"""Squared component along such a direction that rounding may give to a parameter that is determined."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -56,8 +54,7 @@ class FitResult(Tabular):
         uncertainties: one standard deviation from the inverse of the observed information, shape (parameter,); zero
             for fixed parameters, NaN for those that the data do not determine. For a parameter at a bound it is the
             curvature's, which knows nothing of the bound.
-        covariance: inverse of the observed information of the free parameters, NaN for those that the data do not
-            determine, shape (parameter, parameter).
+        curvature: inverse of the observed information, of which `covariance` is made.
         deviance: -2 ln of the likelihood over the saturated likelihood.
         edm: expected distance to the minimum of -2 ln L.
         success: whether the fit converged.
@@ -71,7 +68,7 @@ class FitResult(Tabular):
     names: tuple[str, ...]
     parameters: FloatArray
     uncertainties: FloatArray
-    covariance: FloatArray
+    curvature: Covariance
     deviance: float
     edm: float
     success: bool
@@ -80,6 +77,16 @@ class FitResult(Tabular):
     at_bound: tuple[str, ...]
     minima: FloatArray
     nuisance_parameters: NuisanceParameters
+
+    @functools.cached_property
+    def covariance(self) -> FloatArray:
+        """Inverse of the observed information of the free parameters, shape (parameter, parameter).
+
+        Zero for fixed parameters, NaN for those that the data do not determine.
+        """
+        result = np.zeros((len(self.parameters), len(self.parameters)))
+        result[np.ix_(self.curvature.free, self.curvature.free)] = self.curvature.matrix()
+        return result
 
     def overview(self) -> SummaryTable:
         """All parameters with their uncertainties."""
@@ -203,14 +210,13 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     parameters = found.parameters[:, 0]
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     batch = _batch(likelihood, data)
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         batched = Likelihood(layout, structure, batch.templates, batch.data, parameters)
         moved = ~batched.void[layout.free, 0]
-        covariance = np.zeros((len(parameters), len(parameters)))
         free = layout.free[moved]
-        hessian = batched.expand(parameters[:, None]).hessian[:, :, 0]
-        covariance[np.ix_(free, free)] = _inverse(0.5 * hessian[np.ix_(moved, moved)])
-    variances = np.diagonal(covariance)
+        curvature = Covariance(0.5 * batched.expand(parameters[:, None]).curvature(slice(None)), moved, layout.free)
+    variances = np.zeros(len(parameters))
+    variances[layout.free] = curvature.variances
     uncertainties = np.sqrt(np.where(variances >= 0, variances, np.nan))
     names = likelihood.parameter_names
     edge = (parameters <= structure.lower) | (parameters >= structure.upper)
@@ -231,7 +237,7 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
         names,
         parameters,
         uncertainties,
-        covariance,
+        curvature,
         float(found.value[0]),
         float(found.edm[0]),
         status == CONVERGED,
@@ -241,23 +247,6 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
         found.value,
         NuisanceParameters.of(likelihood, data, parameters, uncertainties),
     )
-
-
-def _inverse(matrix: FloatArray) -> FloatArray:
-    """Inverse of a symmetric matrix whose rows may differ in scale by many orders of magnitude.
-
-    Rows that have a part in a direction without (or with negative) curvature are NaN, the others what they are.
-    """
-    diagonal = np.diagonal(matrix)
-    root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    if not np.all(np.isfinite(matrix)):
-        return np.full_like(matrix, np.nan)
-    curvatures, directions = np.linalg.eigh(matrix / np.outer(root, root))
-    good = curvatures > _NO_CURVATURE * max(1.0, float(np.max(curvatures, initial=0.0)))
-    result: FloatArray = (directions[:, good] / curvatures[good]) @ directions[:, good].T / np.outer(root, root)
-    undetermined = (directions[:, ~good] ** 2).sum(axis=1) > _NO_PART
-    result[undetermined] = result[:, undetermined] = np.nan
-    return result
 
 
 def failure(summary: FitResult) -> str:

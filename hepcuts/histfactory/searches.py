@@ -26,6 +26,8 @@ _MORE_STEPS = 2000
 """For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
 _MOST_WALLS = 100
 """How many lanes of a batch are searched one by one; more than that have another trouble."""
+_MOST_AT_WALLS = 3000
+"""Parameters that a search along walls can take: its quadratic programs hold all their second derivatives."""
 
 
 def free_parameters(structure: LikelihoodStructure, *, fix_poi: bool) -> Any:
@@ -62,7 +64,7 @@ def single_search(
     nominal = nominal_parameters(structure, batch.asimov_mu)
     init = np.asarray(structure.init, dtype=np.float64)[:, None]
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         parts = []
         for lanes, likelihood in likelihoods(structure, layout, batch, nominal):
             # What the templates leave without content is fixed at its nominal value, wherever a fit starts.
@@ -78,8 +80,7 @@ def likelihoods(
     structure: LikelihoodStructure, layout: CellIndex, batch: Batch, nominal: FloatArray
 ) -> Iterator[tuple[slice, Likelihood]]:
     """The solver's likelihoods of a batch, chunk by chunk, with the lanes of each chunk."""
-    cells = layout.samples * layout.bins
-    size = max(1, _LANES // (cells * (len(layout.to) + len(layout.shifts.to) + 8)))
+    size = max(1, _LANES // layout.numbers)
     for first in range(0, max(batch.lanes, 1), size):  # a batch of none is one chunk without lanes
         lanes = slice(first, first + size)
         part = batch.take(lanes)
@@ -183,10 +184,13 @@ def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_
 
 def _along_walls(structure: LikelihoodStructure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
     """Search once more where a bin without data may be in the way, one by one."""
-    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
+    free = free_parameters(structure, fix_poi=fix_poi)
+    if np.sum(free) > _MOST_AT_WALLS:
+        return
+    layout = layout_of(structure, free, worth_local=len(free) + 1)
     nominal = nominal_parameters(structure, batch.asimov_mu)
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         for lane in lanes:
             part = batch.take(np.array([lane]))
             likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)

@@ -8,6 +8,8 @@ from .bins import BinningView as BinningView
 from .bins import BinsView as BinsView
 from .bins import CategoriesView as CategoriesView
 from .bins import CategorizationView as CategorizationView
+from .impacts import ImpactsView as ImpactsView
+from .impacts import PriceListView as PriceListView
 from .optimization import EfficienciesView as EfficienciesView
 from .optimization import HistoryView as HistoryView
 from .optimization import LandscapeView as LandscapeView
