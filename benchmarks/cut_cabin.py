@@ -39,7 +39,7 @@ def cabin_significance(events: CutEvents, seed: int, budget: float) -> Found:
         # The guard of all tools, as a factor that falls where it forbids.
         return -q0 * torch.clamp(b**2 / squares / MIN_BACKGROUND, max=1.0) ** 2
 
-    _descend(network, loss, steps=200, rate=0.05, end=time.perf_counter() + budget)
+    _descend(network, loss, steps=200, rate=0.05, end=time.process_time() + budget)
     return Found(data.thresholds(network.get_cuts()))
 
 
@@ -62,7 +62,7 @@ def cabin_efficiencies(events: CutEvents, seed: int, budget: float) -> Found:
         found = network(data.features[some])
         return effic_loss_fn(found, truth[some], size, network, alpha=10.0, beta=1.0, gamma=1e-5).totalloss()
 
-    _descend(network, loss, steps=1500, rate=0.01, end=time.perf_counter() + budget)
+    _descend(network, loss, steps=1500, rate=0.01, end=time.process_time() + budget)
     return Found(max((data.thresholds(part.get_cuts()) for part in network.nets), key=events.value))
 
 
@@ -105,7 +105,7 @@ def _descend(network: Any, loss: Callable[[], Any], *, steps: int, rate: float, 
 
     adam = torch.optim.Adam(network.parameters(), lr=rate)
     for _ in range(steps):
-        if time.perf_counter() > end:
+        if time.process_time() > end:
             break
         adam.zero_grad()
         loss().backward()

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr, ndtri
 
 Array = npt.NDArray[np.float64]
 
@@ -73,6 +74,11 @@ class CutEvents:
         signal, background = (sample.passing(thresholds) for sample in self._sorted)
         return float(signal.sum()), float(background.sum()), float(background @ background)
 
+    def effective_background(self, thresholds: Array) -> float:
+        """Effective number of simulated background events."""
+        _, b, squares = self.yields(thresholds)
+        return b**2 / squares if squares else 0.0
+
     def significances(self, s: Any, b: Any, squares: Any) -> Any:
         """Significance from yields of any shape; below zero, and the lower the fewer, where the guard forbids it."""
         b, squares = np.maximum(b, 0.0), np.maximum(squares, 0.0)
@@ -84,6 +90,29 @@ class CutEvents:
     def value(self, thresholds: Array) -> float:
         """Significance behind thresholds, or less than zero; see `significances`."""
         return float(self.significances(*self.yields(thresholds)))
+
+    def keeping_background(self, thresholds: Array) -> Array:
+        """The thresholds, or looser ones that leave enough background, as `hepcuts.optimize` loosens its own.
+
+        All of them move by one shift of the normal scores of the fractions of signal that fail, the smallest that
+        does. Where even the loosest leave too few events, these are returned, and `yields` tells.
+        """
+        steps = np.linspace(0.0, 1.0, self.levels.shape[1])
+        failing = np.array([np.interp(t, row, steps) for t, row in zip(thresholds, self.levels, strict=True)])
+        scores = ndtri(np.clip(failing, 1e-6, 1.0 - 1e-6))
+
+        def moved(shift: float) -> Array:
+            return np.minimum(thresholds, self.thresholds(ndtr(scores - shift)))
+
+        if self.value(thresholds) >= 0.0:
+            return thresholds
+        shifts = np.linspace(0.0, 10.0, 401)
+        enough = next((n for n, shift in enumerate(shifts) if self.value(moved(shift)) >= 0.0), len(shifts) - 1)
+        low, high = shifts[max(enough - 1, 0)], shifts[enough]
+        for _ in range(20):
+            middle = 0.5 * (low + high)
+            low, high = (low, middle) if self.value(moved(middle)) >= 0.0 else (middle, high)
+        return moved(high)
 
     def value_of_levels(self, failing: Any) -> float:
         """The same from fractions of the signal that fail."""

@@ -25,8 +25,13 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 import hepcuts as hc
+from hepcuts.merit.registry import figure_of_merit
+from hepcuts.merit.rows import Rows
+from hepcuts.templates.templates import Yields
 
 FOLDS = 5
+REPLICAS = 100
+"""Bootstrap replicas of the events that judge, the same for all tools and divisions."""
 Samples = list[hc.Sample]
 Chosen = tuple[hc.Selection, Samples]
 """What was chosen, and the events of the left-out fold to apply it to."""
@@ -48,12 +53,13 @@ def hepcuts(seed: int) -> Measurement:
 
 
 def other(tool: str, seed: int, budget: float) -> Measurement:
-    """Another search, on the closed form with 10 % and the finite simulation."""
+    """Another search, on the closed form with 10 % and the finite simulation; loosened if too little is left."""
     search = (SEARCHES | CABIN)[tool]
 
     def choose(training: Samples, left_out: Samples) -> Chosen:
-        found = search(higgs_events.cut_events(training), seed, budget)
-        return higgs_events.selection(found.thresholds), left_out
+        events = higgs_events.cut_events(training)
+        thresholds = events.keeping_background(search(events, seed, budget).thresholds)
+        return higgs_events.selection(thresholds), left_out
 
     return _cross_validated(seed, choose)
 
@@ -88,18 +94,20 @@ def _cross_validated(seed: int, choose: Callable[[Samples, Samples], Chosen]) ->
     folds = [generator.permutation(len(sample)) % FOLDS for sample in samples]
     start_jax()
     memory, seconds = PeakMemory(), []
-    pooled: Any = None
-    training_z = []
+    judges: list[Chosen] = []
+    training_z, training_events = [], []
     for k in range(FOLDS):
         training = [s.take(fold != k, scale=FOLDS / (FOLDS - 1)) for s, fold in zip(samples, folds, strict=True)]
         left_out = [s.take(fold == k) for s, fold in zip(samples, folds, strict=True)]
         start = time.perf_counter()
         selection, judged = choose(training, left_out)
         seconds.append(time.perf_counter() - start)
-        templates = hc.fill(judged, selection)
-        pooled = templates if pooled is None else pooled + templates
+        judges.append((selection, judged))
         if judged is left_out:
-            training_z.append(_significance(hc.fill(training, selection)))
+            templates = hc.fill(training, selection)
+            training_z.append(_significance(templates))
+            training_events.append(float(templates.nominal[1, 0] ** 2 / templates.variance[1, 0]))
+    pooled = _pooled(judges)
     background = float(pooled.nominal[1, 0])
     remarks = {
         "fresh_Z": _significance(pooled),
@@ -109,11 +117,40 @@ def _cross_validated(seed: int, choose: Callable[[Samples, Samples], Chosen]) ->
     }
     if training_z:
         remarks["training_Z"] = float(np.mean(training_z))
-    return Measurement(sum(seconds), peak_mib=memory.mib(), remarks=remarks)
+        remarks["training_background_events"] = min(training_events)
+    peak = memory.mib()
+    replicas = _significances([_pooled(judges, _copies(folds, replica)) for replica in range(REPLICAS)])
+    indices = tuple(range(REPLICAS))
+    return Measurement(sum(seconds), peak_mib=peak, significance=replicas, indices=indices, remarks=remarks)
+
+
+def _pooled(judges: list[Chosen], copies: Any = None) -> Any:
+    """The templates of all folds together, of the events as they are or each of them so many times."""
+    total: Any = None
+    for fold, (selection, samples) in enumerate(judges):
+        numbers = [np.ones(len(s), dtype=int) for s in samples] if copies is None else copies[fold]
+        judged = [s.take(np.repeat(np.arange(len(s)), n)) for s, n in zip(samples, numbers, strict=True)]
+        templates = hc.fill(judged, selection)
+        total = templates if total is None else total + templates
+    return total
+
+
+def _copies(folds: list[Any], replica: int) -> list[list[Any]]:
+    """How often a replica has each event of each fold and sample: a Poisson number, whatever the division is."""
+    generator = np.random.default_rng((20_26, replica))
+    numbers = [generator.poisson(1.0, len(fold)) for fold in folds]
+    return [[n[fold == k] for n, fold in zip(numbers, folds, strict=True)] for k in range(FOLDS)]
 
 
 def _significance(templates: Any) -> float:
     return float(hc.discovery_significance(hc.HistFactory.from_workspace(hc.workspace(templates))))
+
+
+def _significances(templates: list[Any]) -> tuple[float, ...]:
+    """The same of many templates of one structure at once."""
+    values, variances = (np.array([getattr(t.yields, name) for t in templates]) for name in ("values", "variances"))
+    rows = Rows.of_yields(templates[0].structure, Yields(values, variances), (0.0, 0.0))
+    return tuple(figure_of_merit("profile").values([rows]).tolist())
 
 
 def _matrix(columns: Any) -> Any:

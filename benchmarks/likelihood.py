@@ -1,4 +1,4 @@
-"""The likelihood engine: `hc.discovery_significance` against pyhf, and against everwillow on hand-written likelihoods.
+"""The likelihood engine: `hc.discovery_significance` against pyhf, NextStat and, written by hand, everwillow.
 
 Compiling (the first result, in a process that has done nothing else) is apart from running. Each ratio is of two
 numbers of the same run, and stands beside the largest difference in Z between the two tools: a fast wrong answer is
@@ -14,34 +14,42 @@ from session import Session, Work
 Rows = dict[str, Measurement]
 
 HEPCUTS, GRADIENT, JITTED = "hepcuts", "hepcuts, with gradient", "hepcuts, with gradient, in jax.jit"
-SCIPY, MINUIT, EVERWILLOW = "pyhf, scipy", "pyhf, minuit", "everwillow"
+SCIPY, MINUIT, EVERWILLOW, NEXTSTAT = "pyhf, scipy", "pyhf, minuit", "everwillow", "NextStat"
 TIGHT, CLOSED = "minuit, tight", "closed form"
 NAN = float("nan")
 
 
 def one_bin(session: Session) -> Result:
     """Z at 10 000 values of one cut: one bin, one background with an uncertainty."""
-    rows = session.take_turns(_batched("one_bin") | _pyhf("one_bin", (SCIPY,), count=20))
+    rows = session.take_turns(_batched("one_bin") | _pyhf("one_bin", (SCIPY,), count=20) | _nextstat("one_bin"))
     rows |= _once(session, CLOSED, Work.of("hepcuts_tasks", "closed_form", problem="one_bin"))
-    targets = (_run(rows, SCIPY, 5000), _run(rows, EVERWILLOW, 1), _first(rows, EVERWILLOW, 10))
+    targets = (
+        _run(rows, SCIPY, 5000),
+        _run(rows, EVERWILLOW, 1),
+        _first(rows, EVERWILLOW, 10),
+        _run(rows, NEXTSTAT, None),
+    )
     return Result(_title(one_bin), rows, targets, CLOSED)
 
 
 def two_channels(session: Session) -> Result:
     """Z of 1000 template sets: two channels, five bins, two backgrounds, ten nuisance parameters."""
-    rows = session.take_turns(_batched("two_channels") | _pyhf("two_channels", (SCIPY, MINUIT), count=20))
+    rows = session.take_turns(
+        _batched("two_channels") | _pyhf("two_channels", (SCIPY, MINUIT), count=20) | _nextstat("two_channels")
+    )
     rows |= _once(session, TIGHT, Work.of("pyhf_tasks", "precise", problem="two_channels", count=20))
     against_pyhf = (_run(rows, SCIPY, 1000), _run(rows, MINUIT, 2500))
-    targets = (*against_pyhf, _run(rows, EVERWILLOW, 1), _first(rows, EVERWILLOW, 10))
+    more = (_run(rows, EVERWILLOW, 1), _first(rows, EVERWILLOW, 10), _run(rows, NEXTSTAT, None))
+    targets = (*against_pyhf, *more)
     return Result(_title(two_channels), rows, targets, TIGHT)
 
 
 def atlas(session: Session) -> Result:
     """One expected Z with its gradient to all templates on an ATLAS likelihood, against pyhf's value alone."""
     mine = {GRADIENT: _single("atlas"), JITTED: _single("atlas", jitted=True)}
-    rows = session.take_turns(mine | _pyhf("atlas", (SCIPY, MINUIT), count=1, build=False))
+    rows = session.take_turns(mine | _pyhf("atlas", (SCIPY, MINUIT), count=1, build=False) | _nextstat("atlas"))
     rows |= _once(session, TIGHT, Work.of("pyhf_tasks", "precise", problem="atlas", count=1))
-    goals = {SCIPY: 50.0, MINUIT: 500.0}
+    goals = {SCIPY: 50.0, MINUIT: 500.0, NEXTSTAT: None}
     targets = tuple(_run(rows, other, goal, ours=ours) for ours in mine for other, goal in goals.items())
     return Result(_title(atlas), rows, targets, TIGHT)
 
@@ -92,8 +100,36 @@ def blas_threads(session: Session) -> Result:
     return Result(_title(blas_threads), rows, targets)
 
 
+def bins(session: Session) -> Result:
+    """One Z of 10 to 10 000 bins: one gamma each and 307 other parameters, or two each and 100 others."""
+    sizes = [(n, 307, 1) for n in (100, 1000)] + [(n, 100, 2) for n in (10, 100, 1000, 10_000)]
+    works = {
+        f"{n} bins, {others + gammas * n} parameters, {kind}": Work.of(
+            "bins_tasks", "significance", bins=n, others=others, gammas=gammas, kind=kind
+        )
+        for n, others, gammas in sizes
+        for kind in ("expected", "gradient", "observed")
+    }
+    rows = session.take_turns(works)
+    thousand, all_of_them = "1000 bins, 1307 parameters", "10000 bins, 20100 parameters"
+    seconds = [(f"{thousand}, {kind}", 0.3) for kind in ("expected", "observed")] + [(f"{all_of_them}, gradient", 5.0)]
+    targets = [
+        Target(f"{name}, s", rows[name].run_s, goal, at_least=False, fastest=rows[name].best_s)
+        for name, goal in seconds
+    ]
+    targets += [
+        Target(f"{name}, processor's s", rows[name].remarks.get("processor_s", NAN), goal, at_least=False)
+        for name, goal in seconds
+    ]
+    targets += [
+        Target(f"{name}, peak MiB", _or_nan(rows[name].peak_mib), 150.0, at_least=False)
+        for name in (f"{thousand}, {kind}" for kind in ("expected", "gradient", "observed"))
+    ]
+    return Result(_title(bins), rows, tuple(targets))
+
+
 CASES: dict[str, Callable[[Session], Result]] = {
-    case.__name__: case for case in (one_bin, two_channels, atlas, first_gradient, second_model, blas_threads)
+    case.__name__: case for case in (one_bin, two_channels, atlas, first_gradient, second_model, blas_threads, bins)
 }
 
 
@@ -124,12 +160,18 @@ def _pyhf(problem: str, names: tuple[str, ...], *, count: int, build: bool = Tru
     }
 
 
+def _nextstat(problem: str) -> dict[str, Work]:
+    """As many template sets as by pyhf, by NextStat."""
+    count, build = (1, False) if problem == "atlas" else (20, True)
+    return {NEXTSTAT: Work.of("nextstat_tasks", "batched", problem=problem, count=count, build=build)}
+
+
 def _once(session: Session, name: str, work: Work) -> Rows:
     """What needs no timing, hence one turn only."""
     return Session(session.progress, rounds=1).take_turns({name: work})
 
 
-def _run(rows: Rows, other: str, goal: float, *, ours: str = HEPCUTS) -> Target:
+def _run(rows: Rows, other: str, goal: float | None, *, ours: str = HEPCUTS) -> Target:
     """How much longer another tool runs for one template set."""
     theirs, mine = rows[other], rows[ours]
     return Target(

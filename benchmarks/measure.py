@@ -105,12 +105,13 @@ class PeakMemory:
         return int(found[1]) if found else None
 
 
-def in_fresh_process(module: str, function: str, **arguments: Any) -> Measurement:
+def in_fresh_process(module: str, function: str, *, checkout: str | None = None, **arguments: Any) -> Measurement:
     """Let a fresh Python process import `module` of this folder and measure with one of its functions.
 
     Args:
         module: name of the module.
         function: name of a function in it that returns a `Measurement`.
+        checkout: folder of the hepcuts that it imports; None for the one that this process would.
         arguments: its keyword arguments, as JSON knows them.
 
     Returns:
@@ -121,6 +122,8 @@ def in_fresh_process(module: str, function: str, **arguments: Any) -> Measuremen
     # As users have it, of whom hardly one sets the number of threads.
     kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     environment = kept | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    if checkout is not None:
+        environment["PYTHONPATH"] = checkout
     try:
         done = subprocess.run(  # noqa: S603
             command, stdout=subprocess.PIPE, text=True, env=environment, check=False, timeout=_TOO_LONG_S

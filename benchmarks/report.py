@@ -140,6 +140,7 @@ def environment() -> dict[str, Any]:
         "pyhf",
         "iminuit",
         "everwillow",
+        "nextstat",
         "optimistix",
         "cma",
         "cabin",

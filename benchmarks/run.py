@@ -12,6 +12,7 @@ missing are named in the rows that they would have filled.
 import argparse
 import functools
 import json
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -20,10 +21,11 @@ import events
 import imports
 import likelihood
 import optimizers
+import small_samples
 from report import Result, environment, show
 from session import Session
 
-CASES = likelihood.CASES | events.CASES | optimizers.CASES | imports.CASES
+CASES = likelihood.CASES | events.CASES | optimizers.CASES | small_samples.CASES | imports.CASES
 
 
 def main() -> None:
@@ -37,12 +39,15 @@ def main() -> None:
     parser.add_argument(
         "--budget", type=float, default=60.0, help="seconds for the searches of ten cuts that go on (%(default)s)"
     )
+    parser.add_argument(
+        "--baseline", default=os.environ.get("HEPCUTS_BASELINE"), help="folder of a checkout to compare with"
+    )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     about, results = environment(), dict[str, Result]()
     print(f"{about['cores']} cores; load before the start {about['load']}: times mean little on a busy machine")
     for name in arguments.cases or CASES:
-        session = Session(functools.partial(_progress, name), arguments.rounds, arguments.budget)
+        session = Session(functools.partial(_progress, name), arguments.rounds, arguments.budget, arguments.baseline)
         results[name] = CASES[name](session)
         _progress()
         show(name, results[name])

@@ -35,11 +35,13 @@ class Session:
         progress: is told what is going on.
         rounds: how often the tools of a case take turns, so that a busy minute does not hit one of them alone.
         budget: seconds for a search of ten cuts that would otherwise go on, less for fewer cuts.
+        baseline: folder of another checkout to compare with, or None.
     """
 
     progress: Callable[[str], None]
     rounds: int
     budget: float = 60.0
+    baseline: str | None = None
 
     def take_turns(self, works: dict[str, Work]) -> dict[str, Measurement]:
         """Measure each work in a fresh process of its own, all of them in turn, for as many rounds as there are."""

@@ -6,9 +6,11 @@ from typing import Any
 # Figures need no screen.
 os.environ["MPLBACKEND"] = "Agg"
 
+from sphinx.util.docutils import SphinxDirective
 from sphinx_gallery.sorting import ExplicitOrder
 
 from hepcuts import __version__
+from hepcuts.cli.key_tables import configuration_keys
 
 project = "hepcuts"
 author = "The hepcuts developers"
@@ -60,6 +62,7 @@ sphinx_gallery_conf = {
             "plot_shape_and_systematics.py",
             "plot_learned_discriminant.py",
             "plot_working_points.py",
+            "plot_prices.py",
         ]
     ),
     "matplotlib_animations": False,
@@ -84,6 +87,20 @@ html_theme_options = {
 }
 
 
+class ConfigurationKeys(SphinxDirective):
+    """A table for each table of a configuration file, from the schema that reads it."""
+
+    def run(self) -> list[Any]:
+        """The tables."""
+        lines = []
+        for entry, rows in configuration_keys().items():
+            lines += [f"**{entry}**", "", ".. list-table::", "   :header-rows: 1", "   :widths: 16 24 14 46", ""]
+            for row in (("key", "type", "if left out", "meaning"), *rows):
+                lines += [f"   {'* -' if n == 0 else '  -'} {cell}" for n, cell in enumerate(row)]
+            lines.append("")
+        return self.parse_text_to_nodes("\n".join(lines))
+
+
 def setup(app: Any) -> None:
     """Keep napoleon from reading "type: description" in the sentence that describes a property or an alias."""
 
@@ -96,5 +113,6 @@ def setup(app: Any) -> None:
         lines = arguments[-1]
         lines[:] = [line.replace("\0", ":") for line in lines]
 
+    app.add_directive("configuration-keys", ConfigurationKeys)
     app.connect("autodoc-process-docstring", hide, priority=400)
     app.connect("autodoc-process-docstring", show, priority=600)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
     from .discriminant.training.train import train as train
+    from .evaluation.cutflow import cutflow as cutflow
+    from .evaluation.impacts import impacts as impacts
+    from .evaluation.prices import prices as prices
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
     from .histfactory import discovery_test as discovery_test
@@ -62,10 +65,13 @@ _NAMES = MappingProxyType(
         "__version__": "_core.version",
         "bin_edges": "binning",
         "categorize": "binning",
+        "cutflow": "evaluation.cutflow",
         "discovery_significance": "histfactory",
         "discovery_test": "histfactory",
         "fill": "templates.filling",
+        "impacts": "evaluation.impacts",
         "optimize": "optimization.optimize",
+        "prices": "evaluation.prices",
         "scan": "scanning.scan",
         "train": "discriminant.training.train",
         "working_points": "optimization.working_points.search",
@@ -110,12 +116,15 @@ __all__ = [
     "categorize",
     "classification",
     "counting",
+    "cutflow",
     "datasets",
     "discovery_significance",
     "discovery_test",
     "discriminant",
     "fill",
+    "impacts",
     "optimize",
+    "prices",
     "scan",
     "train",
     "working_points",

@@ -29,7 +29,13 @@ def distribution(s: float, b: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 # Signal, background, standard deviation of sqrt(q0) at mu = 1 and what an interval of one to either side holds.
-REVIEW = [(30.0, 10.0, 1.23, None), (100.0, 20.0, 1.29, 0.56), (400.0, 40.0, 1.39, 0.525)]
+REVIEW = [
+    (10.0, 10.0, 1.11, 0.62),
+    (30.0, 10.0, 1.23, None),
+    (5.0, 1.0, 1.31, 0.56),
+    (100.0, 20.0, 1.29, 0.56),
+    (400.0, 40.0, 1.39, 0.525),
+]
 
 
 @pytest.mark.parametrize(("s", "b", "width", "within"), REVIEW)
@@ -46,6 +52,13 @@ def test_the_width_is_not_one(s: float, b: float, width: float, within: float | 
     if within is not None:
         median = test.significance
         assert np.sum(p[np.abs(z - median) < 1.0]) == pytest.approx(within, abs=0.02)
+
+
+def test_what_is_cut_off_at_zero_is_not_in_the_spread() -> None:
+    """10 over 50: of the counts, 1.03 without the cut, and 0.95 with it."""
+    z, p = distribution(10.0, 50.0)
+    assert np.sqrt(np.sum(p * z**2) - np.sum(p * z) ** 2) == pytest.approx(0.95, abs=0.006)
+    assert hc.discovery_test(one_bin(10.0, 50.0)).spread == pytest.approx(1.03, abs=0.006)
 
 
 @pytest.mark.parametrize("events", [100.0, 140.0, 300.0, 2000.0])

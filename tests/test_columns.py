@@ -28,7 +28,7 @@ class TestColumnsOf32Bits:
                 "b",
                 {"x": x["b"].astype(dtype)},
                 weights=rng.uniform(0.1, 1.0, 3000).astype(np.float32),
-                modifiers=hc.HistoSys("scale", up=shifted, down=shifted),
+                modifiers=hc.HistoSys("scale", up=shifted, down="mirror"),
                 missing=-999.9,
             ),
         ]

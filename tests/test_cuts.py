@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import re
 from typing import Any
 
 import jax
@@ -134,7 +135,8 @@ def sliding(**options: Any) -> SlidingCut:
 
 
 BAD = {
-    "direction": (lambda: Cut("x", ">=", 1), "Cut on 'x': the direction is '>='; expected '>', '<' or 'auto'"),
+    "direction": (lambda: Cut("x", "=>", 1), "Cut on 'x': the direction is '=>'; expected '>', '<' or 'auto'"),
+    "fraction": (lambda: Cut("x", ">=", 1.5), "Cut on 'x': >= 1.5 is no comparison of whole numbers"),
     "unhashable-direction": (lambda: Cut("x", [">"], 1), "the direction is "),
     "variable": (lambda: Cut("", ">", 1), "A cut's variable is ''; expected the name of a column"),
     "variable-number": (lambda: Window(3, 1, 2), "A cut's variable is 3"),
@@ -356,3 +358,75 @@ def test_soft_templates_refuse_what_they_cannot_do(cut: AbstractCut) -> None:
     for call in (lambda: soft_fill(samples, Selection(cut), widths=1.0), lambda: EventTable.of(samples, cut)):
         with pytest.raises(InputError, match=r"take Cut and Window only, not .*; hepcuts.optimize takes all cuts"):
             call()
+
+
+def test_comparisons_of_whole_numbers():
+    cut = Cut("n", ">=", 4) & Cut("m", "<=", 2)
+    assert str(cut) == "n >= 4 & m <= 2"
+    columns = {"n": np.array([3.0, 4.0, 5.0, 4.0]), "m": np.array([1.0, 2.0, 3.0, 0.0])}
+    assert cut.mask(columns).tolist() == [False, True, False, True]
+    assert str(Cut("n", ">=")) == "n > ?"
+
+
+PARSED = {
+    "pt > 30": "pt > 30",
+    "30 < pt": "pt > 30",
+    "pt>30&&90<mass<160": "pt > 30 & 90 < mass < 160",
+    "160 > mass > 90": "90 < mass < 160",
+    "mass > 90 and mass < 160": "90 < mass < 160",
+    "njet >= 4 & nb <= 1": "njet >= 4 & nb <= 1",
+    "2 <= n < 5": "2 <= n <= 4",
+    "not (mt > 100) & (pt < -1.5e-3)": "not (mt > 100) & pt < -0.0015",
+    "abs(eta) < 2.5 & jet_pt[0] > ?": "abs(eta) < 2.5 & jet_pt[0] > ?",
+    "sqrt(2*pt*(met & trig)) > ?": "sqrt(2*pt*(met & trig)) > ?",
+    "? < mass < ?": "? < mass < ?",
+}
+
+
+@pytest.mark.parametrize("text", PARSED)
+def test_a_selection_is_read_from_text(text):
+    assert str(Selection.parse(text)) == PARSED[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    {
+        "": "expected text such as",
+        "pt": "'pt' is no cut",
+        "pt > met": "is no cut",
+        "pt > 30 & pt > 40": "pt is cut on twice on one side",
+        "n == 3": "write a window around the number",
+        "30 < pt > 40": "is no cut",
+        "pt >= 1.5": "no comparison of whole numbers",
+        "pt > 30 &": "'' is no cut",
+        "pt > inf": "is no cut",
+        "30 > 20": "is no cut",
+    }.items(),
+)
+def test_what_is_no_selection_is_refused(text, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        Selection.parse(text)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.builds(lambda d, t: ("cut", d, t), st.sampled_from("<>"), st.floats(-1e9, 1e9)),
+            st.builds(lambda n: ("integer", ">", n + 0.5), st.integers(-1000, 1000)),
+            st.builds(lambda a, b: ("window", a, a + abs(b) + 1.0), st.floats(-1e6, 1e6), st.floats(0, 1e6)),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_what_is_printed_is_read_back_to_itself(parts):
+    cuts = []
+    for number, (kind, first, second) in enumerate(parts):
+        name = f"x{number}"
+        cuts.append(
+            Window(name, first, second) if kind == "window" else Cut(name, first, second, integer=kind == "integer")
+        )
+    selection = Selection(cuts)
+    again = Selection.parse(str(selection))
+    assert again == selection
+    assert str(again) == str(selection)

@@ -159,7 +159,7 @@ def test_a_foreign_one_is_used_everywhere(usual):
         "_sums_of",
         "finished_chunk_sums",
         "advanced",
-        "loosened",
+        "started",
         "polished",
     }
 

@@ -140,6 +140,28 @@ def test_the_optima_and_the_ends_of_their_ranges_are_shown(name, request):
         assert (optimum["uncertainty"], optimum["message"]) == (found.uncertainty, found.message)
 
 
+def test_where_no_optimum_may_lie_is_told_for_each_metric():
+    """Simulated events of each background that matters, of the signal, and expected ones of an asymptotic limit."""
+    rng = np.random.default_rng(4)
+    samples = [
+        hc.Sample("s", {"x": rng.normal(3.0, 1.0, 200)}, weights=np.full(200, 0.01), signal=True),
+        hc.Sample("light", {"x": rng.exponential(1.0, 20_000)}, weights=np.full(20_000, 0.05)),
+        hc.Sample("heavy", {"x": rng.exponential(0.7, 400)}, weights=np.full(400, 50.0)),
+    ]
+    points = np.linspace(0.0, 7.0, 71)
+    metrics = ("bce", "asimov", "upper_limit")
+    result = hc.scan(samples, hc.Cut("x", ">"), metrics=metrics, thresholds=points, replicas=0, folds=0)
+    signal, light, heavy = ([int((s.columns["x"] > t).sum()) for t in points] for s in samples)
+    signal, light, heavy = map(np.array, (signal, light, heavy))
+    total = 0.05 * light + 50.0 * heavy
+    enough = (signal >= 10) & (light >= 10) & ((heavy >= 10) | (50.0 * (heavy + 1) < 0.1 * total))
+    assert 10 < enough.sum() < 60
+    expected = {"bce": np.ones(71, dtype=bool), "asimov": enough, "upper_limit": enough & (total >= 5.0)}
+    for metric in payload(result)["metrics"]:
+        assert [c == "1" for c in metric["allowed"]] == expected[metric["name"]].tolist()
+        np.testing.assert_array_equal(result.allowed(metric["name"]), expected[metric["name"]])
+
+
 def test_many_thresholds_are_shown_in_part(large):
     page = explorer.page(large)
     data = data_of(page)
@@ -166,6 +188,29 @@ def test_many_windows_are_shown_so_that_either_edge_can_move(samples):
             # Either edge has somewhere to go from the optimum.
             assert np.count_nonzero(shown[0] == low) > 5
             assert np.count_nonzero(shown[1] == high) > 5
+
+
+def test_no_maximum_of_windows_is_left_out():
+    # Two narrow maxima that a grid of fewer edges passes by, one of each figure of merit.
+    low, high = np.triu_indices(150, k=1)
+    windows = np.stack([low, high], axis=1).astype(float)
+    first = -np.hypot(low - 40.0, high - 91.0) + 50.0 * ((low == 40) & (high == 91))
+    second = -np.hypot(low - 7.0, high - 131.0)
+    second[(low == 77) & (high == 103)] = 9.0
+    curves = [first, second, np.full(len(windows), np.nan)]
+    found = of_windows(windows, windows[[np.argmax(first), np.argmax(second)]], np.zeros((0, 2)), 3200, curves)
+    assert len(found) < 3600
+    shown = np.zeros(len(windows), dtype=bool)
+    shown[found] = True
+    parts = [np.unique(np.round(np.linspace(0, 149, number))) for number in range(2, 150)]
+    grid = [part for part in parts if shown[np.isin(low, part) & np.isin(high, part)].all()][-1]
+    assert len(grid) >= 30
+    for held in (low, high):
+        for edge in set(grid) & set(held.tolist()):
+            here = np.flatnonzero(held == edge)
+            for curve in curves[:2]:
+                # The best along this line is among what is shown of it.
+                assert np.max(curve[here]) == np.max(curve[here[shown[here]]])
 
 
 def test_around_an_optimum_all_windows_of_the_refinement_are_shown():

@@ -130,6 +130,42 @@ def test_no_value_without_background_or_signal() -> None:
     assert np.isnan(counting.poisson_significance(1.0, 0.0))
 
 
+@pytest.mark.parametrize(("b", "rate"), [(0.1, 0.11), (0.3, 0.20), (1.0, 0.44), (2.0, 0.81), (10.0, 1.18)])
+def test_how_often_few_events_exceed_three_sigma(b: float, rate: float) -> None:
+    """A review: the asymptotic formula is careful below two expected events; over what a Gaussian has."""
+    n = np.arange(np.ceil(b), 100.0)
+    z = np.sqrt(2.0 * (n * np.log(n / b) - n + b))
+    fewest = n[np.flatnonzero(z > 3.0)[0]]
+    assert poisson.sf(fewest - 1, b) / norm.sf(3.0) == pytest.approx(rate, abs=0.006)
+    likelihood = one_bin(1.0 + b, b)
+    found = [hc.discovery_test(likelihood, data=[count]).significance for count in (fewest - 1, fewest)]
+    assert found[0] < 3.0 < found[1]
+
+
+# Separation of two normal distributions, signal and background before the cut, sigma; chances that a review had.
+CHANCES = [((3.0, 5.0, 200.0, 3.0), (0.33, 0.49)), ((4.0, 4.0, 1000.0, 5.0), (0.11, 0.23))]
+
+
+@pytest.mark.parametrize(("problem", "chances"), CHANCES)
+def test_what_the_best_asimov_significance_costs(problem: tuple[float, ...], chances: tuple[float, float]) -> None:
+    """1 % of the mean significance, and a third or half of the chance to exceed three or five sigma."""
+    separation, s, b, sigma = problem
+    cuts = np.linspace(1.0, 6.0, 1001)
+    signal, background = s * norm.sf(cuts - separation), b * norm.sf(cuts)
+    asimov = np.asarray(counting.asimov_significance(signal, background))
+    # The fewest events whose exact significance is as large.
+    needed = poisson.isf(norm.sf(sigma), background) + 1
+    chance = poisson.sf(needed - 1, signal + background)
+    chosen = int(np.argmax(asimov))
+    assert chance[chosen] == pytest.approx(chances[0], abs=0.006)
+    assert chance.max() == pytest.approx(chances[1], abs=0.006)
+    n = np.arange(0, 400)[:, None]
+    z = np.maximum(norm.isf(poisson.sf(n - 1, background)), 0.0)
+    weight = poisson.pmf(n, signal + background)
+    mean = np.sum(np.where(weight > 1e-14, weight * np.where(np.isfinite(z), z, 0.0), 0.0), axis=0)
+    assert 0.0 < 1.0 - mean[chosen] / mean.max() < 0.012
+
+
 # --- warnings and guards ---
 
 
@@ -193,7 +229,7 @@ def test_the_limit_does_not_go_where_nothing_is_expected() -> None:
 )
 def test_the_optimizer_takes_them(objective: str) -> None:
     samples = rare()
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0, folds=0)
     background = samples[1].weights[samples[1].columns["x"] > result.thresholds["x"]].sum()
     if objective == "upper_limit":
         assert background >= 5.0 * (1 - 1e-9)

@@ -134,7 +134,7 @@ def test_one_name_means_the_same_of_categories(name: str, axis: Any) -> None:
 
 @pytest.mark.parametrize("name", ["bce", "punzi", "asimov_uncertainty", "upper_limit", "bce_soft", "squared_error"])
 def test_what_an_optimizer_quotes_is_what_a_scan_says_there(name: str) -> None:
-    samples = samples_of()
+    samples = samples_of(200)
     result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS, replicas=0, holdout=None)
     scan = hc.scan(samples, CUT, metrics=[name], thresholds=[result.thresholds["x"]], axis=AXIS, replicas=0, folds=0)
     assert result.training.value == pytest.approx(scan.values[name][0], rel=1e-8)

@@ -62,10 +62,12 @@ def test_at_least_four_cuts_one_of_them_a_window_on_the_mass(job):
 def test_the_result_is_quoted_on_the_held_out_half_and_confirmed_by_pyhf(job):
     given, document, folder = job
     assert document["quoted_on"] == "held-out"
+    kept = [(cut, document["thresholds"].get(cut.variable)) for cut in given.selection.cuts]  # some are given up
     cuts = hc.Selection(
         [
             hc.Window(cut.variable, *value) if isinstance(value, list) else hc.Cut(cut.variable, cut.direction, value)
-            for cut, value in zip(given.selection.cuts, document["thresholds"].values(), strict=True)
+            for cut, value in kept
+            if value is not None
         ]
     )
     assert significance(halves(given)[1], cuts) == pytest.approx(document["significance"], rel=1e-9)

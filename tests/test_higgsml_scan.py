@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import hepcuts as hc
 from hepcuts.histfactory import referee
@@ -32,7 +33,9 @@ def features(example, higgsml):
 
 @pytest.fixture(scope="module")
 def classifier(example, higgsml):
-    return example.scan_of_classifier(higgsml)
+    # On cores that others use, too, threads wait for each other: up to six times as long.
+    with threadpool_limits(1):
+        return example.scan_of_classifier(higgsml)
 
 
 def choices(result: ScanResult) -> dict:

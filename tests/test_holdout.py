@@ -31,7 +31,7 @@ def measurement(workspace):
 
 
 RESULTS = {
-    "optimize": lambda events, **options: hc.optimize(events, hc.Cut("x0", ">"), replicas=0, **options),
+    "optimize": lambda events, **options: hc.optimize(events, hc.Cut("x0", ">"), replicas=0, folds=0, **options),
     "bin_edges": lambda events, **options: bin_edges(events, "x0", num_bins=2, **options),
     "categorize": lambda events, **options: hc.categorize(events, "x0", num_bins=2, soft=False, **options),
 }
@@ -57,7 +57,7 @@ def test_a_workspace_of_the_events_that_chose_says_so(name, none):
 
 
 def test_training_events_never_lend_their_workspace():
-    result = hc.optimize(samples(), hc.Cut("x0", ">"), replicas=0)
+    result = hc.optimize(samples(), hc.Cut("x0", ">"), replicas=0, folds=0)
     assert measurement(result.training.workspace) == CHOSEN_ON
     assert measurement(result.held_out.workspace) == DISCOVERY
 

@@ -493,13 +493,6 @@ def test_all_limits_of_the_atlas_likelihood_against_hypotest_of_pyhf(sbottom, si
 # --- errors ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_signal_strength_that_may_be_negative_is_refused():
-    spec = {**models.SPECS["normsys"], "parameters": [{"name": "mu", "bounds": [[-5.0, 10.0]]}]}
-    likelihood = hc.HistFactory(pyhf.Model(spec, poi_name="mu"))
-    with pytest.raises(InputError, match=r"down to -5; limits with qmu-tilde need the lower bound 0"):
-        upper_limit(likelihood, [50.0, 0.0])
-
-
 @pytest.mark.parametrize("level", [0.0, 1.0, -0.1, 95.0, float("nan")])
 def test_a_confidence_level_outside_zero_to_one_is_refused(level):
     likelihood = hc.HistFactory(models.build("normsys"))

@@ -13,7 +13,7 @@ from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts.cuts.steps import step
 from hepcuts.merit.registry import figure_of_merit
 from hepcuts.optimization import course
-from hepcuts.optimization.options import Validation
+from hepcuts.optimization.options import STAGES, Tuning, Validation
 from hepcuts.optimization.polish import polish
 from hepcuts.optimization.soft.problem import Problem
 from hepcuts.optimization.soft.search import Search
@@ -199,16 +199,15 @@ def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
 # --- widths ---
 
 
-@pytest.mark.parametrize(
-    ("sigma", "value", "enough"),
-    [(0.01, 1.0, 0.005), (0.04, 1.0, 0.08), (0.2, 1.0, 0.4), (0.02, 2.0, 0.01), (0.02, -2.0, 0.01)],
-)
-def test_what_is_evidence_for_another_width(sigma: float, value: float, enough: float) -> None:
-    # Gains of -2 % +- 2 % of the value are expected: after a gain of g +- sigma the mean is positive from here on.
-    assert Validation().enough(sigma, value) == pytest.approx(enough)
-    if sigma <= 0.04 * abs(value):
-        prior, width = -0.02 * abs(value), 0.02 * abs(value)
-        assert prior / width**2 + enough / sigma**2 == pytest.approx(0.0, abs=1e-9)
+@pytest.mark.parametrize("sure", [0.0, 1e6], ids=["best", "usual"])
+def test_another_width_is_taken_with_evidence_only(sure: float) -> None:
+    tuning = Tuning(validation=Validation(sure=sure, worthwhile=-1.0))
+    for seed in range(2):
+        result = hc.optimize(
+            many(3, seed=seed, size=1000), cuts(3), objective=GOAL, replicas=0, holdout=None, tuning=tuning
+        )
+        best = STAGES[int(np.argmax(result.validation))]
+        assert result.anneal[-1] == (1.1 if sure else best)
 
 
 @pytest.fixture(scope="module")
@@ -227,10 +226,6 @@ def test_few_events_keep_the_usual_width(of_few_events: Any) -> None:
     assert np.mean([result.hard_value for result in results]) > np.mean(truths)
 
 
-@pytest.mark.xfail(
-    reason="a fold starts each stage where the search with all events ended it, which is 15.4 % too good here",
-    strict=True,
-)
 def test_the_cross_validated_value_of_few_events_is_honest(of_few_events: Any) -> None:
     results, truths = of_few_events
     validated = [result.validated for result in results]
@@ -240,7 +235,7 @@ def test_the_cross_validated_value_of_few_events_is_honest(of_few_events: Any) -
 # --- interruptions ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("finished", "compared"), [(5, 5), (2, None), (0, None)])
+@pytest.mark.parametrize(("finished", "compared"), [(5, 5), (2, 2), (0, None)])
 def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, compared):
     stages = []
     real = course.advance_stage
@@ -254,9 +249,9 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
     monkeypatch.setattr(course, "advance_stage", interrupted)
     if finished == 0:
         with pytest.raises(KeyboardInterrupt):
-            hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL, holdout=None)
+            hc.optimize(many(2, seed=1, size=1000), cuts(2), objective=GOAL, holdout=None)
         return
-    result = hc.optimize(many(2, seed=1, size=4000), cuts(2), objective=GOAL, holdout=None)
+    result = hc.optimize(many(2, seed=1, size=1000), cuts(2), objective=GOAL, holdout=None)
     assert not result.success
     assert "interrupted" in result.message
     assert (None if result.validation is None else len(result.validation)) == compared
@@ -266,7 +261,7 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
 
 def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
     path = tmp_path / "cuts.json"
-    samples = many(2, seed=1, size=4000)
+    samples = many(2, seed=1, size=1000)
     whole = hc.optimize(samples, cuts(2), objective=GOAL, holdout=None)
     real, stages = course.advance_stage, []
 

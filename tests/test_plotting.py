@@ -325,6 +325,17 @@ class TestScan:
         # A loss is not guarded.
         assert np.all(np.isfinite(drawn.curves["bce"].get_ydata()))
 
+    def test_too_few_signal_or_expected_events_are_faint_too(self, samples):
+        """Only the simulated background was looked at, and figures of merit that are made small not at all."""
+        options = {"metrics": ("asimov", "upper_limit"), "thresholds": np.arange(0.0, 9.0), "replicas": 0, "folds": 0}
+        signal = hc.Sample("signal", {"x": np.linspace(0.0, 10.0, 30)}, signal=True)
+        found = hc.scan([signal, samples[1]], hc.Cut("x", ">"), min_background=1, **options)
+        drawn = plotting.scan(found)
+        for name in ("asimov", "upper_limit"):
+            some = np.isfinite(found.values[name])
+            assert 0 < found.allowed(name)[some].sum() < some.sum()
+            np.testing.assert_array_equal(np.isfinite(drawn.curves[name].get_ydata()), found.allowed(name) & some)
+
     def test_a_window_is_drawn_edge_by_edge(self, samples):
         edges = np.arange(-1.0, 12.0, 2.0)
         found = hc.scan(samples, hc.Window("x"), metrics=("bce", "asimov"), thresholds=edges, min_background=0)
@@ -593,7 +604,6 @@ class ForeignScan:
     samples: tuple[hc.Sample, ...]
     cut: hc.Cut = dataclasses.field(default_factory=lambda: hc.Cut("x", ">"))
     thresholds: np.ndarray = dataclasses.field(default_factory=lambda: np.array([2.0, 4.0, 6.0]))
-    min_background: float = 0.0
 
     @property
     def metrics(self):
@@ -618,6 +628,9 @@ class ForeignScan:
 
     def optimum(self, name):
         return ForeignOptimum(4.0, self.values[name][1])
+
+    def allowed(self, name):
+        return np.ones(len(self.values[name]), dtype=bool)
 
     def reason(self, name, position):
         return "" if np.isfinite(self.values[name][position]) else "no reason"

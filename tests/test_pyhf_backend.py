@@ -164,7 +164,8 @@ def test_a_model_that_pyhf_cannot_test_is_a_fit_error() -> None:
                     ],
                 }
             ]
-        }
+        },
+        poi_name="mu",
     )
     before = pyhf.get_backend()
     with pytest.raises(FitError, match="pyhf's own"):

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 
 from hepcuts.histfactory import interpolation
+from hepcuts.histfactory.reading import as_pyhf_does
 from hepcuts.histfactory.solver import deviance, linear
 from hepcuts.histfactory.solver.segments import GroupedRows
 
@@ -106,12 +107,13 @@ def test_additive_codes_against_automatic_differentiation(code, variation, x64):
         np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-12)
 
 
-@pytest.mark.parametrize("code", interpolation.ADDITIVE)
+@pytest.mark.parametrize("code", ["code0", "code2", "code4p"])
 @of_all_variations
 def test_additive_codes_are_those_of_pyhf_at_the_limits_of_branches_too(code, variation, x64):
     alpha = np.concatenate([SMOOTH, LIMITS])
     theirs = by_pyhf(code, alpha, *variation)
-    for ours in (of_pairs(code, alpha, *variation)[0], of_pairs(code, jnp.asarray(alpha), *variation)[0]):
+    rule = as_pyhf_does(code)  # its releases differ in code 2
+    for ours in (of_pairs(rule, alpha, *variation)[0], of_pairs(rule, jnp.asarray(alpha), *variation)[0]):
         np.testing.assert_allclose(ours, theirs, rtol=1e-13, atol=1e-12)
 
 

@@ -1,10 +1,13 @@
 """Finite simulation in the likelihood: the choices, what they write, and whether they are calibrated."""
 
+import csv
 import functools
+from pathlib import Path
 
 import hist
 import jax
 import numpy as np
+import pyhf
 import pytest
 from scipy import stats
 
@@ -118,6 +121,76 @@ def test_one_background_is_the_on_off_problem():
     z = float(hc.discovery_significance(likelihood_of([templates])))
     b, sigma = 12 * 1.7, np.sqrt(12) * 1.7
     assert z == pytest.approx(float(hc.counting.asimov_significance(9.0, b, sigma)), rel=1e-10)
+
+
+def one_bin(s, b, *modifiers, of_signal=()):
+    """A likelihood of pyhf, not written by hepcuts."""
+    mu = {"name": "mu", "type": "normfactor", "data": None}
+    both = [
+        {"name": "s", "data": [s], "modifiers": [mu, *of_signal]},
+        {"name": "b", "data": [b], "modifiers": list(modifiers)},
+    ]
+    return hc.HistFactory(pyhf.Model({"channels": [{"name": "c", "samples": both}]}, poi_name="mu"))
+
+
+def uncertainty(kind, size, name="gamma"):
+    return {"name": name, "type": kind, "data": [size]}
+
+
+def test_six_events_of_weight_ten():
+    """A review: 110 observed above 60 +- 24; pyhf's staterror says 1.88, a Poisson constraint 1.59, Z_Bi 1.35."""
+    for kind, expected in (("staterror", 1.88), ("shapesys", 1.59)):
+        likelihood = one_bin(20.0, 60.0, uncertainty(kind, 10.0 * np.sqrt(6.0)))
+        data = [110.0, *likelihood.model.config.auxdata]
+        assert hc.discovery_test(likelihood, data).significance == pytest.approx(expected, abs=0.005)
+    tau = 0.1
+    # Of 110 + 6 events as many or more are in the signal region (Linnemann 2003).
+    exact = stats.norm.isf(stats.binom.sf(109, 116, 1.0 / (1.0 + tau)))
+    assert exact == pytest.approx(1.35, abs=0.005)
+
+
+@pytest.mark.parametrize(("s", "b", "poisson"), [(10.0, 50.0, 0.696), (100.0, 20.0, 0.587), (3.0, 0.5, 0.576)])
+def test_one_simulated_event_for_each_expected_one(s, b, poisson):
+    """Over the Asimov significance of a known background: 1 / sqrt 2 for any signal, or less."""
+    known = np.sqrt(2.0 * ((s + b) * np.log1p(s / b) - s))
+    for kind, expected in (("staterror", np.sqrt(0.5)), ("shapesys", poisson)):
+        z = float(hc.discovery_significance(one_bin(s, b, uncertainty(kind, np.sqrt(b)))))
+        assert z / known == pytest.approx(expected, abs=5e-4)
+
+
+TABLES = Path(__file__).parents[1] / "docs" / "tables"
+
+
+def table(name):
+    with (TABLES / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.reader(file))[1:]
+
+
+@pytest.mark.parametrize("row", table("conventions"), ids=lambda row: f"{row[0]} and {row[1]} events")
+def test_the_table_of_conventions(row):
+    """Made without hepcuts; here by pyhf's models, shared as pyhf and cabinetry share, and as hepcuts writes them."""
+    s, b = 50.0, 100.0
+    events, signal_events = map(int, row[:2])
+    sizes = s / np.sqrt(signal_events), b / np.sqrt(events)
+    shared = one_bin(s, b, uncertainty("staterror", sizes[1]), of_signal=[uncertainty("staterror", sizes[0])])
+    apart = one_bin(s, b, uncertainty("staterror", sizes[1]), of_signal=[uncertainty("staterror", sizes[0], "other")])
+    poisson = one_bin(s, b, uncertainty("shapesys", sizes[1]), of_signal=[uncertainty("shapesys", sizes[0], "other")])
+    found = [float(hc.discovery_significance(likelihood)) for likelihood in (shared, apart, poisson)]
+    assert found == pytest.approx([float(row[i]) for i in (2, 4, 5)], abs=0.0051)
+
+
+@pytest.mark.parametrize("row", table("constraint_terms"), ids=lambda row: f"{row[0]} +- {row[2]}")
+def test_the_table_of_constraint_terms(row):
+    """A review: 2.007, 1.981, 2.027; 1.684, 1.542, 1.926; 1.999, 1.796, 2.994."""
+    b, s, f = map(float, row[:3])
+    terms = [
+        {"name": "n", "type": "normsys", "data": {"hi": 1.0 + f, "lo": 1.0 / (1.0 + f)}},
+        uncertainty("shapesys", f * b),
+        {"name": "h", "type": "histosys", "data": {"hi_data": [b * (1.0 + f)], "lo_data": [b * (1.0 - f)]}},
+    ]
+    found = [float(hc.discovery_significance(one_bin(s, b, term))) for term in terms]
+    # Between -1 and 1 pyhf interpolates a normsys by a polynomial, and not exponentially.
+    assert found == pytest.approx([float(z) for z in row[3:]], abs=3e-3)
 
 
 def q0_of(likelihood, templates, counts, factor):

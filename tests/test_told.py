@@ -64,12 +64,11 @@ class TestCrossValidated:
         """Few events: the penalty for too few of them made it half of the held-out value, or negative."""
         rng = np.random.default_rng(1)
         data = [
-            hc.Sample("s", {v: rng.normal(0.5, 1, 150) for v in "abcdef"}, weights=np.full(150, 0.3), signal=True),
-            hc.Sample("b", {v: rng.normal(0, 1, 100) for v in "abcdef"}, weights=rng.exponential(1.0, 100)),
+            hc.Sample("s", {v: rng.normal(1.5, 1, 150) for v in "abcdef"}, weights=np.full(150, 0.3), signal=True),
+            hc.Sample("b", {v: rng.normal(0, 1, 400) for v in "abcdef"}, weights=rng.exponential(1.0, 400)),
         ]
         cuts = hc.Selection([hc.Cut(v, ">") for v in "abcdef"])
-        wanted = {"signal": 35.0, "effective_background": 45.0}
-        options = {"objective": "asimov", "holdout": None, "constraints": wanted, "replicas": 5}
+        options = {"objective": "asimov", "holdout": None, "constraints": {"signal": 42.0}, "replicas": 5}
         result = hc.optimize(data, cuts, **options)
         assert result.penalty is not None
         assert result.penalty > 0

@@ -3,6 +3,9 @@
 All seeds are fixed; tolerances are statistical ones, of three to four standard deviations or p-values above 0.1 %.
 """
 
+import csv
+from pathlib import Path
+
 import numpy as np
 import pyhf
 import pytest
@@ -11,8 +14,9 @@ from scipy.stats import norm, poisson
 
 import hepcuts as hc
 from hepcuts._core.errors import FitError, InputError, UnsupportedModelError
+from hepcuts.evaluation.toys import simulation_toys
 from hepcuts.histfactory import ToysResult, discovery_toys, expected_mu_uncertainty, fit, fixed_poi_fit
-from hepcuts.histfactory.toys import _sample
+from hepcuts.histfactory.toys import _sample, resampled_templates
 
 from . import models, reference_fits
 
@@ -338,3 +342,116 @@ def test_the_result_says_what_it_is():
     text = repr(discovery_toys(hc.HistFactory(models.build("shapesys")), num_toys=100, seed=3))
     assert "100 toys with mu = 0" in text
     assert "median Z" in text
+
+
+# --- finite simulation ----------------------------------------------------------------------------------------------
+
+
+def of_finite_simulation(background=100.0, events=10.0, signal=10.0, **more):
+    """One bin whose background was simulated with so many events of equal weight."""
+    b = models.sample("b", [background], models.mod("staterror", "stat", [background / np.sqrt(events)]))
+    spec = {"channels": [models.channel("c", models.sample("s", [signal], models.MU), b)]}
+    return hc.HistFactory(pyhf.Model(spec | more, poi_name="mu"))
+
+
+def test_templates_are_redrawn_with_the_moments_of_events_of_equal_weight():
+    histosys = models.histosys("a", [33.0, 6.0], [27.0, 5.5])
+    b = models.sample("b", [30.0, -5.0], models.mod("staterror", "stat", [6.0, 2.5]), histosys)
+    shapesys = models.mod("shapesys", "k", [1.0, 0.0])
+    other = models.sample("o", [8.0, 0.0], models.mod("staterror", "stat", [2.0, 0.0]), shapesys)
+    signal = models.sample("s", [5.0, 7.0], models.MU)
+    likelihood = hc.HistFactory(pyhf.Model({"channels": [models.channel("c", signal, b, other)]}, poi_name="mu"))
+    drawn = resampled_templates(likelihood, 40_000, np.random.default_rng(1))
+    at = {name: likelihood.samples.index(name) for name in "sbo"}
+    for name, number, mean, sigma in (("b", 0, 30.0, 6.0), ("b", 1, -5.0, 2.5), ("o", 0, 8.0, 2.0)):
+        values = drawn.nominal[:, at[name], number]
+        assert np.mean(values) == pytest.approx(mean, abs=4 * sigma / 200)
+        assert np.std(values) == pytest.approx(sigma, rel=0.03)
+    assert np.all(drawn.nominal[:, at["s"]] == [5.0, 7.0])
+    assert np.all(drawn.nominal[:, at["o"], 1] == 0.0)
+    some = drawn.nominal[:, at["b"], 0] > 0
+    np.testing.assert_allclose(drawn.histosys_up[some, 0, at["b"], 0] / drawn.nominal[some, at["b"], 0], 1.1)
+    np.testing.assert_allclose(drawn.histosys_down[some, 0, at["b"], 0] / drawn.nominal[some, at["b"], 0], 0.9)
+    # The sum of squared weights goes with the number of events.
+    np.testing.assert_allclose(
+        drawn.staterror[:, 0, at["b"], 0] ** 2 / 36.0, drawn.nominal[:, at["b"], 0] / 30.0, rtol=1e-12
+    )
+    np.testing.assert_allclose(drawn.shapesys[:, 0, at["o"], 0], drawn.nominal[:, at["o"], 0] / 8.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("events", [10, 30, 100])
+def test_the_excess_is_that_of_an_independent_calculation(events):
+    """docs/tables/one_background.csv, made by benchmarks/calibration.py without any code of hepcuts.
+
+    Ten events simulated, one for ten expected ones: Z > 3 eleven times as often as a Gaussian.
+    """
+    path = Path(__file__).parents[1] / "docs" / "tables" / "one_background.csv"
+    with path.open(encoding="utf-8") as file:
+        rows = {(row["simulated per expected"], row["simulated"]): row for row in csv.DictReader(file)}
+    likelihood = of_finite_simulation(background=10.0 * events, events=events, signal=10.0 * events)
+    toys = discovery_toys(likelihood, num_toys=20_000, seed=3, simulation=True)
+    for z in (2, 3):
+        expected = float(rows["0.1", str(events)][f"Gaussian, Z > {z}"])
+        found, low, high = toys.excess(z)
+        assert found == pytest.approx(expected, abs=2.0 * (high - low))
+    assert discovery_toys(likelihood, num_toys=20_000, seed=3).excess(2.0)[0] < 1.2
+
+
+def test_events_and_their_templates_agree():
+    """Where all weights are equal, nothing is lost between the events and the templates of their workspace."""
+    x = np.arange(12.0)
+    samples = [
+        hc.Sample("s", {"x": x}, weights=np.full(12, 2.0), signal=True, staterror="gaussian"),
+        hc.Sample("b", {"x": x}, weights=np.full(12, 10.0), staterror="gaussian"),
+    ]
+    cut = hc.Cut("x", ">", -1.0)
+    likelihood = hc.HistFactory.from_workspace(hc.workspace(hc.fill(samples, cut)))
+    by_events = simulation_toys(samples, cut, num_toys=20_000, seed=1)
+    by_templates = discovery_toys(likelihood, num_toys=20_000, seed=2, simulation=True)
+    for z in (1.0, 2.0, 3.0):
+        one, two = by_events.excess(z), by_templates.excess(z)
+        spread = np.hypot(one[2] - one[1], two[2] - two[1])
+        assert one[0] == pytest.approx(two[0], abs=2.0 * spread)
+    assert by_templates.excess(2.0)[0] > 1.8
+
+
+def test_with_much_simulation_nothing_changes():
+    likelihood = of_finite_simulation(events=1e6, signal=100.0)
+    toys = discovery_toys(likelihood, num_toys=10_000, seed=4, simulation=True)
+    _, low, high = toys.p_value(1.0)
+    assert low - 0.005 < 0.1587 < high + 0.005
+    toys = discovery_toys(likelihood, mu=1.0, num_toys=10_000, seed=4, simulation=True, intervals=True)
+    assert toys.coverage()[0] == pytest.approx(0.6827, abs=0.015)
+
+
+@pytest.mark.parametrize("mu", [1.0, 2.0])
+def test_intervals_of_a_gaussian_problem_cover(mu):
+    """So many events that q_mu is a chi-squared."""
+    likelihood = of_finite_simulation(background=1e6, events=1e9, signal=1e4)
+    toys = discovery_toys(likelihood, mu=mu, num_toys=10_000, seed=5, intervals=True)
+    for level in (0.6827, 0.95):
+        found, low, high = toys.coverage(level)
+        assert low - 0.01 < level < high + 0.01, found
+    assert toys.q_mu.shape == (10_000,)
+
+
+def test_intervals_have_to_be_asked_for():
+    toys = discovery_toys(of_finite_simulation(), num_toys=20, seed=1)
+    with pytest.raises(InputError, match=r"no intervals; make them with discovery_toys\(\.\.\., intervals=True\)"):
+        toys.coverage()
+
+
+def test_without_staterror_there_is_no_simulation_to_draw():
+    likelihood = hc.HistFactory(models.build("normsys"))
+    with pytest.raises(InputError, match="No sample has a staterror"):
+        discovery_toys(likelihood, num_toys=10, simulation=True)
+
+
+def test_toys_with_simulation_of_a_published_likelihood(sbottom):
+    likelihood = hc.HistFactory.from_workspace(
+        sbottom["workspace"], patches=[sbottom["patches"]["1000_205_60"]], validate=False
+    )
+    toys = discovery_toys(likelihood, num_toys=60, seed=1, simulation=True)
+    assert toys.num_failed <= 3
+    again = discovery_toys(likelihood, num_toys=60, seed=1, simulation=True)
+    np.testing.assert_array_equal(toys.q0, again.q0)

@@ -88,7 +88,8 @@ def test_what_only_lowers_the_background_counts_in_closed_forms_and_not_in_the_p
         folds=0,
     )
     assert result.values["asimov_uncertainty"][0] == pytest.approx(asimov(100.0), rel=1e-9)
-    assert result.values["profile"][0] > 2.5
+    assert profile(0.9, 1.0) == pytest.approx(2.900, abs=6e-4)
+    assert result.values["profile"][0] == pytest.approx(profile(0.9, 1.0), rel=1e-6)
 
 
 @pytest.mark.parametrize(

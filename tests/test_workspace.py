@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,22 @@ import pyhf
 import pyhf.cli
 import pytest
 
-from hepcuts import Cut, HistFactory, HistoSys, Lumi, NormFactor, NormSys, Sample, ShapeSys, fill, workspace
-from hepcuts._core.errors import InputError, YieldError
+from hepcuts import (
+    Cut,
+    HistFactory,
+    HistoSys,
+    Lumi,
+    NormFactor,
+    NormSys,
+    Sample,
+    ShapeSys,
+    discovery_test,
+    fill,
+    workspace,
+)
+from hepcuts._core.errors import BoundWarning, InputError, YieldError
 from hepcuts.histfactory import referee
+from hepcuts.merit import counting
 from hepcuts.templates.filling import soft_fill
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import likelihood_of
@@ -43,6 +57,7 @@ def test_exact_content_of_a_small_workspace() -> None:
     mu = {"name": "mu", "type": "normfactor", "data": None}
     lumi = {"name": "lumi", "type": "lumi", "data": None}
     root5 = 5.0**0.5
+    two_bins = [[1e-10, 1e6]] * 2
     assert spec == {
         "channels": [
             {
@@ -97,6 +112,9 @@ def test_exact_content_of_a_small_workspace() -> None:
                             "fixed": False,
                         },
                         {"name": "k", "inits": [2.0], "bounds": [[0.0, 5.0]], "fixed": False},
+                        {"name": "staterror_SR_higgs", "bounds": two_bins},
+                        {"name": "closure", "bounds": two_bins},
+                        {"name": "staterror_SR_ttbar", "bounds": two_bins},
                     ],
                 },
             }
@@ -289,7 +307,22 @@ def test_what_does_not_fit_together_is_explained(make: Any, match: str) -> None:
 
 def test_equal_statements_of_one_parameter_are_made_once() -> None:
     spec = one(NormFactor("k"), other=NormFactor("k"))
-    assert [p["name"] for p in spec["measurements"][0]["config"]["parameters"]] == ["k"]
+    names = [p["name"] for p in spec["measurements"][0]["config"]["parameters"]]
+    assert names == ["k", "staterror_SR_higgs", "staterror_SR_ttbar", "staterror_SR_fakes"]
+
+
+@pytest.mark.parametrize("kind", ["poisson", "gaussian"])
+def test_factors_of_finite_simulation_end_at_no_bound(kind: str) -> None:
+    """Also where there is much more than ten times as much signal as background."""
+    few = Sample("ttbar", {"x": np.full(13, 0.5)}, weights=np.ones(13), staterror=kind)
+    many = Sample("higgs", {"x": np.full(5100, 0.5)}, weights=np.ones(5100), signal=True, staterror=False)
+    spec = workspace(fill([many, few], None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", BoundWarning)
+        found = discovery_test(HistFactory.from_workspace(spec)).significance
+    assert found == pytest.approx(referee.hypotest(pyhf.Workspace(spec).model()).significance, rel=1e-6)
+    if kind == "poisson":
+        assert found == pytest.approx(float(counting.asimov_significance(5100.0, 13.0, 13.0**0.5)), rel=1e-9)
 
 
 def test_yields_that_are_no_numbers_are_refused() -> None:

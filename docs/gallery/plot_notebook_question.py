@@ -103,8 +103,12 @@ print(study.summary(list(cases.values())))
 #    * - Asimov significance :math:`Z_A`
 #      - :math:`r/\ln(1+r) - 1`
 #
-# with :math:`r = S(c)/B(c)`. The left side is a property of the *events at the cut*, the right side (but for the first
-# line) one of *all events after it*. Here are the four curves for the last scenario, from the densities that
+# with :math:`r = S(c)/B(c)` and :math:`Z_A = \sqrt{2\,[(S+B)\ln(1+S/B) - S]}`. (The notebook that first asked the
+# question had :math:`\sqrt{2\,(S+B)\ln(1+S/B) - S}`, a parenthesis in the wrong place: its curve of :math:`Z_A` is
+# another one, and does not go to :math:`S/\sqrt B` for small signals.)
+#
+# The left side is a property of the *events at the cut*, the right side (but for the first line) one of *all events
+# after it*. Here are the four curves for the last scenario, from the densities that
 # `hepcuts.samples.datasets.SCENARIOS` knows. Where the black one crosses a colored one, that figure of merit has its
 # best cut.
 

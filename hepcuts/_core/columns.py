@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import SampleError
+from .jagged import is_awkward, is_jagged, of_arrow
+from .lazy import narwhals
 from .types import Columns, ColumnsLike, FloatArray
 
 
@@ -50,6 +52,11 @@ def read_column(
         SampleError: not one-dimensional, not numeric, empty, or with NaN or infinite values other than `missing`.
     """
     where = f"Sample {sample!r}, column {column!r}"
+    if is_jagged(values):
+        raise SampleError(
+            f"{where}: has a list of numbers for each event; choose one, or combine them, as in "
+            f"hepcuts.io.read_columns(table, columns=['{column}[0]', 'len({column})', 'sum({column})'])."
+        )
     try:
         array = numbers(values)
     except (TypeError, ValueError) as error:
@@ -137,18 +144,8 @@ def is_missing(values: FloatArray, missing: float | None) -> NDArray[np.bool_]:
 
 
 def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
-    """Columns of a mapping, a data frame or a structured array as a plain dict."""
-    if isinstance(data, Mapping):
-        pairs = list(data.items())
-    elif isinstance(data, np.ndarray) and data.dtype.names is not None:
-        pairs = [(name, data[name]) for name in data.dtype.names]
-    elif hasattr(data, "columns") and hasattr(data, "iloc"):
-        pairs = [(name, data.iloc[:, i].to_numpy()) for i, name in enumerate(data.columns)]
-    else:
-        raise SampleError(
-            f"Sample {sample!r}: columns came as {type(data).__name__}; expected a mapping of arrays, a pandas data "
-            "frame or a structured NumPy array."
-        )
+    """Columns of a mapping, a data frame, awkward records or a structured array as a plain dict."""
+    pairs = _pairs(data, sample)
     names = [name for name, _ in pairs]
     for name in names:
         if not isinstance(name, str) or not name:
@@ -161,6 +158,36 @@ def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
     if not names:
         raise SampleError(f"Sample {sample!r}: has no columns; expected at least one.")
     return dict(pairs)
+
+
+def _pairs(data: Any, sample: str) -> list[tuple[Any, Any]]:
+    if isinstance(data, Mapping):
+        return list(data.items())
+    if isinstance(data, np.ndarray) and data.dtype.names is not None:
+        return [(name, data[name]) for name in data.dtype.names]
+    if hasattr(data, "columns") and hasattr(data, "iloc"):
+        return [(name, data.iloc[:, i].to_numpy()) for i, name in enumerate(data.columns)]
+    if is_awkward(data) and data.fields:
+        return [(name, data[name]) for name in data.fields]
+    return _of_frame(data, sample)
+
+
+def _of_frame(data: Any, sample: str) -> list[tuple[str, Any]]:
+    """Columns of any data frame that narwhals knows: polars, pyarrow and others."""
+    frame = narwhals.from_native(data, eager_only=True, pass_through=True)
+    if frame is data:
+        raise SampleError(
+            f"Sample {sample!r}: columns came as {type(data).__name__}; expected a mapping of arrays, a data frame "
+            "(pandas, polars, pyarrow), awkward records or a structured NumPy array."
+        )
+    return [
+        (series.name, of_arrow(series.to_arrow()) if _has_lists(series) else series.to_numpy())
+        for series in frame.iter_columns()
+    ]
+
+
+def _has_lists(series: Any) -> bool:
+    return str(series.dtype).startswith(("List", "Array"))
 
 
 def checked_columns(data: ColumnsLike, sample: str, missing: float | None) -> Columns:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -31,6 +32,16 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def named(text: str) -> str:
+    """A text as part of a file's name: what may be no part of one becomes an underscore.
+
+    Example:
+        >>> named("sqrt(2*pt/met)")
+        'sqrt_2_pt_met'
+    """
+    return re.sub(r"[^\w.+-]+", "_", text).strip("_.") or "unnamed"
 
 
 def write_text(path: str | Path, text: str) -> Path:

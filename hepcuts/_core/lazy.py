@@ -6,10 +6,11 @@ annotation is evaluated where its function is defined.
 
 from typing import TYPE_CHECKING
 
-__all__ = ["jsonpatch", "pd", "pyhf", "stats", "tqdm"]
+__all__ = ["jsonpatch", "narwhals", "pd", "pyhf", "stats", "tqdm"]
 
 if TYPE_CHECKING:
     import jsonpatch
+    import narwhals
     import pandas as pd
     import pyhf
     import tqdm
@@ -25,6 +26,7 @@ else:
             return getattr(importlib.import_module(self.__name__), name)
 
     jsonpatch = _Library("jsonpatch")
+    narwhals = _Library("narwhals")
     pd = _Library("pandas")
     pyhf = _Library("pyhf")
     stats = _Library("scipy.stats")

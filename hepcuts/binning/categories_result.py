@@ -15,6 +15,7 @@ from hepcuts._core.types import Columns, FloatArray
 from hepcuts.cuts import Selection, Window
 from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
 from hepcuts.samples.sample import Sample
+from hepcuts.samples.signals import together
 from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
 
@@ -223,6 +224,7 @@ class Categories(AbstractQuoted):
             ("significance", f"{self.significance:.4f} (profile likelihood, all systematics)"),
             ("effective background", ", ".join(f"{n:.0f}" for n in self.effective_background) + " events"),
             ("guard", self.guard),
+            *(("signals", signals) for signals in [together(self.samples)] if signals),
             ("choice", self.message),
         ]
         return SummaryTable(self._title(), rows)

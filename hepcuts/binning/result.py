@@ -9,6 +9,7 @@ import numpy as np
 from hepcuts._core.tables import DataFrame, SummaryTable, data_frame
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
+from hepcuts.samples.signals import together
 from hepcuts.templates.filling import fill, without_outside_warnings
 from hepcuts.templates.templates import Templates
 
@@ -140,6 +141,7 @@ class BinningResult(AbstractQuoted):
             (f"{self.metric} in quadrature", f"{found.value:.4f}"),
             ("effective background", ", ".join(f"{n:.0f}" for n in self.effective_background) + " events"),
             ("guard", self.guard),
+            *(("signals", signals) for signals in [together(self.samples)] if signals),
             ("choice", self.message),
         ]
         if np.isfinite(found.held_out_value):

@@ -1,11 +1,8 @@
-"""The command line: ``hepcuts study``, ``scan``, ``optimize`` and ``significance``.
+"""The command line: ``hepcuts study``, ``scan``, ``optimize``, ``significance`` and ``prices``.
 
 What a command needs is imported when it runs, so that ``--help`` and mistyped arguments are answered at once.
 """
 
-import contextlib
-import json
-import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,9 +16,11 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
+from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
+from .numbers import write_json
+from .prices import prices
 
 if TYPE_CHECKING:
-    from hepcuts.histfactory import SignificanceResult
     from hepcuts.optimization.result import OptimizationResult
 
     from .configuration import Configuration
@@ -57,6 +56,10 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
+for _command in (check, cutflow_command, evaluate, init):
+    main.add_command(_command)
+
+
 @main.command()
 @click.option(
     "--output",
@@ -89,9 +92,10 @@ def study(output: Path, *, seed: int, scenarios: Sequence[str], grid: bool, quic
 
 
 @main.command("scan")
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@CONFIG
+@SET
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-scan"), show_default=True)
-def scan_command(config: Path, output: Path) -> None:
+def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
     """Scan every cut of CONFIG (TOML): table, figure and a page to explore; the other cuts are not applied.
 
     A cut whose direction is to be found is scanned in both; a sliding cut, which has no one threshold, in none.
@@ -101,31 +105,34 @@ def scan_command(config: Path, output: Path) -> None:
     from hepcuts.scanning.scan import scan
 
     from . import configuration
+    from .checking import yields
     from .scanned import scanned
 
     files.try_folder(output)
-    given, afterwards = configuration.load(config), Afterwards()
+    given, afterwards = configuration.load(config, settings=as_settings(settings)), Afterwards()
+    say(yields(given.samples).text() + "\n")
     cuts, left_out = scanned(given.selection)
     for remark in left_out:
         afterwards.remark(remark)
     for name, cut in cuts.items():
         result = scan(given.samples, cut, **given.scan)
         table = result.summary()
-        with result_of(table.text, output), files.atomic_path(output / f"{name}.csv") as temporary:
+        with result_of(table.text, output), files.atomic_path(output / f"{files.named(name)}.csv") as temporary:
             result.to_dataframe().to_csv(temporary, index=False)
         say(table.text())
         with afterwards.step(f"the figure of {name}"):
-            save(plotting.scan(result), output / f"{name}.png")
+            save(plotting.scan(result), output / f"{files.named(name)}.png")
         with afterwards.step(f"the page of {name}"):
-            result.explorer(output / f"{name}.html")
+            result.explorer(output / f"{files.named(name)}.html")
     say(f"Wrote to {output}")
 
 
 @main.command("optimize")
-@click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@CONFIG
+@SET
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-optimize"), show_default=True)
 @click.option("--compare/--no-compare", default=True, show_default=True, help="Also the best single cut and no cut.")
-def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
+def optimize_command(config: Path, output: Path, settings: Sequence[str], *, compare: bool) -> None:
     """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures.
 
     Summary and workspace are written first. What fails afterwards (a figure, the comparison) is a remark in the
@@ -135,16 +142,18 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
     from hepcuts.optimization.single_cuts import comparisons
 
     from . import configuration
+    from .checking import yields
     from .summaries import summary_of
 
     files.try_folder(output)
-    given = configuration.load(config)
+    given = configuration.load(config, settings=as_settings(settings))
+    say(yields(given.samples).text() + "\n")
     result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
     summary = summary_of(result)
-    afterwards = Afterwards(lambda remarks: _write_json(summary | {"remarks": remarks}, output / "result.json"))
+    afterwards = Afterwards(lambda remarks: write_json(summary | {"remarks": remarks}, output / "result.json"))
     with result_of(lambda: result.summary().text(), output):
-        _write_json(summary | {"remarks": []}, output / "result.json")
-        _write_json(result.workspace, output / "workspace.json")
+        write_json(summary | {"remarks": []}, output / "result.json")
+        write_json(result.workspace, output / "workspace.json")
     say(f"Wrote the result to {output}")
     with afterwards.step("the printed summary"):
         say(result.summary().text())
@@ -157,13 +166,9 @@ def optimize_command(config: Path, output: Path, *, compare: bool) -> None:
             with afterwards.step(f"the comparison with {what}"):
                 name, value = step()
                 summary["comparison"][name] = value
-                _write_json(summary | {"remarks": afterwards.remarks}, output / "result.json")
+                write_json(summary | {"remarks": afterwards.remarks}, output / "result.json")
                 say(f"  {name:<40s} {value:.4f}")
     say(f"Wrote to {output}")
-
-
-def _write_json(document: Any, path: Path) -> None:
-    files.write_text(path, json.dumps(_without_nan(document), indent=1) + "\n")
 
 
 def _draw_optimization(
@@ -177,22 +182,21 @@ def _draw_optimization(
     for cut in result.selection.cuts:
         with afterwards.step(f"the figure of {cut.variable}"):
             drawing = plotting.before_after(given.samples, result, cut.variable)
-            save(drawing, output / f"before-after-{cut.variable}.png")
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN: null in its place."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+            save(drawing, output / f"before-after-{files.named(cut.variable)}.png")
 
 
 @main.command()
-@click.argument("workspace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--patch", "patches", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--patch", "patches", multiple=True, type=click.Path(path_type=Path), help="JSON patch or patch set.")
+@click.option("--point", help="Which point of the patch set.")
+@click.option("--list-points", is_flag=True, help="Print the points of the patch set.")
+@click.option("--all-points", is_flag=True, help="Test all points of the patch set: table, JSON and figure.")
+@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-points"), show_default=True)
+@click.option("--verify/--no-verify", default=True, show_default=True, help="Whether the digest has to agree.")
 @click.option("--measurement", help="Name of the measurement; the first if not given.")
+@click.option("--poi", help="Name of the parameter of interest; the measurement's if not given.")
+@click.option("--clip-bin", type=float, help="Least expectation of each bin.")
+@click.option("--clip-sample", type=float, help="Least expectation of each sample in each bin.")
 @click.option("--toys", "num_toys", type=click.IntRange(min=1), help="Check its p-value with so many toys.")
 @click.option("--pulls", is_flag=True, help="Print pulls and constraints of the nuisance parameters, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -200,67 +204,46 @@ def significance(
     workspace: Path,
     *,
     patches: Sequence[Path],
+    point: str | None,
+    list_points: bool,
+    all_points: bool,
+    output: Path,
+    verify: bool,
     measurement: str | None,
+    poi: str | None,
+    clip_bin: float | None,
+    clip_sample: float | None,
     num_toys: int | None,
     pulls: bool,
     as_json: bool,
 ) -> None:
-    """Expected and observed discovery significance of a pyhf WORKSPACE (JSON).
+    """Expected and observed discovery significance of a pyhf WORKSPACE.
 
-    A workspace of hepcuts itself says so if its observations are Asimov data; they are not called observed then.
+    WORKSPACE is a JSON file, compressed or not, an archive as HEPData has it (ARCHIVE, ARCHIVE/FOLDER or
+    ARCHIVE/FOLDER/FILE.json), or HistFactory's XML. One of hepcuts itself says so if its observations are Asimov data;
+    they are not called observed then.
     """
-    from hepcuts.histfactory import HistFactory, discovery_test, discovery_toys
-    from hepcuts.histfactory.likelihood import OBSERVED
+    from . import significances
 
-    likelihood = HistFactory.from_workspace(workspace, measurement=measurement, patches=patches)
-    data = likelihood.observed_data
-    # Our own workspaces are written before there are data.
-    observed = "observed" if likelihood.kind_of(data) == OBSERVED else "workspace_asimov"
-    tests = {
-        "expected": discovery_test(likelihood),
-        "expected_postfit": discovery_test(likelihood, fitted_to=data),
-        observed: discovery_test(likelihood, data),
-    }
-    rows: dict[str, Any] = {kind: _test_as_dict(test) for kind, test in tests.items()}
-    if not as_json:
-        for test in tests.values():
-            click.echo(repr(test))
-    afterwards = Afterwards()
-    with contextlib.ExitStack() as last:
-        if as_json:
-            # Also if the toys are interrupted.
-            last.callback(lambda: click.echo(json.dumps(_without_nan(rows), indent=1)))
-        if num_toys is not None:
-            with afterwards.step("the toys"):
-                at = tests[observed].background_only
-                toys = discovery_toys(likelihood, parameters=at, num_toys=num_toys).p_value(tests[observed].q0)
-                rows[observed]["p0_toys"] = dict(zip(("value", "low", "high"), toys, strict=True))
-                if not as_json:
-                    click.echo("  p-value of {} toys: {:.4g} (68 % interval {:.4g} to {:.4g})".format(num_toys, *toys))
-    if pulls and not as_json:
-        click.echo(f"\nUnconditional fit to the {tests[observed].dataset} data")
-        click.echo(repr(tests[observed].unconditional_fit.nuisance_parameters))
+    if (point is not None) + list_points + all_points > 1:
+        raise click.UsageError("--point, --list-points and --all-points exclude each other.")
+    if list_points:
+        say(significances.listed_points(workspace, patches, as_json=as_json))
+        return
+    options: dict[str, Any] = {"measurement": measurement, "poi": poi, "verify_digest": verify}
+    clips = {"clip_bin_data": clip_bin, "clip_sample_data": clip_sample}
+    options |= {name: value for name, value in clips.items() if value is not None}
+    if all_points:
+        if num_toys is not None or pulls:
+            raise click.UsageError("--toys and --pulls are of one signal; name it with --point.")
+        significances.quote_all(workspace, patches, output, options, as_json=as_json)
+        return
+    significances.quote_one(
+        workspace, {"patches": patches, "point": point} | options, num_toys=num_toys, pulls=pulls, as_json=as_json
+    )
 
 
-def _test_as_dict(test: "SignificanceResult") -> dict[str, Any]:
-    fields = ("dataset", "significance", "p0", "q0", "mu_hat", "mu_uncertainty", "success", "message")
-    row = {field: getattr(test, field) for field in fields}
-    fits = {"unconditional": test.unconditional_fit, "background_only": test.background_only_fit}
-    row |= {"searched": test.searched, "competing": test.competing, "ambiguous": test.ambiguous}
-    row["at_bound"] = {kind: list(fit.at_bound) for kind, fit in fits.items()}
-    row["bands"] = {str(n): z for n, z in test.bands.items()}
-    found = test.unconditional_fit.nuisance_parameters
-    columns = {
-        "value": found.values,
-        "uncertainty": found.uncertainties,
-        "pull": found.pulls,
-        "constraint": found.constraints,
-    }
-    row["nuisance_parameters"] = {
-        name: {key: float(column[i]) for key, column in columns.items()} for i, name in enumerate(found.names)
-    }
-    return row
-
+main.add_command(prices)
 
 if __name__ == "__main__":
     sys.exit(main())

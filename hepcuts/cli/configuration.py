@@ -2,141 +2,74 @@
 
 A file looks like this::
 
+    luminosity = 139.0             # 1/fb
+    preselection = "trig && njet >= 2"
+
+    [define]                       # quantities, used in all other formulas
+    mt = "sqrt(2*pt*met*(1 - cos(dphi)))"
+
     [[sample]]
     name = "signal"
-    file = "signal.csv"            # relative to the configuration file
-    weight = "w"                   # column; left out: 1 each
-    scale = 1.5                    # factor on all weights
+    file = "signal_*.root:events"  # relative to this file
+    weight = "genWeight * w_btag"
+    cross_section = 0.05           # pb
+    sum_of_weights = {tree = "Runs", column = "genEventSumw"}
     signal = true
-    missing = -999.0               # value that means "does not exist"
-    staterror = true               # finite simulation: true (which is "poisson"), "gaussian" or false
-    empty = "refuse"               # a background of which no event passes: or "limit" or "ignore", see hepcuts.Sample
+
+    [[sample]]
+    name = "ttbar"
+    file = ["ttbar_1.root", "ttbar_2.root"]
+    scale = 1.5                    # factor on all weights
 
       [[sample.systematic]]        # as often as needed
-      type = "normsys"             # normsys, histosys, shapesys, normfactor or lumi
-      name = "xsec"
-      up = 1.1
-      down = 0.9
+      type = "histosys"
+      name = "jes"
+      up = {columns = {met = "met_up"}}
+      down = {tree = "events_jes_down"}
 
     [[cut]]
-    variable = "pt"
-    direction = ">"                # or "<", or "auto" to find out; "window", or low = ..., high = ..., for a window
-    threshold = 20.0               # where the search starts
-    bounds = [20.0, 200.0]         # with along = "eta", knots = [0.0, 2.5] the threshold depends on another variable
+    variable = "mt"
+    direction = ">"
+    bounds = [20.0, 200.0]
 
-    [[region]]                     # a control region, if any: an argument of hepcuts.optimize
-    name = "control"
-    inverted = ["mt"]
-    without = ["bdt"]
+    [[cut]]
+    variable = "njet"
+    direction = ">="               # of whole numbers
 
-    [optimize]                     # arguments of hepcuts.optimize
-    holdout = 0.5                  # the default; TOML has no None: 0 means that no events are held out
+    [optimize]
     seed = 1
     constraints = {signal = 5.0}
 
-    [scan]                         # arguments of hepcuts.scan
+    [scan]
     metrics = ["bce", "asimov", "profile"]
 
-Of the systematics ``normsys`` has ``up`` and ``down``, factors on the yield; ``shapesys`` has ``relative``, one number
-or one for each bin; ``normfactor`` may have ``bounds``, ``init`` and ``fixed``; ``lumi`` has ``relative`` and needs no
-name. A ``histosys`` names columns of the same file: ``up = {columns = {pt = "pt_up"}, weight = "w_up"}`` and ``down``
-likewise, or ``down = "mirror"``.
+``hepcuts init`` writes one for given files, ``hepcuts check`` says what is read, and what is suspicious. Formulas are
+those of `hepcuts._core.formulas.Formula`. TOML has no None: ``holdout = 0`` holds no events out.
 """
 
+import contextlib
 import dataclasses
+import fnmatch
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
+import hist
+from pydantic import ValidationError
 
-from hepcuts._core.errors import InputError
+from hepcuts._core.errors import HepcutsError, InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection, SlidingCut, Window
 from hepcuts.cuts.regions import Region
-from hepcuts.samples.modifiers import HistoSys, Lumi, Modifier, NormFactor, NormSys, ShapeSys, Variation
-from hepcuts.samples.readers import read_columns
-from hepcuts.samples.sample import IGNORED, LIMITED, REFUSED, Sample
+from hepcuts.samples.loading import Normalization, Origin, Shape, Shift, load_sample
+from hepcuts.samples.modifiers import Lumi, Modifier, NormFactor, NormSys, ShapeSys
+from hepcuts.samples.readers import column_names, histogram_sum, read_columns
+from hepcuts.samples.sample import Sample
+from hepcuts.samples.sources import Files
 
-from .entries import ANY_NUMBER, FLAG, NUMBER, TABLE, TEXT, WHOLE, check, list_of, one_of, tables
-
-_PAIR = list_of(NUMBER, 2)
-_NAMES = list_of(TEXT)
-_SIDE = one_of("mirror", "nominal") | TABLE
-_SAMPLE = MappingProxyType(
-    {
-        "name": TEXT,
-        "file": TEXT,
-        "tree": TEXT,
-        "weight": TEXT,
-        "scale": NUMBER,
-        "signal": FLAG,
-        "missing": ANY_NUMBER,
-        "staterror": FLAG | one_of("poisson", "gaussian"),
-        "empty": one_of(REFUSED, LIMITED, IGNORED),
-        "systematic": list_of(TABLE),
-    }
-)
-_SYSTEMATICS = MappingProxyType(
-    {
-        "normsys": {"up": NUMBER, "down": NUMBER},
-        "histosys": {"up": TABLE, "down": _SIDE},
-        "shapesys": {"relative": NUMBER | list_of(NUMBER)},
-        "normfactor": {"bounds": _PAIR, "init": NUMBER, "fixed": FLAG},
-        "lumi": {"relative": NUMBER},
-    }
-)
-"""Type to what it has beside type and name; a ``normfactor`` may leave it out."""
-_ANY_CUT = MappingProxyType(
-    {
-        "variable": TEXT,
-        "direction": one_of(">", "<", "auto", "window"),
-        "bounds": _PAIR,
-        "width": NUMBER,
-        "missing": one_of("fail", "pass"),
-    }
-)
-_CUTS = MappingProxyType(
-    {
-        "cut": {"threshold": NUMBER},
-        "window": {"low": NUMBER, "high": NUMBER},
-        "sliding cut": {"along": TEXT, "knots": list_of(NUMBER), "thresholds": list_of(NUMBER)},
-    }
-)
-"""Kind of cut to the keys that only it has."""
-_OPTIMIZE = MappingProxyType(
-    {
-        "objective": TEXT,
-        "solver": TEXT,
-        "step": TEXT,
-        "anneal": list_of(NUMBER),
-        "holdout": NUMBER,
-        "folds": WHOLE,
-        "seed": WHOLE,
-        "min_background": NUMBER,
-        "constraints": TABLE,
-        "fixed": TEXT | _NAMES,
-        "tied": list_of(_NAMES),
-        "checkpoint": TEXT,
-    }
-)
-"""Arguments of `hepcuts.optimize` that a file can give."""
-_SCAN = MappingProxyType(
-    {
-        "metrics": _NAMES,
-        "thresholds": list_of(NUMBER) | list_of(_PAIR),
-        "punzi_a": NUMBER,
-        "min_background": NUMBER,
-        "replicas": WHOLE,
-        "folds": WHOLE,
-        "seed": WHOLE,
-    }
-)
-"""Those of `hepcuts.scan`."""
-_DOCUMENT = MappingProxyType(
-    {"sample": list_of(TABLE), "cut": list_of(TABLE), "region": list_of(TABLE), "optimize": TABLE, "scan": TABLE}
-)
+from .mistakes import mistakes
+from .schema import CutEntry, Document, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -156,141 +89,213 @@ class Configuration:
     scan: dict[str, Any]
 
 
-def load(path: str | Path) -> Configuration:
+def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Configuration:
     """Read a configuration file and the events that it names.
 
+    Args:
+        path: the file.
+        settings: values in place of those in the file, by key: ``{"optimize.seed": 3}``.
+
     Raises:
-        InputError: not valid TOML, an unknown or missing key, a value of a wrong type, keys that contradict each other,
-            or events that cannot be read; the message names the place.
+        InputError: not valid TOML, unknown or missing keys, values of a wrong type, or keys that contradict each other,
+            all of them in one message; or events that cannot be read. The message names the place.
     """
     path = Path(path)
+    document = read_document(path, settings or {})
+    cuts = []
+    for number, entry in enumerate(document.cut, start=1):
+        with _within(f"{path}: [[cut]] {number} ({entry.variable})"):
+            cuts.append(_cut(entry))
+    with _within(str(path)):
+        selection = Selection(cuts)
+        regions = [Region(one.name, inverted=one.inverted, without=one.without) for one in document.region]
+    quantities = list(selection.columns)
+    axis: dict[str, Any] = {}
+    if document.axis is not None:
+        quantities.append(document.axis.variable)
+        axis["axis"] = hist.axis.Variable(document.axis.edges, name=document.axis.variable)
+    samples = []
+    for number, one in enumerate(document.sample, start=1):
+        with _within(f"{path}: [[sample]] {number} ({one.name})"):
+            samples.append(_Reading(document, one, path.parent).sample(list(dict.fromkeys(quantities))))
+    control = {"regions": regions} if regions else {}
+    return Configuration(
+        tuple(samples), selection, control | axis | document.optimize.given(), axis | document.scan.given()
+    )
+
+
+def read_document(path: Path, settings: Mapping[str, Any]) -> Document:
+    """A configuration file, checked, but without its events; arguments and errors are those of `load`."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as TOML: {error}") from error
-    listed = {key: tables(document, key, str(path)) for key in ("sample", "cut", "region")}
-    check(document, _DOCUMENT, str(path))
-    for needed in ("sample", "cut"):
-        if not listed[needed]:
-            raise InputError(f"{path}: has no [[{needed}]]; expected at least one.")
-    optimize, scan = document.get("optimize", {}), document.get("scan", {})
-    check(optimize, _OPTIMIZE, f"{path}, [optimize]")
-    check(scan, _SCAN, f"{path}, [scan]")
-    regions = [_region(entry, f"{path}, region {n}") for n, entry in enumerate(listed["region"], start=1)]
-    selection = Selection([_cut(entry, f"{path}, cut {n}") for n, entry in enumerate(listed["cut"], start=1)])
-    samples = tuple(
-        _sample(entry, path.parent, selection, f"{path}, sample {n}")
-        for n, entry in enumerate(listed["sample"], start=1)
-    )
-    return Configuration(samples, selection, {"regions": regions} | optimize if regions else optimize, scan)
+    for name, value in settings.items():
+        _set(document, name, value)
+    try:
+        return Document.model_validate(document)
+    except ValidationError as error:
+        found = mistakes(error, document)
+        raise InputError("\n".join(f"{path}: {line}" for line in found)) from error
 
 
-def _region(entry: Mapping[str, Any], where: str) -> Region:
-    check(entry, {"name": TEXT, "inverted": _NAMES, "without": _NAMES}, where, needed=["name"])
-    return Region(entry["name"], inverted=entry.get("inverted", ()), without=entry.get("without", ()))
+def _set(document: dict[str, Any], name: str, value: Any) -> None:
+    """Set a key, whose tables are told apart by dots, those of which there are several by number or name."""
+    *tables, last = name.split(".")
+    inside: Any = document
+    for step in tables:
+        if isinstance(inside, list):
+            chosen = [
+                one for n, one in enumerate(inside, start=1) if step in {str(n), one.get("name"), one.get("variable")}
+            ]
+            if len(chosen) != 1:
+                raise InputError(f"--set {name}: {step!r} is none of its tables; give the number or name of one.")
+            inside = chosen[0]
+        else:
+            inside = inside.setdefault(step, {})
+    if not isinstance(inside, dict):
+        raise InputError(f"--set {name}: expected KEY or TABLE.KEY, for several tables TABLE.NUMBER.KEY.")
+    inside[last] = value
 
 
-def _cut(entry: Mapping[str, Any], where: str) -> AbstractCut:
-    of_all = {key: kind for kinds in (_ANY_CUT, *_CUTS.values()) for key, kind in kinds.items()}
-    check(entry, of_all, where, needed=["variable"])
-    kind = _kind_of_cut(entry, where)
-    contradicting = set(entry) - set(_ANY_CUT) - set(_CUTS[kind])
-    if contradicting:
-        with_it = f"direction = {entry['direction']!r}" if "direction" in entry else f"a {kind}"
-        raise InputError(f"{where}: {', '.join(sorted(contradicting))} contradicts {with_it}; leave one of them out.")
-    variable, direction = entry["variable"], entry.get("direction", "")
-    common: dict[str, Any] = {key: entry[key] for key in ("bounds", "width", "missing") if key in entry}
-    if kind == "window":
-        return Window(variable, entry.get("low"), entry.get("high"), **common)
-    if kind == "cut":
-        return Cut(variable, direction, entry.get("threshold"), **common)
-    for needed in ("direction", "knots"):
-        if needed not in entry:
-            raise InputError(f"{where}: {needed!r} is missing.")
+@contextlib.contextmanager
+def _within(where: str) -> Iterator[None]:
+    """A block whose errors are told with the place in the file that they come from."""
+    try:
+        yield
+    except HepcutsError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _cut(entry: CutEntry) -> AbstractCut:
+    common = entry.given(without=("variable", "direction", "threshold", "low", "high", "along", "knots", "thresholds"))
+    if "bounds" in common:
+        common["bounds"] = tuple(common["bounds"])
+    variable, direction = entry.variable, entry.direction
+    if entry.kind == "window":
+        return Window(variable, entry.low, entry.high, **common)
+    if entry.kind == "cut":
+        return Cut(variable, direction, entry.threshold, **common)  # type: ignore[arg-type]  # no window
     return SlidingCut(
-        variable, direction, along=entry["along"], knots=entry["knots"], thresholds=entry.get("thresholds"), **common
+        variable,
+        direction,  # type: ignore[arg-type]  # the schema wants one
+        along=entry.along,  # type: ignore[arg-type]  # see above
+        knots=entry.knots,  # type: ignore[arg-type]  # see above
+        thresholds=entry.thresholds,
+        **common,
     )
 
 
-def _kind_of_cut(entry: Mapping[str, Any], where: str) -> str:
-    if entry.keys() & {"along", "knots", "thresholds"}:
-        if "along" not in entry:
-            raise InputError(f"{where}: knots and thresholds are those of a sliding cut; 'along' is missing.")
-        return "sliding cut"
-    if entry.get("direction", "window") != "window":
-        return "cut"
-    if entry.keys() & {"direction", "low", "high"}:
-        return "window"
-    raise InputError(
-        f"{where}: has no direction; expected direction = '>' or '<' (or 'auto' to find out) for a cut, low and high "
-        "for a window, or direction = 'window' for one whose edges are both to be found."
-    )
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    """One sample of a file."""
+
+    document: Document
+    entry: SampleEntry
+    folder: Path
+
+    def sample(self, quantities: list[str]) -> Sample:
+        """The sample with its events."""
+        entry = self.entry
+        return load_sample(
+            entry.name,
+            self._origin(entry),
+            quantities,
+            systematics=[modifier for number in range(len(entry.systematic)) for modifier in self._systematic(number)],
+            identity=_texts(entry.identity),
+            signal=entry.signal,
+            missing=entry.missing,
+            staterror=entry.staterror,
+            empty=entry.empty,
+        )
+
+    def _files(self, given: Any) -> Files:
+        """Files relative to the configuration."""
+        names = _texts(given)
+        found = [one if "://" in one or Path(one).is_absolute() else str(self.folder / one) for one in names]
+        return found[0] if len(found) == 1 else found
+
+    def _merged(self, entry: OriginEntry) -> OriginEntry:
+        """A variation's origin; what it leaves out is the sample's."""
+        given = entry.model_fields_set
+        # Other files have trees and friends of their own.
+        own = {"tree", "friends"} if "file" in given else set()
+        fields = {
+            name: getattr(entry if name in given or name in own else self.entry, name)
+            for name in OriginEntry.model_fields
+        }
+        return OriginEntry.model_construct(**fields)
+
+    def _origin(self, entry: OriginEntry) -> Origin:
+        conditions = [text for text in (self.document.preselection, entry.preselection) if text is not None]
+        return Origin(
+            self._files(entry.file),
+            tree=entry.tree,
+            friends=tuple(self._files(one) for one in _texts(entry.friends)),
+            where=" and ".join(f"({text})" for text in conditions) or None,
+            weight=entry.weight,
+            normalization=self._normalization(entry),
+            scale=1.0 if entry.scale is None else entry.scale,
+            define=self.document.define,
+        )
+
+    def _normalization(self, entry: OriginEntry) -> Normalization | None:
+        if entry.cross_section is None or self.document.luminosity is None:
+            return None
+        total = entry.sum_of_weights
+        if isinstance(total, SumOfWeights):
+            total = _sum_of_weights(total, self._files(entry.file))
+        elif total is None:
+            total = entry.weight or "1"
+        return Normalization(entry.cross_section, self.document.luminosity, total, entry.k_factor or 1.0)
+
+    def _systematic(self, number: int) -> list[Modifier | Shape]:
+        entry = self.entry.systematic[number]
+        with _within(f"systematic {number + 1} ({entry.name or 'lumi'})"):
+            values = entry.given(without=("type",))
+            match entry.type:
+                case "histosys":
+                    down = entry.down if isinstance(entry.down, str) else self._shift(entry.down)
+                    return [Shape(entry.name, self._shift(entry.up), down)]
+                case "weights":
+                    return self._family(entry.name, entry.weight)
+                case "normfactor":
+                    if "bounds" in values:
+                        values["bounds"] = tuple(values["bounds"])
+                    return [NormFactor(**values)]
+                case "lumi":
+                    return [Lumi(entry.relative)]
+                case _:
+                    return [(NormSys if entry.type == "normsys" else ShapeSys)(**values)]
+
+    def _shift(self, entry: ShiftEntry) -> Shift:
+        elsewhere = entry.model_fields_set - {"columns", "weight"}
+        origin = self._origin(self._merged(entry)) if elsewhere else None
+        return Shift(entry.columns, entry.weight, origin)
+
+    def _family(self, name: str, weight: str) -> list[Modifier | Shape]:
+        """One uncertainty for each column that matches the wildcard in a weight."""
+        pattern = next((word for word in re.findall(r"[\w.*?]+", weight) if re.search(r"\w[*?]|[*?]\w", word)), None)
+        if pattern is None:
+            raise InputError(f"weight is {weight!r}; expected one column with a wildcard, such as 'w_pdf_*'.")
+        there = column_names(self._files(self.entry.file), tree=self.entry.tree)
+        found = fnmatch.filter(there, pattern)
+        if not found:
+            raise InputError(f"no column matches {pattern!r}; there are {', '.join(there)}.")
+        return [
+            Shape(f"{name}_{column}", Shift(weight=weight.replace(pattern, f"`{column}`")), "mirror")
+            for column in found
+        ]
 
 
-def _sample(entry: Mapping[str, Any], folder: Path, selection: Selection, where: str) -> Sample:
-    check(entry, _SAMPLE, where, needed=["name", "file"])
-    systematics = [
-        _checked_systematic(s, f"{where}, systematic {n}") for n, s in enumerate(entry.get("systematic", []), start=1)
-    ]
-    weight = entry.get("weight")
-    wanted = [*selection.columns, *([weight] if weight else []), *_varied_columns(systematics)]
-    data = read_columns(folder / entry["file"], columns=list(dict.fromkeys(wanted)), tree=entry.get("tree"))
-    scale = float(entry.get("scale", 1.0))
-    size = len(next(iter(data.values())))
-    weights = scale * (np.asarray(data[weight], dtype=np.float64) if weight else np.ones(size))
-    return Sample(
-        entry["name"],
-        {variable: data[variable] for variable in selection.columns},
-        weights=weights,
-        signal=entry.get("signal", False),
-        missing=entry.get("missing"),
-        staterror=entry.get("staterror", True),
-        empty=entry.get("empty", REFUSED),
-        modifiers=[_modifier(systematic, data, scale) for systematic in systematics],
-    )
+def _sum_of_weights(total: SumOfWeights, files: Files) -> float:
+    if total.histogram is not None:
+        return histogram_sum(files, total.histogram, bin_number=total.bin)
+    if total.tree is None or total.column is None:
+        raise InputError("sum_of_weights: expected {tree = ..., column = ...} or {histogram = ...}.")
+    return float(read_columns(files, columns=[total.column], tree=total.tree)[total.column].sum())
 
 
-def _checked_systematic(entry: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    kind = str(entry.get("type"))
-    if kind not in _SYSTEMATICS:
-        raise InputError(f"{where}: the type is {kind!r}; expected one of {', '.join(_SYSTEMATICS)}.")
-    own = _SYSTEMATICS[kind]
-    # The schema has one name for the luminosity; everything else shares a parameter with what has its name.
-    needed = [*([] if kind == "lumi" else ["name"]), *([] if kind == "normfactor" else own)]
-    check(entry, {"type": TEXT, "name": TEXT, **own}, f"{where}, {kind}", needed=needed)
-    for side in ("up", "down"):
-        if isinstance(entry.get(side), dict):
-            check(entry[side], {"columns": TABLE, "weight": TEXT}, f"{where}, {kind}, {side}")
-            columns = entry[side].get("columns", {})
-            check(columns, dict.fromkeys(columns, TEXT), f"{where}, {kind}, {side}, columns")
-    return entry
-
-
-def _varied_columns(systematics: list[Mapping[str, Any]]) -> list[str]:
-    """Columns of the file that only systematic variations need."""
-    sides = [s[side] for s in systematics for side in ("up", "down") if isinstance(s.get(side), Mapping)]
-    weights = [side["weight"] for side in sides if "weight" in side]
-    return [column for side in sides for column in side.get("columns", {}).values()] + weights
-
-
-def _modifier(entry: Mapping[str, Any], data: Mapping[str, Any], scale: float) -> Modifier:
-    kind = entry["type"]
-    values = {key: value for key, value in entry.items() if key != "type"}
-
-    def side(given: Any) -> Any:
-        if isinstance(given, str):
-            return given
-        weights = scale * np.asarray(data[given["weight"]], dtype=np.float64) if "weight" in given else None
-        return Variation({name: data[column] for name, column in given.get("columns", {}).items()}, weights)
-
-    if kind == "histosys":
-        return HistoSys(entry["name"], up=side(entry["up"]), down=side(entry["down"]))
-    if "bounds" in values:
-        values["bounds"] = tuple(values["bounds"])
-    made: Modifier = _MAKERS[kind](**values)
-    return made
-
-
-_MAKERS: Mapping[str, Any] = MappingProxyType(
-    {"normsys": NormSys, "shapesys": ShapeSys, "normfactor": NormFactor, "lumi": Lumi}
-)
+def _texts(given: Any) -> list[str]:
+    """A text or several as a list."""
+    return [] if given is None else [given] if isinstance(given, str) else list(given)

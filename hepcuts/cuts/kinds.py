@@ -14,6 +14,7 @@ from .checks import COMPARE, check_cut, maybe_float, pair, shown, whole
 from .edges import CutEdge
 from .expressions import Clauses
 from .languages import Condition
+from .parsing import Compared
 from .selection import AbstractCut
 
 
@@ -23,7 +24,8 @@ class Cut(AbstractCut):
 
     Args:
         variable: the column that is cut on.
-        direction: ``">"`` keeps larger values, ``"<"`` smaller ones; ``"auto"`` lets `hepcuts.optimize` choose.
+        direction: ``">"`` keeps larger values, ``"<"`` smaller ones; ``"auto"`` lets `hepcuts.optimize` choose. Of
+            whole numbers ``">="`` and ``"<="``, too: ``n >= 4`` is ``n > 3.5`` with `integer`.
         threshold: in the units of the variable, or None if it is to be found.
         bounds: see `AbstractCut`.
         width: see `AbstractCut`.
@@ -32,14 +34,14 @@ class Cut(AbstractCut):
             ``n >= 2``. `hepcuts.optimize` and `hepcuts.scan` find out by themselves.
 
     Raises:
-        InputError: an unknown direction, or a number that is not finite.
+        InputError: an unknown direction, a number that is not finite, or ``>=`` of a fraction.
 
     Example:
         >>> cut = Cut("x", ">", 40.0) & Cut("pt", "<", bounds=(20, 200))
         >>> print(cut)
         x > 40 & pt < ?
-        >>> print(Cut("n", ">", 1.5, integer=True))
-        n >= 2
+        >>> print(Cut("n", ">", 1.5, integer=True) & Cut("m", "<=", 3))
+        n >= 2 & m <= 3
     """
 
     direction: Literal[">", "<", "auto"]
@@ -49,7 +51,7 @@ class Cut(AbstractCut):
     def __init__(
         self,
         variable: str,
-        direction: Literal[">", "<", "auto"],
+        direction: Literal[">", "<", ">=", "<=", "auto"],
         threshold: FloatLike | None = None,
         *,
         bounds: tuple[FloatLike, FloatLike] | None = None,
@@ -57,15 +59,22 @@ class Cut(AbstractCut):
         missing: Literal["fail", "pass"] = "fail",
         integer: bool = False,
     ) -> None:
+        value = maybe_float(threshold, f"Cut on {variable!r}: the threshold")
+        if direction in (">=", "<="):
+            value = _between(value, direction, variable)
+            direction, integer = ">" if direction == ">=" else "<", True
         object.__setattr__(self, "variable", variable)
         object.__setattr__(self, "direction", direction)
-        object.__setattr__(self, "threshold", maybe_float(threshold, f"Cut on {variable!r}: the threshold"))
+        object.__setattr__(self, "threshold", value)
         object.__setattr__(self, "bounds", pair(bounds, variable))
         object.__setattr__(self, "width", maybe_float(width, f"Cut on {variable!r}: width"))
         object.__setattr__(self, "missing", missing)
         object.__setattr__(self, "integer", integer)
         if direction not in (">", "<", "auto"):
-            raise InputError(f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto'.")
+            raise InputError(
+                f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto', or, of whole "
+                "numbers, '>=' or '<='."
+            )
         check_cut(self)
 
     @property
@@ -82,6 +91,14 @@ class Cut(AbstractCut):
                 "everything else wants '>' or '<'."
             )
         return (1,) if self.direction == ">" else (-1,)
+
+    @classmethod
+    def of_comparison(cls, comparison: Compared) -> "Cut | None":
+        """See `AbstractCut.of_comparison`."""
+        if len(comparison.sides) != 1:
+            return None
+        (operator, threshold), *_ = comparison.sides
+        return cls(comparison.variable, operator, threshold)  # type: ignore[arg-type]  # one of them
 
     def edges(self) -> tuple[CutEdge, ...]:
         """See `AbstractCut.edges`."""
@@ -168,6 +185,20 @@ class Window(AbstractCut):
         """See `AbstractCut.signs`."""
         return (1, -1)
 
+    @classmethod
+    def of_comparison(cls, comparison: Compared) -> "Window | None":
+        """See `AbstractCut.of_comparison`."""
+        if len(comparison.sides) != 2:
+            return None
+        integer = any(operator.endswith("=") for operator, _ in comparison.sides)
+        low, high = (
+            _between(threshold, operator if operator.endswith("=") else f"{operator}!", comparison.variable)
+            if integer
+            else threshold
+            for operator, threshold in comparison.sides
+        )
+        return cls(comparison.variable, low, high, integer=integer)
+
     def edges(self) -> tuple[CutEdge, ...]:
         """See `AbstractCut.edges`."""
         return CutEdge(1), CutEdge(-1)
@@ -194,6 +225,18 @@ class Window(AbstractCut):
             if first <= last:
                 return f"{shown(first)} <= {self.variable} <= {shown(last)}"
         return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"
+
+
+def _between(value: float | None, operator: str, variable: str) -> float | None:
+    """The threshold between two whole numbers that ``>=`` or ``<=`` means; ``>!`` and ``<!`` leave the number out."""
+    if value is None:
+        return None
+    if value != int(value):
+        raise InputError(
+            f"Cut on {variable!r}: {operator} {value:g} is no comparison of whole numbers; for fractions write "
+            f"{operator[0]!r}: no event stands exactly on a threshold between values."
+        )
+    return value - 0.5 if operator in {">=", "<!"} else value + 0.5
 
 
 def _comparisons(cut: AbstractCut, *, integer: bool) -> tuple[Condition, ...]:

@@ -17,6 +17,7 @@ from hepcuts._core.types import Columns, ColumnsLike, FloatArray
 
 from .edges import CutEdge, SoftCutReading
 from .expressions import PrintedCut, PrintedSelection
+from .parsing import Compared, comparisons
 from .soft_reading import SoftReading
 
 
@@ -62,6 +63,11 @@ class AbstractCut(SoftCutReading, PrintedCut, abc.ABC):
             thresholds: all of them.
             values: for each of `columns`, shape (event,).
         """
+
+    @classmethod
+    def of_comparison(cls, comparison: Compared) -> "AbstractCut | None":  # noqa: ARG003 (of kinds that are written)
+        """The cut of this kind that a text means, see `Selection.parse`; None if it means another kind."""
+        return None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -251,6 +257,29 @@ class Selection(SoftReading, PrintedSelection):
                 "and only the tighter of two cuts on one side."
             )
 
+    @classmethod
+    def parse(cls, text: str) -> "Selection":
+        """Read a selection from text, ``?`` being thresholds to be found; ``str`` of a selection reads back to itself.
+
+        A variable may be a formula. Both operators of a window, ``>=`` and ``<=`` of whole numbers, ``&``, ``&&`` and
+        ``and`` are read, and ``not (...)`` around a cut.
+
+        Raises:
+            InputError: a part is no cut; the message quotes it.
+
+        Example:
+            >>> import hepcuts as hc
+            >>> print(hc.Selection.parse("pt > 30 && 90 < mass < 160 && njet >= 4 && abs(eta) < ?"))
+            pt > 30 & 90 < mass < 160 & njet >= 4 & abs(eta) < ?
+        """
+        cuts = []
+        for one in comparisons(text):
+            found = next((cut for kind in _kinds() if (cut := kind.of_comparison(one)) is not None), None)
+            if found is None:
+                raise InputError(f"{text!r}: no kind of cut is written like what is said of {one.variable}.")
+            cuts.append(~found if one.inverted else found)
+        return cls(cuts)
+
     def __and__(self, other: "AbstractCut | Selection") -> "Selection":
         if isinstance(other, AbstractCut):
             return Selection((*self.cuts, other))
@@ -298,3 +327,10 @@ class Selection(SoftReading, PrintedSelection):
                 raise InputError(f"{cut}: there is no column {column!r}; there are {', '.join(columns)}.")
             passed = passed & cut.passes(columns, missing=missing)
         return np.asarray(passed)
+
+
+def _kinds(base: Any = AbstractCut) -> Iterator[type[AbstractCut]]:
+    """All kinds of cuts, those of others included."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from _kinds(kind)

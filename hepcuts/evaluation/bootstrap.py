@@ -128,6 +128,11 @@ class Optimism:
     validated: Replicated
     sign: int
 
+    def corrected(self, excess: float) -> "Optimism":
+        """The same with an excess of the cross-validated value taken off, which replicas have alike."""
+        one = self.validated
+        return dataclasses.replace(self, validated=Replicated(one.name, one.value - excess, one.replicas - excess))
+
     @property
     def value(self) -> float:
         """By how much the former is better; NaN if either has no value."""

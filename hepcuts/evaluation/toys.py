@@ -1,7 +1,8 @@
 """Pseudo-experiments that draw the simulation again, too: events, then templates, then data, then fits.
 
 `hepcuts.histfactory.discovery_toys` draws the data and what constrains the parameters from the likelihood itself, and
-so cannot see whether the likelihood describes finite simulation well. Here each toy has a simulation of its own: every
+so cannot see whether the likelihood describes finite simulation well (with ``simulation=True`` it draws the templates
+of any workspace within their staterror, not knowing the events). Here each toy has a simulation of its own: every
 event is in it a Poisson number of times. Its templates make the model that is fitted, and the data come from the
 expectation of the simulation at hand, which the toy does not know. The number of toys above a significance, compared
 with that of a Gaussian, then says what the model of finite simulation is worth for this analysis
@@ -21,11 +22,10 @@ from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
-from hepcuts.histfactory import HistFactory, LikelihoodTemplates
+from hepcuts.histfactory import HistFactory
 from hepcuts.histfactory.batch import Batch
-from hepcuts.histfactory.minimization import numbers_of
 from hepcuts.histfactory.statistic import fits_of, signed
-from hepcuts.histfactory.toys import ToysResult, poisson_counts
+from hepcuts.histfactory.toys import ToysResult, data_of_truth
 from hepcuts.merit.binding import TemplateMapper
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.templates import Structure, Templates, Yields
@@ -102,13 +102,15 @@ def _fitted(
 ) -> ToysResult:
     mapper = TemplateMapper(likelihood, structures)
     generator = np.random.default_rng(replicas.seed)
+    at = likelihood.nominal_parameters(mu)
+    observed = np.array([name.startswith(STATERROR) for name in likelihood.parameter_names])
     values, strengths = np.full(replicas.size, np.nan), np.full(replicas.size, np.nan)
     signal = np.any([_signal(structure, y) > 0 for structure, y in zip(structures, toys, strict=True)], axis=0)
     possible = np.flatnonzero(signal & np.all([_have_likelihood(yields) for yields in toys], axis=0))
     chunks = np.array_split(possible, 1 + len(possible) // _CHUNK)
     for lanes in steps(chunks, "toys", unit_scale=_CHUNK, unit=" toys"):
         templates = mapper([jax.tree.map(lambda a, at=lanes: a[at], yields) for yields in toys])
-        data = _draw(likelihood, templates, mu, len(lanes), generator)
+        data = data_of_truth(likelihood, templates, at, observed, generator)
         unconditional, background_only = fits_of(likelihood.structure, Batch.of(templates, data))
         values[lanes] = signed(likelihood.structure, unconditional, background_only)
         strengths[lanes] = unconditional.parameters[likelihood.poi]
@@ -127,26 +129,3 @@ def _signal(structure: Structure, yields: Yields) -> FloatArray:
 def _have_likelihood(yields: Yields) -> Any:
     """Which toys have a model, shape (toy,): something is expected in each bin, of no sample less than nothing."""
     return np.all(yields.nominal.sum(axis=-2) > 0, axis=-1) & np.all(yields.nominal.sum(axis=-1) >= 0, axis=-1)
-
-
-def _draw(
-    likelihood: HistFactory, templates: LikelihoodTemplates, mu: float, size: int, generator: np.random.Generator
-) -> FloatArray:
-    """Main data from the truth, auxiliary data from the toys' own constraints, shape (toy, data).
-
-    What observes a toy's simulation is given with it; all other auxiliary data are drawn.
-    """
-    at = likelihood.nominal_parameters(mu)[:, None]
-    truth = numbers_of(likelihood.structure, likelihood.templates)
-    toy = numbers_of(likelihood.structure, templates)
-    expected, bins = toy.expected_data(at), truth.layout.bins
-    data = np.ascontiguousarray(np.broadcast_to(expected, (len(expected), size)).T)
-    data[:, :bins] = poisson_counts(generator, truth.expected_data(at)[:bins, 0], (size, bins))
-    drawn = np.array([not name.startswith(STATERROR) for name in likelihood.parameter_names])
-    normal, poisson = truth.layout.normal, truth.layout.poisson
-    some = drawn[normal.parameter]
-    at_normal = bins + normal.data[some]
-    data[:, at_normal] += truth.sigma[some, 0] * generator.normal(size=(size, len(at_normal)))
-    at_poisson = bins + poisson.data[drawn[poisson.parameter]]
-    data[:, at_poisson] = poisson_counts(generator, data[:, at_poisson], (size, len(at_poisson)))
-    return data

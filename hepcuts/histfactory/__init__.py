@@ -28,6 +28,10 @@ from .limits import expected_upper_limits as expected_upper_limits
 from .limits import upper_limit as upper_limit
 from .limits import upper_limit_of_structure as upper_limit_of_structure
 from .nuisance import NuisanceParameters as NuisanceParameters
+from .points import SignalPoint as SignalPoint
+from .points import SignalPoints as SignalPoints
+from .points import discovery_tests as discovery_tests
+from .points import tested_points as tested_points
 from .precision import expected_mu_uncertainties as expected_mu_uncertainties
 from .precision import expected_mu_uncertainty as expected_mu_uncertainty
 from .precision import mu_uncertainty_of_structure as mu_uncertainty_of_structure

@@ -19,7 +19,8 @@ from hepcuts._core.errors import FitError
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import AnyArray
 
-from .likelihood import HistFactory, required_poi
+from .interest import required_poi
+from .likelihood import HistFactory
 from .minimization import fitted_parameters
 from .structure import LikelihoodStructure, LikelihoodTemplates
 

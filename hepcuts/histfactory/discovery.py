@@ -36,7 +36,8 @@ from .asimov import postfit_asimov_data, prefit_asimov_data
 from .bands import FEW_EXPECTED, bands_of, expected_events, few_expected, spread_of
 from .batch import Batch
 from .fit import FitResult, best_of_starts, describe, failure, warn_at_bound
-from .likelihood import OBSERVED, WORKSPACE_ASIMOV, HistFactory, required_poi
+from .interest import check_some_background, signal_strength
+from .likelihood import OBSERVED, WORKSPACE_ASIMOV, HistFactory
 from .statistic import discovery_statistic, fits_of, q0_of, q0_of_batch
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
@@ -164,9 +165,13 @@ def discovery_significance(
         respect the bounds and fixed flags of the model.
 
     Raises:
-        FitError: a fit did not converge. Inside a JAX transformation the value is NaN instead.
+        FitError: a fit did not converge, or a bin has more than 1e15 events. Inside a JAX transformation, where no
+            error can be raised, the value and its gradient are NaN instead: the same call outside of it, or
+            `discovery_test` with ``throw=False``, says why.
         InputError: a wrong number of data.
-        UnsupportedModelError: the model has no parameter of interest, or fixes it.
+        UnsupportedModelError: the model has no parameter of interest, or one that is no signal strength, see
+            `hepcuts.histfactory.interest.signal_strength`.
+        YieldError: no background is expected, in place of a `FitError`.
         PrecisionError: called inside a 32-bit JAX transformation.
 
     Example:
@@ -175,7 +180,7 @@ def discovery_significance(
         >>> print(round(float(discovery_significance(HistFactory(model))), 4))
         0.9591
     """
-    required_poi(likelihood.structure)
+    signal_strength(likelihood.structure, likelihood.model.config.poi_name)
     given = templates
     templates = likelihood.templates if templates is None else templates
     if data is not None:
@@ -234,7 +239,9 @@ def discovery_test(
     Raises:
         FitError: a fit did not converge and `throw` is set.
         InputError: a wrong number of data; or both `data` and `fitted_to`.
-        UnsupportedModelError: the model has no parameter of interest, or fixes it.
+        UnsupportedModelError: the model has no parameter of interest, or one that is no signal strength, see
+            `hepcuts.histfactory.interest.signal_strength`.
+        YieldError: no background is expected.
 
     Warns:
         BoundWarning: parameters other than a signal strength of zero ended at a bound.
@@ -252,7 +259,8 @@ def discovery_test(
           fits: unconditional fit: converged; background-only fit: converged (... steps)
           searched: from 1 start, ...
     """
-    poi = likelihood.poi
+    poi = signal_strength(likelihood.structure, likelihood.model.config.poi_name)
+    check_some_background(likelihood.structure, likelihood.templates)
     if data is not None and fitted_to is not None:
         raise InputError(
             "discovery_test got both data and fitted_to; pass one of them: the data to test, or those that an Asimov "

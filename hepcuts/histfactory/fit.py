@@ -1,6 +1,7 @@
 """Maximum-likelihood fits: unconditional, and conditional at a fixed value of the parameter of interest."""
 
 import dataclasses
+import functools
 import warnings
 from types import MappingProxyType
 from typing import Any
@@ -10,12 +11,15 @@ import numpy as np
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import BoundWarning, FitError, InputError
 from hepcuts._core.tables import SummaryTable, Tabular
+from hepcuts._core.texts import listed
 from hepcuts._core.types import FloatArray
+from hepcuts.histfactory.solver.covariance import Covariance
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.layout import layout_of
-from hepcuts.histfactory.solver.minima import SAME_MINIMUM
+from hepcuts.histfactory.solver.minima import SAME_MINIMUM, TOO_MANY_EVENTS
 from hepcuts.histfactory.solver.newton import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
 
+from .abundance import most_events, too_many
 from .batch import Batch
 from .likelihood import HistFactory
 from .nuisance import NuisanceParameters
@@ -32,13 +36,9 @@ _MESSAGES = MappingProxyType(
         "likelihood may fall without end along some direction: bound or fix a parameter, or try num_starts=10",
         NOT_FINITE: "-2 ln L is not finite at any of the initial values: a bin with data expects no or negative events "
         "there; check the templates for empty or negative bins",
+        TOO_MANY_EVENTS: "there are too many events",
     }
 )
-
-_NO_CURVATURE = 1e-12
-"""Relative curvature of a direction that the data do not determine."""
-_NO_PART = 1e-8
-"""Squared component along such a direction that rounding may give to a parameter that is determined."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -51,8 +51,7 @@ class FitResult(Tabular):
         uncertainties: one standard deviation from the inverse of the observed information, shape (parameter,); zero
             for fixed parameters, NaN for those that the data do not determine. For a parameter at a bound it is the
             curvature's, which knows nothing of the bound.
-        covariance: inverse of the observed information of the free parameters, NaN for those that the data do not
-            determine, shape (parameter, parameter).
+        curvature: inverse of the observed information, of which `covariance` is made.
         deviance: -2 ln of the likelihood over the saturated likelihood.
         edm: expected distance to the minimum of -2 ln L.
         success: whether the fit converged.
@@ -69,7 +68,7 @@ class FitResult(Tabular):
     names: tuple[str, ...]
     parameters: FloatArray
     uncertainties: FloatArray
-    covariance: FloatArray
+    curvature: Covariance
     deviance: float
     edm: float
     success: bool
@@ -80,6 +79,16 @@ class FitResult(Tabular):
     num_starts: int
     num_places: int
     nuisance_parameters: NuisanceParameters
+
+    @functools.cached_property
+    def covariance(self) -> FloatArray:
+        """Inverse of the observed information of the free parameters, shape (parameter, parameter).
+
+        Zero for fixed parameters, NaN for those that the data do not determine.
+        """
+        result = np.zeros((len(self.parameters), len(self.parameters)))
+        result[np.ix_(self.curvature.free, self.curvature.free)] = self.curvature.matrix()
+        return result
 
     def overview(self) -> SummaryTable:
         """All parameters with their uncertainties."""
@@ -164,7 +173,7 @@ def warn_at_bound(likelihood: HistFactory, *summaries: FitResult) -> None:
     )
     if found:
         warnings.warn(
-            f"The fit ended with {', '.join(found)} at a bound: what it finds depends on where the bound is. If it is "
+            f"The fit ended with {listed(found)} at a bound: what it finds depends on where the bound is. If it is "
             "no physical one, widen it in the measurement.",
             BoundWarning,
             stacklevel=3,
@@ -219,31 +228,35 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     parameters = found.parameters[:, 0]
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     batch = _batch(likelihood, data)
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         batched = Likelihood(layout, structure, batch.templates, batch.data, parameters)
         moved = ~batched.void[layout.free, 0]
-        covariance = np.zeros((len(parameters), len(parameters)))
         free = layout.free[moved]
-        hessian = batched.expand(parameters[:, None]).hessian[:, :, 0]
-        covariance[np.ix_(free, free)] = _inverse(0.5 * hessian[np.ix_(moved, moved)])
-    variances = np.diagonal(covariance)
+        curvature = Covariance(0.5 * batched.expand(parameters[:, None]).curvature(slice(None)), moved, layout.free)
+    variances = np.zeros(len(parameters))
+    variances[layout.free] = curvature.variances
     uncertainties = np.sqrt(np.where(variances >= 0, variances, np.nan))
     names = likelihood.parameter_names
     edge = (parameters <= structure.lower) | (parameters >= structure.upper)
     status = int(found.status[0])
     message = _MESSAGES[status]
+    crowded = too_many(float(most_events(batch)[0])) if status != CONVERGED else ""
+    message += f"; {crowded}" if crowded else ""
     values = all_minima(found)
     if len(values) > 1:
         higher = ", ".join(f"{value - values[0]:.4g}" for value in values[1:4])
         message += f"; there are {len(values)} minima, this is the lowest (others higher by {higher} in -2 ln L)"
     at_bound = tuple(names[i] for i in free if edge[i])
     if at_bound:
-        message += f"; at a bound: {', '.join(at_bound)}"
+        message += f"; at a bound: {listed(at_bound)}"
+    loose = [names[i] for i in free if np.isnan(uncertainties[i])]
+    if loose and status == CONVERGED:
+        message += f"; not determined by the data: {listed(loose)}"
     return FitResult(
         names,
         parameters,
         uncertainties,
-        covariance,
+        curvature,
         float(found.value[0]),
         float(found.edm[0]),
         status == CONVERGED,
@@ -257,27 +270,10 @@ def describe(likelihood: HistFactory, data: Any, found: Minima, *, fix_poi: bool
     )
 
 
-def _inverse(matrix: FloatArray) -> FloatArray:
-    """Inverse of a symmetric matrix whose rows may differ in scale by many orders of magnitude.
-
-    Rows that have a part in a direction without (or with negative) curvature are NaN, the others what they are.
-    """
-    diagonal = np.diagonal(matrix)
-    root = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-    if not np.all(np.isfinite(matrix)):
-        return np.full_like(matrix, np.nan)
-    curvatures, directions = np.linalg.eigh(matrix / np.outer(root, root))
-    good = curvatures > _NO_CURVATURE * max(1.0, float(np.max(curvatures, initial=0.0)))
-    result: FloatArray = (directions[:, good] / curvatures[good]) @ directions[:, good].T / np.outer(root, root)
-    undetermined = (directions[:, ~good] ** 2).sum(axis=1) > _NO_PART
-    result[undetermined] = result[:, undetermined] = np.nan
-    return result
-
-
 def failure(summary: FitResult) -> str:
     """What to say of a fit that did not converge."""
     loose = [name for name, u in zip(summary.names, summary.uncertainties, strict=True) if np.isnan(u)]
-    where = f" Parameters that the data do not determine there: {', '.join(loose)}." if loose else ""
+    where = f" Parameters that the data do not determine there: {listed(loose)}." if loose else ""
     return (
         f"The fit did not converge after {summary.num_steps} steps: {summary.message}. Expected distance to the "
         f"minimum: {summary.edm:.3g}.{where}"

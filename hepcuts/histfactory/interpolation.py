@@ -10,6 +10,7 @@ we. They take arrays of NumPy or of JAX. Newton's method, in NumPy, needs the fi
 written out, and the tests differentiate the values automatically and compare.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -40,12 +41,12 @@ def _code0(alpha: Values) -> Derivatives:
     return Pair(alpha * above, alpha * (1.0 - above)), Pair(above, 1.0 - above), Pair(zero, zero)
 
 
-def _code2(alpha: Values) -> Derivatives:
+def _code2(alpha: Values, *, offset: float = 1.0) -> Derivatives:
     """Quadratic within one standard deviation, linear beyond.
 
     With a = (up + down) / 2 - nominal and b = (up - down) / 2, pyhf extrapolates to (b + 2a)(alpha - 1) above and to
-    (b - 2a) alpha below, which is neither continuous nor the note's formula; it is reproduced here because it is the
-    likelihood that pyhf fits.
+    (b - 2a)(alpha + offset) below, which is neither continuous nor the note's formula; it is reproduced here because it
+    is the likelihood that pyhf fits. Up to its release 0.7 `offset` is 0, and from 0.8 on 1.
     """
     xp = namespace(alpha)
     above, below = alpha > 1, alpha < -1
@@ -55,8 +56,8 @@ def _code2(alpha: Values) -> Derivatives:
 
     half, one = xp.full_like(alpha, 0.5), xp.ones_like(alpha)
     value = Pair(
-        choose(1.5 * (alpha - 1.0), 0.5 * (alpha**2 + alpha), -0.5 * alpha),
-        choose(-0.5 * (alpha - 1.0), 0.5 * (alpha - alpha**2), 1.5 * alpha),
+        choose(1.5 * (alpha - 1.0), 0.5 * (alpha**2 + alpha), -0.5 * (alpha + offset)),
+        choose(-0.5 * (alpha - 1.0), 0.5 * (alpha - alpha**2), 1.5 * (alpha + offset)),
     )
     slope = Pair(choose(3.0 * half, alpha + 0.5, -half), choose(-half, 0.5 - alpha, 3.0 * half))
     return value, slope, Pair(choose(0.0 * one, one, 0.0 * one), choose(0.0 * one, -one, 0.0 * one))
@@ -77,8 +78,13 @@ def _code4p(alpha: Values) -> Derivatives:
     return value, Pair(half + even1 + above, half - even1 + below), Pair(even2, -even2)
 
 
+CODE2_OF_07 = "code2 of pyhf 0.7"
+"""Code 2 as pyhf evaluates it up to its release 0.7."""
+JUMPING = frozenset({"code2", CODE2_OF_07})
+"""Codes whose rates jump at one standard deviation."""
+
 ADDITIVE: Mapping[str, Callable[[Values], Derivatives]] = MappingProxyType(
-    {"code0": _code0, "code2": _code2, "code4p": _code4p}
+    {"code0": _code0, "code2": _code2, CODE2_OF_07: functools.partial(_code2, offset=0.0), "code4p": _code4p}
 )
 
 

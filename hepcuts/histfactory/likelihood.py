@@ -10,13 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from hepcuts._core.errors import InputError, UnsupportedModelError
+from hepcuts._core.errors import InputError
 from hepcuts._core.lazy import pyhf
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import AnyArray, Scalar
 
-from . import density, referee, specification
+from . import density, interest, patchsets, referee, specification
+from .documents import foreign
+from .interest import required_poi
 from .minimization import numbers_of
+from .patchsets import source_of
 from .reading import read
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
@@ -89,39 +92,52 @@ class HistFactory(eqx.Module):
         *,
         measurement: str | None = None,
         patches: Iterable[Any] = (),
+        point: str | None = None,
+        poi: str | None = None,
         validate: bool = True,
+        verify_digest: bool = True,
         **model_options: Any,
     ) -> "HistFactory":
         """Build the model of a workspace with pyhf and compile it.
 
         Args:
-            workspace: a pyhf workspace, its dict, or the path of its JSON file.
+            workspace: a pyhf workspace, its dict, or its path as `hepcuts.histfactory.documents.load` takes it: a JSON
+                file, compressed or not, an archive of HEPData, or HistFactory's XML.
             measurement: name of the measurement, or None for the first.
-            patches: JSON patches, or the paths of their files, to apply to the whole workspace, such as the signals of
-                a background-only one. Not a patch set: one of its patches.
+            patches: JSON patches and patch sets, or the paths of their files, to apply to the whole workspace one after
+                the other, such as the signals of a background-only one.
+            point: which patch of a patch set, by its name. Without `patches`, of the patch set in the same archive.
+            poi: name of the parameter of interest, or None for the measurement's; "" for none.
             validate: whether it is compared with pyhf's schema and checked; not needed for what `hepcuts.workspace`
                 returned.
-            model_options: passed on to `pyhf.Workspace.model`, such as ``modifier_settings``.
+            verify_digest: whether a patch set has to be made for this very workspace.
+            model_options: passed on to `pyhf.Workspace.model`, such as ``modifier_settings`` or ``clip_bin_data``.
 
         Returns:
             The likelihood, with the workspace's observations.
 
         Raises:
-            InputError: it cannot be read, patched or built, or is not valid: see `hepcuts.histfactory.specification`.
-                The message names channel, sample and modifier.
+            InputError: it cannot be read, patched or built, or is not valid: see `hepcuts.histfactory.patchsets` and
+                `hepcuts.histfactory.specification`. The message names channel, sample and modifier.
+            YieldError: the background of a bin is negative, see `hepcuts.histfactory.interest.check_background`.
         """
-        source, changes = specification.source_of(workspace), list(patches)
-        document = specification.read(workspace, changes)
+        source = source_of(workspace)
+        document = patchsets.read(workspace, patches, point=point, verify=verify_digest)
         if validate:
-            specification.check(document, source, measurement)
-        with specification.foreign(f"pyhf cannot build a model of {source[0].lower()}{source[1:]}"):
+            specification.check(document, source, measurement, poi)
+        options = {"measurement_name": measurement, "validate": False, **model_options}
+        if poi is not None:
+            options["poi_name"] = poi or None
+        with foreign(f"pyhf cannot build a model of {source[0].lower()}{source[1:]}"):
             valid = document if isinstance(document, pyhf.Workspace) else pyhf.Workspace(document, validate=False)
-            options = {"measurement_name": measurement, "validate": False, **model_options}
             model = referee.build(valid, **options)
             observations = valid.data(model, include_auxdata=False)
         if measurement is None:
             measurement = valid.measurement_names[model_options.get("measurement_index") or 0]
-        return cls(model, observations=observations, asimov=measurement.endswith(specification.ASIMOV))
+        likelihood = cls(model, observations=observations, asimov=measurement.endswith(specification.ASIMOV))
+        if validate:
+            interest.check_background(likelihood.structure, likelihood.templates, model.config, source)
+        return likelihood
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
@@ -140,7 +156,7 @@ class HistFactory(eqx.Module):
         Raises:
             UnsupportedModelError: the model has none, or fixes it.
         """
-        return required_poi(self.structure)
+        return required_poi(self.structure, self.model.config.poi_name)
 
     @property
     def observed_data(self) -> Float[Any, " data"]:
@@ -201,8 +217,12 @@ class HistFactory(eqx.Module):
         self._check_length("data (main and auxiliary)", data, num_main + len(self.structure.auxdata))
         if not isinstance(data, jax.core.Tracer):
             numbers = np.asarray(data, dtype=np.float64)
-            if not np.all(np.isfinite(numbers)) or np.any(numbers[:num_main] < 0):
-                raise InputError(f"The data are {numbers.tolist()}; expected finite numbers, counts not negative.")
+            bad = ~np.isfinite(numbers) | ((numbers < 0) & (np.arange(len(numbers)) < num_main))
+            if bad.any():
+                at = int(bad.argmax())
+                raise InputError(
+                    f"The data are {numbers[at]:g} at position {at}; expected finite numbers, counts not negative."
+                )
             return numbers
         return data
 
@@ -217,25 +237,6 @@ class HistFactory(eqx.Module):
             f"HistFactory({len(config.channels)} channels, {len(config.samples)} samples, {config.nmaindata} bins, "
             f"{config.npars} parameters, parameter of interest {config.poi_name!r})"
         )
-
-
-def required_poi(structure: LikelihoodStructure) -> int:
-    """Position of the parameter of interest.
-
-    Raises:
-        UnsupportedModelError: the model has none, or fixes it.
-    """
-    if structure.poi is None:
-        raise UnsupportedModelError(
-            "The model has no parameter of interest, so there is no signal to discover; choose a measurement that "
-            "names one, or build the model with poi_name."
-        )
-    if not is_traced(structure.fixed) and structure.fixed[structure.poi]:
-        raise UnsupportedModelError(
-            "The parameter of interest is fixed, so that no signal strength can be fitted; set it free in the "
-            "measurement ('fixed': false), or choose another measurement."
-        )
-    return structure.poi
 
 
 @float64_scope

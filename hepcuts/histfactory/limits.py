@@ -26,10 +26,12 @@ from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.newton import CONVERGED
 
 from . import density, host
+from .abundance import most_events, too_many
 from .asimov import nominal_at, postfit_asimov_data
 from .bands import FEW_EXPECTED, expected_events, few_expected
 from .batch import Batch
-from .likelihood import OBSERVED, HistFactory, required_poi
+from .interest import required_poi, signal_strength
+from .likelihood import OBSERVED, HistFactory
 from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, slope_of_poi
 from .searches import nominal_parameters, search
 from .structure import LikelihoodStructure, LikelihoodTemplates
@@ -52,6 +54,7 @@ class UpperLimitResult(Tabular):
         expected_events: background that the limit rests on, see `hepcuts.histfactory.bands.equivalent_events`.
         data: what `observed` comes from: ``"observed"``, or ``"workspace's Asimov"`` if the observations of a workspace
             are no data.
+        below_zero: whether the model allows signal strengths below zero. In the test statistic they are not used.
     """
 
     confidence_level: float
@@ -60,6 +63,7 @@ class UpperLimitResult(Tabular):
     dataset: str
     expected_events: float = float("inf")
     data: str = OBSERVED
+    below_zero: bool = False
 
     def overview(self) -> SummaryTable:
         """The limits."""
@@ -69,7 +73,8 @@ class UpperLimitResult(Tabular):
         spread = f"68 % of experiments without signal find {low1:.4g} to {high1:.4g}, 95 % {low2:.4g} to {high2:.4g}"
         title = f"Upper limit on the signal strength, CLs at {100 * self.confidence_level:g} %"
         few = [few_expected(self.expected_events)] if self.expected_events < FEW_EXPECTED else []
-        return SummaryTable(title, [*observed, expected], foot=[spread, *few])
+        zero = ["the model allows mu < 0; here such a best fit counts as mu = 0 (qmu-tilde)"] if self.below_zero else []
+        return SummaryTable(title, [*observed, expected], foot=[spread, *zero, *few])
 
 
 def _target(confidence_level: float, band: float) -> float:
@@ -170,13 +175,15 @@ def expected_upper_limit(
         >>> print(round(float(expected_upper_limit(HistFactory(model))), 4))
         1.9709
     """
-    required_poi(likelihood.structure)
+    signal_strength(likelihood.structure, likelihood.model.config.poi_name)
     templates = likelihood.templates if templates is None else templates
     limit: Scalar = float64_scope(_limit)(likelihood.structure, templates, _target(confidence_level, band))
     if not is_traced(limit) and not np.isfinite(limit):
+        crowded = too_many(float(most_events(Batch.of(templates, None))[0]))
         raise FitError(
             "No upper limit was found: the expected signal is zero, or a fit did not converge; look at "
             "hepcuts.histfactory.fixed_poi_fit at some values of the signal strength."
+            f"{f' Or {crowded}.' if crowded else ''}"
         )
     return limit
 
@@ -255,16 +262,19 @@ def upper_limit(likelihood: HistFactory, data: Any = None, *, confidence_level: 
     """CLs upper limits on the signal strength, observed and expected, as `pyhf.infer.intervals.upper_limits`.
 
     Args:
-        likelihood: the likelihood; its signal strength must be bounded by zero, as qmu-tilde demands.
+        likelihood: the likelihood. If its signal strength may be negative, a negative best fit counts as zero, which is
+            the definition of qmu-tilde (Cowan et al. 2011, eq. 16): the limits are those of the same model with the
+            lower bound 0. (pyhf's ``qmu_tilde`` uses the best fit below zero, too, where the bounds allow it, and warns
+            that this is no qmu-tilde.)
         data: main and auxiliary data, shape (data,); the expected limits then use the Asimov dataset whose nuisance
             parameters are fitted to them at mu = 0, as pyhf does. None for expected limits before there are data.
         confidence_level: of the limits.
 
     Raises:
         FitError: a fit did not converge, or there is no limit.
-        InputError: a wrong number of data, a confidence level outside (0, 1), or a signal strength that may be
-            negative.
-        UnsupportedModelError: the model has no parameter of interest.
+        InputError: a wrong number of data, or a confidence level outside (0, 1).
+        UnsupportedModelError: the model has no parameter of interest, or one that is no signal strength, see
+            `hepcuts.histfactory.interest.signal_strength`.
 
     Example:
         >>> import pyhf
@@ -276,12 +286,7 @@ def upper_limit(likelihood: HistFactory, data: Any = None, *, confidence_level: 
           68 % of experiments without signal find 1.447 to 2.832, 95 % 1.076 to 3.847
     """
     structure = likelihood.structure
-    poi = likelihood.poi
-    if structure.lower[poi] != 0.0:
-        raise InputError(
-            f"The signal strength may go down to {structure.lower[poi]:g}; limits with qmu-tilde need the lower bound "
-            "0 (set it in the measurement)."
-        )
+    poi = signal_strength(structure, likelihood.model.config.poi_name)
     targets = np.array([_target(confidence_level, band) for band in BANDS])
     if data is None:
         dataset, asimov = "prefit Asimov", likelihood.expected_data(likelihood.nominal_parameters(0.0))
@@ -300,7 +305,8 @@ def upper_limit(likelihood: HistFactory, data: Any = None, *, confidence_level: 
         observed = _observed_limit(likelihood, data, np.asarray(asimov), 1.0 - confidence_level, float(limits[2]))
     expected = dict(zip(BANDS, limits.tolist(), strict=True))
     events = expected_events(likelihood, mu=expected[0], of_background=True)
-    return UpperLimitResult(confidence_level, float(observed), expected, dataset, events, kind)
+    below_zero = bool(structure.lower[poi] < 0)
+    return UpperLimitResult(confidence_level, float(observed), expected, dataset, events, kind, below_zero)
 
 
 def _conditional(likelihood: HistFactory, data: Any, mu: float) -> Any:
@@ -313,12 +319,17 @@ def _conditional(likelihood: HistFactory, data: Any, mu: float) -> Any:
 
 def _observed_limit(likelihood: HistFactory, data: Any, asimov: Any, alpha: float, guess: float) -> float:
     """The mu at which CLs of the data is alpha."""
+    poi = likelihood.poi
     structure = likelihood.structure
+    # qmu-tilde compares with the best fit of a signal strength that is not negative.
+    lower = np.array(structure.lower)
+    lower[poi] = 0.0
+    structure = eqx.tree_at(lambda s: s.lower, structure, lower)
     best = search(structure, Batch.of(likelihood.templates, data), np.asarray(structure.init), fix_poi=False)
     if best.status[0] != CONVERGED:
         raise FitError("The unconditional fit did not converge; look at hepcuts.histfactory.fit.")
-    mu_hat, lowest = float(best.parameters[likelihood.poi, 0]), float(best.value[0])
-    bound = float(structure.upper[likelihood.poi])
+    mu_hat, lowest = float(best.parameters[poi, 0]), float(best.value[0])
+    bound = float(structure.upper[poi])
     if mu_hat >= bound:
         raise FitError(
             f"The best fit is at the upper bound {bound:g} of the signal strength, so that qmu-tilde would be too "

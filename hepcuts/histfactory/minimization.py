@@ -1,15 +1,12 @@
 """Fits as functions that JAX can batch and differentiate; the fitting itself is the solver's.
 
-`fitted_parameters` is differentiable by the implicit function theorem: at a minimum the gradient stays zero, so
-d theta = - H^-1 d(gradient), with the Hessian H of the parameters that are free and not held by a bound or by
-a kink or jump of the interpolation.
+`fitted_parameters` is differentiable by the implicit function theorem, see `hepcuts.histfactory.response`.
 """
 
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,18 +18,14 @@ from hepcuts._core.precision import is_traced
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.gradient import gradient
-from hepcuts.histfactory.solver.jumps import BEYOND
 from hepcuts.histfactory.solver.layout import layout_of
 from hepcuts.histfactory.solver.minima import CONVERGED
-from hepcuts.histfactory.solver.newton import KINK
 
-from . import density, host
+from . import host
 from .batch import Batch
+from .response import response
 from .searches import free_parameters, likelihoods, nominal_parameters, search
 from .structure import LikelihoodStructure, LikelihoodTemplates
-
-_NO_SLOPE = 1e-12
-"""Square of a slope of -2 ln L over its curvature that is none."""
 
 
 def numbers_of(structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any = None) -> Likelihood:
@@ -162,52 +155,10 @@ def fitted_parameters(
 
     def derivative(held: LikelihoodStructure, at: Any, change: Any) -> tuple[Any, Any]:
         found = fitted_parameters(held, *at, fix_poi=fix_poi)
-        return found, _response(held, at[:2], change[:2], found, change[2] if fix_poi else None)
+        return found, response(held, at[:2], change[:2], found, change[2] if fix_poi else None)
 
     result: Array = call_with_derivative(structure, host_fit, host.floats(start), derivative, templates, data, start)
     return result
-
-
-@eqx.filter_jit
-def _response(structure: LikelihoodStructure, at: Any, direction: Any, found: Any, moved: Any) -> Any:
-    """How the best-fit parameters follow a change of templates and data (and of the fixed parameter of interest)."""
-    terms = density.constraints(structure, at[0])
-    free = ~(jnp.asarray(structure.fixed) | terms.void)
-    shift = jnp.zeros_like(found)
-    if moved is not None:
-        free = free.at[structure.poi].set(False)
-        shift = shift.at[structure.poi].set(moved[structure.poi])
-    free = free & (found > jnp.asarray(structure.lower)) & (found < jnp.asarray(structure.upper))
-    corner = _at_corner(structure, found)
-
-    def gradient(templates: Any, data: Any, parameters: Any) -> Any:
-        return jax.grad(density.deviance, argnums=2)(structure, templates, parameters, data)
-
-    hessian = jax.jacfwd(gradient, argnums=2)(*at, found)
-    slope, change = jax.jvp(lambda t, d: gradient(t, d, found), at, direction)
-    # A slope holds a parameter in a corner; without one, the minimum happens to be there and moves on.
-    free = free & ~(corner & (slope**2 > _NO_SLOPE * jnp.diagonal(hessian)))
-    change = change + hessian @ shift
-    # A parameter without any effect stays where it is.
-    free = free & (jnp.diagonal(hessian) > 0)
-    both = free[:, None] & free[None, :]
-    root = jnp.where(free, jnp.sqrt(jnp.where(free, jnp.diagonal(hessian), 1.0)), 1.0)
-    scaled = jnp.where(both, hessian / (root[:, None] * root[None, :]), jnp.eye(len(root)))
-    return shift - jnp.where(free, jnp.linalg.solve(scaled, jnp.where(free, change, 0.0) / root) / root, 0.0)
-
-
-def _at_corner(structure: LikelihoodStructure, found: Any) -> Any:
-    """Which parameters are where the rates have a kink or a jump, shape (parameter,)."""
-    nowhere = jnp.zeros(len(structure.init), dtype=bool)
-    kinked = jumping = nowhere
-    if structure.histosys_code == "code0":
-        kinked = kinked.at[structure.histosys].set(True)
-    if structure.normsys_code == "code1":
-        kinked = kinked.at[structure.normsys].set(True)
-    if structure.histosys_code == "code2":
-        jumping = nowhere.at[structure.histosys].set(True)
-    size = jnp.abs(found)
-    return (kinked & (size <= KINK)) | (jumping & ((size == 1.0) | (size == BEYOND)))
 
 
 @jax.jit

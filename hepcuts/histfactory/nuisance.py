@@ -56,8 +56,10 @@ class NuisanceParameters(Tabular):
         order = np.argsort(index)
         order = order[~terms.void[index[order], 0]]
         chosen = index[order]
-        names = tuple(likelihood.parameter_names[i] for i in chosen)
-        return cls(names, prior[order], widths[order], parameters[chosen], uncertainties[chosen])
+        names = likelihood.parameter_names
+        return cls(
+            tuple(names[i] for i in chosen), prior[order], widths[order], parameters[chosen], uncertainties[chosen]
+        )
 
     @property
     def pulls(self) -> FloatArray:

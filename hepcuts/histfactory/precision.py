@@ -11,12 +11,16 @@ from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.errors import FitError
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.types import FloatArray, Scalar
+from hepcuts.histfactory.solver.arrow import Arrow
 from hepcuts.histfactory.solver.layout import layout_of
+from hepcuts.histfactory.solver.linear import solve_scaled
 
 from . import density
+from .abundance import most_events, too_many
 from .asimov import nominal_at
 from .batch import Batch
-from .likelihood import HistFactory, required_poi
+from .interest import required_poi
+from .likelihood import HistFactory
 from .searches import free_parameters, likelihoods, nominal_parameters
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
@@ -54,9 +58,10 @@ def expected_mu_uncertainty(
     templates = likelihood.templates if templates is None else templates
     uncertainty: Scalar = float64_scope(_uncertainty)(likelihood.structure, templates, mu)
     if not is_traced(uncertainty) and not np.isfinite(uncertainty):
+        crowded = too_many(float(most_events(Batch.of(templates, None))[0]))
         raise FitError(
             "The information on the signal strength is zero: no signal is expected, or a free parameter has the same "
-            "effect on all bins; fix or constrain one of them."
+            f"effect on all bins; fix or constrain one of them.{f' Or {crowded}.' if crowded else ''}"
         )
     return uncertainty
 
@@ -109,14 +114,28 @@ def _on_host(structure: LikelihoodStructure, templates: LikelihoodTemplates, mu:
     layout = layout_of(structure, free)
     at, batch = nominal_parameters(structure, mu), Batch.of(templates, None)
     unit, found = (layout.free == structure.poi).astype(np.float64), []
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         for lanes, likelihood in likelihoods(structure, layout, batch, at):
             parameters = np.repeat(at[:, None], len(range(batch.lanes)[lanes]), axis=1)
             information = 0.5 * likelihood.expand(parameters).information()
-            moved = np.broadcast_to(~likelihood.void[layout.free], information.shape[1:])
-            found += [_of_information(*lane, unit) for lane in zip(information.T, moved.T, strict=True)]
+            moved = np.broadcast_to(~likelihood.void[layout.free], (len(unit), parameters.shape[1]))
+            if isinstance(information, Arrow):
+                found += _of_arrow(information, moved, unit).tolist()
+            else:
+                found += [_of_information(*lane, unit) for lane in zip(information.T, moved.T, strict=True)]
     uncertainties: FloatArray = np.reshape(found, batch.lead)[()]
     return uncertainties
+
+
+def _of_arrow(information: Arrow, moved: Any, unit: FloatArray) -> FloatArray:
+    """As `_of_information`, of all lanes."""
+    diagonal = information.diagonal()
+    root = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    sides = np.repeat(unit[:, None], moved.shape[1], axis=1)
+    solution, positive = solve_scaled(information, root, moved, 1.0 - moved, sides)
+    variance = unit @ solution
+    determined = positive & (variance > 0) & (variance < _SINGULAR)
+    return np.where(determined, np.sqrt(np.where(determined, variance, 1.0)) * (unit @ root), np.nan)
 
 
 def _of_information(information: FloatArray, moved: Any, unit: FloatArray) -> float:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import UnsupportedModelError
 from hepcuts._core.lazy import pyhf
 
-from .interpolation import ADDITIVE, MULTIPLICATIVE
+from . import referee
+from .interpolation import ADDITIVE, CODE2_OF_07, MULTIPLICATIVE
 from .structure import LikelihoodStructure, LikelihoodTemplates
 
 Entry = tuple[int, slice, Any]
@@ -53,6 +54,21 @@ def _interpolation_code(model: "pyhf.Model", kind: str, known: Any, default: str
     if code not in known:
         raise UnsupportedModelError(f"The model interpolates {kind} by {code!r}; hepcuts knows {', '.join(known)}.")
     return str(code)
+
+
+def as_pyhf_does(code: str) -> str:
+    """The additive code as the installed pyhf evaluates it: two of its releases differ in code 2."""
+    if code != "code2":
+        return code
+    alpha = np.array(-2.0)
+    found = referee.shifted(code, float(alpha))
+    for rule in (code, CODE2_OF_07):
+        if np.allclose(found, ADDITIVE[rule](alpha)[0], atol=1e-4):
+            return rule
+    raise UnsupportedModelError(
+        f"The installed pyhf interpolates histosys by {code!r} in a way that hepcuts does not know; use 'code4p', or "
+        "another release of pyhf."
+    )
 
 
 class _Reader:
@@ -215,7 +231,7 @@ class _Reader:
             fixed=np.array(config.suggested_fixed(), dtype=bool),
             auxdata=np.array(config.auxdata, dtype=np.float64),
             poi=None if config.poi_index is None else int(config.poi_index),
-            histosys_code=_interpolation_code(self.model, "histosys", ADDITIVE, "code0"),
+            histosys_code=as_pyhf_does(_interpolation_code(self.model, "histosys", ADDITIVE, "code0")),
             normsys_code=_interpolation_code(self.model, "normsys", MULTIPLICATIVE, "code1"),
             clip_sample=self.model.main_model.clip_sample_data,
             clip_bin=self.model.main_model.clip_bin_data,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hepcuts._core.errors import FitError
+from hepcuts._core.errors import FitError, UnsupportedModelError
 from hepcuts._core.lazy import pyhf, stats
 
 _TURN = threading.RLock()
@@ -50,6 +50,30 @@ def build(workspace: "pyhf.Workspace", **options: Any) -> "pyhf.Model":
         return workspace.model(**options)
 
 
+def shifted(code: str, alpha: float) -> tuple[float, float]:
+    """How pyhf interpolates a histosys, asked of a model: its rate with an upward, and with a downward variation by 1.
+
+    Args:
+        code: pyhf's interpolation code.
+        alpha: the parameter.
+
+    Returns:
+        The shifts of a rate, as exact as the caller's backend.
+    """
+
+    def shift(up: float, down: float) -> float:
+        variations = {"hi_data": [8.0 + up], "lo_data": [8.0 - down]}
+        modifier = {"name": "a", "type": "histosys", "data": variations}
+        sample = {"name": "b", "data": [8.0], "modifiers": [modifier]}
+        settings = {"histosys": {"interpcode": code}, "normsys": {"interpcode": "code1"}}
+        spec = {"channels": [{"name": "c", "samples": [sample]}]}
+        model = pyhf.Model(spec, poi_name=None, modifier_settings=settings, validate=False)
+        return float(np.asarray(model.expected_data([alpha], include_auxdata=False)).item()) - 8.0
+
+    with _TURN:
+        return shift(1.0, 0.0), shift(0.0, 1.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     """What pyhf itself says of a model.
@@ -75,7 +99,11 @@ def hypotest(model: "pyhf.Model", data: Any = None, *, optimizer: str = "scipy")
 
     Raises:
         FitError: pyhf's fit failed, or its p-value is not a number.
+        UnsupportedModelError: the model has no parameter of interest.
     """
+    # Since its release 0.8 a pyhf.Model that names none has none.
+    if model.config.poi_index is None:
+        raise UnsupportedModelError("The model has no parameter of interest to be tested; build it with poi_name=...")
     with backend(optimizer=optimizer), warnings.catch_warnings():
         # pyhf evaluates the logarithm of negative rates on its way; the final p-value is checked here.
         warnings.simplefilter("ignore", RuntimeWarning)

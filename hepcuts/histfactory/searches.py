@@ -12,12 +12,14 @@ from hepcuts.histfactory.solver.basins import STANDARD, places
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
-from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_STEPS, Minima
+from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_EVENTS, TOO_MANY_STEPS, Minima
 from hepcuts.histfactory.solver.newton import minimize
 from hepcuts.histfactory.solver.sketch import Sketch
 from hepcuts.histfactory.solver.walls import search_along_walls
 
+from .abundance import MANY_EVENTS, MOST_EVENTS, most_events
 from .batch import Batch
+from .interpolation import JUMPING
 from .structure import LikelihoodStructure
 
 _LANES = 4_000_000
@@ -26,6 +28,8 @@ _MORE_STEPS = 2000
 """For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
 _MOST_WALLS = 100
 """How many lanes of a batch are searched one by one; more than that have another trouble."""
+_MOST_AT_WALLS = 3000
+"""Parameters that a search along walls can take: its quadratic programs hold all their second derivatives."""
 
 
 def free_parameters(structure: LikelihoodStructure, *, fix_poi: bool) -> Any:
@@ -62,7 +66,7 @@ def single_search(
     nominal = nominal_parameters(structure, batch.asimov_mu)
     init = np.asarray(structure.init, dtype=np.float64)[:, None]
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         parts = []
         for lanes, likelihood in likelihoods(structure, layout, batch, nominal):
             # What the templates leave without content is fixed at its nominal value, wherever a fit starts.
@@ -78,8 +82,7 @@ def likelihoods(
     structure: LikelihoodStructure, layout: CellIndex, batch: Batch, nominal: FloatArray
 ) -> Iterator[tuple[slice, Likelihood]]:
     """The solver's likelihoods of a batch, chunk by chunk, with the lanes of each chunk."""
-    cells = layout.samples * layout.bins
-    size = max(1, _LANES // (cells * (len(layout.to) + len(layout.shifts.to) + 8)))
+    size = max(1, _LANES // layout.numbers)
     for first in range(0, max(batch.lanes, 1), size):  # a batch of none is one chunk without lanes
         lanes = slice(first, first + size)
         part = batch.take(lanes)
@@ -118,25 +121,32 @@ def search(
 
     Where curvature of the rates may have made other minima, these are looked for (`hepcuts.histfactory.solver.basins`).
 
-    Where rates jump, all pieces between the jumps that lead down are searched.
+    Where rates jump, all pieces between the jumps that lead down are searched. Lanes of too many events are not.
     """
+    kept = np.broadcast_to(np.reshape(start, (len(structure.init), -1)), (len(structure.init), batch.lanes))
+    events = most_events(batch)
+    if np.any(events > MOST_EVENTS):
+        refused, few = Minima.none(kept, TOO_MANY_EVENTS), np.flatnonzero(~(events > MOST_EVENTS))
+        if len(few):
+            options = {"fix_poi": fix_poi, "elsewhere": elsewhere}
+            refused.replace(few, search(structure, batch.take(few), kept[:, few], retries=retries, **options))
+        return refused
     result = _from(structure, batch, start, fix_poi=fix_poi)
-    _try_again(structure, batch, start, result, fix_poi=fix_poi, retries=retries)
+    _try_again(structure, batch, kept, result, fix_poi=fix_poi, retries=retries)
     if elsewhere:
         _look_elsewhere(structure, batch, result, fix_poi=fix_poi)
     return result
 
 
 def _try_again(
-    structure: LikelihoodStructure, batch: Batch, start: FloatArray, result: Minima, *, fix_poi: bool, retries: int
+    structure: LikelihoodStructure, batch: Batch, kept: FloatArray, result: Minima, *, fix_poi: bool, retries: int
 ) -> None:
-    """Search from other places where lanes did not converge."""
+    """Search from other places where lanes did not converge; what is fixed stays as in `kept`."""
     if np.all(result.status == CONVERGED):
         return
-    moved = free_parameters(structure, fix_poi=fix_poi)[:, None]
-    kept = np.broadcast_to(np.reshape(start, (len(moved), -1)), (len(moved), batch.lanes))
+    moved, events = free_parameters(structure, fix_poi=fix_poi)[:, None], most_events(batch)
     for other in _other_starts(structure, retries, fix_poi=fix_poi):
-        failed = np.flatnonzero(result.status != CONVERGED)
+        failed = np.flatnonzero((result.status != CONVERGED) & (events <= MANY_EVENTS))
         if not len(failed):
             break
         part, again = batch.take(failed), np.where(moved, other[:, None], kept[:, failed])
@@ -165,6 +175,9 @@ def _places(
     """Where to search each lane again, chunk by chunk: (parameter, place), and the lane of each place."""
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
+    shifts = len(structure.histosys) + len(structure.normsys)
+    if not shifts or layout.bins * layout.samples * 2 * shifts > STANDARD.largest:
+        return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
     starts, owners = [np.zeros((len(found), 0))], [np.zeros(0, dtype=np.int64)]
     with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         for lanes, likelihood in likelihoods(structure, layout, batch, nominal_parameters(structure, batch.asimov_mu)):
@@ -186,7 +199,7 @@ def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool)
 def _from(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
     """The ends of all lanes from one start each."""
     jumping = np.array([], dtype=np.int64)
-    if structure.histosys_code == "code2":
+    if structure.histosys_code in JUMPING:
         free = np.flatnonzero(free_parameters(structure, fix_poi=fix_poi))
         jumping = np.intersect1d(free, structure.histosys)
 
@@ -210,11 +223,12 @@ def _to_the_end(structure: LikelihoodStructure, batch: Batch, start: FloatArray,
 
 def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
     """Lanes that did not converge go on where they ended: along walls, or with more steps."""
-    failed = np.flatnonzero(result.status != CONVERGED)
+    few = most_events(batch) <= MANY_EVENTS
+    failed = np.flatnonzero((result.status != CONVERGED) & few)
     if not len(failed):
         return
     _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
-    slow = np.flatnonzero(result.status == TOO_MANY_STEPS)
+    slow = np.flatnonzero((result.status == TOO_MANY_STEPS) & few)
     if len(slow):
         here = result.parameters[:, slow]
         found = single_search(structure, batch.take(slow), here, fix_poi=fix_poi, max_steps=_MORE_STEPS)
@@ -224,10 +238,13 @@ def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_
 
 def _along_walls(structure: LikelihoodStructure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
     """Search once more where a bin without data may be in the way, one by one."""
-    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
+    free = free_parameters(structure, fix_poi=fix_poi)
+    if np.sum(free) > _MOST_AT_WALLS:
+        return
+    layout = layout_of(structure, free, worth_local=len(free) + 1)
     nominal = nominal_parameters(structure, batch.asimov_mu)
     bounds = np.asarray(structure.lower), np.asarray(structure.upper)
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         for lane in lanes:
             part = batch.take(np.array([lane]))
             likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)

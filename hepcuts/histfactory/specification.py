@@ -1,21 +1,21 @@
-"""Workspaces as they come: read, patched and checked once, before a model is built of them.
+"""Workspaces are checked once, before a model is built of them.
 
 What is wrong is said in one kind of error that names file, channel, sample and modifier. What pyhf, jsonpatch and
 jsonschema do not mind, but nobody can mean, is refused, too: two things of one name, of which the last one would count,
 templates that are no numbers, observations that are missing.
 """
 
-import contextlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from hepcuts._core.errors import HepcutsError, InputError
-from hepcuts._core.lazy import jsonpatch, pyhf
+from hepcuts._core.errors import InputError
+from hepcuts._core.lazy import pyhf
+from hepcuts._core.texts import listed
+
+from .documents import LONGEST, foreign
 
 ASIMOV = "(observations are Asimov data)"
 """What the name of a measurement ends with if the observations are no data: the schema has no other place for it."""
@@ -29,89 +29,21 @@ _PARTS = MappingProxyType(
         "parameters": "parameter",
     }
 )
-_LONGEST = 300
-"""Messages of others may hold a whole workspace."""
 
 
-def source_of(workspace: Any) -> str:
-    """How messages call a workspace: by its file, if it has one."""
-    return f"The workspace {workspace}" if isinstance(workspace, (str, Path)) else "The workspace"
-
-
-def read(workspace: Any, patches: Iterable[Any]) -> Any:
-    """The workspace as JSON has it, with its patches applied.
-
-    Args:
-        workspace: a workspace or its path.
-        patches: lists of operations or their paths.
-
-    Raises:
-        InputError: a file cannot be read, or a patch not applied; the message names it.
-    """
-    document = _document(workspace, source_of(workspace))
-    for number, patch in enumerate(patches, start=1):
-        name = f"The patch {patch}" if isinstance(patch, (str, Path)) else f"Patch {number}"
-        operations = _operations(_document(patch, name), name)
-        with foreign(f"{name} cannot be applied to {source_of(workspace).lower()}"):
-            document = jsonpatch.JsonPatch(operations).apply(document)
-    return document
-
-
-def _document(given: Any, name: str) -> Any:
-    if not isinstance(given, (str, Path)):
-        return given
-    with foreign(f"{name} cannot be read or is not valid"):
-        return json.loads(Path(given).read_text(encoding="utf-8"))
-
-
-def _operations(patch: Any, name: str) -> Any:
-    """The operations of a patch, or of one that was taken out of a patch set with its metadata."""
-    if isinstance(patch, pyhf.PatchSet) or (isinstance(patch, Mapping) and "patches" in patch):
-        names = [p.name for p in patch] if isinstance(patch, pyhf.PatchSet) else _names_in(patch["patches"])
-        raise InputError(
-            f"{name} is a patch set; expected one of its patches, {', '.join(names)}. Take it out with 'pyhf patchset "
-            "extract', or pass pyhf.PatchSet(...)[name].patch."
-        )
-    return patch["patch"] if isinstance(patch, Mapping) and "patch" in patch else patch
-
-
-def _names_in(patches: Any) -> list[str]:
-    named = patches if isinstance(patches, Sequence) else ()
-    return [str(p["metadata"]["name"]) for p in named if isinstance(p, Mapping) and "name" in p.get("metadata", {})]
-
-
-@contextlib.contextmanager
-def foreign(what: str) -> Iterator[None]:
-    """A block in which other libraries work: whatever they raise becomes our error.
-
-    Args:
-        what: what could not be done.
-
-    Raises:
-        InputError: the block raised anything but one of our own errors.
-    """
-    try:
-        yield
-    except HepcutsError:
-        raise
-    except Exception as error:
-        # Any kind: pyhf raises assertions, key and type errors beside its own.
-        reason = str(error) or f"no reason is given ({type(error).__name__})"
-        raise InputError(f"{what}: {reason[:_LONGEST]}") from error
-
-
-def check(document: Any, source: str, measurement: str | None) -> None:
+def check(document: Any, source: str, measurement: str | None, poi: str | None = None) -> None:
     """Check a workspace.
 
     Args:
         document: as JSON has it.
         source: how messages call it.
         measurement: name of the measurement that is wanted, or None for the first.
+        poi: name of the parameter of interest, or None for the measurement's.
 
     Raises:
         InputError: it is not that of pyhf's schema; two channels, samples, modifiers of a sample, observations,
-            measurements or parameters share a name; numbers are missing, too many, not finite or out of range; or
-            there is no such measurement.
+            measurements or parameters share a name; numbers are missing, too many, not finite or out of range;
+            there is no such measurement; or the parameter of interest is in no channel, or several numbers.
     """
     _check_schema(document, source)
     check_channels(document["channels"], source)
@@ -119,9 +51,11 @@ def check(document: Any, source: str, measurement: str | None) -> None:
     _unique(document["measurements"], "measurement", source)
     names = [found["name"] for found in document["measurements"]]
     if not names or measurement not in {None, *names}:
-        raise InputError(f"{source} has no measurement {measurement!r}; it has {', '.join(map(repr, names))}.")
+        known = listed([repr(name) for name in names])
+        raise InputError(f"{source} has no measurement {measurement!r}; it has {known}.")
     chosen = document["measurements"][0 if measurement is None else names.index(measurement)]
     _check_parameters(chosen, document["channels"], f"{source}: measurement {chosen['name']!r}")
+    _check_poi(chosen["config"]["poi"] if poi is None else poi, document["channels"], source)
 
 
 def _check_schema(document: Any, source: str) -> None:
@@ -135,7 +69,7 @@ def _check_schema(document: Any, source: str) -> None:
         if found is None:
             raise
         place = _place(document, found.absolute_path)
-        message = f"{source} is not valid: {place}{found.message[:_LONGEST]}"
+        message = f"{source} is not valid: {place}{found.message[:LONGEST]}"
         raise InputError(f"{message} (pyhf's schema)") from error.__cause__
 
 
@@ -219,7 +153,8 @@ def _check_observations(document: Mapping[str, Any], source: str) -> None:
     for channel in document["channels"]:
         name = channel["name"]
         if name not in observed:
-            raise InputError(f"{source}: channel {name!r} has no observation; there are {sorted(observed)}.")
+            known = listed([repr(other) for other in observed])
+            raise InputError(f"{source}: channel {name!r} has no observation; there are {known}.")
         what = f"{source}: the observation of channel {name!r}"
         _numbers(observed[name], what, len(channel["samples"][0]["data"]), negative=False)
 
@@ -246,3 +181,26 @@ def _check_parameter(parameter: Mapping[str, Any], where: str) -> None:
             raise InputError(f"{where}: {key} are {parameter[key]}; expected finite numbers.")
         if key == "bounds" and not all(low <= high for low, high in values):
             raise InputError(f"{where}: bounds are {parameter[key]}; expected pairs (low, high), low below high.")
+
+
+def _check_poi(poi: str, channels: Sequence[Mapping[str, Any]], source: str) -> None:
+    if not poi:
+        return
+    kinds: dict[str, set[str]] = {}
+    for modifier in (m for channel in channels for sample in channel["samples"] for m in sample["modifiers"]):
+        kinds.setdefault(modifier["name"], set()).add(modifier["type"])
+    if poi not in kinds:
+        factors = sorted(name for name, types in kinds.items() if types == {"normfactor"})
+        others = f"; free normalizations are {listed(factors)}" if factors else ""
+        raise InputError(
+            f"{source}: the parameter of interest {poi!r} acts on no sample. If this is a background-only workspace, "
+            "add its signal with a patch: patches=[...] and, of a patch set, point=... (on the command line --patch "
+            f"signal.json, or --patch patchset.json --point NAME). Otherwise name another one with poi=... (--poi)"
+            f"{others}."
+        )
+    sizes = {len(channel["samples"][0]["data"]) for channel in channels}
+    if "shapefactor" in kinds[poi] and sizes != {1}:
+        raise InputError(
+            f"{source}: the parameter of interest {poi!r} is a shapefactor, one number for each bin, and no one signal "
+            "strength; name another one with poi=... (--poi)."
+        )

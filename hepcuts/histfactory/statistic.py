@@ -15,7 +15,7 @@ from hepcuts.histfactory.solver.minima import CONVERGED, Minima
 from . import density, host
 from .asimov import nominal_at
 from .batch import Batch
-from .likelihood import required_poi
+from .interest import required_poi, signal_strength
 from .minimization import call_with_derivative, contracted, fitted_parameters, gradients, on_host
 from .searches import search
 from .structure import LikelihoodStructure, LikelihoodTemplates
@@ -101,7 +101,7 @@ def discovery_statistic(
     structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, *, root: bool
 ) -> Any:
     """q0, or its root."""
-    required_poi(structure)
+    signal_strength(structure)
     if not is_traced(structure, templates, data):
         batch = Batch.of(templates, data)
         found = q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]

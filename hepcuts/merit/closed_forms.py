@@ -23,9 +23,6 @@ from .stationarity import AbstractStationarity, StationarityOfYields
 _LANES = 1024
 """Rows at which Z_Bi is evaluated at once: JAX compiles for each shape anew. Chosen by hand."""
 
-_MOST = 10.0
-"""Upper bound of a parameter of ``shapesys`` as pyhf has it."""
-
 
 @dataclasses.dataclass(frozen=True)
 class AbstractCountFigure(AbstractRegionFigure):
@@ -148,27 +145,18 @@ class CountingFigure(AbstractCountFigure):
         """See `AbstractCountFigure.of_counts`."""
         return self.formula(*counts.passed)
 
+    def reason(self, rows: Rows, position: int) -> str:
+        """See `AbstractFigureOfMerit.reason`."""
+        most = max(rows.background[position], rows.signal[position] + rows.background[position])
+        if most > counting.MOST_COUNTS:
+            return f"{most:.3g} events are expected, too many to sum over all counts: take the closed form 'asimov'"
+        return rows.reason(position)
+
 
 def fraction(part: Any, whole: Any) -> Any:
     """A part of a total; NaN where that is zero, as in replicas of few events."""
     xp = namespace(part, whole)
     return part / xp.where(whole == 0, xp.nan, whole)
-
-
-def profile_of_one_background(s: Any, b: Any, sigma: Any) -> Any:
-    """The expected significance of the likelihood of one bin whose background has a `shapesys` and nothing else.
-
-    That is `counting.asimov_significance`, as long as the fit without signal finds the background within the bounds
-    that pyhf gives to the parameter: ten times as much as expected at most. Then, with n = s + b and t = b / sigma^2,
-    q0 = 2 [n ln(n / 10 b) - n + 10 b + t b (10 - 1 - ln 10)].
-    """
-    xp = namespace(s, b, sigma)
-    values, variance, on = counting.asimov_significance(s, b, sigma), sigma**2, s + b
-    # The fit finds (n + t b) / (1 + t).
-    beyond = (b > 0) & (on * variance + b * b > _MOST * b * (variance + b)) & (variance > 0)
-    on, b, variance = (xp.where(beyond, value, 1.0) for value in (on, b, variance))
-    half = on * xp.log(on / (_MOST * b)) - on + _MOST * b + b * b / variance * (_MOST - 1.0 - np.log(_MOST))
-    return xp.where(beyond, xp.sqrt(2.0 * xp.where(beyond, half, 1.0)), values)
 
 
 def z_bi(s: Any, b: Any, sigma: Any) -> Any:

@@ -10,6 +10,7 @@ from hepcuts._core.errors import FitError, YieldError
 from hepcuts._core.identity import digest
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, LikelihoodTemplates
+from hepcuts.histfactory.abundance import too_many
 from hepcuts.histfactory.structure import LikelihoodStructure
 from hepcuts.samples.modifiers import Lumi, Modifier, NormSys, ShapeSys
 from hepcuts.templates.templates import Structure, Templates
@@ -117,6 +118,13 @@ class LikelihoodFigure(AbstractTemplateFigure):
             return np.where(np.isfinite(values), values, np.nan)
 
         return of_rows
+
+    def reason(self, rows: Rows, position: int) -> str:
+        """See `AbstractFigureOfMerit.reason`."""
+        if not rows.have_likelihood[position]:
+            return rows.reason(position)
+        signal, background = (part[position] for part in rows.bins)
+        return too_many(float(np.max(signal + background))) or "no fit converged, or there is no signal"
 
     def values(self, regions: Sequence[Rows]) -> FloatArray:
         """See `AbstractFigureOfMerit.values`."""

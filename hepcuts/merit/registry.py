@@ -48,7 +48,7 @@ from hepcuts.histfactory import (
 from hepcuts.templates.templates import Structure, Yields
 
 from . import conditions, counting, gains
-from .closed_forms import ClosedForm, CountingFigure, Punzi, profile_of_one_background, z_bi
+from .closed_forms import ClosedForm, CountingFigure, Punzi, z_bi
 from .cross_entropy import BinaryCrossEntropy, SoftCrossEntropy, WeightedCrossEntropy
 from .figures import AbstractFigureOfMerit
 from .functions import FunctionOfYields
@@ -70,7 +70,7 @@ PROFILE = LikelihoodFigure(
     of_one_background=ClosedForm(
         "profile",
         r"$Z$ (profile likelihood)",
-        formula=profile_of_one_background,
+        formula=counting.asimov_significance,
         uncertain=True,
         proven=True,
     ),

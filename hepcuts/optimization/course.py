@@ -16,10 +16,13 @@ from hepcuts.templates.filling import without_outside_warnings
 from .feasibility import enforce
 from .history import History
 from .jumps import advance_stage
-from .polish import Polished, polish
+from .left_out import HardValue
+from .polish import Polished, gain, polish
 from .stages import AbstractDescent, Checkpoint, descend
-from .validation import HardValue, StageValues, Validator
+from .validation import StageValues, Validator
 from .walk import Walk
+
+_NOTHING_BETTER = "converged, but nowhere better than at the start, whose cuts are kept"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,14 +92,14 @@ def run(
             bar.set_postfix_str(f"stage {stage + 1} of at most {len(schedule)}")
 
         interrupted = descend(_CutDescent(walk, validator, schedule), report, checkpoint=checkpoint)
-        if validator is not None and not validator.stages:
+        if validator is not None and validator.num_stages == 0:
             validator = None  # interrupted before anything was to be compared
         outcome = _conclude(walk, search, schedule, validator, interrupted=interrupted)
-        return dataclasses.replace(outcome, position=enforce(search, outcome.position))
+        return _no_worse_than_the_start(outcome, search, validator)
 
 
 class _CutDescent(AbstractDescent):
-    """The walk with all events and, from the usual width on, the folds."""
+    """The walk with all events and, beside it, those of the folds."""
 
     def __init__(self, walk: Walk, validator: Validator | None, schedule: tuple[float, ...]) -> None:
         self._walk, self._validator, self._schedule = walk, validator, schedule
@@ -107,20 +110,17 @@ class _CutDescent(AbstractDescent):
         return self._walk.num_stages
 
     def stages(self) -> Iterator[int]:
-        """The stages that are worthwhile; wider ones are validated at the end if it makes sense."""
-        validator = self._validator
+        """The stages that are worthwhile."""
         for stage in range(self.num_stages, len(self._schedule)):
-            if validator is not None and not validator.worthwhile:
+            if self._validator is not None and not self._validator.worthwhile:
                 break
             yield stage
-        while validator is not None and (wider := validator.wider) is not None:
-            without_outside_warnings(validator.advance)(wider, self._walk.end_of(wider))
 
     def advance(self, stage: int) -> None:
         """See `AbstractDescent.advance`."""
         advance_stage(self._walk, self._schedule[stage])
-        if self._validator is not None and self._validator.wants(stage):
-            without_outside_warnings(self._validator.advance)(stage, self._walk.position)
+        if self._validator is not None:
+            without_outside_warnings(self._validator.advance)()
 
     def back_to(self, stage: int) -> None:
         """See `AbstractDescent.back_to`."""
@@ -149,20 +149,45 @@ def _conclude(
     """The chosen stage again, to full precision, and its hard cuts polished if that stands the validation."""
     if validator is None:
         chosen = schedule[: walk.num_stages]
-        done = polish(search, walk.position, search.space.widths * chosen[-1])
+        done = _polished(search, walk.position, chosen[-1])
         return Outcome(walk, walk.ending, done.position, chosen, None, done, None, None, interrupted)
     validation = validator.result()
     chosen = schedule[: validation.chosen + 1]
     walk.back_to(validation.chosen)
     ending = walk.repeat(chosen[-1], walk.position, search=search)
-    done = polish(search, walk.position, search.space.widths * chosen[-1])
-    value, gain = validation.hard, None
-    folds: FloatArray | None = validation.thresholds
+    done = _polished(search, walk.position, chosen[-1])
+    value, gained = validation.hard, None
+    folds = validation.thresholds
     if done.moves:
         polished = without_outside_warnings(validator.polished)(validation.chosen)
-        gain = polished.plain - value.plain
+        gained = polished.plain - value.plain
         if polished.guarded < value.guarded:
-            done = dataclasses.replace(done, position=walk.position, gain=0.0, uncertainty=0.0, moves=0)
+            done = dataclasses.replace(
+                done, position=enforce(search, walk.position), gain=0.0, uncertainty=0.0, moves=0
+            )
         else:
             value, folds = polished, validator.polished_thresholds
-    return Outcome(walk, ending, done.position, chosen, validation, done, value, gain, interrupted, folds)
+    return Outcome(walk, ending, done.position, chosen, validation, done, value, gained, interrupted, folds)
+
+
+def _polished(search: Search, position: FloatArray, factor: float) -> Polished:
+    """The polish of hard cuts for which the guards hold: where they do not, any move that helps them is a gain."""
+    done = polish(search, enforce(search, position), search.space.widths * factor)
+    return dataclasses.replace(done, position=enforce(search, done.position))
+
+
+def _no_worse_than_the_start(outcome: Outcome, search: Search, validator: Validator | None) -> Outcome:
+    """The outcome, or the start if there is evidence that hard cuts there are better.
+
+    On the events left out in the cross-validation, or, without one, on those of the search.
+    """
+    start = enforce(search, search.space.start)
+    ending = dataclasses.replace(outcome.ending, message=_NOTHING_BETTER)
+    found: dict[str, Any] = {"position": start, "ending": ending, "polish": Polished(start, 0.0, 0.0, 0)}
+    if validator is None or outcome.folds is None or outcome.validated is None:
+        change, sigma = gain(search, start, outcome.position) if search.has_templates else (0.0, 0.0)
+        return dataclasses.replace(outcome, **found) if -change > search.tuning.validation.sure * sigma else outcome
+    value = validator.start_is_better(outcome.folds, outcome.validated)
+    if value is None:
+        return outcome
+    return dataclasses.replace(outcome, **found, validated=value.hard, polish_validated=None, folds=value.thresholds)

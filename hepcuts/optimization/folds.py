@@ -1,8 +1,8 @@
-"""One fold of a search: what its other events choose, wherever it is worked on."""
+"""One fold of a search: what the other events choose, without any knowledge of those that are left out."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,65 +16,110 @@ from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 
 from .feasibility import enforce
-from .polish import around, polish
+from .jumps import advance_stage
+from .polish import polish
 from .walk import Walk
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FoldEnd:
+    """Where a fold ended a stage.
+
+    Attributes:
+        position: in the fold's own coordinates, shape (threshold,).
+        soft: the same as thresholds of the variables, shape (threshold,).
+        hard: the thresholds of its hard cuts, loosened as those of all events are until the guards hold, likewise.
+    """
+
+    position: FloatArray
+    soft: FloatArray
+    hard: FloatArray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SearchFold:
     """The search without one fold: a block for an executor.
 
+    It is a search of its own from first to last: coordinates, start and bounds, too, come from its events alone.
+
     Attributes:
-        search: among all training events. No fold has a copy of its events: what it can reach is taken of what all can.
-        parts: number of the fold of each event, sample by sample, each of shape (event,).
+        search: among the events that are not left out; None where they cannot be searched among.
         number: of this fold.
-        size: number of folds.
         report: called at every step; not in another process.
     """
 
-    search: Search
-    parts: Sequence[NDArray[np.int64]]
+    search: Search | None
     number: int
-    size: int
     report: Callable[[], object]
+
+    @classmethod
+    def of(
+        cls,
+        search: Search,
+        samples: Sequence[Sample],
+        kept: Sequence[NDArray[np.bool_]],
+        number: int,
+        *,
+        scale: float,
+        report: Callable[[], object],
+    ) -> "SearchFold":
+        """The fold of a search.
+
+        Args:
+            search: among all events; of it only what knows no event is used: the problem and what is compiled of it.
+            samples: all events.
+            kept: which events the fold does not leave out, sample by sample, each of shape (event,).
+            number: of this fold.
+            scale: by which weights grow for the events kept to stand for all.
+            report: called at every step.
+        """
+        try:
+            some = [sample.take(mask, scale=scale) for sample, mask in zip(samples, kept, strict=True)]
+            own = Search.of(some, search.problem, compiled_by=search)
+        except InputError:
+            return cls(None, number, report)
+        # Whoever goes through a fold makes its sums alone: the others have folds of their own.
+        return cls(own.coarse(search.tuning.validation.precision).carried_out_by(None), number, report)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"report": _silently}
 
-    def advanced(self, factor: float, start: FloatArray, near: Search | None) -> FloatArray | None:
-        """Thresholds after a stage, in the coordinates, shape (threshold,); None if they have no value at its start.
+    def advanced(self, stage: int, factor: float, before: Sequence[FoldEnd | None]) -> FoldEnd | None:
+        """Where the fold is after its next stage; None if it has no value there.
 
         Args:
-            factor: width of the stage in units of the search's own.
-            start: thresholds in the coordinates, shape (threshold,).
-            near: the search with the events that can be reached from there, or None for all events.
+            stage: number of the stage, from 0.
+            factor: its width in units of the search's own.
+            before: where each fold ended the stage before; not looked at for the first.
         """
-        walk = Walk(self.search, start, self.report, reach=self._reached)
+        start = before[self.number] if stage else None
+        if self.search is None or (stage and start is None):
+            return None
+        walk = Walk(self.search, self.search.space.start if start is None else start.position, self.report)
+        walk.num_stages = stage
         try:
-            walk.advance(factor, start=start, near=self._without(self.search if near is None else near))
+            advance_stage(walk, factor)
         except OptimizationError:
             return None
-        return walk.position
+        return self._end(walk.position)
 
-    def polished(self, positions: Sequence[FloatArray], widths: FloatArray) -> FloatArray:
-        """Thresholds after the polish of hard cuts; of the positions of all folds it takes its own."""
-        position = positions[self.number]
-        near = self.search.passing(*around(self.search, position, widths))
-        return polish(self._without(near), position, widths).position
+    def started(self) -> FoldEnd | None:
+        """Where the fold starts; None if it cannot be searched in."""
+        return None if self.search is None else self._end(self.search.space.start)
 
-    def loosened(self, positions: Sequence[FloatArray]) -> FloatArray:
-        """Its own of the thresholds of all folds, loosened until the guards hold for hard cuts if they can."""
-        position = positions[self.number]
+    def polished(self, ends: Sequence[FoldEnd], factor: float) -> FoldEnd:
+        """Where the polish leads from the hard cuts at the end of a stage; of all folds' ends it takes its own."""
+        search, end = cast("Search", self.search), ends[self.number]
+        position = search.space.scores(end.hard.tolist())
+        return self._end(polish(search, position, search.space.widths * factor).position)
+
+    def _end(self, position: FloatArray) -> FoldEnd:
+        search = cast("Search", self.search)
         try:
-            return enforce(self._without(self.search), position)
+            hard = enforce(search, position)
         except OptimizationError:
-            return position
-
-    def _reached(self, position: FloatArray, widths: FloatArray) -> Search:
-        return self._without(self.search.reached(position, widths))
-
-    def _without(self, search: Search) -> Search:
-        return search.fold(self.parts, self.number, self.size)
+            hard = position
+        return FoldEnd(position, search.space.thresholds(position), search.space.thresholds(hard))
 
 
 def _silently() -> None:
@@ -101,10 +146,10 @@ def parts_of(folds: AbstractFolds, samples: Sequence[Sample]) -> list[NDArray[np
     return [folds.part(sample.identity) for sample in samples]
 
 
-def part_of(search: Search, events: Sequence[Sample], position: FloatArray) -> Part | None:
-    """What a loss of single events needs of a fold's events; None if cuts at the position select none of them."""
+def part_of(search: Search, events: Sequence[Sample], thresholds: FloatArray) -> Part | None:
+    """What a loss of single events needs of a fold's events; None if cuts at the thresholds select none of them."""
     try:
-        hard = search.space.selection.at(search.space.thresholds(position))
+        hard = search.space.selection.at(thresholds.tolist())
         return events, search.problem.templates_of(events, hard), hard
     except InputError:
         return None

@@ -200,6 +200,8 @@ def _result(
     optimism: Optimism | None = None
     try:
         spread, optimism = assess(hard, outcome.folds)
+        if optimism is not None and outcome.validated is not None:
+            optimism = optimism.corrected(sign * outcome.validated.excess)
     except KeyboardInterrupt:
         interrupted = True  # the cuts are found; only their uncertainties are not
     widths = search.space.widths * outcome.schedule[-1]
@@ -215,7 +217,7 @@ def _result(
         training=there,
         held_out=None if held_out is None else without_outside_warnings(evaluate)(held_out, hard, **options),
         validated=None if outcome.validated is None else sign * outcome.validated.plain,
-        penalty=None if outcome.validated is None else outcome.validated.plain - outcome.validated.guarded,
+        penalty=None if outcome.validated is None else outcome.validated.penalty,
         start=search.space.thresholds(search.space.start),
         history=history,
         success=ending.success and not interrupted,

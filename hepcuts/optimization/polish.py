@@ -57,13 +57,13 @@ def polish(search: Search, position: FloatArray, widths: FloatArray) -> Polished
         for members in search.space.groups:
             first = int(np.argmax(members))
             candidates = near.candidates(first, low[members].max(), high[members].min(), options.thresholds)
-            gain, sigma = gains_along(near, position, members, candidates)
-            warranted = gain - options.deviations * sigma
+            gains, sigma = gains_along(near, position, members, candidates)
+            warranted = gains - options.deviations * sigma
             if np.max(warranted, initial=-np.inf) > 0:
                 position, moves = np.where(members, candidates[int(np.argmax(warranted))], position), moves + 1
         if moves == before:
             break
-    change, uncertainty = _gain(near, start, position) if moves else (0.0, 0.0)
+    change, uncertainty = gain(near, start, position) if moves else (0.0, 0.0)
     return Polished(position, change, uncertainty, moves)
 
 
@@ -74,8 +74,8 @@ def around(search: Search, position: FloatArray, widths: FloatArray) -> tuple[Fl
     return np.maximum(search.space.lower, low), np.minimum(search.space.upper, high)
 
 
-def _gain(search: Search, first: FloatArray, second: FloatArray) -> tuple[float, float]:
+def gain(search: Search, first: FloatArray, second: FloatArray) -> tuple[float, float]:
     """Gain of some thresholds over others, and its standard deviation."""
     sums = [np.stack(pair) for pair in zip(search.hard_sums(first), search.hard_sums(second), strict=True)]
-    gain, sigma = gains_of(search, sums)
-    return float(gain[0]), float(sigma[0])
+    gains, sigma = gains_of(search, sums)
+    return float(gains[0]), float(sigma[0])

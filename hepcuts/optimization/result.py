@@ -17,6 +17,7 @@ from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable, RoundedSelection, drop_one, rounded
 from hepcuts.histfactory import FEW_EXPECTED, few_expected
 from hepcuts.samples.sample import Sample
+from hepcuts.samples.signals import together
 
 from .certificate import Certificate
 from .history import History
@@ -43,7 +44,8 @@ class OptimizationResult(Tabular):
         training: what the hard selection is worth on the events that chose it.
         held_out: the same on events that did not, or None if none were held out.
         validated: the objective of hard cuts of the chosen width in the cross-validation, on training events each of
-            which did not choose the cuts that it was tried with; None if there was none. Without penalties.
+            which did not choose the cuts that it was tried with; None if there was none. Without penalties, and
+            without what few events add on average, to first order (`hepcuts.optimization.left_out`).
         penalty: by how much the search held this value to be worse, for too few events left in the cross-validation;
             None if there was none.
         start: thresholds before the optimization, shape (threshold,).
@@ -53,9 +55,8 @@ class OptimizationResult(Tabular):
         message: why it stopped.
         num_steps: number of steps in all stages.
         anneal: the stages of widths that were gone through.
-        validation: by what the stages that were considered are compared in the cross-validation (negated for losses):
-            the objective of soft cuts of one width, see `hepcuts.optimization.validation`. NaN for wide ones that were
-            not tried as a narrower one was better than the next. None if there was no choice.
+        validation: the same for each stage that was considered (negated for losses), see
+            `hepcuts.optimization.validation`. None if there was no choice.
         polish: what the last step, on hard cuts, did.
         polish_validated: by how much it changed the validated value (larger is better); where it made it, with its
             penalty, worse, it was left out. None if it did nothing or there was no cross-validation.
@@ -226,6 +227,8 @@ class OptimizationResult(Tabular):
         verdict = self.quoted.pyhf
         spread = "" if self.bootstrap is None else f" +- {self.bootstrap.significance.uncertainty:.2g}"
         rows = [("cuts", str(self.selection)), ("significance", f"{self.significance:.4f}{spread} on {where}")]
+        signals = together(self.samples)
+        rows += [("signals", signals)] if signals else []
         if self.given_up:
             rows.insert(1, ("given up", f"{', '.join(self.given_up)} (no event would be rejected)"))
         rows.append(("confirmed by pyhf", f"{verdict.significance:.4f}" if verdict else f"no: {self.quoted.message}"))

@@ -52,7 +52,8 @@ class Sensitivity(Tabular):
             within a fraction of its value, shape (threshold, 2). Infinite where all that passes the other cuts may
             pass; NaN for a loss of single events, of which only the curvature is known.
         statistical_plateau: likewise the outermost thresholds at which the objective's loss is not larger than its
-            own standard deviation. Between them there may be worse ones: from event to event it fluctuates.
+            own standard deviation. Between them there may be worse ones: from event to event it fluctuates. That is no
+            confidence set: the loss is against the best of these events.
         given_up: whether a threshold rejects nothing that passes the others, shape (threshold,).
         fraction: that of `plateau`.
         value: the objective of hard cuts, or of the soft ones for a loss of single events.
@@ -102,7 +103,7 @@ class Sensitivity(Tabular):
     def described(self) -> dict[str, str]:
         """What is known of each threshold, in words."""
         return {
-            name: f"{threshold}; within {self.fraction:.0%} {plateau}, statistically the same {same}{given_up}"
+            name: f"{threshold}; within {self.fraction:.0%} {plateau}, within 1 sigma {same}{given_up}"
             for name, threshold, plateau, same, given_up in self._cells()
         }
 
@@ -129,7 +130,7 @@ class Sensitivity(Tabular):
 
     def overview(self) -> SummaryTable:
         """What is known of each threshold, and of their combinations."""
-        head = "", "threshold", f"within {self.fraction:.0%}", "statistically the same", ""
+        head = "", "threshold", f"within {self.fraction:.0%}", "within 1 sigma", ""
         return SummaryTable("Sensitivity to each threshold", self._cells(), head, [self._foot], "lllll")
 
     @property

@@ -8,8 +8,11 @@ import numpy as np
 
 from hepcuts._core.errors import OptimizationError
 from hepcuts._core.types import FloatArray
+from hepcuts.merit.rows import Rows
+from hepcuts.optimization.soft.compilation import as_yields
 from hepcuts.optimization.soft.evaluators import Evaluation
 from hepcuts.optimization.soft.search import Search
+from hepcuts.templates.templates import Templates
 
 from .history import History, Row, packed, unpacked
 from .solvers import Ending
@@ -22,40 +25,22 @@ class Walk:
         search: with the events.
         start: thresholds in the coordinates, shape (threshold,).
         report: called at every step.
-        reach: the search with the events that can be reached from a position at some widths; by default
-            `Search.reached`.
     """
 
-    def __init__(
-        self,
-        search: Search,
-        start: FloatArray,
-        report: Callable[[], object] = lambda: None,
-        *,
-        reach: Callable[[FloatArray, FloatArray], Search] | None = None,
-    ) -> None:
-        self.search, self.position, self._reach = search, start, reach
+    def __init__(self, search: Search, start: FloatArray, report: Callable[[], object] = lambda: None) -> None:
+        self.search, self.position = search, start
         self.rows: list[Row] = []
         self.num_stages = 0
         self.ending = Ending(start, False, "not started", 0)
         self._endings: dict[int, Ending] = {}
         self._report = report
 
-    def advance(
-        self,
-        factor: float,
-        *,
-        start: FloatArray | None = None,
-        near: Search | None = None,
-        search: Search | None = None,
-    ) -> Ending:
+    def advance(self, factor: float, *, start: FloatArray | None = None, search: Search | None = None) -> Ending:
         """Go to the optimum at widths of `factor` times the search's own.
 
         Args:
             factor: in units of the search's own widths.
             start: thresholds in the coordinates, or None to go on from where it is.
-            near: the search with only the events that can be reached from the start (`Search.reached`), if they are
-                known already.
             search: in place of the walk's own.
         """
         widths = self.search.space.widths * factor
@@ -63,7 +48,7 @@ class Walk:
             self.position = start
         elif self.num_stages:
             self.position = self._revived()
-        self.ending = self._endings[self.num_stages] = self._go(search or self.search, widths, near)
+        self.ending = self._endings[self.num_stages] = self._go(search or self.search, widths)
         self.num_stages += 1
         return self.ending
 
@@ -97,13 +82,12 @@ class Walk:
         if endings:
             self.back_to(len(endings) - 1)
 
-    def _go(self, search: Search, widths: FloatArray, near: Search | None) -> Ending:
+    def _go(self, search: Search, widths: FloatArray) -> Ending:
         """To the optimum, with no more events than thresholds can reach from where they are."""
         for _ in range(search.tuning.anneal.most_moves):
-            around = (self._reach or search.reached)(self.position, widths) if near is None else near
             low, high = search.box(self.position, widths)
-            ending = self._minimize(around, (low, high), widths)
-            self.position, near = ending.position, None
+            ending = self._minimize(search.reached(self.position, widths), (low, high), widths)
+            self.position = ending.position
             # At a wall of the box that is none of the search there is further to go.
             at_wall = (ending.position <= low) & (low > search.space.lower)
             at_wall |= (ending.position >= high) & (high < search.space.upper)
@@ -168,9 +152,13 @@ class Walk:
 def _require_finite(search: Search, scores: FloatArray, widths: FloatArray) -> None:
     found = search.evaluate(scores, widths)
     if not np.isfinite(found.guarded) or not np.all(np.isfinite(found.gradient)):
+        structure = search.regions[0].structure
+        none = np.zeros(len(structure.components))
+        hard = Templates(structure, as_yields(search.hard_sums(scores)[0], structure), none)
+        why = search.problem.objective.reason(Rows.of_templates(hard, (0.0, 0.0)), 0)
         thresholds = search.space.thresholds(scores)
         at = ", ".join(f"{n} = {t:.6g}" for n, t in zip(search.space.names, thresholds, strict=True))
         raise OptimizationError(
             f"The objective {search.problem.objective.name!r} has no finite value or gradient at {at} (value "
-            f"{found.plain}). Start from looser cuts, where signal and background both pass."
+            f"{found.plain}; after hard cuts: {why}). Start from looser cuts, where signal and background both pass."
         )

@@ -17,6 +17,10 @@ from .curves import scan as scan
 from .histograms import BeforeAfter as BeforeAfter
 from .histograms import before_after as before_after
 from .histograms import distributions as distributions
+from .impacts import ImpactBars as ImpactBars
+from .impacts import PriceListBars as PriceListBars
+from .impacts import impacts as impacts
+from .impacts import price_list as price_list
 from .interactive import CutSlider as CutSlider
 from .interactive import slider as slider
 from .optimization import HistoryCurves as HistoryCurves
@@ -26,6 +30,8 @@ from .optimization import loss_and_gradient as loss_and_gradient
 from .phase import PhaseMap as PhaseMap
 from .phase import PhasePanel as PhasePanel
 from .phase import phase as phase
+from .points import PointsFigure as PointsFigure
+from .points import points as points
 from .price import PriceBars as PriceBars
 from .price import price as price
 from .roc import RocCurves as RocCurves

@@ -140,9 +140,7 @@ def _curve(result: ScanView, name: str, edge: int | None) -> _MetricCurve:
     places = np.flatnonzero(there[rows])
     rows, gaps = rows[places], np.diff(places) > 1
     values = normalized(result.values[name][rows], m.sign, best=optimum.value)
-    # If nothing has as many events as the guard asks for, the optimum itself is the measure.
-    least = min(result.min_background, float(optimum.effective_background))
-    trusted = (m.sign < 0) | (result.table.effective_background[rows] >= least)
+    trusted = result.allowed(name)[rows]
     return _MetricCurve(thresholds[rows], values, trusted, gaps, best, interval, f"{m.label}, best at {best:.4g}")
 
 

@@ -1,92 +1,285 @@
-"""Reading events from files: CSV, NumPy archives (``.npz``) and ROOT files (extra ``root``)."""
+"""Reading events: columns, and quantities computed from them, of files and of tables in memory."""
 
-import importlib
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hepcuts._core.columns import raw_columns
 from hepcuts._core.errors import InputError
-from hepcuts._core.lazy import pd
-from hepcuts._core.types import FloatArray
+from hepcuts._core.formulas import formula
+from hepcuts._core.jagged import concatenated, is_jagged, optional, plain
+from hepcuts._core.types import ColumnsLike
+
+from .formats import FORMATS, FileFormat, format_of
+from .sources import Files, Source, listed, sources_of
+
+_LONGEST = 1000
+"""Characters of what another library says of a file."""
 
 
-def read_columns(path: str | Path, *, columns: Sequence[str] | None = None, tree: str | None = None) -> dict[str, Any]:
-    r"""Read columns of events from a file; the format is that of its ending.
+def read_columns(
+    files: Files | ColumnsLike,
+    *,
+    columns: Sequence[str] | None = None,
+    tree: str | None = None,
+    where: str | None = None,
+    define: Mapping[str, str] = MappingProxyType({}),
+    friends: Iterable[Files] = (),
+    formats: Sequence[FileFormat] = FORMATS,
+) -> dict[str, Any]:
+    r"""Read columns of events, and what is computed from them.
+
+    Only the columns that are needed are read.
 
     Args:
-        path: ``.csv`` (also compressed, ``.csv.gz``), ``.npz`` or ``.root``.
-        columns: names to read, or None for all numeric ones.
-        tree: name of the tree in a ROOT file; None if there is only one.
+        files: a file (CSV and other text, NumPy, ROOT, Parquet, Feather, HDF5; the ending says which), a folder of
+            such files, a name with wildcards, ``file.root:tree``, an address that uproot opens, a list of these, whose
+            events follow each other, or a table in memory.
+        columns: names of columns or formulas (`hepcuts._core.formulas.Formula`), or None for all that are numbers.
+        tree: name of the tree of a ROOT file, or of the group of an HDF5 file, in place of what `files` say; None if
+            there is only one.
+        where: a formula that an event has to pass to be read, or None.
+        define: names of quantities and their formulas, to be used in the others.
+        friends: files with further columns of the same events, in the same order.
+        formats: those that are known; another one is an object of one's own `hepcuts.samples.formats.FileFormat`.
 
     Returns:
-        Name to values, each of shape (event,).
+        Name or formula to values, each of shape (event,).
 
     Raises:
-        InputError: the file is not there or cannot be read, the ending is unknown, or a column is missing; the
-            message lists the columns that there are.
+        InputError: a file is not there or cannot be read, its ending is unknown, a column is missing, a formula cannot
+            be read or computed, or friends have other numbers of events; the message names the file.
 
     Example:
         >>> import tempfile, pathlib
         >>> folder = tempfile.TemporaryDirectory()
         >>> path = pathlib.Path(folder.name, "events.csv")
-        >>> _ = path.write_text("pt,mass\n31.5,91.2\n")
-        >>> read_columns(path, columns=["pt"])
-        {'pt': array([31.5])}
+        >>> _ = path.write_text("pt,eta,trig\n31.5,-2.0,1\n18.0,0.5,0\n")
+        >>> read_columns(path, columns=["pt", "abs(eta)"], where="trig")
+        {'pt': array([31.5]), 'abs(eta)': array([2.])}
         >>> folder.cleanup()
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file {path}; relative names are relative to the current folder.")
-    readers = {".csv": _read_csv, ".gz": _read_csv, ".npz": _read_npz, ".root": _read_root}
-    if path.suffix not in readers:
-        raise InputError(f"{path}: the ending {path.suffix!r} is unknown; expected one of {', '.join(readers)}.")
+    needs = Needs(columns, where, define)
+    table = read_table(files, [needs], tree=tree, friends=friends, formats=formats)
     try:
-        return readers[path.suffix](path, columns, tree)
-    except (ValueError, KeyError, OSError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read: {error}") from error
+        return needs.values(table)
+    except InputError as error:
+        raise InputError(f"{_named(files)}: {error}") from error
 
 
-def _check(path: Path, wanted: Sequence[str] | None, present: Sequence[str]) -> None:
-    absent = [name for name in wanted or () if name not in present]
-    if absent:
-        raise InputError(f"{path}: has no column {', '.join(absent)}; it has {', '.join(present)}.")
+def _named(files: Any) -> str:
+    """What was read, for messages."""
+    return listed(sources_of(files)) if isinstance(files, str | Path | list | tuple) else "The table"
 
 
-def _read_csv(path: Path, columns: Sequence[str] | None, _: str | None) -> dict[str, Any]:
-    header = pd.read_csv(path, nrows=0)
-    _check(path, columns, list(header.columns))
-    # pandas renames a repeated column to "x.1"; names are compared with what stands in the file.
-    frame = pd.read_csv(path, usecols=None if columns is None else list(columns))
-    numeric = frame if columns is not None else frame.select_dtypes("number")
-    return {str(name): numeric[name].to_numpy() for name in numeric.columns}
+def read_table(
+    files: Files | ColumnsLike,
+    needs: Sequence["Needs"],
+    *,
+    tree: str | None = None,
+    friends: Iterable[Files] = (),
+    formats: Sequence[FileFormat] = FORMATS,
+) -> dict[str, Any]:
+    """The columns that all of some needs take, as they are stored; arguments and errors are those of `read_columns`."""
+    if not isinstance(files, str | Path | list | tuple):
+        raw = raw_columns(files, "(a table)")
+        return {name: raw[name] for name in _wanted(needs, "the table", list(raw))}
+    beside = [sources_of(one, tree=tree) for one in (files, *friends)]
+    there = [_names(sources[0], formats) for sources in beside]
+    wanted = _wanted(needs, listed(beside[0]), [name for names in there for name in names])
+    table: dict[str, Any] = {}
+    for sources, names in zip(beside, there, strict=True):
+        table |= _one_after_the_other(sources, [name for name in wanted if name in names], formats)
+    rows = {name: len(values) for name, values in table.items()}
+    if len(set(rows.values())) > 1:
+        raise InputError(f"{listed(beside[0])}: the columns, those of friends included, have unequal lengths: {rows}.")
+    return table
 
 
-def _read_npz(path: Path, columns: Sequence[str] | None, _: str | None) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
-        _check(path, columns, archive.files)
-        return {name: archive[name] for name in (columns or archive.files)}
+def column_names(
+    files: Files, *, tree: str | None = None, friends: Iterable[Files] = (), formats: Sequence[FileFormat] = FORMATS
+) -> list[str]:
+    """Names of the columns that files have; arguments and errors are those of `read_columns`."""
+    beside = [sources_of(one, tree=tree) for one in (files, *friends)]
+    return [name for sources in beside for name in _names(sources[0], formats)]
 
 
-def _read_root(path: Path, columns: Sequence[str] | None, tree: str | None) -> dict[str, Any]:
+def histogram_sum(files: Files, name: str, *, bin_number: int | None = None) -> float:
+    """Sum of the contents of a histogram in each of some ROOT files.
+
+    Args:
+        files: see `read_columns`.
+        name: the histogram.
+        bin_number: one bin, counted from 0; None for all, without what lies beyond its edges.
+
+    Raises:
+        InputError: a file cannot be read, or has no such histogram or bin.
+    """
+    total = 0.0
+    for source in sources_of(files):
+        with _reading(source), optional("uproot", "root").open(source.path) as file:
+            if name not in file:
+                raise InputError(f"it has no histogram {name!r}")
+            values = np.asarray(file[name].values()).ravel()
+            if bin_number is not None and bin_number >= len(values):
+                raise InputError(f"the histogram {name!r} has {len(values)} bins, and no number {bin_number}")
+            total += float(values.sum() if bin_number is None else values[bin_number])
+    return total
+
+
+def _wanted(needs: Sequence["Needs"], what: str, there: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(name for one in needs for name in one.choose(what, there)))
+
+
+def _one_after_the_other(
+    sources: Sequence[Source], names: Sequence[str], formats: Sequence[FileFormat]
+) -> dict[str, Any]:
+    """The events of all files; every file has to have all columns."""
+    tables = []
+    for number, source in enumerate(sources):
+        if number and (absent := [name for name in names if name not in _names(source, formats)]):
+            raise InputError(f"{source}: has no column {', '.join(absent)}, which {sources[0]} has.")
+        with _reading(source):
+            tables.append(_format(source, formats).read(source.path, source.tree, names))
+    return {name: concatenated([table[name] for table in tables]) for name in names}
+
+
+def _names(source: Source, formats: Sequence[FileFormat]) -> list[str]:
+    with _reading(source):
+        return _format(source, formats).names(source.path, source.tree)
+
+
+def _format(source: Source, formats: Sequence[FileFormat]) -> FileFormat:
+    found = format_of(source.path, formats)
+    if found is None and Path(source.path).is_dir():
+        found = next(one for one in formats if one.reads_folders)
+    if found is None:
+        known = ", ".join(ending for one in formats for ending in one.endings)
+        raise InputError(f"the ending {Path(source.path).suffix!r} is unknown; expected one of {known}")
+    return found
+
+
+@contextlib.contextmanager
+def _reading(source: Source) -> Iterator[None]:
+    """A block that reads a file: whatever goes wrong in it is told with the file's name."""
     try:
-        uproot = importlib.import_module("uproot")
-    except ImportError as error:
-        raise InputError(f"{path}: reading ROOT files needs uproot; install hepcuts[root].") from error
-    with uproot.open(path) as file:
-        trees = sorted(
-            {key.split(";")[0] for key, kind in file.classnames().items() if kind in {"TTree", "ROOT::RNTuple"}}
-        )
-        if tree is None and len(trees) != 1:
-            raise InputError(f"{path}: has the trees {trees}; say which with tree=...")
-        name = trees[0] if tree is None else tree
-        if name not in trees:
-            raise InputError(f"{path}: has no tree {name!r}; it has {', '.join(trees)}.")
-        events = file[name]
-        _check(path, columns, list(events.keys()))
-        arrays = events.arrays(list(columns) if columns else None, library="np")
-    flat: dict[str, FloatArray] = {key: values for key, values in arrays.items() if values.dtype.kind in "biuf"}
-    return flat
+        yield
+    except Exception as error:
+        # Any kind: readers of damaged files fail with errors of all kinds.
+        said = str(error) or type(error).__name__
+        reason = said if isinstance(error, InputError) else f"it cannot be read: {said}"
+        raise InputError(f"{source}: {reason[:_LONGEST].rstrip('.')}.") from error
+
+
+class Needs:
+    """What is asked for: which columns that takes, and its values."""
+
+    def __init__(self, columns: Sequence[str] | None, where: str | None, define: Mapping[str, str]) -> None:
+        self.columns = columns
+        self.where = where
+        self.define = define
+
+    def choose(self, what: str, there: Sequence[str]) -> list[str]:
+        """Of the columns that there are those that are needed.
+
+        Args:
+            what: the file, for messages.
+            there: the columns of this file and of its friends.
+
+        Raises:
+            InputError: one is missing or there twice, or a formula cannot be read.
+        """
+        if repeated := sorted({name for name in there if list(there).count(name) > 1}):
+            raise InputError(f"{what}: has more than one column named {', '.join(repeated)}.")
+        if self.columns is None:
+            return list(there)
+        needed: dict[str, None] = {}
+        for text in [*self.columns, *([] if self.where is None else [self.where])]:
+            self._add(needed, text, (), set(there), what)
+        return [name for name in there if name in needed]
+
+    def _add(self, needed: dict[str, None], text: str, within: tuple[str, ...], there: Set[str], what: str) -> None:
+        """Add the columns that a name or formula takes; a definition may use the column of its own name."""
+        if text in self.define and text not in within:
+            names, within = formula(self.define[text]).names, (*within, text)
+        elif text in there:
+            needed[text] = None
+            return
+        else:
+            names = formula(text).names
+            if text in names:
+                raise InputError(f"{what}: has no column {text}; it has {', '.join(sorted(there))}.")
+        for name in names:
+            self._add(needed, name, within, there, what)
+
+    def values(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """What was asked for, of the events that pass."""
+        quantities = Quantities(table, self.define)
+        if self.where is not None:
+            passed = quantities.condition(self.where)
+            quantities = Quantities({name: values[passed] for name, values in table.items()}, self.define)
+        if self.columns is not None:
+            return {text: quantities.value(text) for text in self.columns}
+        flat = {name: plain(quantities[name]) for name in quantities if not is_jagged(quantities[name])}
+        return {name: values for name, values in flat.items() if values.dtype.kind in "biuf"}
+
+
+class Quantities(Mapping[str, Any]):
+    """Columns of events by name, and quantities that are defined by formulas of them.
+
+    Args:
+        table: name to values, which may be lists of each event.
+        define: names of quantities and their formulas; one may use the column of its own name.
+    """
+
+    def __init__(self, table: Mapping[str, Any], define: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._table = table
+        self._define = define
+        self._made: dict[str, Any] = {}
+        self._within: list[str] = []
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._made:
+            return self._made[name]
+        if name in self._define and name not in self._within:
+            self._within.append(name)
+            made = formula(self._define[name]).lists(self)
+            self._within.pop()
+            # What was made inside of a definition of its own name is not what others mean by it.
+            return made if self._within else self._made.setdefault(name, made)
+        if name not in self._table:
+            raise InputError(f"There is no column {name!r}, or it is defined by itself.")
+        return self._table[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._define or name in self._table
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._table, *self._define]))
+
+    def __len__(self) -> int:
+        return len({*self._table, *self._define})
+
+    def value(self, text: str) -> NDArray[Any]:
+        """A column or formula, shape (event,).
+
+        Raises:
+            InputError: each event has a list of it, or it cannot be computed.
+        """
+        return formula(f"`{text}`" if text in self else text)(self)
+
+    def condition(self, text: str) -> NDArray[np.bool_]:
+        """A formula as true or false, shape (event,).
+
+        Raises:
+            InputError: it has other values than 0 and 1, or cannot be computed.
+        """
+        found = self.value(text)
+        if not np.all((found == 0) | (found == 1)):
+            raise InputError(f"{text!r} is no condition: it has values other than 0 and 1. Compare it with something.")
+        return np.asarray(found != 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcuts._core import checks
 from hepcuts._core.errors import InputError
@@ -20,6 +21,7 @@ from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.likelihood import NO_SIGNIFICANCE, WITHOUT_SIGNIFICANCE
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
+from hepcuts.samples.signals import together
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.simulated import FEW_EVENTS
 
@@ -140,6 +142,20 @@ class ScanResult(Tabular):
             message="; ".join([*systematics_at(self.table, row), found.message]),
             interval=self._interval(name, stability),
         )
+
+    def allowed(self, name: str) -> NDArray[np.bool_]:
+        """Where the optimum of a metric may lie, shape (threshold,): where enough events are left for its formula.
+
+        That is enough simulated events of each background that matters and of the signal, and enough expected ones
+        (see `optimum`). Losses may have theirs anywhere.
+
+        Args:
+            name: of the metric.
+
+        Raises:
+            InputError: the metric was not scanned.
+        """
+        return trusted(self._known(name), self.table, self.values[name], self.min_background)
 
     def _found(self, m: AbstractFigureOfMerit, least: float) -> tuple[Optimum, int, Any]:
         """The optimum as far as the scan itself tells, its row, and which rows are allowed."""
@@ -299,14 +315,22 @@ class ScanResult(Tabular):
         """The optima, without what takes replicas and parts of the events: that is in `summary`."""
         optima = [self._found(m, self.min_background)[0] for m in self._with_values]
         more = [f"{self.replicas} replicas"] * (self.replicas > 0) + [f"{self.folds} folds"] * (self.folds > 0)
-        foot = [f"uncertainties and held-out values, from {' and '.join(more)}: summary()"] if more else []
+        foot = self._signals
+        foot += [f"uncertainties and held-out values, from {' and '.join(more)}: summary()"] if more else []
         chosen = [number for number, name in enumerate(HEAD) if name not in RESAMPLED]
         rows = [tuple(row[number] for number in chosen) for row in (optimum.cells for optimum in optima)]
         return SummaryTable(self._title, rows, [HEAD[number] for number in chosen], foot)
 
     def summary(self) -> SummaryTable:
         """The optima with uncertainties, intervals and held-out values; evaluates `stability`."""
-        return SummaryTable(self._title, [self.optimum(m.name).cells for m in self._with_values], HEAD)
+        rows = [self.optimum(m.name).cells for m in self._with_values]
+        return SummaryTable(self._title, rows, HEAD, self._signals)
+
+    @property
+    def _signals(self) -> list[str]:
+        """That several signals are one hypothesis."""
+        signals = together(self.table.structure.components)
+        return [f"signals: {signals}"] if signals else []
 
     @property
     def _title(self) -> str:

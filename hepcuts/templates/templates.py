@@ -22,6 +22,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.samples.modifiers import HistoSys, Modifier
 from hepcuts.samples.sample import REFUSED
+from hepcuts.samples.signals import together
 from hepcuts.samples.staterror import StatError
 
 NOMINAL = "nominal"
@@ -260,6 +261,8 @@ class Templates:
         rows = [f"  {n}: {t:.5g} +- {e:.3g}" for n, t, e in zip(self.samples, totals, spread, strict=True)]
         bins = self.structure.num_bins
         what = f"{bins} bin{'s' if bins > 1 else ''}, variations {', '.join(self.structure.variations)}"
+        signals = together(self.structure.components)
+        rows += [f"  signals: {signals}"] if signals else []
         return "\n".join([f"Templates of channel {self.structure.channel!r} ({what})", *rows])
 
 

@@ -25,6 +25,14 @@ CHOSEN_ON = "discovery (chosen on these events, not to be unblinded with)"
 """Name of the measurement of templates of the very events that chose cuts or bins: their background is too small."""
 STATERROR = "staterror_"
 """What the names of all parameters of finite simulation begin with."""
+MOST = 1e6
+"""Upper bound of the factors of single bins, of ``shapesys`` and ``staterror``.
+
+With pyhf's own, 10, the fit without signal ends at the bound where there is more than about ten times as much signal as
+background: then the significance is too large, and draws cuts to where the simulation runs out. With n effective
+simulated events the fit finds 1 + S / (B + n), so this bound is out of reach.
+"""
+_BY_BIN = frozenset({"shapesys", "staterror"})
 _SHARED = frozenset({"histosys", "normsys"})
 """Types of modifiers that may share a parameter with each other."""
 _KNOWN = frozenset({*_SHARED, "lumi", "normfactor", "shapesys", "staterror"})
@@ -44,7 +52,8 @@ def workspace(
     of simulated events of each bin of this sample :cite:p:`barlow1993`, or a ``staterror``, whose Gaussian constraints
     are shared by the backgrounds of a bin, and apart from them by the signals: the uncertainty of a background that few
     simulated events are left of must not be diluted by a signal with many. A background with ``empty="limit"`` counts
-    as one event +- one event where none of its simulated ones is left.
+    as one event +- one event where none of its simulated ones is left. The parameters of single bins may grow to
+    `MOST`, not only to ten as in pyhf by default.
 
     Args:
         templates: hard or soft templates of one channel, or of several channels.
@@ -84,10 +93,12 @@ def workspace(
     if observations is not None and not set(observations) <= set(names):
         raise InputError(f"Observations came for the channels {sorted(observations)}; the channels are {names}.")
     name = measurement if observations is not None else f"{measurement} {ASIMOV}"
+    written = [_channel(t) for t in channels]
+    config = {"poi": POI, "parameters": [*_parameters(channels), *_factors(written)]}
     specification = {
-        "channels": [_channel(t) for t in channels],
+        "channels": written,
         "observations": [{"name": t.structure.channel, "data": _observed(t, observations)} for t in channels],
-        "measurements": [{"name": name, "config": {"poi": POI, "parameters": _parameters(channels)}}],
+        "measurements": [{"name": name, "config": config}],
         "version": "1.0.0",
     }
     _check_with_pyhf(specification)
@@ -259,3 +270,15 @@ def _parameters(channels: Sequence[Templates]) -> list[dict[str, Any]]:
                         "modifiers of one name share one parameter and must agree."
                     )
     return list(said.values())
+
+
+def _factors(channels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Bounds of the factors of single bins, each stated once: see `MOST`; the lower one is pyhf's."""
+    bins = {
+        modifier["name"]: len(sample["data"])
+        for channel in channels
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+        if modifier["type"] in _BY_BIN
+    }
+    return [{"name": name, "bounds": [[1e-10, MOST]] * number} for name, number in bins.items()]

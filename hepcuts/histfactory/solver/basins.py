@@ -46,6 +46,8 @@ class Lookout:
         hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima, and the
             better one of the two places with all variations up, or down, is searched from.
         rounds: how often to look again from a lower minimum.
+        largest: numbers of the sketch's table (bins x samples x variations) from which on none is made: a table of 40
+            MB; the published likelihoods have at most a tenth.
     """
 
     least: float = 0.05
@@ -64,6 +66,7 @@ class Lookout:
     most: int = 2
     rounds: int = 1
     hopeless: float = 100.0
+    largest: int = 5_000_000
 
 
 STANDARD = Lookout()

@@ -17,32 +17,30 @@ from numpy.typing import NDArray
 from hepcuts.histfactory.interpolation import Pair
 from hepcuts.histfactory.structure import LikelihoodStructure
 
+from .curvature import AbstractExpansion, Here
 from .deviance import poisson_deviance, slope_and_inverse
 from .layout import CellIndex
-from .rates import TINY, Expectation, Lanes, spread, tiled
+from .rates import TINY, Expectation, Lanes, projected, spread, tiled
+from .sparse import sparse_expansion
 
 Values = NDArray[np.float64]
 
 
 @dataclasses.dataclass
-class Expansion:
-    """The deviance of each lane at a point, to second order.
+class Expansion(AbstractExpansion):
+    """The deviance of each lane at a point, to second order, with all elements of its second derivatives.
 
     Attributes:
-        value: shape (lane,).
-        gradient: with respect to the free parameters, shape (free, lane).
         hessian: shape (free, free, lane).
         slopes: derivative of the expected events of each bin, shape (free, bin, lane).
-        weights: expected curvature of each bin, 2 / rate, shape (bin, lane).
-        prior: expected curvature of the constraint terms, shape (free, lane).
     """
 
-    value: Values
-    gradient: Values
     hessian: Values
     slopes: Values
-    weights: Values
-    prior: Values
+
+    def curvature(self, lanes: Any) -> Values:
+        """The Hessian matrices of some lanes, shape (free, free, lane)."""
+        return self.hessian[:, :, lanes]
 
     def information(self, lanes: Any = slice(None)) -> Values:
         """Twice the Fisher information, which is never negative, shape (free, free, lane)."""
@@ -57,19 +55,6 @@ class Expansion:
         result: Values = np.einsum("pbl,pbl,bl->pl", self.slopes, self.slopes, self.weights) + self.prior
         return result
 
-    def take(self, lanes: NDArray[np.bool_]) -> "Expansion":
-        """The same of some lanes."""
-        return Expansion(*(getattr(self, field.name)[..., lanes] for field in dataclasses.fields(self)))
-
-    def replace(self, lanes: NDArray[np.bool_], other: "Expansion") -> "Expansion":
-        """With the numbers of `other` in some lanes."""
-        if lanes.all():
-            return other
-        if not lanes.any():
-            return self
-        names = [field.name for field in dataclasses.fields(self)]
-        return Expansion(*(np.where(lanes, getattr(other, name), getattr(self, name)) for name in names))
-
 
 def _gram(left: Values, right: Values) -> Values:
     """Sum over rows of left times right: (column, row, lane) each -> (column, column, lane)."""
@@ -80,14 +65,6 @@ def _gram(left: Values, right: Values) -> Values:
         return small
     a, b = np.ascontiguousarray(left.transpose(2, 0, 1)), np.ascontiguousarray(right.transpose(2, 1, 0))
     return np.ascontiguousarray((a @ b).transpose(1, 2, 0))
-
-
-def _projected(tables: Values, weights: Values) -> Values:
-    """Sum over cells of tables times weights: (variation, cell, lane), (cell, lane) -> (variation, lane)."""
-    if tables.shape[-1] == 1:
-        return tables[:, :, 0] @ weights
-    result: Values = np.einsum("vcl,cl->vl", tables, weights)
-    return result
 
 
 class Likelihood(Expectation):
@@ -113,11 +90,14 @@ class Likelihood(Expectation):
         self.normal_data = auxiliary[layout.normal.data]
         self.poisson_data = auxiliary[layout.poisson.data]
 
-    def expand(self, parameters: Values, *, relief: Values | None = None) -> Expansion:
+    def expand(self, parameters: Values, *, relief: Values | None = None) -> Any:
         """Expand the deviance at parameters of shape (parameter, lane).
 
         It is infinite where a rate is negative. With a `relief`, shape (bin, 1), bins without data go on linearly
         there, and each is lessened by its relief times its rate.
+
+        Returns:
+            An `Expansion`, or a `SparseExpansion` if the layout has a partition.
         """
         layout = self.layout
         lanes = parameters.shape[1]
@@ -133,30 +113,36 @@ class Likelihood(Expectation):
             slope = np.where(counts == 0, 2.0 - relief, slope)
             per_bin = np.where(counts == 0, (2.0 - relief) * main, per_bin)
         value = per_bin.sum(axis=0) + np.zeros(lanes)
+        bend = 2.0 * counts * inverse * inverse  # in this order: no zero times infinity
+        here = Here(parameters, value, slope, bend, tiled(slope, layout.samples), rates, product, shifts, scales)
+        weights = spread(2.0 * inverse, (layout.bins, lanes))
+        return self._dense(here, weights) if layout.partition is None else sparse_expansion(self, here, weights)
 
+    def _dense(self, here: Here, weights: Values) -> Expansion:
+        layout, rates, scales = self.layout, here.rates, here.scales
+        lanes = len(here.value)
         free = len(layout.free)
         hessian = np.zeros((free, free, lanes))
         slopes = np.zeros((free, layout.bins, lanes))
-        cell_slope = tiled(slope, layout.samples)
-        logs = self._by_factor(parameters, scales, lanes)
+        logs = self._by_factor(here.parameters, scales, lanes)
         by_factor = logs * rates
-        weighted = by_factor * cell_slope
+        weighted = by_factor * here.cell_slope
         diagonal = np.zeros((free, lanes))
         if len(layout.to):
             self._add_factors(hessian, slopes, logs, by_factor, weighted)
             if scales is not None and len(layout.scalings.source):
-                bends = rates[layout.scalings.cell] * cell_slope[layout.scalings.cell]
+                bends = rates[layout.scalings.cell] * here.cell_slope[layout.scalings.cell]
                 bends = bends * scales.curvature[layout.scalings.source]
                 diagonal += layout.scalings.of_free.sum(bends)
-        if shifts is not None and len(layout.shifts.to):
-            self._add_shifts(hessian, slopes, diagonal, logs, (product, cell_slope), shifts)
-        gradient = np.einsum("pbl,bl->pl", slopes, spread(slope, (layout.bins, lanes)))
-        hessian += _gram(slopes * (2.0 * counts * inverse * inverse), slopes)  # in this order: no zero times infinity
+        if here.shifts is not None and len(layout.shifts.to):
+            self._add_shifts(hessian, slopes, diagonal, logs, (here.product, here.cell_slope), here.shifts)
+        gradient = np.einsum("pbl,bl->pl", slopes, spread(here.slope, (layout.bins, lanes)))
+        hessian += _gram(slopes * here.bend, slopes)
         prior = np.zeros((free, lanes))
-        value = value + self._add_constraints(parameters, gradient, diagonal, prior)
+        value = here.value + self.add_constraints(here.parameters, gradient, diagonal, prior)
         every = np.arange(free)
         hessian[every, every] += diagonal
-        return Expansion(value, gradient, hessian, slopes, spread(2.0 * inverse, (layout.bins, lanes)), prior)
+        return Expansion(value, gradient, weights, prior, hessian, slopes)
 
     def _by_factor(self, parameters: Values, scales: Any, lanes: int) -> Values:
         """Derivative of the logarithm of each cell with respect to each multiplicative column."""
@@ -201,7 +187,7 @@ class Likelihood(Expectation):
         slope = product * (first.up[:, None] * up + first.down[:, None] * down)
         slopes[table.to] += slope.reshape(len(table.to), layout.samples, layout.bins, -1).sum(axis=1)
         weight = product * cell_slope
-        diagonal[table.to] += second.up * _projected(up, weight) + second.down * _projected(down, weight)
+        diagonal[table.to] += second.up * projected(up, weight) + second.down * projected(down, weight)
         if len(layout.to):
             pairs = _gram(slope * cell_slope, logs)
             rows, columns = np.broadcast_arrays(table.to[:, None], layout.to[None, :])
@@ -212,7 +198,7 @@ class Likelihood(Expectation):
                 hessian[rows, columns] += pairs
                 hessian[columns, rows] += pairs
 
-    def _add_constraints(self, parameters: Values, gradient: Values, diagonal: Values, prior: Values) -> Values:
+    def add_constraints(self, parameters: Values, gradient: Values, diagonal: Values, prior: Values) -> Values:
         """Add the constraint terms' derivatives; return their part of the deviance."""
         layout = self.layout
         pulls = (self.normal_data - parameters[layout.normal.parameter]) / self.sigma

@@ -1,8 +1,8 @@
-"""The gradient of the deviance with respect to templates and data, at fixed parameters.
+"""Gradients of the deviance: with respect to templates and data at fixed parameters, and to the parameters alone.
 
-By the envelope theorem it is the gradient of a fit's minimum, and so of q0, at no further fit. Written out in NumPy, as
-the expansion is, so that a first gradient needs no compilation; `hepcuts.histfactory.density` differentiates the same
-automatically, and the tests compare.
+By the envelope theorem the former is the gradient of a fit's minimum, and so of q0, at no further fit. Written out in
+NumPy, as the expansion is, so that a first gradient needs no compilation; `hepcuts.histfactory.density` differentiates
+the same automatically, and the tests compare.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from hepcuts._core.blas import one_blas_thread
 
 from .deviance import slope_and_inverse
 from .expansion import Likelihood, Values
-from .rates import Lanes, combined
+from .rates import TINY, Expectation, Lanes, Rates, combined
 
 
 def gradient(likelihood: Likelihood, parameters: Values, asimov_at: Values | None = None) -> tuple[Lanes, Values]:
@@ -30,7 +30,7 @@ def gradient(likelihood: Likelihood, parameters: Values, asimov_at: Values | Non
     """
     layout = likelihood.layout
     lanes = parameters.shape[1]
-    with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
+    with one_blas_thread(layout.unknowns), np.errstate(all="ignore"):
         main = likelihood.rates(parameters).main
         pulls = (likelihood.normal_data - parameters[layout.normal.parameter]) / likelihood.sigma
         at = parameters[layout.poisson.parameter]
@@ -103,3 +103,31 @@ def _through_constraints(likelihood: Likelihood, by_sigma: Values, by_factor: Va
         uncertainty = np.where(usable, likelihood.shapesys[to], np.inf)
         tables.shapesys[entry] += -2.0 * by_factor[to] * tau / uncertainty
         np.add.at(tables.nominal, entry % cells, 2.0 * by_factor[to] * tau / total)
+
+
+def by_parameters(likelihood: Expectation, parameters: Values, rates: Rates, by_cell: Values) -> Values:
+    """Derivatives with respect to all parameters of what depends on the expected events, shape (parameter, lane).
+
+    Much less work than an expansion, which has all pairs of parameters.
+
+    Args:
+        likelihood: whose templates the lanes share.
+        parameters: shape (parameter, lane); fewer lanes than `by_cell` may be one for all.
+        rates: of `likelihood` at `parameters`; clipped cells are not thought of.
+        by_cell: derivatives with respect to the expected events of each cell, shape (cell, lane).
+    """
+    layout = likelihood.layout
+    lanes = by_cell.shape[1]
+    found = np.zeros((layout.parameters + 1, lanes))
+    weighted = by_cell * rates.cells
+    for layer in layout.multipliers.parameter:
+        np.add.at(found, layer, weighted)
+    found = found[:-1] / np.where(parameters == 0, TINY, parameters)
+    if len(layout.scalings.table):
+        of_entry = layout.scalings.cells_of_block.sum(weighted)[layout.scalings.of_block.targets]
+        np.add.at(found, layout.scalings.parameter, rates.scales.slope * of_entry)
+    if rates.shifts is not None:
+        slope, through = rates.shifts[1], by_cell * rates.product
+        up, down = (side[:, :, 0] @ through for side in (likelihood.up, likelihood.down))
+        np.add.at(found, layout.shifts.parameter, slope.up * up + slope.down * down)
+    return found

@@ -14,67 +14,11 @@ from numpy.typing import NDArray
 
 from hepcuts.histfactory.structure import LikelihoodStructure
 
+from .columns import Multipliers, Scalings, Shifts, with_columns, with_pairs
+from .partition import WORTH_LOCAL, Acting, Partition, partition_of
 from .segments import GroupedRows
 
 Index = NDArray[np.int64]
-
-
-class Shifts(NamedTuple):
-    """Additive variations (histosys).
-
-    Attributes:
-        parameter: parameter of each variation, shape (variation,).
-        touches: cells that each one shifts, shape (variation, cell, 1).
-        free: variations with a free parameter.
-        to: those parameters, counted among the free ones.
-    """
-
-    parameter: Index
-    touches: NDArray[np.bool_]
-    free: Index | slice
-    to: Index
-
-
-class Scalings(NamedTuple):
-    """Multiplicative variations (normsys).
-
-    Attributes:
-        parameter: parameter of each entry, shape (entry,).
-        table: positions in the flattened table (normsys, block), shape (entry,).
-        of_block: entries of each block.
-        block_of_cell: shape (cell,).
-        cells_of_block: the same as groups.
-        source: entry behind each pair of cell and column, shape (pair,).
-        cell: shape (pair,).
-        column: shape (pair,).
-        of_free: pairs of each free parameter.
-    """
-
-    parameter: Index
-    table: Index
-    of_block: GroupedRows
-    block_of_cell: Index
-    cells_of_block: GroupedRows
-    source: Index
-    cell: Index
-    column: Index
-    of_free: GroupedRows
-
-
-class Multipliers(NamedTuple):
-    """Parameters that multiply cells (normfactor, lumi, shapefactor, shapesys, staterror).
-
-    Attributes:
-        parameter: parameter of each layer and cell, one past the last for none, shape (layer, cell).
-        source: parameter behind each pair of cell and column, shape (pair,).
-        cell: shape (pair,).
-        column: shape (pair,).
-    """
-
-    parameter: Index
-    source: Index
-    cell: Index
-    column: Index
 
 
 class ConstraintIndex(NamedTuple):
@@ -120,6 +64,8 @@ class CellIndex(NamedTuple):
         has_shapesys: Poisson constraints whose rate factor follows the templates, shape (poisson,).
         normal: Gaussian constraints.
         poisson: Poisson constraints.
+        partition: parameters of single bins, where it pays to eliminate them; then the pairs of cell and column of
+            scalings and multipliers, and `to`, are not made. Else None.
     """
 
     samples: int
@@ -139,6 +85,20 @@ class CellIndex(NamedTuple):
     has_shapesys: NDArray[np.bool_]
     normal: ConstraintIndex
     poisson: ConstraintIndex
+    partition: Partition | None
+
+    @property
+    def unknowns(self) -> int:
+        """Unknowns of the largest linear system."""
+        return len(self.free) if self.partition is None else len(self.partition.core)
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in the largest array of an expansion, for each lane."""
+        cells = self.samples * self.bins
+        if self.partition is None:
+            return cells * (len(self.to) + len(self.shifts.to) + 8)
+        return cells * (len(self.shifts.to) + 8) + (self.bins + len(self.partition.local)) * len(self.partition.core)
 
     def kinks(self, shifts: bool, scalings: bool) -> NDArray[np.bool_]:
         """Free parameters of the additive and of the multiplicative variations, if either is asked for, (free,)."""
@@ -146,8 +106,14 @@ class CellIndex(NamedTuple):
         return np.isin(self.free, np.concatenate([*moved, np.zeros(0, dtype=np.int64)]))
 
 
-def layout_of(structure: LikelihoodStructure, free: NDArray[np.bool_]) -> CellIndex:
-    """The layout for a structure of NumPy arrays and the parameters that a fit moves; equal ones are made once."""
+def layout_of(structure: LikelihoodStructure, free: NDArray[np.bool_], *, worth_local: int = WORTH_LOCAL) -> CellIndex:
+    """The layout for a structure of NumPy arrays and the parameters that a fit moves; equal ones are made once.
+
+    Args:
+        structure: the structure.
+        free: shape (parameter,).
+        worth_local: parameters of single bins from which on they are eliminated.
+    """
     arrays = (
         structure.factor,
         structure.histosys,
@@ -163,11 +129,11 @@ def layout_of(structure: LikelihoodStructure, free: NDArray[np.bool_]) -> CellIn
         structure.poisson_data,
         free,
     )
-    return _layout(tuple((np.asarray(a).tobytes(), np.shape(a), np.asarray(a).dtype.str) for a in arrays))
+    return _layout(tuple((np.asarray(a).tobytes(), np.shape(a), np.asarray(a).dtype.str) for a in arrays), worth_local)
 
 
 @functools.lru_cache(maxsize=256)
-def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> CellIndex:
+def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...], worth_local: int) -> CellIndex:
     arrays = [np.frombuffer(data, dtype=kind).reshape(shape) for data, shape, kind in key]
     factor, histosys, histosys_mask, normsys, normsys_mask, channel_of_bin, staterror, shapesys = arrays[:8]
     normal, normal_data, poisson, poisson_data, free = arrays[8:]
@@ -175,18 +141,24 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> CellIndex:
     samples, bins = factor.shape[1:] if len(factor) else histosys_mask.shape[1:]
     rank = np.full(len(free) + 1, -1)
     rank[:-1][free] = np.arange(free.sum())
-    columns: dict[tuple[str, int, int], int] = {}
-    scalings = _scalings(normsys, normsys_mask, channel_of_bin, rank, columns)
-    multipliers = _multipliers(factor.reshape(len(factor), -1), rank, columns)
-    to = np.array([rank[parameter] for _, parameter, _ in columns], dtype=np.int64)
+    shifts = _shifts(histosys, histosys_mask, rank)
+    scalings = _scalings(normsys, normsys_mask, channel_of_bin)
+    multipliers = _multipliers(factor.reshape(len(factor), samples * bins))
+    moved = np.flatnonzero(free)
+    partition = _partition((shifts, scalings, multipliers), rank, moved, channel_of_bin, worth_local)
+    to = np.zeros(0, dtype=np.int64)
+    if partition is None:
+        scalings, to = with_pairs(scalings, rank)
+        multipliers, more = with_columns(multipliers, rank, len(to))
+        to = np.concatenate([to, more])
     stat = np.flatnonzero(staterror.ravel() < sizes[0])
     shape = np.flatnonzero(shapesys.ravel() < sizes[1])
     return CellIndex(
         samples,
         bins,
         len(free),
-        np.flatnonzero(free),
-        _shifts(histosys, histosys_mask, rank),
+        moved,
+        shifts,
         scalings,
         multipliers,
         to,
@@ -199,7 +171,28 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...]) -> CellIndex:
         np.isin(np.arange(sizes[1]), shapesys),
         ConstraintIndex.of(normal, normal_data, rank),
         ConstraintIndex.of(poisson, poisson_data, rank),
+        partition,
     )
+
+
+def _partition(
+    acting: tuple[Shifts, Scalings, Multipliers], rank: Index, free: Index, channel_of_bin: Any, worth_local: int
+) -> Partition | None:
+    """The partition, if there are enough local parameters."""
+    shifts, scalings, multipliers = acting
+    if len(free) < worth_local:
+        return None
+    layer, cells = np.nonzero(rank[multipliers.parameter] >= 0)
+    entry = np.flatnonzero(rank[scalings.parameter] >= 0)
+    moves = Acting(
+        cells,
+        rank[multipliers.parameter[layer, cells]],
+        shifts.to,
+        np.vstack([entry, scalings.of_block.targets[entry], rank[scalings.parameter[entry]]]),
+    )
+    samples = len(scalings.block_of_cell) // len(channel_of_bin)
+    found = partition_of(moves, free, channel_of_bin, samples)
+    return None if found is None or len(found.local) < worth_local else found
 
 
 def _shifts(parameter: Any, mask: Any, rank: Index) -> Shifts:
@@ -212,49 +205,26 @@ def _shifts(parameter: Any, mask: Any, rank: Index) -> Shifts:
     )
 
 
-def _scalings(parameter: Any, mask: Any, channel_of_bin: Any, rank: Index, columns: dict[Any, int]) -> Scalings:
+def _scalings(parameter: Any, mask: Any, channel_of_bin: Any) -> Scalings:
+    """All but the pairs."""
     samples, channels = mask.shape[1:]
     variation, block = np.nonzero(mask.reshape(len(mask), samples * channels))
     block_of_cell = (np.arange(samples)[:, None] * channels + channel_of_bin[None, :]).ravel()
-    source: list[int] = []
-    cell: list[int] = []
-    column: list[int] = []
-    target: list[int] = []
-    for entry, (number, where) in enumerate(zip(variation, block, strict=True)):
-        moved = int(parameter[number])
-        if rank[moved] >= 0:
-            touched = np.flatnonzero(block_of_cell == where)
-            source.extend([entry] * len(touched))
-            cell.extend(touched)
-            column.extend([columns.setdefault(("scaling", moved, 0), len(columns))] * len(touched))
-            target.extend([rank[moved]] * len(touched))
+    none = np.zeros(0, dtype=np.int64)
     return Scalings(
         parameter[variation].astype(np.int64),
         variation * samples * channels + block,
         GroupedRows(block, samples * channels),
         block_of_cell,
         GroupedRows(block_of_cell, samples * channels),
-        np.array(source, dtype=np.int64),
-        np.array(cell, dtype=np.int64),
-        np.array(column, dtype=np.int64),
-        GroupedRows(np.array(target, dtype=np.int64), int(rank.max()) + 1),
+        none,
+        none,
+        none,
+        GroupedRows(none, 0),
     )
 
 
-def _multipliers(parameter: Any, rank: Index, columns: dict[Any, int]) -> Multipliers:
-    layers, cells = np.nonzero(rank[parameter] >= 0)
-    source, column = [], []
-    seen: dict[tuple[int, int], int] = {}
-    for layer, cell in zip(layers.tolist(), cells.tolist(), strict=True):
-        moved = int(parameter[layer, cell])
-        # One parameter may multiply a cell twice: each time has a column of its own.
-        time = seen.get((moved, cell), 0)
-        seen[moved, cell] = time + 1
-        source.append(moved)
-        column.append(columns.setdefault(("multiplier", moved, time), len(columns)))
-    return Multipliers(
-        parameter.astype(np.int64),
-        np.array(source, dtype=np.int64),
-        cells.astype(np.int64),
-        np.array(column, dtype=np.int64),
-    )
+def _multipliers(parameter: Any) -> Multipliers:
+    """All but the pairs."""
+    none = np.zeros(0, dtype=np.int64)
+    return Multipliers(parameter.astype(np.int64), none, none, none)

@@ -1,10 +1,46 @@
 """Positive definite systems by the thousand: (parameter, parameter, lane) matrices, one right-hand side each."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from .arrow import Arrow
+
 Values = NDArray[np.float64]
+
+
+def finite(matrix: Any) -> NDArray[np.bool_]:
+    """Where all elements of matrices are finite, shape (lane,); of an array or of an `Arrow`."""
+    found: NDArray[np.bool_] = matrix.finite() if isinstance(matrix, Arrow) else np.isfinite(matrix).all(axis=(0, 1))
+    return found
+
+
+def solve_scaled(
+    matrix: Any, root: Values, moving: NDArray[np.bool_], added: Values, sides: Values
+) -> tuple[Values, NDArray[np.bool_]]:
+    """Solve symmetric systems after scaling, for some of the parameters.
+
+    Args:
+        matrix: shape (parameter, parameter, lane), or an `Arrow`.
+        root: what rows and columns are multiplied by, shape (parameter, lane).
+        moving: parameters that count, shape (parameter, lane).
+        added: to the diagonal, also for parameters that do not count, shape (parameter, lane).
+        sides: right-hand sides, shape (parameter, lane).
+
+    Returns:
+        As `solve_positive`.
+    """
+    if isinstance(matrix, Arrow):
+        return matrix.scaled(np.where(moving, root, 0.0), added).solve(sides)
+    scaled = matrix * root[:, None]
+    scaled *= root[None, :]
+    if not moving.all():
+        scaled[~(moving[:, None] & moving[None, :])] = 0.0
+    diagonal = np.arange(len(root))
+    scaled[diagonal, diagonal] += added
+    return solve_positive(scaled, sides)
 
 
 def solve_positive(matrices: Values, sides: Values) -> tuple[Values, NDArray[np.bool_]]:

@@ -11,7 +11,7 @@ Values = NDArray[np.float64]
 SAME_MINIMUM = 1e-6
 """Minima closer than this in -2 ln L, relative to it where it is large, count as one."""
 
-CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE = range(4)
+CONVERGED, STALLED, TOO_MANY_STEPS, NOT_FINITE, TOO_MANY_EVENTS = range(5)
 
 
 @dataclasses.dataclass
@@ -42,6 +42,13 @@ class Minima:
         if self.rival.shape != self.value.shape:
             self.rival = np.full(self.value.shape, np.inf)
             self.places = np.zeros(self.value.shape, dtype=np.int64)
+
+    @classmethod
+    def none(cls, start: Values, status: int) -> "Minima":
+        """Nothing was searched, for one reason; `start` is of shape (parameter, lane)."""
+        lanes = start.shape[1]
+        infinite, zero = np.full(lanes, np.inf), np.zeros(lanes, dtype=np.int64)
+        return cls(np.array(start), infinite, infinite.copy(), zero, zero + status, zero == 0)
 
     def take(self, lanes: Any) -> "Minima":
         """Those of some lanes."""

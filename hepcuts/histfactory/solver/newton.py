@@ -19,7 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .expansion import Expansion, Likelihood
+from .curvature import AbstractExpansion, taken
+from .expansion import Likelihood
+from .linear import finite
 from .minima import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
 from .steps import EDM_ROUNDING, kick, level_step, newton_step
 
@@ -53,7 +55,7 @@ class _Searching:
 
     number: NDArray[np.int64]
     parameters: Values
-    at: Expansion
+    at: AbstractExpansion
     damping: Values
     growth: Values
     setbacks: NDArray[np.int64]
@@ -64,11 +66,7 @@ class _Searching:
     lowest: Values
 
     def take(self, lanes: NDArray[np.bool_]) -> "_Searching":
-        return _Searching(*(_taken(getattr(self, field.name), lanes) for field in dataclasses.fields(self)))
-
-
-def _taken(value: Any, lanes: NDArray[np.bool_]) -> Any:
-    return value.take(lanes) if isinstance(value, Expansion) else value[..., lanes]
+        return _Searching(*(taken(getattr(self, field.name), lanes) for field in dataclasses.fields(self)))
 
 
 def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values], *, max_steps: int = 400) -> Minima:
@@ -207,13 +205,13 @@ def _at_level(here: _Searching, moving: NDArray[np.bool_], step: Values, edm: Va
 
     Replaces steps and their EDM in place.
     """
-    level = level & np.isfinite(here.at.hessian).all(axis=(0, 1))
+    level = level & finite(here.at.curvature(slice(None)))
     flat = level.copy()
     instead, left, flat[level] = level_step(here.at.take(level), moving[:, level])
     step[:, flat], edm[flat] = instead[:, flat[level]], left[flat[level]]
     saddle = level & ~flat & (here.kicks < _KICKS)
     if saddle.any():
-        step[:, saddle] = kick(here.at.hessian[:, :, saddle], moving[:, saddle], here.kicks[saddle])
+        step[:, saddle] = kick(here.at.curvature(saddle), moving[:, saddle], here.kicks[saddle])
         here.kicks[saddle] += 1
     return flat & (edm < _tolerance(here.at.value))
 

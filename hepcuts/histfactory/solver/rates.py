@@ -89,7 +89,9 @@ class Expectation:
     def _shifts(self, varied: Values) -> Values:
         """Differences of varied yields and nominal ones, shape (variation, cell, lane)."""
         touches = self.layout.shifts.touches
-        return np.where(touches, varied.reshape(*touches.shape[:2], varied.shape[-1]) - self.nominal, 0.0)
+        found = np.where(touches, varied.reshape(*touches.shape[:2], varied.shape[-1]) - self.nominal, 0.0)
+        # Cell by cell in memory where a sparse expansion multiplies them so.
+        return found if self.layout.partition is None else np.ascontiguousarray(found.T).T
 
     def _constrain(self, staterror: Values, shapesys: Values) -> None:
         """Widths, rate factors and void parameters, as `hepcuts.histfactory.density.constraints`."""
@@ -135,7 +137,7 @@ class Expectation:
     def expected_data(self, parameters: Values) -> Values:
         """Expected main and auxiliary data at parameters of shape (parameter, lane): (data, lane)."""
         layout = self.layout
-        with one_blas_thread(len(layout.free)):
+        with one_blas_thread(layout.unknowns):
             main = self.rates(parameters).main
         lanes = max(main.shape[1], self.factor.shape[1], self.sigma.shape[1], parameters.shape[1])
         result = np.zeros((self.layout.bins + self._auxiliary, lanes))
@@ -186,6 +188,14 @@ def combined(coefficients: Values, tables: Values) -> Values:
     if tables.shape[-1] == 1:
         return tables[:, :, 0].T @ coefficients
     result: Values = np.einsum("vl,vcl->cl", spread(coefficients, (len(tables), tables.shape[-1])), tables)
+    return result
+
+
+def projected(tables: Values, weights: Values) -> Values:
+    """Sum over cells of tables times weights: (variation, cell, lane), (cell, lane) -> (variation, lane)."""
+    if tables.shape[-1] == 1:
+        return tables[:, :, 0] @ weights
+    result: Values = np.einsum("vcl,cl->vl", tables, weights)
     return result
 
 

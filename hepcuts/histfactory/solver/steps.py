@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .expansion import Expansion
-from .linear import solve_positive
+from .arrow import Arrow
+from .curvature import AbstractExpansion, taken
+from .linear import solve_scaled
+from .reduction import Reduction
 
 Values = NDArray[np.float64]
 
@@ -20,66 +22,103 @@ _FLAT, _NO_SLOPE = 1e-10, 1e-9
 """What rounding leaves of curvature and slope along a direction that the data do not determine."""
 
 
-def newton_step(at: Expansion, damping: Values, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
+def newton_step(
+    at: AbstractExpansion, damping: Values, moving: NDArray[np.bool_]
+) -> tuple[Values, Values, NDArray[np.bool_]]:
     """The damped step of the moving parameters, its EDM, and where the exact Hessian made it."""
-    size = len(moving)
-    diagonal = np.arange(size)
     scale = at.information_diagonal()
     # A parameter without any effect has neither gradient nor curvature; it stays where it is.
     idle = ~(scale > 0)
     root = 1.0 / np.sqrt(np.where(idle, 1.0, scale))
     gradient = np.where(moving, at.gradient * root, 0.0)
     unit = np.where(moving, damping + idle, 1.0)
-    everything = bool(moving.all())
-    both = moving[:, None] & moving[None, :]
 
-    def scaled(matrix: Values, lanes: Any) -> Values:
-        result: Values = matrix * root[:, None, lanes]
-        result *= root[None, :, lanes]
-        if not everything:
-            result[~both[:, :, lanes]] = 0.0
-        result[diagonal, diagonal] += unit[:, lanes]
-        return result
+    def solve(matrix: Any, lanes: Any) -> tuple[Values, NDArray[np.bool_]]:
+        return solve_scaled(matrix, root[:, lanes], moving[:, lanes], unit[:, lanes], gradient[:, lanes])
 
-    step, exact = solve_positive(scaled(at.hessian, slice(None)), gradient)
+    step, exact = solve(at.curvature(slice(None)), slice(None))
     # The deviance cannot fall below zero: what promises more is as useless as what is not positive.
     exact &= (gradient * step).sum(axis=0) <= _PROMISE * at.value + EDM_ROUNDING
     if not exact.all():
         rest = np.flatnonzero(~exact)
         information = at.information(rest)
         # Halfway to the information is often positive, and nearer to the truth.
-        step[:, rest], halfway = solve_positive(
-            scaled(0.5 * (at.hessian[:, :, rest] + information), rest), gradient[:, rest]
-        )
+        step[:, rest], halfway = solve(0.5 * (at.curvature(rest) + information), rest)
         halfway &= (gradient[:, rest] * step[:, rest]).sum(axis=0) <= _PROMISE * at.value[rest]
         if not halfway.all():
-            rest, information = rest[~halfway], information[:, :, ~halfway]
+            rest, information = rest[~halfway], taken(information, ~halfway)
             # The information may be singular (more parameters than data); a trace of damping makes it positive.
-            last = scaled(information, rest)
-            last[diagonal, diagonal] += 1e-9
-            step[:, rest], positive = solve_positive(last, gradient[:, rest])
+            unit += 1e-9
+            step[:, rest], positive = solve(information, rest)
             step[:, rest] = np.where(positive, step[:, rest], np.nan)
     return step * root, 0.5 * (gradient * step).sum(axis=0), exact
 
 
-def level_step(at: Expansion, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
+def level_step(at: AbstractExpansion, moving: NDArray[np.bool_]) -> tuple[Values, Values, NDArray[np.bool_]]:
     """The step where the Hessian is singular, without a part along flat directions; its EDM; and where that will do.
 
     It does where no curvature is negative and flat directions have no slope, both by more than rounding.
     """
-    diagonal = np.abs(np.diagonal(at.hessian).T)
+    hessian = at.curvature(slice(None))
+    diagonal = np.abs(hessian.diagonal() if isinstance(hessian, Arrow) else np.diagonal(hessian).T)
     root = np.where(moving, 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
-    values, vectors = np.linalg.eigh((at.hessian * root[:, None] * root[None, :]).transpose(2, 0, 1))
-    slopes = np.einsum("lpv,pl->lv", vectors, at.gradient * root)
+    gradient = at.gradient * root
+    if isinstance(hessian, Arrow):
+        steps, gains, level = _level_arrows(hessian.scaled(root, 1.0 - moving), gradient)
+    else:
+        values, vectors = np.linalg.eigh((hessian * root[:, None] * root[None, :]).transpose(2, 0, 1))
+        slopes = np.einsum("lpv,pl->lv", vectors, gradient)
+        along, gains, level = _level(values, slopes)
+        steps = np.einsum("lpv,lv->pl", vectors, along)
+    return root * steps, 0.5 * gains, level
+
+
+def _level(values: Values, slopes: Values) -> tuple[Values, Any, Any]:
+    """Steps along eigendirections, what they gain twice, and whether curvatures and slopes are those of a valley."""
     steep = values > _FLAT
     along = np.where(steep, slopes / np.where(steep, values, 1.0), 0.0)
-    level = (steep | ((values > -_FLAT) & (np.abs(slopes) < _NO_SLOPE))).all(axis=1)
-    return root * np.einsum("lpv,lv->pl", vectors, along), 0.5 * (along * slopes).sum(axis=1), level
+    level = (steep | ((values > -_FLAT) & (np.abs(slopes) < _NO_SLOPE))).all(axis=-1)
+    return along, (along * slopes).sum(axis=-1), level
 
 
-def kick(hessian: Values, moving: NDArray[np.bool_], kicks: NDArray[np.int64]) -> Values:
-    """A step along the most negative curvature of each lane, of about one unit in the deviance, either way in turn."""
-    both = moving[:, None] & moving[None, :]
-    values, vectors = np.linalg.eigh(np.where(both, hessian, 0.0).transpose(2, 0, 1))
-    length = np.sqrt(2.0 / np.maximum(-values[:, 0], 1e-12)) * np.where(kicks % 2 == 0, 1.0, -0.5)
-    return np.where(moving, (vectors[:, :, 0] * np.minimum(length, 10.0)[:, None]).T, 0.0)
+def _level_arrows(hessian: Arrow, gradient: Values) -> tuple[Values, Values, NDArray[np.bool_]]:
+    """Scaled steps, twice their EDM, and where they will do."""
+    steps, gains = np.zeros_like(gradient), np.zeros(gradient.shape[1])
+    level = np.zeros(gradient.shape[1], dtype=bool)
+    for lane in range(gradient.shape[1]):
+        reduction = Reduction(hessian.take([lane]), _FLAT)
+        values, vectors = np.linalg.eigh(reduction.matrix)
+        rest, kept = reduction.fold(gradient[:, lane])
+        along, gain, level[lane] = _level(values, rest @ vectors)
+        steps[:, lane] = reduction.unfold((vectors @ along)[:, None], kept[:, None])[:, 0]
+        gains[lane] = gain + reduction.gain(kept)
+    return steps, gains, level
+
+
+def kick(hessian: Any, moving: NDArray[np.bool_], kicks: NDArray[np.int64]) -> Values:
+    """A step along the most negative curvature of each lane, of about one unit in the deviance, either way in turn.
+
+    Args:
+        hessian: shape (free, free, lane), or an `Arrow`.
+        moving: parameters that may be changed, shape (free, lane).
+        kicks: how often each lane was pushed before.
+    """
+    if isinstance(hessian, Arrow):
+        lowest, direction = _lowest_of_arrows(hessian.scaled(1.0 * moving, 1.0 - moving))
+    else:
+        both = moving[:, None] & moving[None, :]
+        values, vectors = np.linalg.eigh(np.where(both, hessian, 0.0).transpose(2, 0, 1))
+        lowest, direction = values[:, 0], vectors[:, :, 0].T
+    length = np.sqrt(2.0 / np.maximum(-lowest, 1e-12)) * np.where(kicks % 2 == 0, 1.0, -0.5)
+    return np.where(moving, direction * np.minimum(length, 10.0), 0.0)
+
+
+def _lowest_of_arrows(hessian: Arrow) -> tuple[Values, Values]:
+    """The lowest eigenvalue of each reduced matrix, and all components of its direction, shape (free, lane)."""
+    lowest, directions = [], []
+    for lane in range(len(hessian.core)):
+        reduction = Reduction(hessian.take([lane]), 0.0)
+        values, vectors = np.linalg.eigh(reduction.matrix)
+        lowest.append(values[0])
+        directions.append(reduction.unfold(vectors[:, :1])[:, 0])
+    return np.array(lowest), np.array(directions).T

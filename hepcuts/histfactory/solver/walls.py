@@ -111,7 +111,8 @@ class _WallSearch:
     def _expand(self, x: Values, forces: Values) -> Expansion:
         relief = np.zeros((self.likelihood.layout.bins, 1))
         relief[self.empty, 0] = forces
-        return self.likelihood.expand(self.whole(x), relief=relief)
+        expansion: Expansion = self.likelihood.expand(self.whole(x), relief=relief)
+        return expansion
 
     def lowest(self, x: Values) -> _WallMinimum:
         """Search from `x`, on its side of each kink, and on the other sides for as long as that leads down."""

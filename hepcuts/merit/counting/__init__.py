@@ -32,6 +32,7 @@ Example:
 from ._asymptotic import asimov_significance as asimov_significance
 from ._asymptotic import li_ma_significance as li_ma_significance
 from ._binomial import binomial_significance as binomial_significance
+from ._poisson import MOST_COUNTS as MOST_COUNTS
 from ._poisson import mean_significance as mean_significance
 from ._poisson import mean_upper_limit as mean_upper_limit
 from ._poisson import median_significance as median_significance
@@ -44,6 +45,7 @@ from ._ratios import s_over_sqrt_b_plus_variance as s_over_sqrt_b_plus_variance
 from ._ratios import s_over_sqrt_s_plus_b as s_over_sqrt_s_plus_b
 
 __all__ = [
+    "MOST_COUNTS",
     "asimov_significance",
     "binomial_significance",
     "li_ma_significance",

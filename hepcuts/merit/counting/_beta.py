@@ -69,7 +69,9 @@ def _vanishing_point(slope: Array, nu: Array, x: Array, one_minus_x: Array) -> A
     """
     steepness = jnp.maximum(slope, sys.float_info.min)
     lower = jnp.minimum(_VANISHED / 2 / steepness, jnp.sqrt(_VANISHED / 1.44 / (nu * x * one_minus_x)))
-    upper = jnp.minimum(_VANISHED / steepness, (_VANISHED - nu * jnp.log(one_minus_x)) / (slope + nu * x))
+    # Of a tiny x the float next to 1 - x is 1, whose logarithm times many events is not what is wanted.
+    log_rest = jnp.where(x < 0.5, jnp.log1p(-jnp.minimum(x, 0.5)), jnp.log(one_minus_x))
+    upper = jnp.minimum(_VANISHED / steepness, (_VANISHED - nu * log_rest) / (slope + nu * x))
 
     def bisect(_: int, bounds: tuple[Array, Array]) -> tuple[Array, Array]:
         lower, upper = bounds

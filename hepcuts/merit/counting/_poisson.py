@@ -26,6 +26,9 @@ from ._normal import significance_of_log_p
 _NODES = 257
 """Counts of a sum. Up to 256 expected events they are all that matter, of more expected ones every second, and so on:
 eight standard deviations to either side."""
+MOST_COUNTS = 1e8
+"""Expected events beyond which nothing is summed: there logarithms of probabilities are differences of numbers that
+leave seven digits, and the asymptotic formula has as many right."""
 _SERIES = 200
 """Terms of the logarithm of a p-value below what a float can be."""
 _LEAST_P = 1e-200
@@ -85,7 +88,7 @@ def _mean(value: Callable[[Array], Array], expected: Array) -> Array:
 
 @jax.jit
 def _mean_significance(s: Array, b: Array) -> Array:
-    valid = (b > 0) & (s + b > 0)
+    valid = (b > 0) & (s + b > 0) & (jnp.maximum(b, s + b) <= MOST_COUNTS)
     s, b = (jnp.where(valid, value, 1.0) for value in (s, b))
     return jnp.where(valid, _mean(lambda n: _significance(n, b[..., None]), s + b), jnp.nan)
 
@@ -97,7 +100,8 @@ def mean_significance(s: ArrayLike, b: ArrayLike) -> Array:
     A count without excess (p > 1/2) counts as zero. Without steps and differentiable; where many events are expected,
     and Z is well above zero, it is `asimov_significance`.
 
-    Behavior at zero: `b = 0` or negative has no value, NaN, and neither has `s + b = 0`.
+    Behavior at zero: `b = 0` or negative has no value, NaN, and neither has `s + b = 0`. Beyond 1e8 expected events
+    there is no sum, NaN: take `asimov_significance`.
 
     Args:
         s: expected signal events, any shape that broadcasts with `b`.
@@ -239,6 +243,7 @@ def mean_upper_limit(s: ArrayLike, b: ArrayLike, *, confidence_level: float = 0.
     """Mean exact CLs upper limit on the signal strength, over all counts without signal.
 
     Without steps and differentiable. It does not fall below 3.00 / `s` (at 95 %) however little background there is.
+    Beyond 1e8 expected events there is no sum, NaN.
 
     Args:
         s: expected signal events at signal strength 1, any shape that broadcasts with `b`; NaN if not positive.
@@ -258,7 +263,7 @@ def mean_upper_limit(s: ArrayLike, b: ArrayLike, *, confidence_level: float = 0.
     """
     alpha = _alpha(confidence_level)
     signal, background = map(jnp.asarray, float_arrays(s, b))
-    valid = (signal > 0) & (background > 0)
+    valid = (signal > 0) & (background > 0) & (background <= MOST_COUNTS)
     signal, background = (jnp.where(valid, value, 1.0) for value in (signal, background))
 
     def limit(n: Array) -> Array:

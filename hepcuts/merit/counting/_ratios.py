@@ -105,7 +105,8 @@ def punzi(efficiency: ArrayLike, b: ArrayLike, a: ArrayLike) -> Array:
     """Punzi's figure of merit for a search, `efficiency / (a/2 + sqrt(b))`.
 
     Inversely proportional to the smallest signal for which the experiment both claims a discovery at `a` standard
-    deviations and, if there is no signal, excludes it at as many. It needs no assumed signal cross-section.
+    deviations and, if there is no signal, excludes it at as many (his b = a: both confidence levels equal). It needs no
+    assumed signal cross-section.
 
     Behavior at zero: `b = 0` gives `2 efficiency / a`, with an infinite slope in `b`; `a/2 + sqrt(b) = 0` has no
     value, NaN, and neither has a negative `b` or `a`.

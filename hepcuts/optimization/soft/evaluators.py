@@ -10,6 +10,7 @@ the square of 1 - (high - low) / (sum of widths) for a window narrower than its 
 and soon more than what a significance gains where events run out.
 """
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -69,6 +70,12 @@ class TemplateEvaluator:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return TemplateEvaluator, self._given  # another process compiles for itself
+
+    def of_totals(self, totals: Totals) -> "TemplateEvaluator":
+        """The same for other events, with so many expected before the cuts."""
+        found = copy.copy(self)
+        found._given, found._totals = (*self._given[:-1], totals), totals
+        return found
 
     @float64_scope
     def __call__(

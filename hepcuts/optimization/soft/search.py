@@ -59,13 +59,21 @@ class Search:
     sampled: bool = False
 
     @classmethod
-    def of(cls, samples: Sequence[Sample], problem: Problem) -> "Search":
+    def of(cls, samples: Sequence[Sample], problem: Problem, *, compiled_by: "Search | None" = None) -> "Search":
         """Lay out events and compile the objective.
+
+        Args:
+            samples: the events.
+            problem: what is asked.
+            compiled_by: a search for the same problem among other events of the same samples, whose objective and
+                guards serve again.
 
         Raises:
             InputError: constraints, names of thresholds or cuts that make no sense.
             SampleError: a column is missing.
         """
+        if compiled_by is not None and compiled_by.of_templates is not None:
+            return compiled_by._among(samples)
         everything = without_outside_warnings(fill)(samples, None, axis=problem.axis)
         constraints = read_constraints(problem.constraints, everything.structure, everything)
         guards: tuple[AtLeast, ...] = constraints
@@ -93,6 +101,15 @@ class Search:
         num_events = max(len(sample) for sample in samples)
         return cls(problem, space, regions, constraints, guards, of_templates, of_events, num_events)
 
+    def _among(self, samples: Sequence[Sample]) -> "Search":
+        """The same question to other events of the same samples: all that is taken of events is taken of these."""
+        of_templates = cast("TemplateEvaluator", self.of_templates).of_totals(totals_of(samples))
+        space = Space.of(samples, self.problem)
+        regions, num_events = _lay_out(samples, self.problem, space), max(len(sample) for sample in samples)
+        return dataclasses.replace(
+            self, space=space, regions=regions, of_templates=of_templates, num_events=num_events, sampled=False
+        )
+
     def carried_out_by(self, executor: Executor | None) -> "Search":
         """The same search, whose sums with slopes an executor makes; None for this thread."""
         if all(region.executor is executor for region in self.regions):
@@ -104,11 +121,6 @@ class Search:
     def some(self, choose: Callable[[SoftEvents], SoftEvents]) -> "Search":
         """The same search with some of the events of each region; nothing is compiled again."""
         return dataclasses.replace(self, regions=[choose(region) for region in self.regions])
-
-    def fold(self, members: Sequence[NDArray[Any]], left_out: int, folds: int) -> "Search":
-        """The search without one fold, whose members are given sample by sample; each of shape (event,)."""
-        kept = [np.asarray(member != left_out) for member in members]
-        return self.some(lambda region: region.take(_chosen(region, kept), factor=folds / (folds - 1)))
 
     def only(self, members: Sequence[NDArray[Any]], fold: int) -> "Search":
         """The search with the events of one fold, which stand for no others."""

@@ -194,7 +194,7 @@ function drawMetricAxes(parent, frame) {
 
 /**
  * A curve along a slice: open where the metric has no value. In four parts: where the optimum may lie, and where too few
- * simulated events are left for that; across thresholds that were not evaluated; and a point at either end of these.
+ * events are left for that; across thresholds that were not evaluated; and a point at either end of these.
  */
 function curve(metric, rows, edge, frame, y) {
   const parts = ["", "", "", ""];

@@ -89,7 +89,7 @@ function explanation() {
   const band = state.active === null ? "" : ` Band: where ${state.active.text} is within 1 % of its best.`;
   const along = numEdges === 2 ? ` Curves: along the ${["low", "high"][state.edge]} edge, with the other where it is, or next to it.` : "";
   const some = scan.metrics.some((metric) => metric.values.some((value, row) => value !== null && guarded(metric, row)));
-  const few = some ? ` Pale: less than ${scan.min_background} effective simulated background events, no place for an optimum.` : "";
+  const few = some ? " Pale: too few events, simulated or expected, for an optimum." : "";
   return `Of best: the value over the best${losses}.${band}${along}${few}`;
 }
 

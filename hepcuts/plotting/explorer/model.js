@@ -67,9 +67,9 @@ function reason(metric, row) {
   return row in metric.why ? scan.reasons[metric.why[row]] : null;
 }
 
-/** Whether a figure of merit rests on so few simulated background events that the scan's optimum may not lie there. */
+/** Whether a figure of merit rests on so few events that the scan's optimum may not lie there. */
 function guarded(metric, row) {
-  return metric.sign > 0 && scan.columns.effective_background[row] < scan.min_background;
+  return metric.allowed[row] === "0";
 }
 
 /** Whether a window's optimum has the edge that is held; a cut has no other edge. */

@@ -134,8 +134,8 @@ function buildOptima(table, remarks) {
     ["Best cut", (o) => lines(o.thresholds.map((threshold) => format(threshold, 6)))],
     ["Value", (o) => format(o.value) + (typeof o.uncertainty === "number" ? ` ± ${format(o.uncertainty, 2)}` : "")],
     ["Within 1 %", (o) => ranges(o.plateau)],
-    has("statistical_plateau") && ["Statistically as good", (o) => ranges(o.statistical_plateau)],
-    has("interval") && ["68 % interval", (o) => ranges(o.interval)],
+    has("statistical_plateau") && ["Within 1 σ", (o) => ranges(o.statistical_plateau)],
+    has("interval") && ["68 % of replicas", (o) => ranges(o.interval)],
     has("held_out") && ["On other events", (o) => (typeof o.held_out === "number" ? format(o.held_out) : o.held_out ?? "–")],
   ].filter(Boolean);
   const rows = found.map((metric) => [formula(metric.label), ...columns.map(([, shape]) => shape(metric.optimum))]);

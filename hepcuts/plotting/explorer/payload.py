@@ -32,9 +32,9 @@ def payload(result: ScanView) -> dict[str, Any]:
         result: from `hepcuts.scan`.
 
     Returns:
-        ``variable``, ``signs`` (for each edge +1 if larger values pass, else -1), ``missing``, ``min_background``;
-        ``num_thresholds`` of the scan; ``thresholds``, for each edge one number for each threshold shown;
-        ``columns`` (yields and fractions), ``metrics``, ``reasons`` (why metrics have no value) and ``spectra``.
+        ``variable``, ``signs`` (for each edge +1 if larger values pass, else -1), ``missing``; ``num_thresholds`` of
+        the scan; ``thresholds``, for each edge one number for each threshold shown; ``columns`` (yields and fractions),
+        ``metrics``, ``reasons`` (why metrics have no value) and ``spectra``.
     """
     thresholds = np.asarray(result.thresholds, dtype=np.float64)
     thresholds = thresholds.reshape(len(thresholds), -1)
@@ -45,7 +45,6 @@ def payload(result: ScanView) -> dict[str, Any]:
         "variable": result.cut.variable,
         "signs": list(result.cut.signs),
         "missing": result.cut.missing,
-        "min_background": result.min_background,
         "num_thresholds": len(thresholds),
         "thresholds": thresholds[at].T.tolist(),
         "columns": {name: numbers(getattr(result.table, name)[at]) for name in _COLUMNS}
@@ -78,7 +77,8 @@ def _shown(result: ScanView, thresholds: FloatArray, optima: list[dict[str, Any]
         ends = [end for optimum in optima for field in _RANGES for pair in optimum[field] or () for end in pair]
         curves = [PageCurve(np.asarray(result.values[name]), result.evaluated[name]) for name in result.metrics]
         return of_cut(thresholds[:, 0], np.append(best, ends), min(most, _MOST), curves)
-    return of_windows(thresholds, best, _ends(optima), min(most, _MOST_WINDOWS))
+    oriented = [metric.sign * np.asarray(result.values[name]) for name, metric in result.metrics.items()]
+    return of_windows(thresholds, best, _ends(optima), min(most, _MOST_WINDOWS), oriented)
 
 
 def _ends(optima: list[dict[str, Any]]) -> FloatArray:
@@ -110,6 +110,8 @@ def _metric(
         "sign": metric.sign,
         "values": numbers(values[at]),
         "why": why,
+        # One character for each threshold: 1 where the optimum may lie.
+        "allowed": "".join(map(str, np.asarray(result.allowed(name))[at].astype(int))),
         "range": [float(finite.min()), float(finite.max())] if len(finite) else None,
         "optimum": optimum,
     }

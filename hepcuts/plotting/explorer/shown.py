@@ -81,17 +81,21 @@ def _extremes(thresholds: FloatArray, curve: PageCurve, pixels: int) -> Position
     return np.concatenate(found)
 
 
-def of_windows(windows: FloatArray, optima: FloatArray, required: FloatArray, most: int) -> Positions:
+def of_windows(
+    windows: FloatArray, optima: FloatArray, required: FloatArray, most: int, curves: Sequence[FloatArray] = ()
+) -> Positions:
     """Positions of the windows to show: all pairs of a part of the edges, so that one can move while the other stays.
 
     The part is taken of the scan's grid: the edges that are in as many windows as all pairs of them make. Edges by
-    which the scan refined the grid are shown together with the edges of the optimum.
+    which the scan refined the grid are shown together with the edges of the optimum. While one edge stays, the best
+    window between any two shown positions of the other one is shown, too, of each curve: no maximum is left out.
 
     Args:
         windows: low and high edges, shape (window, 2).
         optima: windows whose edges are combined with all others shown, shape (optimum, 2).
         required: further windows to show, shape (required, 2).
         most: how many to show of many, besides those required and those of the refinement.
+        curves: figures of merit, the larger the better, NaN where there is none, each of shape (window,).
 
     Returns:
         Shape (shown,), ascending.
@@ -116,18 +120,33 @@ def of_windows(windows: FloatArray, optima: FloatArray, required: FloatArray, mo
     def chosen(number: int) -> NDArray[np.bool_]:
         return _mask(len(edges), grid[_evenly(len(grid), number)], best)
 
+    def pairs(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.asarray(part[low] & part[high] | _mask(len(windows), *_best_between(part, low, high, curves)))
+
     few, many = 2, len(grid) + 1
     while many - few > 1:
         middle = (few + many) // 2
-        part = chosen(middle)
-        few, many = (middle, many) if np.count_nonzero(part[low] & part[high]) <= most else (few, middle)
+        few, many = (middle, many) if np.count_nonzero(pairs(chosen(middle))) <= most else (few, middle)
     part = chosen(few)
     finer = part | ~_mask(len(edges), grid)
     on_slice = np.isin(windows[:, 0], optima[:, 0]) | np.isin(windows[:, 1], optima[:, 1])
-    shown = (part[low] & part[high]) | (on_slice & finer[low] & finer[high])
+    shown = pairs(part) | (on_slice & finer[low] & finer[high])
     for window in required:
         shown |= np.all(windows == window, axis=1)
     return np.flatnonzero(shown)
+
+
+def _best_between(part: NDArray[np.bool_], low: Any, high: Any, curves: Sequence[FloatArray]) -> list[Positions]:
+    """Of each curve the best windows while an edge of the part stays and the other one is between two of the part."""
+    between, found = np.cumsum(part), []
+    for held, moving in ((low, high), (high, low)):
+        for curve in curves:
+            rows = np.flatnonzero(part[held] & np.isfinite(curve))
+            place = held[rows] * (between[-1] + 1) + between[moving[rows]]
+            order = np.lexsort((curve[rows], place))
+            last = np.flatnonzero(np.diff(place[order], append=-1))
+            found.append(rows[order[last]])
+    return found
 
 
 def _evenly(size: int, number: int) -> Positions:

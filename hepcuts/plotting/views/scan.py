@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
 from hepcuts.samples.sample import Sample
@@ -100,10 +103,6 @@ class ScanView(Protocol):
         """Expected events after the cut."""
 
     @property
-    def min_background(self) -> float:
-        """Least effective number of simulated background events at the optimum of a gain."""
-
-    @property
     def signal_efficiency(self) -> FloatArray:
         """Fraction of the signal after the cut, shape (threshold,)."""
 
@@ -117,6 +116,9 @@ class ScanView(Protocol):
 
     def optimum(self, name: str, /) -> OptimumView:
         """The best threshold of a figure of merit; an `InputError` if it is unknown or has no value."""
+
+    def allowed(self, name: str, /) -> NDArray[np.bool_]:
+        """Where the optimum of a figure of merit may lie, shape (threshold,)."""
 
     def reason(self, name: str, position: int, /) -> str:
         """Why there is no value at a threshold, "" where there is one."""

@@ -1,0 +1,75 @@
+"""A first configuration for given files: what they hold, as comments to be edited."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hepcuts._core.errors import InputError
+from hepcuts.samples.readers import column_names
+
+from .schema import Document
+
+_WEIGHTS = ("weight", "genweight", "gen_weight", "mcweight", "mc_weight", "w")
+"""What columns of weights are usually called."""
+
+
+def json_schema() -> dict[str, Any]:
+    """What may stand in a configuration, as JSON schema."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Document.model_json_schema()}
+
+
+def starting(inputs: Sequence[str]) -> str:
+    """A configuration in TOML for files, the first of which is the signal.
+
+    Raises:
+        InputError: no file, or one cannot be read.
+    """
+    if not inputs:
+        raise InputError("No file was named; expected those of the samples, first the signal: hepcuts init FILE...")
+    names = [column_names(one) for one in inputs]
+    common = [name for name in names[0] if all(name in others for others in names[1:])]
+    weight = next((name for name in common if name.lower() in _WEIGHTS), None)
+    variables = [name for name in common if name != weight] or ["?"]
+    lines = [
+        "# Keys and their meaning: the page 'Configuration' of the documentation, or hepcuts init --schema.",
+        "# luminosity = 139.0            # 1/fb, with cross_section (pb) of each sample",
+        '# preselection = "njet >= 2"     # formula that every event has to pass',
+        "",
+        "# [define]                      # quantities, used in all other formulas",
+        '# mt = "sqrt(2*pt*met*(1 - cos(dphi)))"',
+    ]
+    for number, (one, there) in enumerate(zip(inputs, names, strict=True)):
+        lines += [
+            "",
+            "[[sample]]",
+            f"name = {_quoted(_name(one))}",
+            f"file = {_quoted(one)}",
+            f"# columns: {', '.join(there)}",
+        ]
+        lines.append(
+            f"weight = {_quoted(weight)}" if weight else '# weight = "genWeight * w_btag"  # a formula; now 1 each'
+        )
+        lines += ["signal = true"] if number == 0 else ["# cross_section = 831.8         # pb"]
+        if number:
+            lines += ["", "  # [[sample.systematic]]", '  # type = "normsys"', f'  # name = "xsec_{_name(one)}"']
+            lines += ["  # up = 1.05", "  # down = 0.95"]
+    lines += [
+        "",
+        "[[cut]]",
+        f"variable = {_quoted(variables[0])}",
+        'direction = "auto"          # or ">", "<", ">=", "<="',
+    ]
+    lines += [f'\n# [[cut]]\n# variable = {_quoted(name)}\n# direction = "auto"' for name in variables[1:20]]
+    lines += ["", "[optimize]", "seed = 1", "# constraints = {signal = 3.0}  # at least three expected signal events"]
+    return "\n".join(lines) + "\n"
+
+
+def _name(file: str) -> str:
+    """A sample's name from that of its file."""
+    stem = Path(file.partition(".root:")[0]).name.split(".")[0]
+    return stem.strip("*_?") or "sample"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
