@@ -309,8 +309,8 @@ def test_conditional_fit_against_a_bounded_minimizer():
 
 
 def test_a_bin_with_signal_but_no_background_is_explained():
-    spec = {"channels": [models.channel("c", models.sample("s", [5.0], models.MU), models.sample("b", [0.0]))]}
-    likelihood = hc.HistFactory(pyhf.Model(spec, poi_name="mu"))
+    signal, background = models.sample("s", [5.0, 1.0], models.MU), models.sample("b", [0.0, 9.0])
+    likelihood = hc.HistFactory(pyhf.Model({"channels": [models.channel("c", signal, background)]}, poi_name="mu"))
     with pytest.raises(FitError, match=r"background-only fit.*expects no or negative events"):
         hc.discovery_significance(likelihood)
     result = hc.discovery_test(likelihood, throw=False)

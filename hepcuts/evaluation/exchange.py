@@ -62,7 +62,7 @@ def exchange(
         before: Z without any change.
         gain: in Z.
     """
-    searches = [_Search(lever, before, *known, before + gain) for lever, known in chosen.items()]
+    searches = [_ExchangeSearch(lever, before, *known, before + gain) for lever, known in chosen.items()]
     for _ in range(_ROUNDS):
         open_ = [one for one in searches if one.missing > _PRECISE * gain]
         if not open_:
@@ -74,7 +74,7 @@ def exchange(
     return tuple(one.result(_PRECISE * gain) for one in searches)
 
 
-class _Search:
+class _ExchangeSearch:
     """For the size of one uncertainty: that of a systematic, of simulation or, by the luminosity, of counts.
 
     Args:

@@ -89,13 +89,13 @@ class Nearby:
         with one_blas_thread(len(self._free)), np.errstate(all="ignore"):
             for first in range(0, len(changes), size):
                 some = changes[first : first + size]
-                values, missing = self._near(_Lanes.of(self._likelihood, self._numbers, some))
+                values, missing = self._near(_ChangedLanes.of(self._likelihood, self._numbers, some))
                 for lane in missing:
                     values[lane] = self._fitted(some[lane])
                 found.append(np.sqrt(np.maximum(values, 0.0)))
         return np.concatenate([np.zeros(0), *found])
 
-    def _near(self, lanes: "_Lanes") -> tuple[FloatArray, Any]:
+    def _near(self, lanes: "_ChangedLanes") -> tuple[FloatArray, Any]:
         """q0 of each lane, and which of them did not come to their minimum."""
         structure, free = self._likelihood.structure, self._free
         bounds = [np.asarray(side)[free, None] for side in (structure.lower, structure.upper)]
@@ -155,7 +155,7 @@ def _conditional(covariance: FloatArray, free: Any, held: Any) -> FloatArray:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Lanes:
+class _ChangedLanes:
     """Changed likelihoods side by side.
 
     Attributes:
@@ -175,7 +175,7 @@ class _Lanes:
     factor: FloatArray
 
     @classmethod
-    def of(cls, likelihood: HistFactory, numbers: Likelihood, changes: Sequence[Change]) -> "_Lanes":
+    def of(cls, likelihood: HistFactory, numbers: Likelihood, changes: Sequence[Change]) -> "_ChangedLanes":
         structure = likelihood.structure
         nominal = nominal_parameters(structure)
         yields = np.array([change.yields for change in changes]).T
@@ -196,7 +196,7 @@ class _Lanes:
         """Number of lanes."""
         return int(self.yields.shape[1])
 
-    def take(self, lanes: Any) -> "_Lanes":
+    def take(self, lanes: Any) -> "_ChangedLanes":
         """Some of them."""
         if len(lanes) == self.size:
             return self

@@ -82,7 +82,7 @@ class Touched(NamedTuple):
     of_bin_and_alpha: GroupedRows
 
 
-class _Slopes(NamedTuple):
+class _SketchSlopes(NamedTuple):
     """Derivatives of the rates: by parameters that act on several bins, and by those that act on one."""
 
     several: Values
@@ -215,7 +215,7 @@ class Sketch:
         pulls = (parameters - _of(self.center, lanes))[some] / self.width[some]
         return _Place(value + (pulls**2).sum(axis=0), safe, cells, product)
 
-    def slopes(self, parameters: Values, here: _Place, lanes: Any) -> _Slopes:
+    def slopes(self, parameters: Values, here: _Place, lanes: Any) -> _SketchSlopes:
         """Derivatives of the rates, of shapes (bin, parameter, place) and (parameter, place)."""
         count = len(self.alphas)
         bins, _, places = here.cells.shape
@@ -228,7 +228,7 @@ class Sketch:
         by_pair = by_pair / _not_zero(parameters)[self._pair_parameter]
         other = ~self._one & (self.rank[self._pair_parameter] >= 0)
         np.add.at(several, (self._pair_bin[other], self.rank[self._pair_parameter[other]]), by_pair[other])
-        return _Slopes(several, by_pair[self._one])
+        return _SketchSlopes(several, by_pair[self._one])
 
     def descend(self, start: Values, lanes: NDArray[np.int64], *, steps: int, stop: Stop) -> tuple[Values, Values]:
         """Where Gauss-Newton steps lead.
