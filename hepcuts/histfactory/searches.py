@@ -8,7 +8,7 @@ import numpy as np
 
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.types import FloatArray
-from hepcuts.histfactory.solver.basins import STANDARD, places
+from hepcuts.histfactory.solver.basins import STANDARD, places, suspicious
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
@@ -173,10 +173,11 @@ def _places(
     structure: LikelihoodStructure, batch: Batch, found: FloatArray, *, fix_poi: bool
 ) -> tuple[FloatArray, Any]:
     """Where to search each lane again, chunk by chunk: (parameter, place), and the lane of each place."""
-    layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
-    bounds = np.asarray(structure.lower), np.asarray(structure.upper)
+    free = free_parameters(structure, fix_poi=fix_poi)
+    layout, bounds = layout_of(structure, free), (np.asarray(structure.lower), np.asarray(structure.upper))
     shifts = len(structure.histosys) + len(structure.normsys)
-    if not shifts or layout.bins * layout.samples * 2 * shifts > STANDARD.largest:
+    large = layout.bins * layout.samples * 2 * shifts > STANDARD.largest
+    if not shifts or large or not suspicious(structure, batch.templates, free, STANDARD):
         return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
     starts, owners = [np.zeros((len(found), 0))], [np.zeros(0, dtype=np.int64)]
     with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):

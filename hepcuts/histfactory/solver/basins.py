@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts.histfactory.structure import LikelihoodStructure
+
+from .rates import Lanes
 from .sketch import Sketch, even, solve_spread
 
 Values = NDArray[np.float64]
@@ -46,6 +49,9 @@ class Lookout:
         hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima, and the
             better one of the two places with all variations up, or down, is searched from.
         rounds: how often to look again from a lower minimum.
+        straight: bend of a variation below which it makes no other minimum: of the mean of its two sides relative to the
+            nominal yield of all samples in the bin, or of the sum of the logarithms of its two factors (0.04 for
+            +-20 %).
         largest: numbers of the sketch's table (bins x samples x variations) from which on none is made: a table of 40
             MB; the published likelihoods have at most a tenth.
     """
@@ -66,6 +72,7 @@ class Lookout:
     most: int = 2
     rounds: int = 1
     hopeless: float = 100.0
+    straight: float = 0.05
     largest: int = 5_000_000
 
 
@@ -74,6 +81,32 @@ _WIDE = 10.0
 """Width of a free factor in a sweep of another parameter, relative to its size."""
 _LARGEST = 50.0
 _NUMBERS = 1_000_000
+
+
+def suspicious(structure: LikelihoodStructure, templates: Lanes, free: NDArray[np.bool_], lookout: Lookout) -> bool:
+    """Whether anything could make other minima: a variation that is bent, or a free normalization.
+
+    Args:
+        structure: the model.
+        templates: of all lanes.
+        free: parameters that are fitted, shape (parameter,).
+        lookout: how bent.
+    """
+    constrained = np.isin(
+        np.arange(len(free)), [*structure.normal_parameter, *structure.poisson_parameter, structure.poi]
+    )
+    factors = np.unique(np.asarray(structure.factor))
+    factors = factors[factors < len(free)]
+    if np.any(free[factors] & ~constrained[factors]):
+        return True
+    nominal = templates.nominal
+    mask = np.asarray(structure.histosys_mask)[..., None]
+    bend = np.where(mask, templates.histosys_up + templates.histosys_down - 2.0 * nominal, 0.0)
+    if np.any(np.abs(bend).sum(axis=1) > 2.0 * lookout.straight * np.abs(nominal).sum(axis=0)):
+        return True
+    mask = np.asarray(structure.normsys_mask)[..., None]
+    product = np.where(mask, templates.normsys_up * templates.normsys_down, 1.0)
+    return bool(np.any(~(np.abs(np.log(product)) <= lookout.straight)))
 
 
 def places(sketch: Sketch, found: Values, lookout: Lookout) -> tuple[Values, NDArray[np.int64]]:
