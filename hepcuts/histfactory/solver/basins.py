@@ -49,8 +49,8 @@ class Lookout:
         hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima, and the
             better one of the two places with all variations up, or down, is searched from.
         rounds: how often to look again from a lower minimum.
-        straight: bend of a variation below which it makes no other minimum: of the mean of its two sides relative to the
-            nominal yield of all samples in the bin, or of the sum of the logarithms of its two factors (0.04 for
+        straight: bend of a variation below which it makes no other minimum: of the mean of its two sides relative to
+            the nominal yield of all samples in the bin, or of the sum of the logarithms of its two factors (0.04 for
             +-20 %).
         largest: numbers of the sketch's table (bins x samples x variations) from which on none is made: a table of 40
             MB; the published likelihoods have at most a tenth.
