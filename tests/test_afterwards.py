@@ -259,7 +259,7 @@ def test_toys_that_fail_leave_the_tests(tmp_path, monkeypatch, kind, error, stat
     spec = hc.workspace(hc.fill(samples(), hc.Cut("x", ">", 0.5)), observations={"signal_region": [200.0]})
     path = tmp_path / "workspace.json"
     path.write_text(json.dumps(spec))
-    monkeypatch.setattr("hepcuts.histfactory.discovery_toys", failing(error))
+    monkeypatch.setattr("hepcuts.cli.significances.discovery_toys", failing(error))
     result = invoke("significance", path, "--toys", "10", *kind)
     assert result.exit_code == status, result.output
     assert "Warning: the toys: " in result.stderr

@@ -172,9 +172,9 @@ def within(monkeypatch):
 
     def watched(*arguments):
         found.append(numbers())
-        return linear.solve_positive(*arguments)
+        return linear.solve_scaled(*arguments)
 
-    monkeypatch.setattr(steps, "solve_positive", watched)
+    monkeypatch.setattr(steps, "solve_scaled", watched)
     return found
 
 

@@ -44,13 +44,13 @@ class Functions:
     def expand(self, parameters: np.ndarray) -> Expansion:
         assert parameters.shape[1] == len(self.of_lane)
         if not self.of_lane:
-            shapes = [(), (len(self.free),), *[(len(self.free),) * 2] * 2, (len(self.free),)]
-            return Expansion(*(np.zeros((*shape, 0)) for shape in [*shapes, shapes[1]]))
+            value, vector, matrix = (np.zeros((*(len(self.free),) * rank, 0)) for rank in range(3))
+            return Expansion(value, vector, hessian=matrix, slopes=matrix, weights=vector, prior=vector)
         lanes = [function(x) for function, x in zip(self.of_lane, parameters[self.free].T, strict=True)]
         value, gradient, hessian, information = (np.stack(part, axis=-1) for part in zip(*lanes, strict=True))
         slopes = np.linalg.cholesky(information.transpose(2, 0, 1)).transpose(1, 2, 0)
         ones = np.ones((len(self.free), len(self.of_lane)))
-        return Expansion(value, gradient, hessian, slopes, ones, 0.0 * ones)
+        return Expansion(value, gradient, hessian=hessian, slopes=slopes, weights=ones, prior=0.0 * ones)
 
 
 def search(of_lane, start, *, limit: float = 10.0, kinked: bool = False, **options) -> newton.Minima:
@@ -389,7 +389,8 @@ def expansion_without_cholesky(function, parameters: np.ndarray) -> Expansion:
     values, vectors = np.linalg.eigh(information)
     slopes = (vectors * np.sqrt(np.maximum(values, 0.0)))[:, :, None]
     ones = np.ones((len(parameters), 1))
-    return Expansion(np.array([value]), gradient[:, None], hessian[:, :, None], slopes, ones, np.zeros_like(ones))
+    matrices = {"hessian": hessian[:, :, None], "slopes": slopes}
+    return Expansion(np.array([value]), gradient[:, None], weights=ones, prior=np.zeros_like(ones), **matrices)
 
 
 def test_no_lanes_at_all():

@@ -219,12 +219,16 @@ def test_significance_with_a_patch(sbottom, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[[cut]]", "[[cuts]]", "unknown cuts"),
-        ('file = "signal.csv"', 'file = "nowhere.csv"', "There is no file"),
-        ('weight = "w"', 'weight = "weight"', "has no column weight.*x, x_up, mass, w"),
-        ('type = "normsys"', 'type = "norm"', "sample 2, systematic 1.*'norm'.*normsys"),
+        ("[[cut]]", "[[cuts]]", "unknown key .cuts.; do you mean .cut."),
+        ('file = "signal.csv"', 'file = "nowhere.csv"', "(?s)signal.*there is no file"),
+        ('weight = "w"', 'weight = "weight"', "has no column weight; it has mass, w, x, x_up"),
+        (
+            'type = "normsys"',
+            'type = "norm"',
+            "2 .background., systematic 1 .norm.: type came as 'norm'; expected .normsys",
+        ),
         ("up = 1.1", "", "'up' is missing"),
-        ("threshold = 0.5", "treshold = 0.5", "cut 1: unknown treshold"),
+        ("threshold = 0.5", "treshold = 0.5", "1 .x.: unknown key .treshold.; do you mean .threshold"),
         ("seed = 1", 'seed = 1\nsolver = "fast"', "lbfgs"),
         ("[optimize]", "[optimize", "cannot be read as TOML"),
     ],

@@ -46,6 +46,7 @@ def mistakes(error: ValidationError, document: Mapping[str, Any]) -> list[str]:
         [[sample]] 1 (ttbar): signal came as 'no'; expected true or false, without quotes.
     """
     found = [(_path(one["loc"], document), one) for one in error.errors(include_url=False)]
+    found = [((*path, "type") if one["type"] == "union_tag_invalid" else path, one) for path, one in found]
     longest = [path for path, _ in found]
     words: dict[tuple[Any, ...], list[str]] = {}
     for path, one in found:

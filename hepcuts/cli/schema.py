@@ -31,7 +31,8 @@ class Entry(BaseModel):
 
     def given(self, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
         """The keys that stand in the file, and their values."""
-        return {name: getattr(self, name) for name in self.model_fields_set if name not in without}
+        found = {name: getattr(self, name) for name in self.model_fields_set if name not in without}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class SumOfWeights(Entry):

@@ -43,7 +43,7 @@ def changed(likelihood: HistFactory, change: Change) -> HistFactory:
         >>> likelihood = HistFactory(model)
         >>> twice = Change.none(likelihood)._replace(simulated=np.array([2.0, 2.0]))
         >>> print(round(float(discovery_significance(changed(likelihood, twice))), 3))
-        1.119
+        1.111
     """
     structure = likelihood.structure
     widths = change.widths
