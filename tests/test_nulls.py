@@ -99,5 +99,5 @@ NO_NUMBERS = {
 
 @pytest.mark.parametrize("make", NO_NUMBERS.values(), ids=NO_NUMBERS)
 def test_what_is_no_number_is_refused(make):
-    with pytest.raises(SampleError, match="column 'x': (cannot be read as numbers|has a list of numbers)"):
+    with pytest.raises(SampleError, match=r"column 'x': (cannot be read as numbers|has a list of numbers)"):
         hc.Sample("b", {"x": make()}, missing=NAN)
