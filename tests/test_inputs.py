@@ -237,6 +237,14 @@ def test_init_writes_what_check_reads(folder, tmp_path):
     assert list(validator.iter_errors({"sample": [{"name": "a", "file": "x", "signal": "yes"}], "cut": []}))
 
 
+def test_init_proposes_no_cut_on_what_tells_events_apart(tmp_path):
+    for name in ("signal", "background"):
+        columns = {"EventId": [1, 2], "run": [1, 1], "KaggleWeight": [1.0, 2.0], "pt": [30.0, 40.0], "w": [1.0, 1.0]}
+        pd.DataFrame(columns).to_csv(tmp_path / f"{name}.csv", index=False)
+    told = run("init", tmp_path / "signal.csv", tmp_path / "background.csv")
+    assert [line for line in told.splitlines() if "variable =" in line] == ['variable = "pt"']
+
+
 def test_settings_are_read_as_in_the_file():
     assert as_settings(["a.b=3", "c= true", "d=met", 'e="x y"', "f=[1, 2]"]) == {
         "a.b": 3,

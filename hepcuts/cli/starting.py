@@ -1,5 +1,6 @@
 """A first configuration for given files: what they hold, as comments to be edited."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def starting(inputs: Sequence[str]) -> str:
     names = [column_names(one) for one in inputs]
     common = [name for name in names[0] if all(name in others for others in names[1:])]
     weight = next((name for name in common if name.lower() in _WEIGHTS), None)
-    variables = [name for name in common if name != weight] or ["?"]
+    variables = [name for name in common if name != weight and not _no_variable(name)] or ["?"]
     lines = [
         "# Keys and their meaning: the page 'Configuration' of the documentation, or hepcuts init --schema.",
         "# luminosity = 139.0            # 1/fb, with cross_section (pb) of each sample",
@@ -62,6 +63,11 @@ def starting(inputs: Sequence[str]) -> str:
     lines += [f'\n# [[cut]]\n# variable = {_quoted(name)}\n# direction = "auto"' for name in variables[1:20]]
     lines += ["", "[optimize]", "seed = 1", "# constraints = {signal = 3.0}  # at least three expected signal events"]
     return "\n".join(lines) + "\n"
+
+
+def _no_variable(name: str) -> bool:
+    """Whether a column tells events apart, or weighs them: nobody cuts on that."""
+    return bool(re.match(r"event|run|lumi|entry|index|label", name, re.IGNORECASE)) or "weight" in name.lower()
 
 
 def _name(file: str) -> str:
