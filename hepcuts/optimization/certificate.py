@@ -44,11 +44,6 @@ class Certificate(Tabular):
         """By how much cuts that were not found may be better than those that were; 0 if none are."""
         return self.bound - self.value
 
-    @property
-    def given_gap(self) -> float:
-        """By how much any cuts may be better than those that were given; negative if these break the guard."""
-        return self.bound - self.given
-
     def overview(self) -> SummaryTable:
         """The cuts, their value, and what is certified."""
         rows = [("best cuts", str(self.selection)), (self.objective, f"{self.value:.6g}")]

@@ -33,7 +33,9 @@ _GAIN, _PATIENCE = 2e-3, 3
 _SHORTEST, _LONGEST = 1e-3, 32.0
 """By how much a step is made shorter, and one along a valley longer, at most."""
 _ROOMY = 3.0
+"""Width of a step of a free factor, which nothing constrains, relative to its size. Chosen by hand."""
 _BENT = 0.5
+"""By how much of a constraint's curvature bending may make a valley wider: the matrix stays positive below 1."""
 _TINY = 1e-9
 """A factor that counts as zero."""
 _LEAST = 1e-3
