@@ -37,6 +37,7 @@ PUBLIC = [
     "optimize",
     "prices",
     "scan",
+    "score",
     "train",
     "working_points",
     "workspace",
