@@ -93,6 +93,7 @@ _MODULES = MappingProxyType(
         "explorer": "plotting.explorer",
         "io": "samples.readers",
         "plotting": "plotting",
+        "sklearn": "sklearn",
         "study": "study",
         "theory": "merit.theory",
     }

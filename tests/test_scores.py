@@ -14,24 +14,18 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts.discriminant.classifiers import weight_name
 from hepcuts.evaluation.resampling import Folds, HeldOut, hold_out
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEATURES = ["x", "y"]
 ONE_TREE = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)
 TREES_OF_MANY = HistGradientBoostingClassifier(max_iter=60)
 TREES = HistGradientBoostingClassifier(max_iter=15, min_samples_leaf=5)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """For few events threads wait for each other, on a busy machine for minutes."""
-    with threadpool_limits(1):
-        yield
 
 
 class Memory:
@@ -67,7 +61,7 @@ def make(size=300, *, shift=1.0, seed=0, **options):
 
 
 @pytest.fixture(scope="module")
-def samples():
+def samples(one_thread):
     return make()
 
 
@@ -378,7 +372,7 @@ def noise(seed, size=400, features=4):
 
 
 @pytest.fixture(scope="module")
-def of_noise():
+def of_noise(one_thread):
     """Scores of noise, out of fold and held out, and those of a model on its own training events."""
     features, found = [f"x{i}" for i in range(4)], []
     for seed in range(6):
