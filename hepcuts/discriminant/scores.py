@@ -9,8 +9,8 @@ What is honest afterwards?
 - The *choice* of a threshold, of bins or categories is one more choice, and needs events that did not choose. The
   folds of a scan give them, but not quite: the scores of the events that choose are from models which the judging
   events helped to train, and what fluctuates together between two events raises the score of both. Of the amount by
-  which a value is too large on the events that chose, about a quarter is left, whether the folds agree with those of
-  the score or not.
+  which bins of noise are too good on the events that chose, a sixth was left in ``benchmarks/score_of_noise.json``,
+  whether the folds agreed with those of the score or not.
 - So by default half of the events trains no model (``holdout``), and it is the half that `hepcuts.optimize`,
   `hepcuts.bin_edges`, `hepcuts.categorize` and `hepcuts.working_points` hold out with the same fraction and seed:
   held-out parts are a function of seed and identity. What these quote is then of events that neither trained nor
