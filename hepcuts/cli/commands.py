@@ -13,11 +13,11 @@ import click
 
 from hepcuts._core import files
 from hepcuts._core.errors import HepcutsError, HepcutsWarning
+from hepcuts._core.numbers import write_json
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
 from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
-from .numbers import write_json
 from .prices import prices
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ import base64
 import dataclasses
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from hepcuts._core.tables import SummaryTable, in_markdown
+from .tables import SummaryTable, in_markdown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +149,7 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
     title = next((heading.text for heading in headings if heading.level == 1), "")
     links = "".join(f'<li><a href="#{h.anchor}">{html.escape(h.text)}</a></li>' for h in headings if h.level == 2)
     contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
-    body, style = [block.html(folder) for block in blocks], _resource("page.css")
+    body, style = [block.html(folder) for block in blocks], _style()
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -162,37 +161,6 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
             "</body>\n</html>\n",
         ]
     )
-
-
-def section(name: str, /, **values: Any) -> list[AbstractBlock]:
-    """A section of ``texts.txt`` as blocks: headings (``#``), items of lists (``-``) and paragraphs.
-
-    Args:
-        name: of the section, which begins with it in brackets.
-        values: what is put in place of the names in braces.
-
-    Example:
-        >>> section("answer of a simulation", scenario="a", worth="much")
-        [Bullets(items=('Chosen on events and judged by densities, in a cuts are worth much.',))]
-    """
-    return [_block(text) for text in _texts(name, values)]
-
-
-def sentences(name: str, /, **values: Any) -> str:
-    """A section of ``texts.txt`` without headings or lists, as text."""
-    return " ".join(_texts(name, values))
-
-
-def _texts(name: str, values: Mapping[str, Any]) -> list[str]:
-    found = _resource("texts.txt").partition(f"[{name}]\n")[2].partition("\n[")[0]
-    return [" ".join(part.split()).format(**values) for part in found.strip().split("\n\n")]
-
-
-def _block(text: str) -> AbstractBlock:
-    mark, _, content = text.partition(" ")
-    if set(mark) == {"#"}:
-        return Heading(content, len(mark))
-    return Bullets((content,)) if mark == "-" else Paragraph(text)
 
 
 def joined(blocks: Iterable[AbstractBlock]) -> list[AbstractBlock]:
@@ -207,10 +175,5 @@ def joined(blocks: Iterable[AbstractBlock]) -> list[AbstractBlock]:
     return found
 
 
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def percent(fraction: float, digits: int = 0) -> str:
-    """A fraction as text, such as "12 %"."""
-    return f"{100.0 * fraction:.{digits}f} %"
+def _style() -> str:
+    return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
