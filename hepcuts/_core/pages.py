@@ -91,7 +91,80 @@ class TableBlock(AbstractBlock):
 
     def html(self, folder: Path) -> str:  # noqa: ARG002
         """See `AbstractBlock.html`."""
-        return f'<div class="table">{self.table.html()}</div>'
+        return f'<div class="table">{self.table.html().replace(" +- ", " ± ")}</div>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Cards(AbstractBlock):
+    """Numbers to be seen first, each with its label above and a remark below."""
+
+    cards: tuple[tuple[str, str, str], ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return "\n".join(
+            f"- {in_markdown(label)}: **{in_markdown(value)}** {in_markdown(note)}".rstrip()
+            for label, value, note in self.cards
+        )
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002
+        """See `AbstractBlock.html`."""
+        cells = (
+            f"<div><dt>{html.escape(label)}</dt><dd><strong>{html.escape(value)}</strong> "
+            f"<span>{html.escape(note)}</span></dd></div>"
+            for label, value, note in self.cards
+        )
+        return f'<dl class="cards">{"".join(cells)}</dl>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Code(AbstractBlock):
+    """Text to be copied."""
+
+    text: str
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        fence = "`" * (1 + max(3, *(len(run) for run in re.findall("`+", self.text)), 3))
+        return f"{fence}\n{self.text}\n{fence}"
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002
+        """See `AbstractBlock.html`."""
+        return f"<pre><code>{html.escape(self.text)}</code></pre>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Notice(AbstractBlock):
+    """A list that has to be seen, under a title."""
+
+    title: str
+    items: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return f"**{in_markdown(self.title)}**\n\n{Bullets(self.items).markdown()}"
+
+    def html(self, folder: Path) -> str:
+        """See `AbstractBlock.html`."""
+        items = Bullets(self.items).html(folder)
+        return f'<aside class="notice"><strong>{html.escape(self.title)}</strong>{items}</aside>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Folded(AbstractBlock):
+    """Blocks under a title that opens them."""
+
+    title: str
+    blocks: tuple[AbstractBlock, ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return "\n\n".join([f"**{in_markdown(self.title)}**", *(block.markdown() for block in self.blocks)])
+
+    def html(self, folder: Path) -> str:
+        """See `AbstractBlock.html`."""
+        inside = "\n".join(block.html(folder) for block in self.blocks)
+        return f"<details><summary>{html.escape(self.title)}</summary>{inside}</details>"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +189,21 @@ class Figure(AbstractBlock):
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Gallery(AbstractBlock):
+    """Figures beside each other, where there is room."""
+
+    figures: tuple[Figure, ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return "\n\n".join(figure.markdown() for figure in self.figures)
+
+    def html(self, folder: Path) -> str:
+        """See `AbstractBlock.html`."""
+        return f'<div class="gallery">{"".join(figure.html(folder) for figure in self.figures)}</div>'
+
+
 def to_markdown(blocks: Sequence[AbstractBlock]) -> str:
     r"""A page in Markdown.
 
@@ -137,7 +225,8 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
     """A page in HTML that needs no other file and no network.
 
     Args:
-        blocks: what is on it; the first heading of level 1 is its title, those of level 2 are its contents.
+        blocks: what is on it; the first heading of level 1 is its title, those of level 2 are its contents, which
+            stand before the first of them.
         folder: where the files of the blocks are; they are embedded.
 
     Example:
@@ -149,15 +238,19 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
     title = next((heading.text for heading in headings if heading.level == 1), "")
     links = "".join(f'<li><a href="#{h.anchor}">{html.escape(h.text)}</a></li>' for h in headings if h.level == 2)
     contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
+    first = next((n for n, block in enumerate(blocks) if isinstance(block, Heading) and block.level == 2), 1)
     body, style = [block.html(folder) for block in blocks], _style()
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            # Nothing may be loaded, and nothing is run.
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+            "style-src 'unsafe-inline'\">",
             f"<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
-            *body[:1],
+            *body[:first],
             contents,
-            *body[1:],
+            *body[first:],
             "</body>\n</html>\n",
         ]
     )
