@@ -380,7 +380,7 @@ def shown(job):
 class TestReport:
     def test_the_first_screen_answers(self, shown, written):
         first = shown.words[: shown.words.index("Yields")]
-        for words in ("gained over no cut", "gained over the cuts of BCE", "gained over the best single cut"):
+        for words in ("Gained over no cut", "Gained over the cuts of BCE", "Gained over the best single cut"):
             assert words in first
         value = next(word for word in first if "±" in word)
         assert float(value.partition(" ")[0]) == pytest.approx(written["significance"], rel=1e-2)

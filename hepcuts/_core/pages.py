@@ -169,10 +169,11 @@ class Folded(AbstractBlock):
 
 @dataclasses.dataclass(frozen=True)
 class Figure(AbstractBlock):
-    """A PNG file below the page's folder, with what it shows."""
+    """A PNG file below the page's folder, with what it shows; a wide one has a row of its own in a `Gallery`."""
 
     path: str
     caption: str
+    wide: bool = False
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
@@ -182,9 +183,9 @@ class Figure(AbstractBlock):
     def html(self, folder: Path) -> str:
         """See `AbstractBlock.html`."""
         data = base64.b64encode((folder / self.path).read_bytes()).decode("ascii")
-        name = html.escape(Path(self.path).stem)
+        name, wide = html.escape(Path(self.path).stem), ' class="wide"' if self.wide else ""
         return (
-            f'<figure><img src="data:image/png;base64,{data}" alt="{name}">'
+            f'<figure{wide}><img src="data:image/png;base64,{data}" alt="{name}">'
             f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
         )
 

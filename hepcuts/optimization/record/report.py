@@ -59,7 +59,7 @@ def drawings(result: RecordedResult) -> dict[str, Callable[[Path], Figure]]:
     def before_after(variable: str, folder: Path) -> Figure:
         name = f"before-after-{files.named(variable)}.png"
         save(plotting.before_after(result.samples, result, variable), folder / name)
-        return Figure(name, f"{variable} before and after all cuts.")
+        return Figure(name, f"{variable} before and after all cuts.", wide=True)
 
     def n_minus_one(number: int, folder: Path) -> Figure:
         cuts = result.selection.cuts
@@ -72,9 +72,10 @@ def drawings(result: RecordedResult) -> dict[str, Callable[[Path], Figure]]:
     cuts = result.selection.cuts
     for number, cut in enumerate(cuts if len(cuts) > 1 else ()):
         found[f"the figure of {cut.variable} after all other cuts"] = functools.partial(n_minus_one, number)
+    found["the figure of the history"] = history
     for cut in cuts:
         found[f"the figure of {cut.variable}"] = functools.partial(before_after, cut.variable)
-    return found | {"the figure of the history": history}
+    return found
 
 
 def page(recorded: Recorded, figures: Sequence[Figure], folder: Path, *, title: str) -> str:
@@ -95,8 +96,8 @@ def page(recorded: Recorded, figures: Sequence[Figure], folder: Path, *, title: 
 
 def _answer(record: ResultRecord) -> Iterator[AbstractBlock]:
     """The first screen."""
-    yield Cards((_significance(record), *_gains(record)))
     yield Code("\n".join(cut.text for cut in record.cuts))
+    yield Cards((_significance(record), *_gains(record)))
     careful = [*record.careful, *(f"Left out: {remark}" for remark in record.remarks)]
     yield Notice("Be careful", tuple(careful)) if careful else Paragraph("Nothing was found to be careful about.")
 
@@ -110,7 +111,7 @@ def _significance(record: ResultRecord) -> tuple[str, str, str]:
     else:
         note = "on held-out events" + (f"; {_z(of_training.value)} on those that chose" if of_training else "")
     value = _with_uncertainty(record.significance, record.significance_uncertainty)
-    return "Expected discovery significance Z", value, note
+    return "Expected significance Z", value, note
 
 
 def _gains(record: ResultRecord) -> Iterator[tuple[str, str, str]]:
@@ -126,9 +127,9 @@ def _gains(record: ResultRecord) -> Iterator[tuple[str, str, str]]:
 
 _GAINED: Mapping[str, str] = MappingProxyType(
     {
-        "no cut": "gained over no cut",
-        "BCE": "gained over the cuts of BCE",
-        "fewer cuts": "gained over the best single cut",
+        "no cut": "Gained over no cut",
+        "BCE": "Gained over the cuts of BCE",
+        "fewer cuts": "Gained over the best single cut",
     }
 )
 """Kind of comparison to what is said of it."""
