@@ -9,7 +9,6 @@ from hepcuts.optimization.record.schema import ResultRecord
 
 from .schema import Document
 
-
 Rows = list[tuple[str, str, str, str]]
 """Key, type, default and meaning of each."""
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from hepcuts._core import checks, files
 from hepcuts._core.counters import as_seed
+from hepcuts._core.described import described
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.identity import identify
-from hepcuts._core.numbers import described
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.regions import Region
 from hepcuts.cuts.steps import AbstractStep

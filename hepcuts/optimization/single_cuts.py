@@ -116,7 +116,7 @@ def compare_with_bce(samples: Iterable[Sample], selection: Selection, **options:
 
 
 _FILES = frozenset({"log", "checkpoint"})
-_OF_ALL_CUTS = _FILES | {"constraints", "fixed", "tied"}
+_OF_ALL_CUTS = frozenset({"constraints", "fixed", "tied", *_FILES})
 """Options of `hepcuts.optimize` that make no sense for some of the cuts."""
 
 

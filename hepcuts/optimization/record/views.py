@@ -8,13 +8,33 @@ from hepcuts.cuts.regions import Region
 from hepcuts.evaluation.bootstrap import Bootstrap, Optimism
 from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.presentation import DropOneTable
+from hepcuts.optimization.history import History
 from hepcuts.optimization.sensitivity import Sensitivity
-from hepcuts.plotting.views import OptimizationView
 from hepcuts.samples.sample import Sample
 
 
-class RecordedResult(OptimizationView, Protocol):
+class RecordedResult(Protocol):
     """An optimization that can be written; each attribute as in `hepcuts.optimization.result.OptimizationResult`."""
+
+    @property
+    def history(self) -> History:
+        """The steps of the search."""
+
+    @property
+    def label(self) -> str:
+        """Label of the objective, in mathtext."""
+
+    @property
+    def hard_thresholds(self) -> dict[str, float | None]:
+        """Name of each threshold of the search to that of the hard cuts; None if it was given up."""
+
+    @property
+    def quoted_value(self) -> float:
+        """The objective that is quoted."""
+
+    @property
+    def held_out(self) -> HardEvaluation | None:
+        """What the cuts are worth on events that did not choose them, or None."""
 
     @property
     def selection(self) -> Selection:
