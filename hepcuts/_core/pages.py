@@ -87,11 +87,11 @@ class TableBlock(AbstractBlock):
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
-        return self.table.markdown()
+        return _typeset(self.table.markdown())
 
     def html(self, folder: Path) -> str:  # noqa: ARG002
         """See `AbstractBlock.html`."""
-        return f'<div class="table">{self.table.html().replace(" +- ", " ± ")}</div>'
+        return f'<div class="table">{_typeset(self.table.html())}</div>'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,6 +267,10 @@ def joined(blocks: Iterable[AbstractBlock]) -> list[AbstractBlock]:
         else:
             found.append(block)
     return found
+
+
+def _typeset(table: str) -> str:
+    return table.replace(" +- ", " ± ")
 
 
 def _style() -> str:
