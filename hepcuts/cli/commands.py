@@ -17,6 +17,7 @@ from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
 from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
+from .exporting import export
 from .numbers import write_json
 from .prices import prices
 
@@ -56,7 +57,7 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
-for _command in (check, cutflow_command, evaluate, init):
+for _command in (check, cutflow_command, evaluate, export, init):
     main.add_command(_command)
 
 
