@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -10,6 +11,7 @@ import numpy as np
 import pyhf
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, Phase, given, settings
 
 import hepcuts as hc
 from hepcuts._core.errors import InputError, UnsupportedModelError
@@ -17,6 +19,7 @@ from hepcuts.cli.commands import main
 from hepcuts.cli.exporting import NAMES
 from hepcuts.histfactory.exporting import FORMATS
 from tests.exported import Card, Hs3
+from tests.random_workspaces import examples
 
 LUMI = {"name": "lumi", "auxdata": [1.0], "sigmas": [0.03], "inits": [1.0], "bounds": [[0.5, 1.5]]}
 
@@ -90,7 +93,7 @@ def points(model, number=4):
 
 
 def names(model):
-    return [name.replace("[", "_").replace("]", "") for name in model.config.par_names]
+    return [re.sub(r"\[(\d+)\]$", r"_\1", name) for name in model.config.par_names]
 
 
 def hs3_cases():
@@ -114,6 +117,37 @@ class TestHs3:
         theirs = [float(model.logpdf(p, data)[0]) for p in points(model)]
         assert np.diff(ours) == pytest.approx(np.diff(theirs), abs=1e-9)
         assert read.init == pytest.approx(dict(zip(names(model), model.config.suggested_init(), strict=True)))
+
+    def test_random_workspaces(self, tmp_path):
+        """Equal to pyhf, or refused by name."""
+        equal, refused = [], []
+
+        @settings(
+            max_examples=20,
+            derandomize=True,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(examples())
+        def check(example):
+            try:
+                (path,) = hc.export.hs3(example.workspace, tmp_path / "hs3.json")
+            except UnsupportedModelError as error:
+                refused.append(str(error))
+                return
+            read, (model, data) = Hs3(path), built(example.workspace)
+            chosen = [*points(model, 3)]
+            ours = [read.logpdf(zip(names(model), p, strict=True)) for p in chosen]
+            theirs = [float(model.logpdf(p, data)[0]) for p in chosen]
+            # Two sums of large terms: their rounding, and no more.
+            assert np.diff(ours) == pytest.approx(np.diff(theirs), rel=1e-8, abs=1e-11 * max(map(abs, theirs)))
+            equal.append(example)
+
+        check()
+        assert len(equal) > 10
+        assert all("auxdata or sigmas" in message for message in refused)
 
     def test_pyhs3_agrees(self, tmp_path):
         pyhs3 = pytest.importorskip("pyhs3", reason="reads HS3; in hepcuts[interchange]")
