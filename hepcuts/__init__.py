@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .merit import counting as counting
     from .merit import theory as theory
     from .optimization.optimize import optimize as optimize
+    from .optimization.record.reading import read_result as read_result
     from .optimization.working_points.search import working_points as working_points
     from .plotting import explorer as explorer
     from .samples import datasets as datasets
@@ -72,6 +73,7 @@ _NAMES = MappingProxyType(
         "impacts": "evaluation.impacts",
         "optimize": "optimization.optimize",
         "prices": "evaluation.prices",
+        "read_result": "optimization.record.reading",
         "scan": "scanning.scan",
         "train": "discriminant.training.train",
         "working_points": "optimization.working_points.search",
@@ -125,6 +127,7 @@ __all__ = [
     "impacts",
     "optimize",
     "prices",
+    "read_result",
     "scan",
     "train",
     "working_points",
