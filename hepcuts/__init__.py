@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
     from .histfactory import discovery_test as discovery_test
+    from .histfactory import exporting as export
     from .merit import classification as classification
     from .merit import counting as counting
     from .merit import theory as theory
@@ -91,6 +92,7 @@ _MODULES = MappingProxyType(
         "errors": "_core.errors",
         "executors": "_core.executors",
         "explorer": "plotting.explorer",
+        "export": "histfactory.exporting",
         "io": "samples.readers",
         "plotting": "plotting",
         "study": "study",
