@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .cuts import Window as Window
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
+    from .discriminant.scores import score as score
     from .discriminant.training.train import train as train
     from .evaluation.cutflow import cutflow as cutflow
     from .evaluation.impacts import impacts as impacts
@@ -76,6 +77,7 @@ _NAMES = MappingProxyType(
         "prices": "evaluation.prices",
         "read_result": "optimization.record.reading",
         "scan": "scanning.scan",
+        "score": "discriminant.scores",
         "train": "discriminant.training.train",
         "working_points": "optimization.working_points.search",
         "workspace": "templates.workspace",
@@ -131,6 +133,7 @@ __all__ = [
     "prices",
     "read_result",
     "scan",
+    "score",
     "train",
     "working_points",
     "workspace",
