@@ -103,11 +103,12 @@ class SummaryTable:
     def html(self) -> str:
         """As an HTML table, all text escaped; lines of the foot are paragraphs after it."""
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        head = _html_row("th", self.head, ' scope="col"') if self.head else ""
-        if self.head:
-            body = "\n".join(_html_row("td", row) for row in self.rows)
-        else:
-            body = "\n".join(f"<tr>{_html_cells('th', row[:1])}{_html_cells('td', row[1:])}</tr>" for row in self.rows)
+        sides = self._sides
+        head = "<tr>" + _html_cells("th", self.head, sides, ' scope="col"') + "</tr>" if self.head else ""
+        first = "td" if self.head else "th"
+        body = "\n".join(
+            f"<tr>{_html_cells(first, row[:1], sides)}{_html_cells('td', row[1:], sides[1:])}</tr>" for row in self.rows
+        )
         foot = "".join(f"<p>{html.escape(line)}</p>" for line in self.foot)
         return f"<table>{caption}<thead>{head}</thead>\n<tbody>{body}</tbody></table>{foot}"
 
@@ -197,9 +198,10 @@ def _escaped(cells: Iterable[str]) -> list[str]:
     return [in_markdown(cell) for cell in cells]
 
 
-def _html_row(tag: str, cells: Sequence[str], attributes: str = "") -> str:
-    return f"<tr>{_html_cells(tag, cells, attributes)}</tr>"
-
-
-def _html_cells(tag: str, cells: Sequence[str], attributes: str = "") -> str:
-    return "".join(f"<{tag}{attributes}>{html.escape(cell)}</{tag}>" for cell in cells)
+def _html_cells(tag: str, cells: Sequence[str], sides: str, attributes: str = "") -> str:
+    """Cells, those of a column to the left being of the class ``l``."""
+    classes = {"l": ' class="l"'}
+    return "".join(
+        f"<{tag}{attributes}{classes.get(side, '')}>{html.escape(cell)}</{tag}>"
+        for cell, side in zip(cells, sides, strict=False)
+    )

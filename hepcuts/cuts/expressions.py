@@ -47,8 +47,9 @@ class PrintedSelection:
 
         Args:
             language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
-                ``DataFrame.query``), ``"root"`` (for ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or
-                ``"latex"`` (for math mode).
+                ``DataFrame.query``), ``"awkward"`` (of an array of records called ``events``, as in uproot and coffea,
+                whose fields are the columns, none of them None), ``"root"`` (for ``TTree::Draw``,
+                ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
             missing: the number that stands for a missing value, or None.
             names: what columns are called there, where it is something else.
 
@@ -63,6 +64,8 @@ class PrintedSelection:
             105 < mass < 140 & n >= 2
             >>> selection.expression("root")
             '(mass > 105.0 && mass < 140.0) && (n >= 2.0)'
+            >>> selection.expression("awkward", names={"mass": "events.Jet.mass"})
+            "((events.Jet.mass > 105.0) & (events.Jet.mass < 140.0)) & (events['n'] >= 2.0)"
             >>> selection.expression("latex", names={"mass": "m"})
             'm > 105 \\wedge m < 140 \\wedge \\mathrm{n} \\geq 2'
         """
