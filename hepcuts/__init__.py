@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .cuts import Window as Window
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
+    from .discriminant.scores import score as score
     from .discriminant.training.train import train as train
     from .evaluation.cutflow import cutflow as cutflow
     from .evaluation.impacts import impacts as impacts
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
     from .histfactory import discovery_test as discovery_test
+    from .histfactory import exporting as export
     from .merit import classification as classification
     from .merit import counting as counting
     from .merit import theory as theory
@@ -75,6 +77,7 @@ _NAMES = MappingProxyType(
         "prices": "evaluation.prices",
         "read_result": "optimization.record.reading",
         "scan": "scanning.scan",
+        "score": "discriminant.scores",
         "train": "discriminant.training.train",
         "working_points": "optimization.working_points.search",
         "workspace": "templates.workspace",
@@ -91,6 +94,7 @@ _MODULES = MappingProxyType(
         "errors": "_core.errors",
         "executors": "_core.executors",
         "explorer": "plotting.explorer",
+        "export": "histfactory.exporting",
         "io": "samples.readers",
         "plotting": "plotting",
         "study": "study",
@@ -129,6 +133,7 @@ __all__ = [
     "prices",
     "read_result",
     "scan",
+    "score",
     "train",
     "working_points",
     "workspace",

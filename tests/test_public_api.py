@@ -38,6 +38,7 @@ PUBLIC = [
     "prices",
     "read_result",
     "scan",
+    "score",
     "train",
     "working_points",
     "workspace",

@@ -1,8 +1,10 @@
-"""Tables of results: the same rows as text, HTML, Markdown and LaTeX, and columns as a data frame."""
+"""Tables of results: the same rows as text, HTML, Markdown, LaTeX and CSV, and columns as a data frame."""
 
 import abc
+import csv
 import dataclasses
 import html
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -62,6 +64,11 @@ class SummaryTable:
         x & 28.1 $\pm$ 0.2 \\
         m\_T & 5 \\
         \end{tabular}
+        >>> print(table.csv())
+        cut,value
+        x,28.1 +- 0.2
+        m_T,5
+        <BLANKLINE>
         >>> table.html()[:50]
         '<table><caption>Cuts &amp; &lt;values&gt;</caption'
     """
@@ -120,6 +127,12 @@ class SummaryTable:
             lines.insert(1, r"\hline")
         title, foot = ([f"% {line}" for line in part if line] for part in ((self.title,), self.foot))
         return "\n".join([*title, rf"\begin{{tabular}}{{{self._sides}}}", *lines, r"\end{tabular}", *foot])
+
+    def csv(self) -> str:
+        """The head and the rows as comma-separated values, without title and foot, and a newline at the end."""
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\n").writerows(self._lines)
+        return written.getvalue()
 
     def __repr__(self) -> str:
         return self.text()

@@ -17,6 +17,7 @@ from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
 from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
+from .exporting import export
 from .optimizing import optimize_command
 from .prices import prices
 
@@ -51,7 +52,7 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
-for _command in (check, cutflow_command, evaluate, init, optimize_command):
+for _command in (check, cutflow_command, evaluate, export, init, optimize_command):
     main.add_command(_command)
 
 
