@@ -222,6 +222,20 @@ def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, fou
     assert (tmp_path / "out" / "history.png").exists()
 
 
+@pytest.mark.usefixtures("empty_figures")
+def test_a_result_without_a_workspace_is_written_all_the_same(config, tmp_path, found, monkeypatch):
+    nothing = {"workspace": None, "pyhf": None, "significance": np.nan, "message": "the background is negative"}
+    without = dataclasses.replace(found, training=dataclasses.replace(found.training, **nothing))
+    monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: without)
+    result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    written = read(tmp_path / "out")
+    assert written["significance"] is None
+    assert "no workspace: the background is negative" in written["remarks"]
+    assert "the systematics: There is no workspace: the background is negative" in written["remarks"]
+    assert "the background is negative" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_interrupted_uncertainties_leave_the_cuts(monkeypatch):
     monkeypatch.setattr(
         sys.modules["hepcuts.optimization.optimize"], "bootstrap_and_optimism", failing(KeyboardInterrupt())

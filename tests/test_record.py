@@ -202,7 +202,9 @@ class TestTheFile:
     def test_tables_in_three_forms(self, job, written):
         tables = job[0] / "out" / "tables"
         names = {"yields", "cutflow", "drop_one", "systematics", "sensitivity"}
-        assert {path.name for path in tables.iterdir()} == {f"{n}.{e}" for n in names for e in ("csv", "md", "tex")}
+        forms = {f"{name}.{ending}" for name in (*names, "cuts") for ending in ("csv", "md", "tex")}
+        assert {path.name for path in tables.iterdir()} == forms
+        assert (tables / "cuts.csv").read_text().startswith("variable,direction,threshold\nx,")
         for name in names:
             frame = pd.read_csv(tables / f"{name}.csv")
             assert list(frame.columns) == list(written[name][0])

@@ -16,6 +16,7 @@ from .config_commands import CONFIG, SET, as_settings
 
 if TYPE_CHECKING:
     from hepcuts._core.pages import Figure
+    from hepcuts._core.tables import SummaryTable
     from hepcuts.optimization.record.completing import Recorded
     from hepcuts.optimization.result import OptimizationResult
 
@@ -75,9 +76,12 @@ def optimize_command(
     written = _Written(Recorded.of(result, **origin), output)
     with result_of(lambda: result.summary().text(), output):
         written.write()
-        write_json(result.workspace, output / "workspace.json")
+        if result.quoted.workspace is not None:
+            write_json(result.workspace, output / "workspace.json")
     say(f"Wrote the result to {output}")
     afterwards = Afterwards(lambda remarks: written.update(remarks=list(remarks)))
+    if result.quoted.workspace is None:
+        afterwards.remark(f"no workspace: {result.quoted.message}")
     _complete(result, written, afterwards)
     figures = _draw(result, output, afterwards)
     with afterwards.step("the report"):
@@ -137,7 +141,9 @@ def _complete(result: "OptimizationResult", written: _Written, afterwards: After
             _write_table(written, key)
             if key != "sensitivity":  # it is in the summary
                 say(f"\n{table.text()}")
-    with afterwards.step("cuts.txt"):
+    with afterwards.step("the cuts as text"):
+        table = result.selection.table()
+        _write_forms(written.folder / "tables" / "cuts", table, table.csv())
         expressions = written.recorded.record.expressions
         files.write_text(
             written.folder / "cuts.txt", "".join(f"{name}: {text}\n" for name, text in expressions.items())
@@ -150,14 +156,13 @@ def _write_table(written: _Written, key: str) -> None:
     """One table as CSV (all digits), Markdown and LaTeX."""
     from hepcuts._core.tables import data_frame  # noqa: PLC0415
 
-    folder, table = written.folder / "tables", written.recorded.tables[key]
     rows = [row.model_dump() for row in getattr(written.recorded.record, key)]
-    for ending, text in (
-        ("csv", data_frame(rows).to_csv(index=False)),
-        ("md", table.markdown()),
-        ("tex", table.latex()),
-    ):
-        files.write_text(folder / f"{key}.{ending}", text.rstrip("\n") + "\n")
+    _write_forms(written.folder / "tables" / key, written.recorded.tables[key], data_frame(rows).to_csv(index=False))
+
+
+def _write_forms(stem: Path, table: "SummaryTable", csv: str) -> None:
+    for ending, text in (("csv", csv), ("md", table.markdown()), ("tex", table.latex())):
+        files.write_text(stem.with_name(f"{stem.name}.{ending}"), text.rstrip("\n") + "\n")
 
 
 def _draw(result: "OptimizationResult", folder: Path, afterwards: Afterwards) -> "list[Figure]":

@@ -25,7 +25,7 @@ class SampleYield:
         after: expected events after the cuts, in all bins of the fit.
         after_uncertainty: its uncertainty.
         outside: expected events that pass the cuts but lie outside the axis of the fit.
-        efficiency: `after` over `before`.
+        efficiency: `after` over `before`; NaN where that is zero.
         efficiency_uncertainty: its uncertainty; events that pass and those that fail fluctuate independently.
         events_before: simulated events before any cut, those of weight zero left out.
         events: simulated events that pass the cuts.
@@ -68,7 +68,8 @@ def sample_yields(samples: Sequence[Sample], selection: Selection, templates: Te
     for number, sample in enumerate(samples):
         passed = selection.mask(sample.columns, missing=sample.missing) & (sample.weights != 0)
         squares, kept = sample.simulated[1], float(variance[number])
-        efficiency = float(nominal[number]) / sample.total
+        total = sample.total or np.nan  # of no yield there is no fraction
+        efficiency = float(nominal[number]) / total
         spread = (1.0 - efficiency) ** 2 * kept + efficiency**2 * max(squares - kept, 0.0)
         found.append(
             SampleYield(
@@ -81,7 +82,7 @@ def sample_yields(samples: Sequence[Sample], selection: Selection, templates: Te
                 after_uncertainty=kept**0.5,
                 outside=float(templates.outside[number]),
                 efficiency=efficiency,
-                efficiency_uncertainty=spread**0.5 / abs(sample.total),
+                efficiency_uncertainty=spread**0.5 / abs(total),
                 events_before=int(np.count_nonzero(sample.weights)),
                 events=int(np.count_nonzero(passed)),
                 effective_events=float(effective[number]),

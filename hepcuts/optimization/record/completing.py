@@ -11,11 +11,11 @@ from hepcuts._core.errors import YieldError
 from hepcuts._core.tables import SummaryTable
 from hepcuts.evaluation.cutflow import cutflow
 from hepcuts.evaluation.impacts import impacts
-from hepcuts.evaluation.yields import SampleYield, yields_table
+from hepcuts.evaluation.yields import yields_table
 from hepcuts.templates.uncertainties import background_shifts
 
 from .cautions import constrained
-from .making import record_of
+from .making import record_of, yields_of
 from .schema import CutflowRecord, DropOneRecord, ResultRecord, SensitivityRecord, SystematicRecord
 from .views import RecordedResult
 
@@ -41,8 +41,7 @@ class Recorded:
         record = record_of(result, **origin)
         events = "the events that chose the cuts" if result.held_out is None else "held-out events"
         title = f"Yields of {events}, uncertainties from finite simulation"
-        yields = [SampleYield(**row.model_dump()) for row in record.yields]
-        return cls(record, {"yields": yields_table(yields, title)})
+        return cls(record, {"yields": yields_table(yields_of(result), title)})
 
     def updated(self, **parts: Any) -> "Recorded":
         """With other parts of the record."""
