@@ -146,6 +146,10 @@ def test_a_free_normalization_is_compared_with_its_control_region(config, tmp_pa
     assert written["regions"] == {"control": written["regions"]["control"]}
     assert [row["region"] for row in written["yields"]] == ["signal_region"] * 2 + ["control"] * 2
     assert {row["significance"] for row in written["cutflow"]} == {None}
+    # A free normalization has no uncertainty before the fit, and is no shift of the background.
+    (free,) = (row for row in written["systematics"] if row["name"] == "b_norm")
+    assert (free["background_up"], free["constraint"]) == (None, None)
+    assert "Gained over the best of fewer cuts" in (tmp_path / "out" / "report.html").read_text()
 
 
 ERRORS = {

@@ -107,4 +107,5 @@ def yields_table(yields: Sequence[SampleYield], title: str) -> SummaryTable:
         for row in yields
     ]
     head = ("sample", "before", "after", "efficiency", "simulated", "effective")
-    return SummaryTable(title, rows, head=(*(("region",) if several else ()), *head))
+    align = "l" * several + "l" + "r" * (len(head) - 1)
+    return SummaryTable(title, rows, head=(*(("region",) if several else ()), *head), align=align)

@@ -12,6 +12,7 @@ from hepcuts._core.tables import SummaryTable
 from hepcuts.evaluation.cutflow import cutflow
 from hepcuts.evaluation.impacts import impacts
 from hepcuts.evaluation.yields import yields_table
+from hepcuts.templates.filling import without_outside_warnings
 from hepcuts.templates.uncertainties import background_shifts
 
 from .cautions import constrained
@@ -21,6 +22,10 @@ from .views import RecordedResult
 
 FEWEST_REPLICAS = 2
 """For the uncertainties of the N-1 table; with fewer than these it takes its own number."""
+
+
+_ROWS = 20
+"""Nuisance parameters in the table of them; the record has all."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Recorded:
 
     def with_cutflow(self, result: RecordedResult) -> "Recorded":
         """What each cut leaves; Z of each step where there is no control region, which has no part in it."""
-        flow = cutflow(result.samples, result.selection, axis=result.axis)
+        flow = without_outside_warnings(cutflow)(result.samples, result.selection, axis=result.axis)
         values = np.full(len(flow.steps), np.nan) if result.regions else flow.values
         rows = [
             CutflowRecord(
@@ -112,7 +117,8 @@ class Recorded:
         found = impacts(result.quoted.workspace)
         rows = []
         for n, name in enumerate(found.names):
-            up, down = (float(side) / total for side in shifts[name]) if name in shifts else (None, None)
+            known = name in shifts and np.isfinite(found.prior_uncertainties[n])  # a free parameter has no +1
+            up, down = (float(side) / total for side in shifts[name]) if known else (None, None)
             low, high = found.mu_postfit[n].tolist()
             rows.append(
                 SystematicRecord(
@@ -173,7 +179,8 @@ def _systematics_table(rows: list[SystematicRecord]) -> SummaryTable:
             number(one.known, "+.3f"),
             number(one.constraint, ".2f"),
         )
-        for one in rows
+        for one in rows[:_ROWS]
     ]
     head = ("parameter", "background, +1", "-1", "mu, +1", "-1", "Z if known", "after / before the fit")
-    return SummaryTable("Nuisance parameters, in a fit to the expectation", cells, head)
+    foot = [f"and {len(rows) - _ROWS} more with less impact"] if len(rows) > _ROWS else []
+    return SummaryTable("Nuisance parameters, in a fit to the expectation", cells, head, foot)

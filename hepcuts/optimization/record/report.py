@@ -122,7 +122,8 @@ def _gains(record: ResultRecord) -> Iterator[tuple[str, str, str]]:
         one = max(those, key=lambda one: one.training or 0.0, default=None)
         if one is not None:
             what = "" if kind == "no cut" else f": {one.cuts}"
-            yield label, _ratio(record.significance, one.significance), f"Z = {_z(one.significance)}{what}"
+            said = label.replace("single cut", "of fewer cuts") if record.regions else label
+            yield said, _ratio(record.significance, one.significance), f"Z = {_z(one.significance)}{what}"
 
 
 _GAINED: Mapping[str, str] = MappingProxyType(
