@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts.cli.commands import main
+from hepcuts.cli.origin import origin_of
 from hepcuts.cuts.records import as_record, from_record
 from hepcuts.optimization.record.cautions import cautions, constrained
 from hepcuts.optimization.record.reading import StoredResult
@@ -228,6 +229,22 @@ class TestReadingBack:
         evaluation = json.loads((tmp_path / "evaluation.json").read_text())
         assert evaluation["cuts"] == [cut["text"] for cut in written["cuts"]]
         assert evaluation["yields"][0]["efficiency"] == pytest.approx(written["yields"][0]["efficiency"], abs=0.1)
+
+    def test_the_file_of_the_start_is_an_input(self, job):
+        start = job[0] / "out/result.json"
+        *_, last = origin_of(job[0] / "config.toml", {}, start=start)["inputs"]
+        assert (last.path, last.sha256) == (str(start), hashlib.sha256(start.read_bytes()).hexdigest())
+
+    def test_addresses_and_folders_are_told_without_being_fetched(self, tmp_path):
+        for name in ("b.parquet", "a.parquet"):
+            (tmp_path / "set").mkdir(exist_ok=True)
+            (tmp_path / "set" / name).write_bytes(name.encode())
+        text = CONFIG.replace('"signal.csv"', '"root://server//signal.root:events"').replace('["top_*.csv"]', '"set"')
+        (tmp_path / "config.toml").write_text(text)
+        address, folder = origin_of(tmp_path / "config.toml", {})["inputs"]
+        assert (address.path, address.size, address.sha256) == ("root://server//signal.root", None, None)
+        assert (folder.path, folder.size) == (str(tmp_path / "set"), 18)
+        assert folder.sha256 == hashlib.sha256(b"a.parquetb.parquet").hexdigest()
 
     def test_a_search_starts_there(self, job, monkeypatch, tmp_path):
         seen = []

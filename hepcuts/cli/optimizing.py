@@ -70,7 +70,7 @@ def optimize_command(
     files.try_folder(output)
     given = configuration.load(config, settings=as_settings(settings))
     selection = given.selection if start_from is None else read_result(start_from).start(given.selection)
-    origin = origin_of(config, as_settings(settings))
+    origin = origin_of(config, as_settings(settings), start=start_from)
     say(yields(given.samples).text() + "\n")
     result = optimize(given.samples, selection, log=output / "cuts.log", **given.optimize)
     written = _Written(Recorded.of(result, **origin), output)

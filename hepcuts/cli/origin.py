@@ -16,9 +16,16 @@ _FILES = ("file", "friends")
 """Keys that name files, wherever they stand."""
 
 
-def origin_of(path: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Configuration and input files, as `hepcuts.optimization.record.making.record_of` takes them."""
+def origin_of(path: Path, settings: Mapping[str, Any], *, start: Path | None = None) -> dict[str, Any]:
+    """Configuration and input files, as `hepcuts.optimization.record.making.record_of` takes them.
+
+    Args:
+        path: the configuration.
+        settings: in place of its values.
+        start: file of the thresholds at which the search starts.
+    """
     found = dict.fromkeys(_named(read_document(path, settings), path.parent))
+    found |= {} if start is None else {str(start): None}
     text = path.read_text(encoding="utf-8")
     configuration = ConfigurationRecord(path=str(path), text=text, settings=dict(settings))
     return {"inputs": [_input(one) for one in found], "configuration": configuration}

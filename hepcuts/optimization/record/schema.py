@@ -143,7 +143,7 @@ class ComparisonRecord(Record):
 
 
 class InputRecord(Record):
-    """A file that events were read from."""
+    """A file that events, or the thresholds of the start, were read from."""
 
     path: str = part("as the configuration names it, wildcards expanded")
     size: int | None = part("in bytes; null of an address")
@@ -162,7 +162,7 @@ class ResultRecord(Record):
     """The whole file."""
 
     schema_version: Literal[1] = part("of this schema", VERSION)
-    selection: str = part("the cuts as text, which `hepcuts.Selection.parse` reads")
+    selection: str = part("the cuts as text")
     cuts: list[CutRecord] = part("the cuts; one that was given up is none of them")
     thresholds: dict[str, float | list[float]] = part("variable to threshold, or to several")
     given_up: list[str] = part("names of thresholds that the search put beyond all events")
@@ -198,7 +198,7 @@ class ResultRecord(Record):
     options: dict[str, Any] = part("arguments of `hepcuts.optimize`; an object as text")
     regions: dict[str, str] = part("control regions and their cuts")
     versions: dict[str, str] = part("of hepcuts, Python, and the libraries that numbers come from")
-    inputs: list[InputRecord] = part("files that events were read from", default_factory=list)
+    inputs: list[InputRecord] = part("files that were read", default_factory=list)
     configuration: ConfigurationRecord | None = part("null if there was none", None)
 
 
