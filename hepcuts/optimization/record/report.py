@@ -164,8 +164,8 @@ _SAID = frozenset({"Cutflow", "Sensitivity to each threshold"})
 
 def comparison_table(comparison: Sequence[ComparisonRecord]) -> SummaryTable:
     """Other cuts as they are printed."""
-    rows = [(one.cuts, one.kind, _z(one.significance), _z(one.training)) for one in comparison]
-    return SummaryTable("", rows, head=("cuts", "", "Z", "Z on those that chose"), align="llrr")
+    rows = [(one.kind, _z(one.significance), _z(one.training), one.cuts) for one in comparison]
+    return SummaryTable("", rows, head=("", "Z", "Z on those that chose", "cuts"), align="lrrl")
 
 
 def _figures_table(figures: Sequence[FigureRecord]) -> SummaryTable:
