@@ -61,6 +61,7 @@ def test_the_tutorials_optima_of_s_over_sqrt_b():
     assert soft.thresholds["x"] == pytest.approx(3.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_same_cut_found_from_the_final_likelihood():
     """The sentence with which the tutorial ends, made true."""
     samples = hc.datasets.tutorial(seed=1)
@@ -163,6 +164,7 @@ def test_a_users_own_function_is_maximized():
     assert own.objective == "<lambda>"
 
 
+@pytest.mark.slow
 def test_bce_and_significance_choose_different_cuts():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
     bce, profile = (
