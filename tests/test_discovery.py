@@ -132,7 +132,7 @@ def central_difference(function, x: float, h: float) -> float:
 def check_gradients(likelihood: hc.HistFactory, data, *, fields, largest: int = 6) -> None:
     """The envelope gradient against central differences of refits, 1e-6 relative, for the largest entries."""
     with jax.enable_x64(True):
-        gradient = jax.grad(lambda t: hc.discovery_significance(likelihood, t, data))(likelihood.templates)
+        gradient = jax.jit(jax.grad(lambda t: hc.discovery_significance(likelihood, t, data)))(likelihood.templates)
     for field in fields:
         values, slopes = np.asarray(getattr(likelihood.templates, field)), np.asarray(getattr(gradient, field))
         order = np.argsort(-np.abs(slopes).ravel())[:largest]
