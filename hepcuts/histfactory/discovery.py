@@ -29,6 +29,7 @@ import scipy.special
 from hepcuts._core.errors import FitError, InputError
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.tables import SummaryTable, Tabular
+from hepcuts._core.texts import listed
 from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.minima import Minima
 
@@ -136,6 +137,11 @@ class SignificanceResult(Tabular):
         if self.ambiguous:
             foot.append(
                 f"another minimum is near: it would give Z = {self.competing:.4f}, and small changes may decide"
+            )
+        if measured := self.unconditional_fit.nuisance_parameters.over_constrained:
+            named = listed([f"{name} ({constraint:.2g} of it)" for name, constraint in measured.items()])
+            foot.append(
+                f"measured by the fit to less than a third of the assumed uncertainty: {named}; is that earned?"
             )
         if self.expected_events < FEW_EXPECTED:
             foot = [few_expected(self.expected_events), *foot]
