@@ -36,6 +36,7 @@ PUBLIC = [
     "impacts",
     "optimize",
     "prices",
+    "read_result",
     "scan",
     "score",
     "train",
