@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -447,3 +448,35 @@ def test_what_optimize_holds_out_trained_nothing(samples, trees):
         assert all(not known & set(sample.identity.tolist()) for sample in result.samples)
     other = hc.bin_edges(scored, "score", num_bins=2, folds=0, polish_edges=False, seed=7)
     assert any(known & set(sample.identity.tolist()) for sample in other.samples)
+
+
+# --- real events ---
+
+
+def test_of_real_events_the_area_out_of_fold_is_that_of_events_never_seen(higgsml):
+    """1000 events of each class of the ATLAS simulation train; 3999 others say whether what is told is right."""
+    trained, others = [], []
+    for name in ("signal", "background"):
+        table = pd.read_csv(higgsml / f"{name}.csv")
+        columns = {feature: table[feature] for feature in ("DER_mass_MMC", "DER_mass_transverse_met_lep", "PRI_tau_pt")}
+        sample = hc.Sample(
+            name,
+            columns,
+            weights=table["KaggleWeight"],
+            signal=name == "signal",
+            missing=-999.0,
+            modifiers=[hc.HistoSys("tau", up={"PRI_tau_pt": 1.03 * table["PRI_tau_pt"]}, down="mirror")],
+        )
+        first, second = sample.divided(np.arange(len(sample)) % 5 == 0)
+        trained.append(first)
+        others.append(second)
+    scored, score = hc.score(trained, TREES, list(columns), holdout=None)
+    assert np.any(scored[0].modifiers[0].up.columns["score"] != scored[0].column("score"))
+    new = score.samples(others)
+    labels = np.concatenate([np.full(len(s), s.signal) for s in new])
+    area = roc_auc_score(
+        labels, np.concatenate([s.column("score") for s in new]), sample_weight=np.concatenate([s.weights for s in new])
+    )
+    out_of_fold, _, own = score.areas
+    assert out_of_fold == pytest.approx(area, abs=0.025)
+    assert own > area + 0.03
