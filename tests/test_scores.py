@@ -161,6 +161,14 @@ def test_the_mean_is_refused_for_events_that_trained(samples, trees):
     assert sum(s.total for s in untouched) == pytest.approx(120.0, rel=0.2)
 
 
+def test_of_new_events_a_splitter_knows_no_part(samples):
+    _, score = hc.score(samples, GaussianNB(), FEATURES, folds=GroupKFold(3))
+    new = hc.Sample("new", samples[0].columns, identity=np.arange(len(samples[0])))
+    with pytest.raises(InputError, match="are in no part of SplitterFolds"):
+        score.samples([new])
+    assert score.samples([new], models="mean")[0].column("score").shape == (len(new),)
+
+
 def test_by_parts_new_events_pass_as_those_that_trained_would_and_by_the_mean_they_do_not():
     """The same background: of scores of single models and of their mean other fractions pass a tight cut."""
     scored, score = hc.score(make(1000, seed=3), TREES_OF_MANY, FEATURES, holdout=None)

@@ -137,12 +137,10 @@ class OutOfFoldScore(Tabular):
                 f"Sample {sample.name!r}: {known} of {len(sample)} events trained some of the models, or have the "
                 "identity of events that did. Take models='part', or give new events an identity of their own."
             )
-        parts = (
-            np.zeros(len(sample), dtype=np.int64) if mean or self.folds is None else self.folds.part(sample.identity)
-        )
+        parts = None if mean else self._parts(sample)
 
         def values(columns: ColumnsLike) -> FloatArray:
-            if mean:
+            if parts is None:
                 return self.apply(columns, missing=sample.missing)
             return self.of_parts(self.inputs(columns, missing=sample.missing), parts)
 
@@ -150,7 +148,15 @@ class OutOfFoldScore(Tabular):
 
     def _parts(self, sample: Sample) -> NDArray[np.int64]:
         """Number of the model that each event belongs to, shape (event,)."""
-        return np.zeros(len(sample), dtype=np.int64) if self.folds is None else self.folds.part(sample.identity)
+        if self.folds is None:
+            return np.zeros(len(sample), dtype=np.int64)
+        try:
+            return self.folds.part(sample.identity)
+        except InputError as error:
+            raise InputError(
+                f"Sample {sample.name!r}: some of its events are in no part of {type(self.folds).__name__}. Score new "
+                "events with models='mean', or divide the events by a number of folds, which knows new ones, too."
+            ) from error
 
     def of_parts(self, features: FloatArray, parts: NDArray[np.int64]) -> FloatArray:
         """Scores by the models of given parts, shape (event,).
