@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .plotting import explorer as explorer
     from .samples import datasets as datasets
     from .samples import readers as io
+    from .samples.histogram import Histogram as Histogram
     from .samples.modifiers import HistoSys as HistoSys
     from .samples.modifiers import Lumi as Lumi
     from .samples.modifiers import NormFactor as NormFactor
@@ -52,6 +53,7 @@ _NAMES = MappingProxyType(
         "Cut": "cuts",
         "Discriminant": "discriminant",
         "HistFactory": "histfactory",
+        "Histogram": "samples.histogram",
         "HistoSys": "samples.modifiers",
         "Lumi": "samples.modifiers",
         "NormFactor": "samples.modifiers",
@@ -102,6 +104,7 @@ __all__ = [
     "Discriminant",
     "HistFactory",
     "HistoSys",
+    "Histogram",
     "Lumi",
     "NormFactor",
     "NormSys",

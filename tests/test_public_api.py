@@ -13,6 +13,7 @@ PUBLIC = [
     "Discriminant",
     "HistFactory",
     "HistoSys",
+    "Histogram",
     "Lumi",
     "NormFactor",
     "NormSys",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import SampleError
+from .histograms import is_histogram
 from .jagged import is_awkward, is_jagged, of_arrow
 from .lazy import narwhals
 from .types import Columns, ColumnsLike, FloatArray
@@ -161,6 +162,11 @@ def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
 
 
 def _pairs(data: Any, sample: str) -> list[tuple[Any, Any]]:
+    if is_histogram(data):
+        raise SampleError(
+            f"Sample {sample!r}: columns came as a histogram. Its bins are no events: take "
+            f"hepcuts.Histogram({sample!r}, histogram)."
+        )
     if isinstance(data, Mapping):
         return list(data.items())
     if isinstance(data, np.ndarray) and data.dtype.names is not None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.columns import Numbers, frozen, numbers, read_weights
 from hepcuts._core.errors import HepcutsWarning, InputError
+from hepcuts._core.histograms import Contents, is_histogram
 from hepcuts._core.types import FloatArray, FloatLike
 
 
@@ -174,13 +175,15 @@ class Variation:
     Attributes:
         columns: replacement values of some of the sample's columns, each of shape (event,).
         weights: replacement weights, shape (event,), or None to keep the nominal ones.
+        histogram: all bins of a sample that has no events (`hepcuts.Histogram`), or None.
     """
 
     columns: Mapping[str, Numbers] = dataclasses.field(default_factory=dict)
     weights: Numbers | None = None
+    histogram: Contents | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self.columns), self.weights)
+        return type(self), (dict(self.columns), self.weights, self.histogram)
 
 
 _MIRRORED = "mirror"
@@ -191,9 +194,9 @@ _NOMINAL = "nominal"
 class HistoSys(Modifier):
     """Shape and rate uncertainty (HistFactory's ``histosys``): events filled again, through the same cuts.
 
-    A side is given as a mapping of replaced columns (``{"pt": pt_up}``), as an array of replaced weights, or as a
-    `Variation` with both. ``down`` may also be ``"mirror"`` (two times nominal minus up, bin by bin) or
-    ``"nominal"`` (a one-sided uncertainty).
+    A side is given as a mapping of replaced columns (``{"pt": pt_up}``), as an array of replaced weights, as a
+    `Variation` with both, or, of a sample that is a `hepcuts.Histogram`, as a histogram. ``down`` may also be
+    ``"mirror"`` (two times nominal minus up, bin by bin) or ``"nominal"`` (a one-sided uncertainty).
 
     Attributes:
         name: the parameter's name.
@@ -213,8 +216,8 @@ class HistoSys(Modifier):
         self,
         name: str,
         *,
-        up: Variation | Mapping[str, Numbers] | Numbers,
-        down: Variation | Mapping[str, Numbers] | Numbers | str,
+        up: Variation | Mapping[str, Numbers] | Numbers | Any,
+        down: Variation | Mapping[str, Numbers] | Numbers | str | Any,
     ) -> None:
         object.__setattr__(self, "name", name)
         super().__post_init__()
@@ -237,6 +240,10 @@ class HistoSys(Modifier):
             raise InputError(
                 f"{where}: is {given!r}; expected varied columns ({{'pt': pt_{side}}}) or an array of varied weights."
             )
+        if isinstance(given, Variation) and given.histogram is not None:
+            return given
+        if is_histogram(given):
+            return Variation(histogram=Contents.of(given, where))
         if isinstance(given, Mapping):
             given = Variation(columns=given)
         elif not isinstance(given, Variation):

@@ -16,6 +16,7 @@ from hepcuts._core.jagged import concatenated, is_jagged, optional, plain
 from hepcuts._core.types import ColumnsLike
 
 from .formats import FORMATS, FileFormat, format_of
+from .histogram import histograms_of  # noqa: F401 (users find it here: hepcuts.io.histograms_of)
 from .sources import Files, Source, listed, sources_of
 
 _LONGEST = 1000

@@ -20,8 +20,10 @@ from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.likelihood import NO_SIGNIFICANCE, WITHOUT_SIGNIFICANCE
 from hepcuts.merit.rows import Rows
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 from hepcuts.samples.signals import together
+from hepcuts.templates.binned import HistogramSums
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.simulated import FEW_EVENTS
 
@@ -52,7 +54,7 @@ class ScanResult(Tabular):
         cut: the cut (or window) that was scanned.
         thresholds: shape (threshold,), ascending; of a window low and high edges, shape (threshold, 2).
         values: metric to values, each of shape (threshold,); NaN where a metric has no value (see `reason`).
-        samples: the samples.
+        samples: the samples, events or histograms.
         evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
             of many thresholds is not everywhere.
         min_background: least effective number of simulated background events behind the optimum of a figure of merit,
@@ -66,10 +68,10 @@ class ScanResult(Tabular):
     thresholds: FloatArray
     values: Mapping[str, FloatArray]
     _table: Table
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample | Histogram, ...]
     _metrics: tuple[AbstractFigureOfMerit, ...]
     evaluated: Mapping[str, Any]
-    _cumulative: Cumulative
+    _cumulative: Cumulative | HistogramSums
     min_background: float = FEW_EVENTS
     replicas: int = 0
     folds: int = 0
@@ -198,6 +200,7 @@ class ScanResult(Tabular):
             notes.append(few_expected(events))
         if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
             notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
+        notes += [self._cumulative.remark] if self._cumulative.remark else []
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])
 
     @property
@@ -207,7 +210,10 @@ class ScanResult(Tabular):
 
     def _resampled(self, least: float) -> Stability:
         known = [(m, self.values[m.name]) for m in self._with_values]
-        resampler = Resampler(self._cumulative, self._table, known, self.samples, least)
+        if isinstance(self._cumulative, HistogramSums) or (self._drawn is None and self._parts is None):
+            return Stability.nothing([m.name for m, _ in known], len(self.thresholds))
+        events = [sample for sample in self.samples if isinstance(sample, Sample)]
+        resampler = Resampler(self._cumulative, self._table, known, events, least)
         return resampler.run(replicas=self._drawn, folds=self._parts)
 
     def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
@@ -315,7 +321,7 @@ class ScanResult(Tabular):
         """The optima, without what takes replicas and parts of the events: that is in `summary`."""
         optima = [self._found(m, self.min_background)[0] for m in self._with_values]
         more = [f"{self.replicas} replicas"] * (self.replicas > 0) + [f"{self.folds} folds"] * (self.folds > 0)
-        foot = self._signals
+        foot = self._notes
         foot += [f"uncertainties and held-out values, from {' and '.join(more)}: summary()"] if more else []
         chosen = [number for number, name in enumerate(HEAD) if name not in RESAMPLED]
         rows = [tuple(row[number] for number in chosen) for row in (optimum.cells for optimum in optima)]
@@ -324,13 +330,13 @@ class ScanResult(Tabular):
     def summary(self) -> SummaryTable:
         """The optima with uncertainties, intervals and held-out values; evaluates `stability`."""
         rows = [self.optimum(m.name).cells for m in self._with_values]
-        return SummaryTable(self._title, rows, HEAD, self._signals)
+        return SummaryTable(self._title, rows, HEAD, self._notes)
 
     @property
-    def _signals(self) -> list[str]:
-        """That several signals are one hypothesis."""
-        signals = together(self.table.structure.components)
-        return [f"signals: {signals}"] if signals else []
+    def _notes(self) -> list[str]:
+        """That several signals are one hypothesis, and what there is not of histograms."""
+        signals, remark = together(self.table.structure.components), self._cumulative.remark
+        return [*([f"signals: {signals}"] if signals else []), *([remark] if remark else [])]
 
     @property
     def _title(self) -> str:

@@ -55,6 +55,13 @@ class Stability:
     held_out: Mapping[str, float]
     held_out_significance: Mapping[str, float]
 
+    @classmethod
+    def nothing(cls, metrics: Sequence[str], size: int) -> "Stability":
+        """Neither replicas nor folds, of a scan of so many thresholds."""
+        nan = dict.fromkeys(metrics, np.nan)
+        none = dict.fromkeys(metrics, np.zeros(0, dtype=np.int64))
+        return cls(np.arange(size), dict.fromkeys(metrics, np.zeros((0, size))), none, nan, nan)
+
     def uncertainty(self, metric: str, row: int) -> float:
         """Standard deviation of a metric at a row over the replicas; NaN without any."""
         found = self.replicas[metric][:, np.searchsorted(self.rows, row)]
