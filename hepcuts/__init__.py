@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .binning import bin_edges as bin_edges
     from .binning import categorize as categorize
     from .cuts import Cut as Cut
+    from .cuts import OneOf as OneOf
     from .cuts import Selection as Selection
     from .cuts import SlidingCut as SlidingCut
     from .cuts import Window as Window
@@ -58,6 +59,7 @@ _NAMES = MappingProxyType(
         "Lumi": "samples.modifiers",
         "NormFactor": "samples.modifiers",
         "NormSys": "samples.modifiers",
+        "OneOf": "cuts",
         "Region": "cuts.regions",
         "Sample": "samples.sample",
         "Selection": "cuts",
@@ -108,6 +110,7 @@ __all__ = [
     "Lumi",
     "NormFactor",
     "NormSys",
+    "OneOf",
     "Region",
     "Sample",
     "Selection",

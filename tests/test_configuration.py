@@ -95,6 +95,12 @@ MISTAKES = {
     ),
     "knots alone": (cut('direction = ">"\nknots = [0.0, 1.0]'), r"along, knots and direction belong together"),
     "no direction": (cut("threshold = 0.5"), r"\[\[cut\]\] 1 \(x\): has no direction; expected direction = '>' or '<'"),
+    "values of a threshold": (cut('direction = ">"\nvalues = [2]'), r"values contradicts direction = '>'"),
+    "no values": (cut('direction = "=="'), r"direction = '==' needs values, as in values = \[2, 3\]"),
+    "fraction among values": (
+        cut('direction = "=="\nvalues = [1.5]'),
+        r"values.* came as 1\.5; expected a whole number",
+    ),
     "neither": (cut(""), r"has no direction.*direction = 'window'"),
     "unknown direction": (cut('direction = "above"'), r"direction came as 'above'; expected \">\", \"<\", \">=\""),
     # And these ended in a traceback.
@@ -232,6 +238,10 @@ MEANT = {
         ),
     ),
     "whole numbers": (SAMPLES + CUT.replace('">"', '">="').replace("0.5", "2"), lambda c: str(c.selection) == "x >= 2"),
+    "sets": (
+        SAMPLES + CUT + '[[cut]]\nvariable = "y"\ndirection = "!="\nvalues = [2, 5]\nmissing = "pass"\n',
+        lambda c: c.selection.cuts[1] == hc.OneOf("y", {2, 5}, excluded=True, missing="pass"),
+    ),
     "axis": (
         SAMPLES + CUT + '[axis]\nvariable = "y"\nedges = [0.0, 2.0, 4.0]\n',
         lambda c: c.optimize["axis"].name == "y" and "y" in c.samples[0].columns and c.scan["axis"].size == 2,

@@ -17,6 +17,7 @@ PUBLIC = [
     "Lumi",
     "NormFactor",
     "NormSys",
+    "OneOf",
     "Region",
     "Sample",
     "Selection",

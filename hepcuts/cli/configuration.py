@@ -60,7 +60,7 @@ import hist
 from pydantic import ValidationError
 
 from hepcuts._core.errors import HepcutsError, InputError
-from hepcuts.cuts import AbstractCut, Cut, Selection, SlidingCut, Window
+from hepcuts.cuts import AbstractCut, Cut, OneOf, Selection, SlidingCut, Window
 from hepcuts.cuts.regions import Region
 from hepcuts.samples.loading import Normalization, Origin, Shape, Shift, load_sample
 from hepcuts.samples.modifiers import Lumi, Modifier, NormFactor, NormSys, ShapeSys
@@ -168,10 +168,14 @@ def _within(where: str) -> Iterator[None]:
 
 
 def _cut(entry: CutEntry) -> AbstractCut:
-    common = entry.given(without=("variable", "direction", "threshold", "low", "high", "along", "knots", "thresholds"))
+    own = ("variable", "direction", "threshold", "low", "high", "along", "knots", "thresholds", "values")
+    common = entry.given(without=own)
     if "bounds" in common:
         common["bounds"] = tuple(common["bounds"])
     variable, direction = entry.variable, entry.direction
+    if entry.values is not None:
+        excluded = direction == "!="
+        return OneOf(variable, entry.values, excluded=excluded, missing=common.get("missing", "fail"))
     if entry.kind == "window":
         return Window(variable, entry.low, entry.high, **common)
     if entry.kind == "cut":

@@ -107,10 +107,10 @@ def with_cuts(selection: Selection, path: Path) -> Selection:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as a result of hepcuts optimize ({error!r}).") from error
     kept = [cut for cut in selection.cuts if cut.variable not in given_up]
-    absent = [cut.variable for cut in kept if cut.variable not in thresholds]
+    absent = [cut.variable for cut in kept if cut.thresholds and cut.variable not in thresholds]
     if absent or not kept:
         raise InputError(f"{path}: has no threshold of {', '.join(absent)}; it has {', '.join(thresholds)}.")
-    numbers = [float(t) for cut in kept for t in np.ravel(thresholds[cut.variable])]
+    numbers = [float(t) for cut in kept if cut.thresholds for t in np.ravel(thresholds[cut.variable])]
     return Selection(kept).at(numbers)
 
 

@@ -149,9 +149,10 @@ class CutEntry(Entry):
     """A cut."""
 
     variable: Text = key("column or formula that is cut on", ...)
-    direction: Literal[">", "<", ">=", "<=", "auto", "window"] | None = key(
-        "`>=` and `<=` are of whole numbers; `auto`: to be found"
+    direction: Literal[">", "<", ">=", "<=", "==", "!=", "auto", "window"] | None = key(
+        "`>=`, `<=`, `==` and `!=` are of whole numbers; `auto`: to be found"
     )
+    values: list[int] | None = key("of `==` and `!=`, which are not searched for: one of these, or none of them")
     threshold: Number | None = key("where the search starts; left out: where 95 % of the signal pass")
     low: Number | None = key("lower edge of a window")
     high: Number | None = key("upper edge of a window")
@@ -165,6 +166,8 @@ class CutEntry(Entry):
     @property
     def kind(self) -> str:
         """Which kind of cut its keys mean."""
+        if self.direction in {"==", "!="}:
+            return "set"
         if {"along", "knots", "thresholds"} & self.model_fields_set:
             return "sliding cut"
         return "cut" if self.direction not in {None, "window"} else "window"
@@ -178,7 +181,14 @@ class CutEntry(Entry):
                 "has no direction; expected direction = '>' or '<' (or 'auto' to find out) for a cut, low and high for "
                 "a window, or direction = 'window' for one whose edges are both to be found"
             )
-        own = {"cut": {"threshold"}, "window": {"low", "high"}, "sliding cut": {"along", "knots", "thresholds"}}
+        if self.kind == "set" and not self.values:
+            raise ValueError(f"direction = {self.direction!r} needs values, as in values = [2, 3]")
+        own = {
+            "cut": {"threshold"},
+            "window": {"low", "high"},
+            "sliding cut": {"along", "knots", "thresholds"},
+            "set": {"values"},
+        }
         foreign = set().union(*own.values()) - own[self.kind]
         if wrong := sorted(foreign & self.model_fields_set):
             what = f"direction = {self.direction!r}" if self.direction else f"a {self.kind}"

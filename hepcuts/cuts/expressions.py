@@ -88,13 +88,15 @@ def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:
 
 def _with_missing(clauses: Clauses, cut: Any, missing: float) -> Clauses:
     """The clauses where a column may hold the number that stands for a missing value (or NaN, if that is it)."""
-    if np.isnan(missing):  # NaN passes no comparison
-        passing = tuple((Condition(column, "!=", None),) for column in cut.columns)
-        return (*clauses, *passing) if cut.missing == "pass" else clauses
+    if np.isnan(missing):  # NaN passes no comparison, except that with !=
+        if cut.missing == "pass":
+            return (*clauses, *((Condition(column, "!=", None),) for column in cut.columns))
+        numbers = tuple(Condition(column, "==", None) for column in cut.columns)
+        return tuple((*c, *numbers) if any(one.operator == "!=" for one in c) else c for c in clauses)
     with np.errstate(over="ignore"):
-        numbers = dict.fromkeys([float(missing), float(np.float32(missing))])
-    numbers = {number: None for number in numbers if np.isfinite(number)}
+        known = dict.fromkeys([float(missing), float(np.float32(missing))])
+    known = {number: None for number in known if np.isfinite(number)}
     if cut.missing == "pass":
-        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in numbers))
-    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in numbers)
+        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in known))
+    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in known)
     return tuple((*clause, *there) for clause in clauses)
