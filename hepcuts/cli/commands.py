@@ -16,9 +16,11 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
+from .completion import completion
 from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
 from .numbers import write_json
 from .prices import prices
+from .verbosity import options, warn
 
 if TYPE_CHECKING:
     from hepcuts.optimization.result import OptimizationResult
@@ -43,7 +45,7 @@ def _shown_by(usual: Callable[..., None]) -> Callable[..., None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, HepcutsWarning):
-            click.echo(f"Warning: {message}", err=True)
+            warn(str(message))
         else:
             usual(message, category, *where, **more)
 
@@ -56,7 +58,7 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
-for _command in (check, cutflow_command, evaluate, init):
+for _command in (check, completion, cutflow_command, evaluate, init):
     main.add_command(_command)
 
 
@@ -106,6 +108,7 @@ def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
 
     from . import configuration
     from .checking import yields
+    from .figure_labels import labeled
     from .scanned import scanned
 
     files.try_folder(output)
@@ -121,7 +124,7 @@ def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
             result.to_dataframe().to_csv(temporary, index=False)
         say(table.text())
         with afterwards.step(f"the figure of {name}"):
-            save(plotting.scan(result), output / f"{files.named(name)}.png")
+            save(labeled(plotting.scan(result), given.document), output / f"{files.named(name)}.png")
         with afterwards.step(f"the page of {name}"):
             result.explorer(output / f"{files.named(name)}.html")
     say(f"Wrote to {output}")
@@ -177,12 +180,14 @@ def _draw_optimization(
     from hepcuts import plotting
     from hepcuts.plotting.saving import save
 
+    from .figure_labels import labeled
+
     with afterwards.step("the figure of the history"):
-        save(plotting.history(result), output / "history.png")
+        save(labeled(plotting.history(result), given.document), output / "history.png")
     for cut in result.selection.cuts:
         with afterwards.step(f"the figure of {cut.variable}"):
             drawing = plotting.before_after(given.samples, result, cut.variable)
-            save(drawing, output / f"before-after-{files.named(cut.variable)}.png")
+            save(labeled(drawing, given.document), output / f"before-after-{files.named(cut.variable)}.png")
 
 
 @main.command()
@@ -244,6 +249,8 @@ def significance(
 
 
 main.add_command(prices)
+for _command in (main, *main.commands.values()):
+    _command.params.extend(options())
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -13,6 +13,7 @@ from hepcuts.cuts import Selection
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
+from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
 from .configuration import Configuration
@@ -25,14 +26,16 @@ class CutEvaluation:
     Attributes:
         samples: the samples.
         selection: the cuts.
-        workspace: of what they leave.
+        workspace: of what they leave, control regions included.
         test: expected discovery significance.
+        templates: yields in each region, the signal region first.
     """
 
     samples: tuple[Sample, ...]
     selection: Selection
     workspace: dict[str, Any]
     test: SignificanceResult
+    templates: tuple[Templates, ...]
 
     def rows(self) -> list[dict[str, Any]]:
         """For each sample the sums of weights before and after the cuts, their uncertainties, and the efficiency."""
@@ -60,6 +63,10 @@ class CutEvaluation:
             "cuts": [str(cut) for cut in self.selection.cuts],
             "thresholds": self.selection.to_dict(_thresholds(self.selection)),
             "yields": self.rows(),
+            "regions": {
+                t.structure.channel: dict(zip(t.samples, np.asarray(t.nominal).sum(axis=1).tolist(), strict=True))
+                for t in self.templates
+            },
             "significance": self.test.significance,
             "p0": self.test.p0,
             "bands": {str(number): z for number, z in self.test.bands.items()},
@@ -79,20 +86,36 @@ class CutEvaluation:
             for row in self.rows()
         ]
         head = ("sample", "before", "after", "efficiency", "simulated")
-        foot = (f"expected discovery significance Z = {self.test.significance:.4f} ({self.test.dataset} data)",)
+        beside = []
+        for region in self.templates[1:]:
+            totals = zip(region.samples, np.asarray(region.nominal).sum(axis=1), strict=True)
+            beside.append(f"{region.structure.channel}: {', '.join(f'{name} {total:.5g}' for name, total in totals)}")
+        foot = [*beside, f"expected discovery significance Z = {self.test.significance:.4f} ({self.test.dataset} data)"]
         return SummaryTable(f"After {self.selection}", rows, head=head, foot=foot)
 
 
-def evaluated(given: Configuration, selection: Selection) -> CutEvaluation:
-    """Samples of a configuration after cuts.
+def evaluated(given: Configuration, selection: Selection, *, unblind: bool = False) -> CutEvaluation:
+    """Samples of a configuration after cuts, in the signal region and in the control regions.
+
+    Args:
+        given: the configuration.
+        selection: the cuts of the signal region.
+        unblind: whether the observed data are read; their counts are the observations of the workspace, and nothing
+            else depends on them.
 
     Raises:
-        InputError: a threshold is not set; or see `hepcuts.workspace`.
+        InputError: a threshold is not set, there are no data; or see `hepcuts.workspace`.
     """
-    templates = fill(given.samples, selection, axis=given.optimize.get("axis"))
-    document = workspace(templates)
-    test = discovery_test(HistFactory.from_workspace(document, validate=False))
-    return CutEvaluation(given.samples, selection, document, test)
+    channels = [("signal_region", selection, given.axis)]
+    channels += [(region.name, region.selection(selection), region.axis) for region in given.regions]
+    templates = tuple(fill(given.samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels)
+    if unblind and given.data is None:
+        raise InputError("There are no observed data to unblind; the configuration has no [data].")
+    observations = given.data.counts(channels) if unblind and given.data is not None else None
+    expected = workspace(templates)
+    test = discovery_test(HistFactory.from_workspace(expected, validate=False))
+    document = expected if observations is None else workspace(templates, observations=observations)
+    return CutEvaluation(given.samples, selection, document, test, templates)
 
 
 def with_cuts(selection: Selection, path: Path) -> Selection:

@@ -196,14 +196,6 @@ class CutEntry(Entry):
         return self
 
 
-class RegionEntry(Entry):
-    """A control region: the same cuts, some of them inverted or left out."""
-
-    name: Text = key("its name", ...)
-    inverted: list[Text] = key("variables whose cuts have to be failed", default_factory=list)
-    without: list[Text] = key("variables that are not cut on", default_factory=list)
-
-
 class AxisEntry(Entry):
     """The observable whose histogram is fitted after the cuts; without it events are counted."""
 
@@ -215,6 +207,32 @@ class AxisEntry(Entry):
         if any(low >= high for low, high in zip(self.edges[:-1], self.edges[1:], strict=True)):
             raise ValueError("edges do not increase")
         return self
+
+
+class RegionEntry(Entry):
+    """A control region: the same cuts, some of them inverted or left out."""
+
+    name: Text = key("its name", ...)
+    inverted: list[Text] = key("variables whose cuts have to be failed", default_factory=list)
+    without: list[Text] = key("variables that are not cut on", default_factory=list)
+    axis: AxisEntry | None = key("the observable that is fitted there; left out: events are counted")
+
+
+class DataEntry(Entry):
+    """Observed data. Only ``hepcuts evaluate --unblind`` reads them; scans and optimizations never do."""
+
+    file: Texts = key(str(OriginEntry.model_fields["file"].description), ...)
+    tree: Text | None = key(str(OriginEntry.model_fields["tree"].description))
+    friends: Texts | None = key(str(OriginEntry.model_fields["friends"].description))
+    preselection: Text | None = key(str(OriginEntry.model_fields["preselection"].description))
+    missing: float | None = key("number that stands for 'does not exist', as in a sample")
+
+
+class LabelsEntry(Entry):
+    """What stands in figures."""
+
+    experiment: Text | None = key('above each of them, such as `"ATLAS Internal"`')
+    variables: dict[Text, Text] = key('names of axes, `{mt = "$m_T$ [GeV]"}`', default_factory=dict)
 
 
 class OptimizeEntry(Entry):
@@ -250,13 +268,16 @@ class ScanEntry(Entry):
 class Document(Entry):
     """The whole file."""
 
-    luminosity: Positive | None = key("integrated luminosity in 1/fb, for samples with a `cross_section`")
+    luminosity: Positive | None = key("integrated luminosity in 1/fb, for samples with a `cross_section`, and figures")
+    energy: Positive | None = key("center-of-mass energy in TeV, for figures")
     preselection: Text | None = key("formula that every event has to pass to be read")
     define: dict[Text, Text] = key("names of quantities and their formulas, used in all others", default_factory=dict)
     sample: Annotated[list[SampleEntry], Field(min_length=1)] = key("the samples, each `[[sample]]`", ...)
     cut: Annotated[list[CutEntry], Field(min_length=1)] = key("the cuts, each `[[cut]]`", ...)
     region: list[RegionEntry] = key("control regions of `hepcuts.optimize`, each `[[region]]`", default_factory=list)
     axis: AxisEntry | None = key("the observable that is fitted")
+    data: DataEntry | None = key("observed data")
+    labels: LabelsEntry = key("what stands in figures", default_factory=LabelsEntry)
     optimize: OptimizeEntry = key("arguments of `hepcuts.optimize`", default_factory=OptimizeEntry)
     scan: ScanEntry = key("arguments of `hepcuts.scan`", default_factory=ScanEntry)
 
@@ -281,6 +302,8 @@ SECTIONS: Mapping[str, tuple[type[Entry], ...]] = MappingProxyType(
         "cut": (CutEntry,),
         "region": (RegionEntry,),
         "axis": (AxisEntry,),
+        "data": (DataEntry,),
+        "labels": (LabelsEntry,),
         "optimize": (OptimizeEntry,),
         "scan": (ScanEntry,),
     }

@@ -1,6 +1,7 @@
 """Samples from files: weights and normalization, preselection, and variations from wherever they are."""
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -232,6 +233,13 @@ class _OriginEvents:
         weights = np.full(self.size, self.factor)
         for text in self._weight(shift):
             weights = weights * np.asarray(varied.value(text), dtype=np.float64)
+        logging.getLogger(__name__).info(
+            "%d of %d events pass %s, each weight times %.6g",
+            np.count_nonzero(passed),
+            self.size,
+            where or "(all)",
+            self.factor,
+        )
         columns, known = (
             {text: varied.value(text)[passed] for text in texts} for texts in (self.quantities, self.identity)
         )

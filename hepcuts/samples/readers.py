@@ -1,6 +1,7 @@
 """Reading events: columns, and quantities computed from them, of files and of tables in memory."""
 
 import contextlib
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import MappingProxyType
@@ -147,6 +148,8 @@ def _one_after_the_other(
             raise InputError(f"{source}: has no column {', '.join(absent)}, which {sources[0]} has.")
         with _reading(source):
             tables.append(_format(source, formats).read(source.path, source.tree, names))
+        rows = len(next(iter(tables[-1].values()), ()))
+        logging.getLogger(__name__).info("%s: %d events, columns %s", source, rows, ", ".join(names))
     return {name: concatenated([table[name] for table in tables]) for name in names}
 
 

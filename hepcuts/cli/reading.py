@@ -1,0 +1,203 @@
+"""Reading what the entries of a configuration name: events of samples with their variations, and observed data."""
+
+import contextlib
+import dataclasses
+import fnmatch
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepcuts._core.columns import is_missing
+from hepcuts._core.errors import HepcutsError, InputError
+from hepcuts._core.types import FloatArray
+from hepcuts.cuts import Selection
+from hepcuts.samples.loading import Normalization, Origin, Shape, Shift, load_sample
+from hepcuts.samples.modifiers import Lumi, Modifier, NormFactor, NormSys, ShapeSys
+from hepcuts.samples.readers import column_names, histogram_sum, read_columns
+from hepcuts.samples.sample import Sample
+from hepcuts.samples.sources import Files
+
+from .schema import DataEntry, Document, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights
+
+
+@contextlib.contextmanager
+def within(where: str) -> Iterator[None]:
+    """A block whose errors are told with the place in the file that they come from."""
+    try:
+        yield
+    except HepcutsError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleReader:
+    """One sample of a file."""
+
+    document: Document
+    entry: SampleEntry
+    folder: Path
+
+    def sample(self, quantities: list[str]) -> Sample:
+        """The sample with its events."""
+        entry = self.entry
+        return load_sample(
+            entry.name,
+            self._origin(entry),
+            quantities,
+            systematics=[modifier for number in range(len(entry.systematic)) for modifier in self._systematic(number)],
+            identity=_texts(entry.identity),
+            signal=entry.signal,
+            missing=entry.missing,
+            staterror=entry.staterror,
+            empty=entry.empty,
+        )
+
+    def _files(self, given: Any) -> Files:
+        return _files(given, self.folder)
+
+    def _merged(self, entry: OriginEntry) -> OriginEntry:
+        """A variation's origin; what it leaves out is the sample's."""
+        given = entry.model_fields_set
+        # Other files have trees and friends of their own.
+        own = {"tree", "friends"} if "file" in given else set()
+        fields = {
+            name: getattr(entry if name in given or name in own else self.entry, name)
+            for name in OriginEntry.model_fields
+        }
+        return OriginEntry.model_construct(**fields)
+
+    def _origin(self, entry: OriginEntry) -> Origin:
+        return Origin(
+            self._files(entry.file),
+            tree=entry.tree,
+            friends=tuple(self._files(one) for one in _texts(entry.friends)),
+            where=_conditions(self.document.preselection, entry.preselection),
+            weight=entry.weight,
+            normalization=self._normalization(entry),
+            scale=1.0 if entry.scale is None else entry.scale,
+            define=self.document.define,
+        )
+
+    def _normalization(self, entry: OriginEntry) -> Normalization | None:
+        if entry.cross_section is None or self.document.luminosity is None:
+            return None
+        total = entry.sum_of_weights
+        if isinstance(total, SumOfWeights):
+            total = _sum_of_weights(total, self._files(entry.file))
+        elif total is None:
+            total = entry.weight or "1"
+        return Normalization(entry.cross_section, self.document.luminosity, total, entry.k_factor or 1.0)
+
+    def _systematic(self, number: int) -> list[Modifier | Shape]:
+        entry = self.entry.systematic[number]
+        with within(f"systematic {number + 1} ({entry.name or 'lumi'})"):
+            values = entry.given(without=("type",))
+            match entry.type:
+                case "histosys":
+                    down = entry.down if isinstance(entry.down, str) else self._shift(entry.down)
+                    return [Shape(entry.name, self._shift(entry.up), down)]
+                case "weights":
+                    return self._family(entry.name, entry.weight)
+                case "normfactor":
+                    if "bounds" in values:
+                        values["bounds"] = tuple(values["bounds"])
+                    return [NormFactor(**values)]
+                case "lumi":
+                    return [Lumi(entry.relative)]
+                case _:
+                    return [(NormSys if entry.type == "normsys" else ShapeSys)(**values)]
+
+    def _shift(self, entry: ShiftEntry) -> Shift:
+        elsewhere = entry.model_fields_set - {"columns", "weight"}
+        origin = self._origin(self._merged(entry)) if elsewhere else None
+        return Shift(entry.columns, entry.weight, origin)
+
+    def _family(self, name: str, weight: str) -> list[Modifier | Shape]:
+        """One uncertainty for each column that matches the wildcard in a weight."""
+        pattern = next((word for word in re.findall(r"[\w.*?]+", weight) if re.search(r"\w[*?]|[*?]\w", word)), None)
+        if pattern is None:
+            raise InputError(f"weight is {weight!r}; expected one column with a wildcard, such as 'w_pdf_*'.")
+        there = column_names(self._files(self.entry.file), tree=self.entry.tree)
+        found = fnmatch.filter(there, pattern)
+        if not found:
+            raise InputError(f"no column matches {pattern!r}; there are {', '.join(there)}.")
+        return [
+            Shape(f"{name}_{column}", Shift(weight=weight.replace(pattern, f"`{column}`")), "mirror")
+            for column in found
+        ]
+
+
+def _sum_of_weights(total: SumOfWeights, files: Files) -> float:
+    if total.histogram is not None:
+        return histogram_sum(files, total.histogram, bin_number=total.bin)
+    if total.tree is None or total.column is None:
+        raise InputError("sum_of_weights: expected {tree = ..., column = ...} or {histogram = ...}.")
+    return float(read_columns(files, columns=[total.column], tree=total.tree)[total.column].sum())
+
+
+def _texts(given: Any) -> list[str]:
+    """A text or several as a list."""
+    return [] if given is None else [given] if isinstance(given, str) else list(given)
+
+
+def _files(given: Any, folder: Path) -> Files:
+    """Files relative to the configuration."""
+    names = _texts(given)
+    found = [one if "://" in one or Path(one).is_absolute() else str(folder / one) for one in names]
+    return found[0] if len(found) == 1 else found
+
+
+def _conditions(*texts: str | None) -> str | None:
+    """All of some preselections."""
+    return " and ".join(f"({text})" for text in texts if text is not None) or None
+
+
+@dataclasses.dataclass(frozen=True)
+class ObservedData:
+    """Observed data, which are not read before somebody counts them.
+
+    Attributes:
+        entry: where they are.
+        document: the file.
+        folder: what names of files are relative to.
+    """
+
+    entry: DataEntry
+    document: Document
+    folder: Path
+
+    def counts(self, channels: Sequence[tuple[str, Selection, Any]]) -> dict[str, FloatArray]:
+        """How many events there are after cuts, for each channel an array of shape (bin,).
+
+        Args:
+            channels: of each its name, cuts and axis, or None to count.
+
+        Raises:
+            InputError: they cannot be read, see `hepcuts.io.read_columns`.
+        """
+        axes = [axis.name for _, _, axis in channels if axis is not None]
+        quantities = dict.fromkeys([*axes, *(column for _, selection, _ in channels for column in selection.columns)])
+        entry = self.entry
+        with within("[data]"):
+            columns = read_columns(
+                _files(entry.file, self.folder),
+                columns=list(quantities),
+                tree=entry.tree,
+                where=_conditions(self.document.preselection, entry.preselection),
+                define=self.document.define,
+                friends=[_files(one, self.folder) for one in _texts(entry.friends)],
+            )
+        return {name: self._counted(columns, selection, axis) for name, selection, axis in channels}
+
+    def _counted(self, columns: dict[str, Any], selection: Selection, axis: Any) -> FloatArray:
+        missing = self.entry.missing
+        passed = selection.mask(columns, missing=missing)
+        if axis is None:
+            return np.array([np.count_nonzero(passed)], dtype=np.float64)
+        values = np.asarray(columns[axis.name], dtype=np.float64)
+        bins = axis.index(values[passed & ~is_missing(values, missing)])
+        inside = bins[(bins >= 0) & (bins < len(axis))]
+        return np.bincount(inside, minlength=len(axis)).astype(np.float64)
