@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .plotting import explorer as explorer
     from .samples import datasets as datasets
     from .samples import readers as io
+    from .samples.envelopes import envelope as envelope
     from .samples.histogram import Histogram as Histogram
     from .samples.modifiers import HistoSys as HistoSys
     from .samples.modifiers import Lumi as Lumi
@@ -72,6 +73,7 @@ _NAMES = MappingProxyType(
         "cutflow": "evaluation.cutflow",
         "discovery_significance": "histfactory",
         "discovery_test": "histfactory",
+        "envelope": "samples.envelopes",
         "fill": "templates.filling",
         "impacts": "evaluation.impacts",
         "optimize": "optimization.optimize",
@@ -127,6 +129,7 @@ __all__ = [
     "discovery_significance",
     "discovery_test",
     "discriminant",
+    "envelope",
     "fill",
     "impacts",
     "optimize",

@@ -34,6 +34,7 @@ PUBLIC = [
     "discovery_significance",
     "discovery_test",
     "discriminant",
+    "envelope",
     "fill",
     "impacts",
     "optimize",

@@ -13,6 +13,7 @@ from hepcuts.cuts import Selection
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
+from hepcuts.templates.pruning import Dropped, pruned
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
@@ -29,6 +30,7 @@ class CutEvaluation:
         workspace: of what they leave, control regions included.
         test: expected discovery significance.
         templates: yields in each region, the signal region first.
+        dropped: systematics that were pruned.
     """
 
     samples: tuple[Sample, ...]
@@ -36,6 +38,7 @@ class CutEvaluation:
     workspace: dict[str, Any]
     test: SignificanceResult
     templates: tuple[Templates, ...]
+    dropped: tuple[Dropped, ...] = ()
 
     def rows(self) -> list[dict[str, Any]]:
         """For each sample the sums of weights before and after the cuts, their uncertainties, and the efficiency."""
@@ -67,6 +70,7 @@ class CutEvaluation:
                 t.structure.channel: dict(zip(t.samples, np.asarray(t.nominal).sum(axis=1).tolist(), strict=True))
                 for t in self.templates
             },
+            "pruned": [dataclasses.asdict(one) for one in self.dropped],
             "significance": self.test.significance,
             "p0": self.test.p0,
             "bands": {str(number): z for number, z in self.test.bands.items()},
@@ -90,6 +94,7 @@ class CutEvaluation:
         for region in self.templates[1:]:
             totals = zip(region.samples, np.asarray(region.nominal).sum(axis=1), strict=True)
             beside.append(f"{region.structure.channel}: {', '.join(f'{name} {total:.5g}' for name, total in totals)}")
+        beside += [f"pruned: {one}" for one in self.dropped]
         foot = [*beside, f"expected discovery significance Z = {self.test.significance:.4f} ({self.test.dataset} data)"]
         return SummaryTable(f"After {self.selection}", rows, head=head, foot=foot)
 
@@ -109,13 +114,17 @@ def evaluated(given: Configuration, selection: Selection, *, unblind: bool = Fal
     channels = [("signal_region", selection, given.axis)]
     channels += [(region.name, region.selection(selection), region.axis) for region in given.regions]
     templates = tuple(fill(given.samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels)
+    dropped: list[Dropped] = []
+    if given.document.prune is not None:
+        parts = [pruned(one, given.document.prune) for one in templates]
+        templates, dropped = tuple(kept for kept, _ in parts), [one for _, some in parts for one in some]
     if unblind and given.data is None:
         raise InputError("There are no observed data to unblind; the configuration has no [data].")
     observations = given.data.counts(channels) if unblind and given.data is not None else None
     expected = workspace(templates)
     test = discovery_test(HistFactory.from_workspace(expected, validate=False))
     document = expected if observations is None else workspace(templates, observations=observations)
-    return CutEvaluation(given.samples, selection, document, test, templates)
+    return CutEvaluation(given.samples, selection, document, test, templates, tuple(dropped))
 
 
 def with_cuts(selection: Selection, path: Path) -> Selection:

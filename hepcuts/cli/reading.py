@@ -14,13 +14,14 @@ from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import HepcutsError, InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
+from hepcuts.samples.envelopes import Envelope, FamilyMember
 from hepcuts.samples.loading import Normalization, Origin, Shape, Shift, load_sample
 from hepcuts.samples.modifiers import Lumi, Modifier, NormFactor, NormSys, ShapeSys
 from hepcuts.samples.readers import column_names, histogram_sum, read_columns
 from hepcuts.samples.sample import Sample
 from hepcuts.samples.sources import Files
 
-from .schema import DataEntry, Document, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights
+from .schema import DataEntry, Document, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights, WeightFamilyEntry
 
 
 @contextlib.contextmanager
@@ -98,9 +99,9 @@ class SampleReader:
             match entry.type:
                 case "histosys":
                     down = entry.down if isinstance(entry.down, str) else self._shift(entry.down)
-                    return [Shape(entry.name, self._shift(entry.up), down)]
+                    return [Shape(entry.name, self._shift(entry.up), down, entry.effect)]
                 case "weights":
-                    return self._family(entry.name, entry.weight)
+                    return self._family(entry)
                 case "normfactor":
                     if "bounds" in values:
                         values["bounds"] = tuple(values["bounds"])
@@ -115,8 +116,9 @@ class SampleReader:
         origin = self._origin(self._merged(entry)) if elsewhere else None
         return Shift(entry.columns, entry.weight, origin)
 
-    def _family(self, name: str, weight: str) -> list[Modifier | Shape]:
-        """One uncertainty for each column that matches the wildcard in a weight."""
+    def _family(self, entry: WeightFamilyEntry) -> list[Modifier | Shape]:
+        """One uncertainty for each column that matches the wildcard in a weight, or one that spans them."""
+        weight = entry.weight
         pattern = next((word for word in re.findall(r"[\w.*?]+", weight) if re.search(r"\w[*?]|[*?]\w", word)), None)
         if pattern is None:
             raise InputError(f"weight is {weight!r}; expected one column with a wildcard, such as 'w_pdf_*'.")
@@ -124,10 +126,14 @@ class SampleReader:
         found = fnmatch.filter(there, pattern)
         if not found:
             raise InputError(f"no column matches {pattern!r}; there are {', '.join(there)}.")
-        return [
-            Shape(f"{name}_{column}", Shift(weight=weight.replace(pattern, f"`{column}`")), "mirror")
-            for column in found
+        shifts = {column: Shift(weight=weight.replace(pattern, f"`{column}`")) for column in found}
+        if entry.combine == "each":
+            return [Shape(f"{entry.name}_{column}", one, "mirror", entry.effect) for column, one in shifts.items()]
+        members = [
+            Shape(f"{entry.name}[{column}]", one, "nominal", entry.effect, FamilyMember)
+            for column, one in shifts.items()
         ]
+        return [Envelope(entry.name, [member.name for member in members]), *members]
 
 
 def _sum_of_weights(total: SumOfWeights, files: Files) -> float:

@@ -81,6 +81,9 @@ class NormSysEntry(Entry):
     down: Number = key("factor at -1", ...)
 
 
+_EFFECT = "`normalization`: what it does to the yield before any cut, and nothing else; `shape`: everything but that"
+
+
 class HistoSysEntry(Entry):
     """Uncertainty that moves events."""
 
@@ -88,14 +91,25 @@ class HistoSysEntry(Entry):
     name: Text = key("the parameter's name", ...)
     up: ShiftEntry = key("the events at +1 standard deviation", ...)
     down: Literal["mirror", "nominal"] | ShiftEntry = key('the events at -1, or `"mirror"`, or `"nominal"`', ...)
+    effect: Literal["both", "normalization", "shape"] = key(_EFFECT, default="both")
 
 
 class WeightFamilyEntry(Entry):
-    """A family of weights, each of them an uncertainty of its own."""
+    """A family of weights."""
 
     type: Literal["weights"]
     name: Text = key("what the parameters' names begin with", ...)
     weight: Text = key('formula with a wildcard: `"genWeight * w_pdf_*"`; each column that matches is one up side', ...)
+    combine: Literal["each", "envelope"] = key(
+        "`each` is an uncertainty of its own, or one spans all of them: their `envelope`, bin by bin", default="each"
+    )
+    effect: Literal["both", "normalization", "shape"] = key(_EFFECT, default="both")
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "WeightFamilyEntry":
+        if self.combine == "envelope" and self.effect == "normalization":
+            raise ValueError("effect = 'normalization' has no envelope; leave out one of them")
+        return self
 
 
 class ShapeSysEntry(Entry):
@@ -274,6 +288,9 @@ class Document(Entry):
     define: dict[Text, Text] = key("names of quantities and their formulas, used in all others", default_factory=dict)
     sample: Annotated[list[SampleEntry], Field(min_length=1)] = key("the samples, each `[[sample]]`", ...)
     cut: Annotated[list[CutEntry], Field(min_length=1)] = key("the cuts, each `[[cut]]`", ...)
+    prune: Annotated[float, Field(gt=0, lt=1)] | None = key(
+        "`hepcuts evaluate` leaves out systematics that change a sample by less than this fraction, and lists them"
+    )
     region: list[RegionEntry] = key("control regions of `hepcuts.optimize`, each `[[region]]`", default_factory=list)
     axis: AxisEntry | None = key("the observable that is fitted")
     data: DataEntry | None = key("observed data")

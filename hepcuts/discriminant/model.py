@@ -203,7 +203,7 @@ class Discriminant:
         if not isinstance(modifier, HistoSys):
             return modifier
         sides = {side: self._with_score(sample, variation) for side, variation in modifier.sides.items()}
-        return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
+        return modifier.with_sides(sides)
 
     def _with_score(self, sample: Sample, variation: Variation) -> Variation:
         if not set(variation.columns) & set(self.features):

@@ -76,7 +76,7 @@ def _calibrated(sample: Sample, score: str, column: str, maps: Sequence[Isotonic
         if not isinstance(modifier, HistoSys):
             return modifier
         sides = {side: with_posterior(variation) for side, variation in modifier.sides.items()}
-        return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
+        return modifier.with_sides(sides)
 
     columns = {**sample.columns, column: posterior(sample.column(score))}
     return sample.with_columns(columns, [varied(modifier) for modifier in sample.modifiers])

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import ColumnsLike, FloatArray
 
 from .identity import given
-from .modifiers import HistoSys, Modifier, Variation
+from .modifiers import HistoSys, Modifier, NormSys, Variation
 from .readers import Needs, Quantities, read_table
 from .sample import Sample
 from .sources import Files
@@ -101,11 +101,16 @@ class Shape:
         name: the parameter's name.
         up: the events at +1 standard deviation.
         down: those at -1, or ``"mirror"``, or ``"nominal"``.
+        effect: ``"both"``; ``"normalization"`` for what it does to the yield before any cut, and nothing else (a
+            `hepcuts.NormSys`); or ``"shape"`` for everything but that.
+        kind: class of the modifier.
     """
 
     name: str
     up: Shift
     down: Shift | str
+    effect: Literal["both", "normalization", "shape"] = "both"
+    kind: type[HistoSys] = HistoSys
 
 
 def load_sample(
@@ -156,11 +161,12 @@ def load_sample(
     others = [part for part in parts.values() if not part.same_events(nominal)]
     variations = {key: _variation(part, nominal, others) for key, part in parts.items()}
     known = {column: np.concatenate([part.known[column] for part in (nominal, *others)]) for column in identity}
+    weights = np.concatenate([nominal.weights, *(np.zeros(len(part.weights)) for part in others)])
     return Sample(
         name,
         {text: np.concatenate([part.columns[text] for part in (nominal, *others)]) for text in quantities},
-        weights=np.concatenate([nominal.weights, *(np.zeros(len(part.weights)) for part in others)]),
-        modifiers=[_modifier(one, variations) if isinstance(one, Shape) else one for one in systematics],
+        weights=weights,
+        modifiers=[_modifier(one, variations, weights) if isinstance(one, Shape) else one for one in systematics],
         identity=given(tuple(identity), known, name) if identity else None,
         **options,
     )
@@ -170,9 +176,33 @@ def _shifts(shape: Shape) -> list[tuple[str, Shift]]:
     return [(side, shift) for side, shift in (("up", shape.up), ("down", shape.down)) if isinstance(shift, Shift)]
 
 
-def _modifier(shape: Shape, variations: Mapping[tuple[str, str], Variation]) -> Modifier:
-    down = shape.down if isinstance(shape.down, str) else variations[shape.name, "down"]
-    return HistoSys(shape.name, up=variations[shape.name, "up"], down=down)
+def _modifier(shape: Shape, variations: Mapping[tuple[str, str], Variation], weights: FloatArray) -> Modifier:
+    """The modifier of a shape.
+
+    Args:
+        shape: the shape.
+        variations: name and side to what is varied.
+        weights: of the nominal sample, shape (event,).
+    """
+    sides = {side: variations[shape.name, side] for side, _ in _shifts(shape)}
+    ratios = {side: _total(one, weights) / float(np.sum(weights)) for side, one in sides.items()}
+    if shape.effect == "normalization":
+        mirrored = 2.0 - ratios["up"] if shape.down == "mirror" else 1.0
+        return NormSys(shape.name, ratios["up"], ratios.get("down", mirrored))
+    if shape.effect == "shape":
+        sides = {side: _times(one, weights, 1.0 / ratios[side]) for side, one in sides.items()}
+    down = shape.down if isinstance(shape.down, str) else sides["down"]
+    return shape.kind(shape.name, up=sides["up"], down=down)
+
+
+def _total(variation: Variation, weights: FloatArray) -> float:
+    return float(np.sum(weights if variation.weights is None else np.asarray(variation.weights)))
+
+
+def _times(variation: Variation, weights: FloatArray, factor: float) -> Variation:
+    """A variation whose weights are multiplied."""
+    given = weights if variation.weights is None else np.asarray(variation.weights)
+    return Variation(variation.columns, given * factor)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

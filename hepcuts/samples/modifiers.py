@@ -15,7 +15,7 @@ Names and meaning of the modifiers are HistFactory's :cite:p:`histfactory`.
 import dataclasses
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -99,6 +99,11 @@ class Modifier:
     def expected(self) -> float:
         """Factor on the yield at the parameter's initial value."""
         return 1.0
+
+    @property
+    def has_parameter(self) -> bool:
+        """Whether it is written into a workspace; what is only a part of another modifier is not."""
+        return True
 
     def parameter(self) -> dict[str, Any] | None:
         """What the measurement has to say of the parameter, as pyhf writes it; None for pyhf's defaults."""
@@ -294,10 +299,23 @@ class HistoSys(Modifier):
         """Template of a down side that has no events of its own."""
         return 2.0 * nominal - up if self.down == _MIRRORED else nominal
 
+    def completed(self, side: str, nominal: Any, up_of: Callable[[str], Any]) -> Any:  # noqa: ARG002 (see Envelope)
+        """Template of a side that has no events of its own.
+
+        Args:
+            side: ``"up"`` or ``"down"``.
+            nominal: the sample's yields, shape (..., bin).
+            up_of: name of a systematic of the sample to its up side, likewise.
+        """
+        return self.completed_down(nominal, up_of(self.name))
+
+    def with_sides(self, sides: Mapping[str, Variation | Mapping[str, Numbers]]) -> "HistoSys":
+        """The same uncertainty with other events on its `sides`."""
+        return type(self)(self.name, up=sides["up"], down=sides.get("down", self.down))
+
     def without_events(self) -> "HistoSys":
         """See `Modifier.without_events`."""
-        bare = {side: Variation(weights=[1.0]) for side in self.sides}
-        return type(self)(self.name, up=bare["up"], down=bare.get("down", self.down))
+        return self.with_sides({side: Variation(weights=[1.0]) for side in self.sides})
 
 
 @dataclasses.dataclass(frozen=True)

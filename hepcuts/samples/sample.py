@@ -316,7 +316,7 @@ def _scaled(modifier: Modifier, scale: float) -> Modifier:
         )
         for side, variation in modifier.sides.items()
     }
-    return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
+    return modifier.with_sides(sides)
 
 
 def check_empty(empty: str, sample: str) -> str:

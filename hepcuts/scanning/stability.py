@@ -283,7 +283,8 @@ class Resampler:
         if not usable:
             return nothing, nothing
         whole = self._totals([np.ones(len(sample)) for sample in self.samples])
-        found = self._stacked([(total[name], whole) for name in usable])
+        structure = self.table.rows.structure
+        found = self._stacked([(structure.of_added(total[name]), whole) for name in usable])
         for m, _ in self._metrics(of_events=False):
             if m.name in usable:
                 of_metric[m.name] = float(m.values([found.take(np.array([usable.index(m.name)]))])[0])

@@ -221,7 +221,7 @@ def _sample(templates: Templates, number: int, component: Component) -> dict[str
     modifiers: list[dict[str, Any]] = []
     if component.signal:
         modifiers.append({"name": POI, "type": "normfactor", "data": None})
-    for modifier in component.modifiers:
+    for modifier in (one for one in component.modifiers if one.has_parameter):
         up, down = (_side(templates, number, modifier.name, side) for side in ("up", "down"))
         modifiers.append(modifier.specification(nominal, up, down))
     if component.staterror:
