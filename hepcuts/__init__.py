@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .cuts import Window as Window
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
+    from .discriminant.scores import score as score
     from .discriminant.training.train import train as train
     from .evaluation.cutflow import cutflow as cutflow
     from .evaluation.impacts import impacts as impacts
@@ -30,10 +31,12 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
     from .histfactory import discovery_test as discovery_test
+    from .histfactory import exporting as export
     from .merit import classification as classification
     from .merit import counting as counting
     from .merit import theory as theory
     from .optimization.optimize import optimize as optimize
+    from .optimization.record.reading import read_result as read_result
     from .optimization.working_points.search import working_points as working_points
     from .plotting import explorer as explorer
     from .samples import datasets as datasets
@@ -78,7 +81,9 @@ _NAMES = MappingProxyType(
         "impacts": "evaluation.impacts",
         "optimize": "optimization.optimize",
         "prices": "evaluation.prices",
+        "read_result": "optimization.record.reading",
         "scan": "scanning.scan",
+        "score": "discriminant.scores",
         "train": "discriminant.training.train",
         "working_points": "optimization.working_points.search",
         "workspace": "templates.workspace",
@@ -95,6 +100,7 @@ _MODULES = MappingProxyType(
         "errors": "_core.errors",
         "executors": "_core.executors",
         "explorer": "plotting.explorer",
+        "export": "histfactory.exporting",
         "io": "samples.readers",
         "plotting": "plotting",
         "study": "study",
@@ -134,7 +140,9 @@ __all__ = [
     "impacts",
     "optimize",
     "prices",
+    "read_result",
     "scan",
+    "score",
     "train",
     "working_points",
     "workspace",

@@ -1,9 +1,10 @@
-"""A printed selection selects the same events where it is pasted: in NumPy, pandas, C++ and as text."""
+"""A printed selection selects the same events where it is pasted: in NumPy, pandas, awkward, C++ and as text."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
+import awkward as ak
 import matplotlib.mathtext
 import numpy as np
 import pandas as pd
@@ -70,6 +71,11 @@ class TestTheSameEvents:
         found = eval(selection.expression("numpy", missing=missing), {"np": np}, COLUMNS)  # noqa: S307
         np.testing.assert_array_equal(found, expected(selection, missing))
 
+    def test_awkward(self, name: str, missing: float | None) -> None:
+        selection, events = SELECTIONS[name], ak.Array({**COLUMNS, "number": np.arange(N)})
+        kept = events[eval(selection.expression("awkward", missing=missing), {"events": events})]  # noqa: S307
+        np.testing.assert_array_equal(kept.number, np.flatnonzero(expected(selection, missing)))
+
     @pytest.mark.parametrize("engine", ["python", "numexpr"])
     def test_pandas(self, name: str, missing: float | None, engine: str) -> None:
         if engine == "numexpr":
@@ -125,6 +131,8 @@ def test_foreign_names_are_quoted_or_refused() -> None:
     frame = pd.DataFrame({"m [GeV]": [1.0, 2.0], "class": [1.0, 2.0]})
     selection = hc.Cut("m [GeV]", ">", 1.5) & hc.Cut("class", ">", 0.5)
     assert frame.query(selection.expression("pandas")).index.tolist() == [1]
+    events = ak.from_iter(frame.to_dict("records"))
+    assert eval(selection.expression("awkward"), {"events": events}).tolist() == [False, True]  # noqa: S307
     for language in ("numpy", "root"):
         with pytest.raises(InputError, match="'m \\[GeV\\]' cannot be named there"):
             selection.expression(language)

@@ -43,3 +43,20 @@ def exact(number: float) -> str:
     """
     texts = (f"{number:.{digits}g}" for digits in itertools.count(6))
     return next(text for text in texts if float(text) == number)
+
+
+def measured(value: float, uncertainty: float) -> str:
+    """A value with its uncertainty of two digits, and as many decimals of the value.
+
+    Example:
+        >>> measured(46.2382, 4.7831), measured(1500.2, 27.3), measured(0.0308, 0.0), measured(2.0791, 0.0984)
+        ('46.2 +- 4.8', '1500 +- 27', '0.0308 +- 0', '2.079 +- 0.098')
+    """
+    if not (np.isfinite(value) and np.isfinite(uncertainty) and uncertainty > 0):
+        return f"{value:.5g} +- {uncertainty:.2g}"
+    # As many decimals as the uncertainty has when it is rounded: 0.0996 is 0.10.
+    exponent = int(f"{uncertainty:.1e}".partition("e")[2])
+    if exponent > 4:
+        return f"{value:.5g} +- {uncertainty:.2g}"
+    decimals = max(1 - exponent, 0)
+    return f"{value:.{decimals}f} +- {uncertainty:.{decimals}f}"

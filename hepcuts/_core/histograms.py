@@ -1,10 +1,14 @@
-"""Sums of weights in bins: of events, and those that histograms of others hold."""
+"""Sums of weights in bins: of events, and those that histograms of others hold; histograms in files."""
 
 import dataclasses
+import importlib
+import json
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from . import files
 from .errors import InputError
 from .types import FloatArray
 
@@ -133,3 +137,25 @@ def _with_flow(given: Any, kind: str, axis: Any, what: str) -> FloatArray:
         return table
     below = missing == 2 or not axis.traits.underflow
     return np.concatenate([np.zeros(int(below)), table, np.zeros(missing - int(below))])
+
+
+def write_histogram(histogram: Any, path: str | Path) -> Path:
+    """Write a histogram in UHI's JSON format, which `hist` and others read, and return its path.
+
+    Args:
+        histogram: a `hist.Hist`, or anything else with UHI's serialization.
+        path: the file to write.
+
+    Raises:
+        InputError: the installed libraries cannot serialize histograms.
+    """
+    try:
+        default = importlib.import_module("uhi.io.json").default
+    except ImportError:
+        default = None
+    if default is None or not hasattr(histogram, "_to_uhi_"):
+        raise InputError(
+            "Histograms are written by hist 2.9 with boost-histogram 1.6 and uhi 0.5, or newer: pip install --upgrade "
+            "hist boost-histogram uhi."
+        )
+    return files.write_text(path, json.dumps(histogram, default=default) + "\n")

@@ -107,7 +107,7 @@ def cutflow_command(config: Path, cuts: Path | None, style: str, settings: Seque
     from .evaluating import with_cuts
 
     given = configuration.load(config, settings=as_settings(settings))
-    selection = given.selection if cuts is None else with_cuts(given.selection, cuts)
+    selection = given.selection if cuts is None else with_cuts(given, cuts)
     found = cutflow(given.samples, selection, axis=given.optimize.get("axis"))
     say(found.to_dataframe().to_csv(index=False).rstrip() if style == "csv" else getattr(found.summary(), style)())
 
@@ -129,7 +129,7 @@ def evaluate(config: Path, cuts: Path | None, output: Path, settings: Sequence[s
 
     files.try_folder(output)
     given = configuration.load(config, settings=as_settings(settings))
-    selection = given.selection if cuts is None else with_cuts(given.selection, cuts)
+    selection = given.selection if cuts is None else with_cuts(given, cuts)
     found = evaluated(given, selection, unblind=unblind)
     files.write_text(output / "evaluation.json", json.dumps(found.to_dict(), indent=1) + "\n")
     files.write_text(output / "workspace.json", json.dumps(found.workspace, indent=1) + "\n")

@@ -1,16 +1,16 @@
 """Given cuts on given samples: yields, efficiencies and the significance."""
 
 import dataclasses
-import json
+import functools
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable
 from hepcuts.cuts import Selection
+from hepcuts.evaluation.yields import SampleYield, sample_yields, yields_table
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test
+from hepcuts.optimization.record.reading import read_result
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
 from hepcuts.templates.pruning import Dropped, pruned
@@ -27,49 +27,33 @@ class CutEvaluation:
     Attributes:
         samples: the samples.
         selection: the cuts.
-        workspace: of what they leave, control regions included.
+        channels: cuts of each region, the signal region first.
+        templates: what they leave there.
+        workspace: of that.
         test: expected discovery significance.
-        templates: yields in each region, the signal region first.
         dropped: systematics that were pruned.
     """
 
     samples: tuple[Sample, ...]
     selection: Selection
+    channels: tuple[Selection, ...]
+    templates: tuple[Templates, ...]
     workspace: dict[str, Any]
     test: SignificanceResult
-    templates: tuple[Templates, ...]
     dropped: tuple[Dropped, ...] = ()
 
-    def rows(self) -> list[dict[str, Any]]:
-        """For each sample the sums of weights before and after the cuts, their uncertainties, and the efficiency."""
-        found = []
-        for sample in self.samples:
-            passed = self.selection.mask(sample.columns, missing=sample.missing)
-            weights = sample.weights[passed]
-            after = float(np.sum(weights))
-            found.append(
-                {
-                    "sample": sample.name,
-                    "signal": sample.signal,
-                    "before": sample.total,
-                    "after": after,
-                    "uncertainty": float(np.sum(weights**2)) ** 0.5,
-                    "efficiency": after / sample.total,
-                    "events": int(np.count_nonzero(weights)),
-                }
-            )
-        return found
+    @functools.cached_property
+    def yields(self) -> list[SampleYield]:
+        """For each region and sample what there is before and after the cuts."""
+        regions = zip(self.channels, self.templates, strict=True)
+        return [one for cuts, templates in regions for one in sample_yields(self.samples, cuts, templates)]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and text."""
         return {
             "cuts": [str(cut) for cut in self.selection.cuts],
             "thresholds": self.selection.to_dict(_thresholds(self.selection)),
-            "yields": self.rows(),
-            "regions": {
-                t.structure.channel: dict(zip(t.samples, np.asarray(t.nominal).sum(axis=1).tolist(), strict=True))
-                for t in self.templates
-            },
+            "yields": [dataclasses.asdict(one) for one in self.yields],
             "pruned": [dataclasses.asdict(one) for one in self.dropped],
             "significance": self.test.significance,
             "p0": self.test.p0,
@@ -79,24 +63,9 @@ class CutEvaluation:
 
     def table(self) -> SummaryTable:
         """As it is printed."""
-        rows = [
-            (
-                row["sample"],
-                f"{row['before']:.5g}",
-                f"{row['after']:.5g} +- {row['uncertainty']:.2g}",
-                f"{row['efficiency']:.2%}",
-                str(row["events"]),
-            )
-            for row in self.rows()
-        ]
-        head = ("sample", "before", "after", "efficiency", "simulated")
-        beside = []
-        for region in self.templates[1:]:
-            totals = zip(region.samples, np.asarray(region.nominal).sum(axis=1), strict=True)
-            beside.append(f"{region.structure.channel}: {', '.join(f'{name} {total:.5g}' for name, total in totals)}")
-        beside += [f"pruned: {one}" for one in self.dropped]
-        foot = [*beside, f"expected discovery significance Z = {self.test.significance:.4f} ({self.test.dataset} data)"]
-        return SummaryTable(f"After {self.selection}", rows, head=head, foot=foot)
+        z = f"expected discovery significance Z = {self.test.significance:.4f} ({self.test.dataset} data)"
+        foot = (*(f"pruned: {one}" for one in self.dropped), z)
+        return dataclasses.replace(yields_table(self.yields, f"After {self.selection}"), foot=foot)
 
 
 def evaluated(given: Configuration, selection: Selection, *, unblind: bool = False) -> CutEvaluation:
@@ -124,26 +93,23 @@ def evaluated(given: Configuration, selection: Selection, *, unblind: bool = Fal
     expected = workspace(templates)
     test = discovery_test(HistFactory.from_workspace(expected, validate=False))
     document = expected if observations is None else workspace(templates, observations=observations)
-    return CutEvaluation(given.samples, selection, document, test, templates, tuple(dropped))
+    cuts = tuple(chosen for _, chosen, _ in channels)
+    return CutEvaluation(given.samples, selection, cuts, templates, document, test, tuple(dropped))
 
 
-def with_cuts(selection: Selection, path: Path) -> Selection:
-    """The cuts at the thresholds of a ``result.json``.
+def with_cuts(given: Configuration, path: Path) -> Selection:
+    """The cuts of a ``result.json``, on variables that a configuration reads.
 
     Raises:
-        InputError: it is none, or of other variables; a cut that was given up there is none here.
+        InputError: it is none, or cuts on something else.
     """
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        thresholds, given_up = dict(found["thresholds"]), set(found.get("given_up", ()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read as a result of hepcuts optimize ({error!r}).") from error
-    kept = [cut for cut in selection.cuts if cut.variable not in given_up]
-    absent = [cut.variable for cut in kept if cut.thresholds and cut.variable not in thresholds]
-    if absent or not kept:
-        raise InputError(f"{path}: has no threshold of {', '.join(absent)}; it has {', '.join(thresholds)}.")
-    numbers = [float(t) for cut in kept if cut.thresholds for t in np.ravel(thresholds[cut.variable])]
-    return Selection(kept).at(numbers)
+    found = read_result(path).selection
+    if absent := [column for column in found.columns if column not in given.selection.columns]:
+        raise InputError(
+            f"{path}: cuts on {', '.join(absent)}, which the configuration does not; it cuts on "
+            f"{', '.join(given.selection.columns)}."
+        )
+    return found
 
 
 def _thresholds(selection: Selection) -> list[float]:

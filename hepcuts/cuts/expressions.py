@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import SummaryTable
 
+from .checks import shown
 from .languages import LANGUAGES, Condition, Language
 
 Clauses = tuple[tuple[Condition, ...], ...]
@@ -45,8 +47,9 @@ class PrintedSelection:
 
         Args:
             language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
-                ``DataFrame.query``), ``"root"`` (for ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or
-                ``"latex"`` (for math mode).
+                ``DataFrame.query``), ``"awkward"`` (of an array of records called ``events``, as in uproot and coffea,
+                whose fields are the columns, none of them None), ``"root"`` (for ``TTree::Draw``,
+                ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
             missing: the number that stands for a missing value, or None.
             names: what columns are called there, where it is something else.
 
@@ -61,6 +64,8 @@ class PrintedSelection:
             105 < mass < 140 & n >= 2
             >>> selection.expression("root")
             '(mass > 105.0 && mass < 140.0) && (n >= 2.0)'
+            >>> selection.expression("awkward", names={"mass": "events.Jet.mass"})
+            "((events.Jet.mass > 105.0) & (events.Jet.mass < 140.0)) & (events['n'] >= 2.0)"
             >>> selection.expression("latex", names={"mass": "m"})
             'm > 105 \\wedge m < 140 \\wedge \\mathrm{n} \\geq 2'
         """
@@ -68,6 +73,55 @@ class PrintedSelection:
             raise InputError(f"There is no language {language!r}; choose one of {', '.join(LANGUAGES)}.")
         writer = LANGUAGES[language](names)
         return writer.all_of([_of_cut(cut, writer, missing) for cut in self.cuts])
+
+    def table(self, *, units: Mapping[str, str] = MappingProxyType({})) -> SummaryTable:
+        r"""The cuts as a table: one row for each threshold, as it is printed.
+
+        The table has itself as text, Markdown, LaTeX, HTML and CSV. A cut that is more than comparisons with numbers
+        (one that slides, an inverted one, one whose threshold is not set) is one row, all of it under ``threshold``.
+
+        Args:
+            units: of variables; without any there is no column for them.
+
+        Raises:
+            InputError: a unit of a variable that is not cut on.
+
+        Example:
+            >>> import hepcuts as hc
+            >>> selection = hc.Window("m_T", 105, 140) & hc.Cut("n", ">", 1.5, integer=True)
+            >>> selection.table(units={"m_T": "GeV"})
+            variable  direction  threshold  unit
+            m_T               >        105  GeV
+            m_T               <        140  GeV
+            n                >=          2
+            >>> print(selection.table().latex())
+            \begin{tabular}{lrr}
+            variable & direction & threshold \\
+            \hline
+            m\_T & \textgreater{} & 105 \\
+            m\_T & \textless{} & 140 \\
+            n & \textgreater{}= & 2 \\
+            \end{tabular}
+        """
+        unknown = sorted(set(units) - {cut.variable for cut in self.cuts})
+        if unknown:
+            raise InputError(f"There is no cut on {', '.join(unknown)}, whose unit is given.")
+        rows = [
+            [cut.variable, direction, threshold, *([units.get(cut.variable, "")] if units else [])]
+            for cut in self.cuts
+            for direction, threshold in _comparisons(cut)
+        ]
+        head = ["variable", "direction", "threshold", *(["unit"] if units else [])]
+        return SummaryTable("", rows, head, align="lrrl"[: len(head)])
+
+
+def _comparisons(cut: Any) -> list[tuple[str, str]]:
+    """Directions and thresholds of a cut; none and its text if it is more than comparisons with numbers."""
+    clauses = None if cut.inverted or None in cut.thresholds else cut.clauses()
+    (clause,) = clauses if clauses is not None and len(clauses) == 1 else ((),)
+    if not clause or not all(isinstance(one.value, float) and one.column == cut.variable for one in clause):
+        return [("", str(cut))]
+    return [(one.operator, shown(one.value)) for one in clause]
 
 
 def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:

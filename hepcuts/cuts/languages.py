@@ -1,4 +1,4 @@
-"""How comparisons are written in other programs: NumPy, pandas, C++ as ROOT reads it, LaTeX."""
+"""How comparisons are written in other programs: NumPy, awkward arrays, pandas, C++ as ROOT reads it, LaTeX."""
 
 import dataclasses
 import keyword
@@ -94,6 +94,13 @@ class Language:
         return f"~({text})"
 
 
+class _Awkward(Language):
+    """Columns are fields of a record array named ``events``, whatever they are called."""
+
+    def name(self, column: str) -> str:
+        return self.names.get(column, f"events[{column!r}]")
+
+
 class _Pandas(Language):
     def name(self, column: str) -> str:
         if column in self.names:
@@ -165,7 +172,7 @@ class _Latex(Language):
 
 
 LANGUAGES: Mapping[str, type[Language]] = MappingProxyType(
-    {"numpy": Language, "pandas": _Pandas, "root": _Root, "latex": _Latex}
+    {"numpy": Language, "pandas": _Pandas, "awkward": _Awkward, "root": _Root, "latex": _Latex}
 )
 _OPERATORS_OF_LATEX = MappingProxyType({">=": r"\geq", "<=": r"\leq", "==": "=", "!=": r"\neq"})
 _WORDS_OF_CPP = re.compile(

@@ -274,7 +274,7 @@ class Selection(SoftReading, PrintedSelection):
         """
         cuts = []
         for one in comparisons(text):
-            found = next((cut for kind in _kinds() if (cut := kind.of_comparison(one)) is not None), None)
+            found = next((cut for kind in all_kinds() if (cut := kind.of_comparison(one)) is not None), None)
             if found is None:
                 raise InputError(f"{text!r}: no kind of cut is written like what is said of {one.variable}.")
             cuts.append(~found if one.inverted else found)
@@ -330,8 +330,8 @@ class Selection(SoftReading, PrintedSelection):
         return np.asarray(passed)
 
 
-def _kinds(base: Any = AbstractCut) -> Iterator[type[AbstractCut]]:
+def all_kinds(base: Any = AbstractCut) -> Iterator[type[AbstractCut]]:
     """All kinds of cuts, those of others included."""
     for kind in base.__subclasses__():
         yield kind
-        yield from _kinds(kind)
+        yield from all_kinds(kind)

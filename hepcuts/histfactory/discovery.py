@@ -206,6 +206,7 @@ def significances(likelihood: HistFactory, templates: LikelihoodTemplates, data:
 
 def significance_of_structure(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Any:
     """The expected discovery significance of all likelihoods of one structure, as `discovery_significance`."""
+    signal_strength(structure)
     return _evaluate(structure, templates, None)
 
 

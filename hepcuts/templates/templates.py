@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -20,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.histograms import write_histogram
 from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.samples.modifiers import HistoSys, Modifier
 from hepcuts.samples.sample import REFUSED
@@ -268,6 +270,16 @@ class Templates:
         view["value"] = np.moveaxis(np.asarray(self.yields.values), 0, 1)
         view["variance"] = np.moveaxis(np.asarray(self.yields.variances), 0, 1)
         return histogram
+
+    def save(self, path: str | Path) -> Path:
+        """Write `to_hist` in UHI's JSON format, and return the path.
+
+        ``hist.Hist(json.loads(path.read_text()))`` reads it back.
+
+        Raises:
+            InputError: hist, boost-histogram or uhi are too old for it; the message says which versions are not.
+        """
+        return write_histogram(self.to_hist(), path)
 
     def __repr__(self) -> str:
         totals = np.asarray(self.nominal).sum(axis=-1)
