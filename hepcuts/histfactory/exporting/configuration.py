@@ -33,7 +33,7 @@ def configuration(given: Given, shapes: str) -> tuple[Entry, dict[str, Any]]:
         "HistogramFolder": "histograms/",
         "VariationPath": "",
     }
-    fixed = [name for name in [*found.rates, *found.shapes, *found.factors] if given.is_fixed(name)]
+    fixed = [name for name in dict.fromkeys([*found.rates, *found.shapes, *found.factors]) if given.is_fixed(name)]
     if fixed:
         general["Fixed"] = [{"Name": name, "Value": given.parameters[name][0].init} for name in fixed]
     made = {
@@ -114,7 +114,7 @@ def _blocks(cells: Iterable[Cell]) -> list[tuple[list[str], list[str]]]:
 def _norm_factors(given: Given, found: Effects) -> list[Entry]:
     free = {name: cells for name, cells in found.factors.items() if given.parameters[name][0].constraint is None}
     signals = [cell for cell in _cells(given) if cell in found.signals]
-    return [_norm_factor(given, name, cells) for name, cells in ({given.poi: signals} | free).items()]
+    return [_norm_factor(given, name, cells) for name, cells in ({str(given.poi): signals} | free).items()]
 
 
 def _norm_factor(given: Given, name: str, cells: list[Cell]) -> Entry:

@@ -54,12 +54,14 @@ def effects(given: Given) -> Effects:
             for modifier in sample["modifiers"]:
                 _SORT[modifier["type"]](found, channel, sample, modifier)
     for name, shapes in found.shapes.items():
-        rates = found.rates.setdefault(name, {})
+        rates = found.rates.get(name, {})
         for cell in set(shapes) & set(rates):
             (low, high), (down, up) = rates.pop(cell), shapes[cell]
             shapes[cell] = low * down, high * up
     if not found.signals:
-        raise given.refusal(f"the parameter of interest {given.poi!r}", "is no normfactor; name another measurement.")
+        raise given.refusal(
+            f"the parameter of interest {given.poi!r}", "is no normfactor; choose a measurement that has one."
+        )
     return found
 
 

@@ -86,9 +86,10 @@ class Given:
         return channels
 
     @property
-    def poi(self) -> str:
-        """Name of the parameter of interest."""
-        return str(self.likelihood.model.config.poi_name)
+    def poi(self) -> str | None:
+        """Name of the parameter of interest, or None if the measurement has none."""
+        name: str | None = self.likelihood.model.config.poi_name
+        return name
 
     def modifiers(self) -> Iterator[tuple[Channel, Mapping[str, Any], Mapping[str, Any]]]:
         """All modifiers with their channel and sample."""

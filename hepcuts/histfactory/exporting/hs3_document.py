@@ -48,7 +48,7 @@ def document(given: Given) -> Part:
     analysis = {
         "name": given.measurement,
         "likelihood": LIKELIHOOD,
-        "parameters_of_interest": [given.poi],
+        "parameters_of_interest": [] if given.poi is None else [given.poi],
         "domains": [DOMAIN],
         "init": POINT,
     }
