@@ -81,6 +81,7 @@ class TermReader:
 
     Attributes:
         names: columns that were found.
+        tree: the formula as Python's grammar has it.
         term: the whole formula.
         is_name: whether it is the name of a column.
     """
@@ -91,9 +92,13 @@ class TermReader:
         self.text: str = text
         self.names: dict[str, None] = {}
         self._quoted: dict[str, str] = {}
-        tree = self._parsed()
-        self.is_name = isinstance(tree, ast.Name | ast.Attribute)
-        self.term = self._read(tree)
+        self.tree = self._parsed()
+        self.is_name = isinstance(self.tree, ast.Name | ast.Attribute)
+        self.term = self._read(self.tree)
+
+    def column_name(self, name: str) -> str:
+        """The column that a name in the tree means: one between backticks has another name there."""
+        return self._quoted.get(name, name)
 
     def _parsed(self) -> ast.expr:
         text = re.sub(r"`([^`]+)`", self._placeholder, self.text)
@@ -129,7 +134,7 @@ class TermReader:
     def _read_name(self, node: ast.Name) -> Term:
         if node.id in _CONSTANTS:
             return lambda _: _CONSTANTS[node.id]
-        return self._column(self._quoted.get(node.id, node.id))
+        return self._column(self.column_name(node.id))
 
     def _read_attribute(self, node: ast.Attribute) -> Term:
         name = ast.unparse(node)

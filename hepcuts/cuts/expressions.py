@@ -42,14 +42,16 @@ class PrintedSelection:
     ) -> str:
         r"""The selection for another program, in which it selects the same events.
 
-        Thresholds are written with all their digits. A cut that slides is computed in the precision of its columns:
-        give them 64 bits.
+        Thresholds are written with all their digits. A variable that is a formula, and has no name in `names`, is
+        written out, if there is anything for its functions in the language. (Where columns may have any name,
+        ``pt/GeV`` is one, and ``pt / gev`` a formula.) A cut that slides, and formulas for pandas
+        and awkward, are computed in the precision of their columns: give them 64 bits.
 
         Args:
             language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
                 ``DataFrame.query``), ``"awkward"`` (of an array of records called ``events``, as in uproot and coffea,
-                whose fields are the columns, none of them None), ``"root"`` (for ``TTree::Draw``,
-                ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
+                whose fields are the columns, none of them None, and ``np`` for formulas), ``"root"`` (for
+                ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
             missing: the number that stands for a missing value, or None.
             names: what columns are called there, where it is something else.
 
@@ -66,6 +68,8 @@ class PrintedSelection:
             '(mass > 105.0 && mass < 140.0) && (n >= 2.0)'
             >>> selection.expression("awkward", names={"mass": "events.Jet.mass"})
             "((events.Jet.mass > 105.0) & (events.Jet.mass < 140.0)) & (events['n'] >= 2.0)"
+            >>> hc.Selection.parse("abs(eta) < 2.5").expression("numpy")
+            '(np.abs(np.float64(eta)) < 2.5)'
             >>> selection.expression("latex", names={"mass": "m"})
             'm > 105 \\wedge m < 140 \\wedge \\mathrm{n} \\geq 2'
         """
