@@ -3,6 +3,7 @@
 import copy
 
 import boost_histogram as bh
+import click.testing
 import hist
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import uproot
 
 import hepcuts as hc
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
+from hepcuts.cli.commands import main
+from hepcuts.cli.configuration import load
 
 EDGES = np.array([0.0, 0.1, 0.25, 0.3, 0.5, 0.7, 0.85, 0.9, 1.0])
 AXIS = hist.axis.Variable(EDGES, name="bdt")
@@ -268,3 +271,92 @@ class TestBinsAsEvents:
         hc.Sample("b", {"n": np.arange(20)})
         hc.Sample("b", {"event": np.arange(20), "x": np.arange(20.0) ** 2}, weights=np.arange(20.0))
         hc.Sample("b", {"x": np.sort(np.random.default_rng(1).uniform(size=20))}, weights=np.arange(20.0))
+
+
+CONFIG = """
+[[sample]]
+name = "signal"
+file = "h.root"
+histogram = "signal"
+scale = 2.0
+signal = true
+
+[[sample]]
+name = "ttbar"
+file = ["h.root", "more.root"]
+histogram = "ttbar/nominal"
+
+  [[sample.systematic]]
+  type = "histosys"
+  name = "jes"
+  up = {histogram = "ttbar/jes_up"}
+  down = "mirror"
+
+  [[sample.systematic]]
+  type = "normsys"
+  name = "xsec"
+  up = 1.1
+  down = 0.9
+
+[[cut]]
+variable = "bdt"
+direction = ">"
+
+[scan]
+metrics = ["asimov", "profile"]
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path, rng = tmp_path_factory.mktemp("bins"), np.random.default_rng(3)
+    for name in ("h.root", "more.root"):
+        with uproot.recreate(path / name) as file:
+            file["signal"] = filled(rng.beta(4, 2, 300), 0.1)
+            file["ttbar/nominal"] = filled(rng.beta(2, 4, 900), 0.5)
+            file["ttbar/jes_up"] = filled(rng.beta(2.1, 4, 900), 0.5)
+    (path / "config.toml").write_text(CONFIG)
+    return path
+
+
+class TestConfiguration:
+    def run(self, *arguments, status=0):
+        found = click.testing.CliRunner().invoke(main, [str(one) for one in arguments])
+        assert found.exit_code == status, found.output
+        return found.output
+
+    def test_is_scanned(self, folder, tmp_path):
+        given = load(folder / "config.toml")
+        parts = [uproot.open(folder / name) for name in ("h.root", "more.root")]
+        signal, ttbar = given.samples
+        np.testing.assert_allclose(signal.contents.values, 2 * parts[0]["signal"].values(flow=True), rtol=1e-12)
+        np.testing.assert_allclose(signal.contents.variances, 4 * parts[0]["signal"].variances(flow=True), rtol=1e-12)
+        for found, name in ((ttbar.contents, "nominal"), (ttbar.modifiers[0].up.histogram, "jes_up")):
+            expected = sum(part[f"ttbar/{name}"].values(flow=True) for part in parts)
+            np.testing.assert_allclose(found.values, expected, rtol=1e-12)
+        told = self.run("scan", folder / "config.toml", "-o", tmp_path)
+        assert "8 bins" in told
+        assert "no replicas, no held-out values" in told
+        assert {path.name for path in tmp_path.iterdir()} == {"bdt.csv", "bdt.png", "bdt.html"}
+
+    def test_is_checked_and_not_optimized(self, folder, tmp_path):
+        assert "ttbar   background  8 bins" in self.run("check", folder / "config.toml")
+        for command in ("optimize", "evaluate"):
+            told = self.run(command, folder / "config.toml", "-o", tmp_path, status=1)
+            assert "got Histogram; a histogram can be scanned" in told
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("scale = 2.0", 'weight = "w"', "weight is of events, and with histogram = ... there are none"),
+            ('histogram = "signal"', "", "sample signal has no histogram, and others have"),
+            ('histogram = "signal"', 'histogram = "s"', "h.root: it has no histogram 's'"),
+            ('{histogram = "ttbar/jes_up"}', '{columns = {x = "y"}}', "columns is of events, and the sample is"),
+            ('type = "histosys"', 'type = "histosys"\n  effect = "shape"', "effect = 'shape' is of events"),
+            ("[scan]", '[[region]]\nname = "c"\n[scan]', "expected one .*cut.*, and neither .*axis.* nor .*region"),
+        ],
+    )
+    def test_mistakes(self, folder, old, new, message):
+        (folder / "wrong.toml").write_text(CONFIG.replace(old, new))
+        with pytest.raises(InputError, match=message):
+            load(folder / "wrong.toml")

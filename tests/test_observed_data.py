@@ -1,6 +1,7 @@
 """Observed data, control regions and labels of a configuration: read when they are asked for, and only then."""
 
 import json
+from pathlib import Path
 
 import click.testing
 import matplotlib.pyplot as plt
@@ -13,6 +14,7 @@ from hepcuts._core.errors import InputError
 from hepcuts.cli.commands import main
 from hepcuts.cli.configuration import load
 from hepcuts.cli.figure_labels import labeled
+from hepcuts.cli.origin import origin_of
 from hepcuts.histfactory import HistFactory
 
 CONFIG = """
@@ -112,6 +114,8 @@ def test_without_a_word_nobody_reads_the_data(folder, tmp_path):
     ]
     run("check", blind)
     run("cutflow", blind)
+    # Nor are they among the inputs whose checksums a result keeps.
+    assert [Path(one.path).name for one in origin_of(blind, {})["inputs"]] == ["signal.csv", "background.csv"]
     assert "is-not-there.csv" in run("evaluate", blind, "--unblind", "-o", tmp_path, status=1)
 
 

@@ -95,6 +95,15 @@ class Contents:
         name = getattr(axis, "name", "")
         return cls(name if isinstance(name, str) and name not in _NO_NAMES else "", edges, values, variances, integer)
 
+    def __add__(self, other: "Contents") -> "Contents":
+        if not self.same_bins(other):
+            raise InputError("Histograms of different bins cannot be added.")
+        return dataclasses.replace(self, values=self.values + other.values, variances=self.variances + other.variances)
+
+    def scaled(self, factor: float) -> "Contents":
+        """The same with all weights multiplied."""
+        return dataclasses.replace(self, values=self.values * factor, variances=self.variances * factor**2)
+
     def same_bins(self, other: "Contents") -> bool:
         """Whether another one has the same bins."""
         return len(self.edges) == len(other.edges) and np.allclose(self.edges, other.edges, rtol=1e-9, atol=0)

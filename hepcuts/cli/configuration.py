@@ -59,6 +59,7 @@ from pydantic import ValidationError
 from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Cut, OneOf, Selection, SlidingCut, Window
 from hepcuts.cuts.regions import Region
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 
 from .mistakes import mistakes
@@ -71,7 +72,7 @@ class Configuration:
     """What a configuration file says.
 
     Attributes:
-        samples: the samples with their systematics.
+        samples: the samples with their systematics, each a `hepcuts.Sample`, or each a `hepcuts.Histogram`.
         selection: the cuts.
         optimize: keyword arguments of `hepcuts.optimize`.
         scan: keyword arguments of `hepcuts.scan`.
@@ -81,7 +82,7 @@ class Configuration:
         document: the file itself.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Any, ...]
     selection: Selection
     optimize: dict[str, Any]
     scan: dict[str, Any]
@@ -117,7 +118,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Conf
         )
     axes = [one.name for one in (axis, *(region.axis for region in regions)) if one is not None]
     quantities = list(dict.fromkeys([*selection.columns, *axes]))
-    samples = []
+    samples: list[Sample | Histogram] = []
     for number, one in enumerate(document.sample, start=1):
         with within(f"{path}: [[sample]] {number} ({one.name})"):
             samples.append(SampleReader(document, one, path.parent).sample(quantities))

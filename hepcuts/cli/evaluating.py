@@ -11,7 +11,7 @@ from hepcuts.cuts import Selection
 from hepcuts.evaluation.yields import SampleYield, sample_yields, yields_table
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test
 from hepcuts.optimization.record.reading import read_result
-from hepcuts.samples.sample import Sample
+from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
 from hepcuts.templates.pruning import Dropped, pruned
 from hepcuts.templates.templates import Templates
@@ -82,7 +82,8 @@ def evaluated(given: Configuration, selection: Selection, *, unblind: bool = Fal
     """
     channels = [("signal_region", selection, given.axis)]
     channels += [(region.name, region.selection(selection), region.axis) for region in given.regions]
-    templates = tuple(fill(given.samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels)
+    samples = check_samples(given.samples)
+    templates = tuple(fill(samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels)
     dropped: list[Dropped] = []
     if given.document.prune is not None:
         parts = [pruned(one, given.document.prune) for one in templates]
@@ -94,7 +95,7 @@ def evaluated(given: Configuration, selection: Selection, *, unblind: bool = Fal
     test = discovery_test(HistFactory.from_workspace(expected, validate=False))
     document = expected if observations is None else workspace(templates, observations=observations)
     cuts = tuple(chosen for _, chosen, _ in channels)
-    return CutEvaluation(given.samples, selection, cuts, templates, document, test, tuple(dropped))
+    return CutEvaluation(samples, selection, cuts, templates, document, test, tuple(dropped))
 
 
 def with_cuts(given: Configuration, path: Path) -> Selection:

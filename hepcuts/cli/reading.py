@@ -12,16 +12,27 @@ import numpy as np
 
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import HepcutsError, InputError
+from hepcuts._core.histograms import Contents
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.samples.envelopes import Envelope, FamilyMember
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.loading import Normalization, Origin, Shape, Shift, load_sample
-from hepcuts.samples.modifiers import Lumi, Modifier, NormFactor, NormSys, ShapeSys
-from hepcuts.samples.readers import column_names, histogram_sum, read_columns
+from hepcuts.samples.modifiers import HistoSys, Lumi, Modifier, NormFactor, NormSys, ShapeSys, Variation
+from hepcuts.samples.readers import column_names, histogram_sum, read_columns, read_histogram
 from hepcuts.samples.sample import Sample
 from hepcuts.samples.sources import Files
 
-from .schema import DataEntry, Document, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights, WeightFamilyEntry
+from .schema import (
+    DataEntry,
+    Document,
+    HistoSysEntry,
+    OriginEntry,
+    SampleEntry,
+    ShiftEntry,
+    SumOfWeights,
+    WeightFamilyEntry,
+)
 
 
 @contextlib.contextmanager
@@ -41,9 +52,11 @@ class SampleReader:
     entry: SampleEntry
     folder: Path
 
-    def sample(self, quantities: list[str]) -> Sample:
-        """The sample with its events."""
+    def sample(self, quantities: list[str]) -> Sample | Histogram:
+        """The sample with its events, or its histogram."""
         entry = self.entry
+        if entry.histogram is not None:
+            return self._histogram(quantities[0])
         return load_sample(
             entry.name,
             self._origin(entry),
@@ -55,6 +68,42 @@ class SampleReader:
             staterror=entry.staterror,
             empty=entry.empty,
         )
+
+    def _histogram(self, variable: str) -> Histogram:
+        entry = self.entry
+        modifiers = [one for number in range(len(entry.systematic)) for one in self._of_histograms(number)]
+        return Histogram(
+            entry.name,
+            self._contents(entry),
+            variable=variable,
+            signal=entry.signal,
+            modifiers=modifiers,
+            staterror=entry.staterror,
+            empty=entry.empty,
+        )
+
+    def _contents(self, entry: OriginEntry) -> Contents:
+        given = self._merged(entry)
+        if wrong := sorted(entry.model_fields_set & {"columns", "weight", "preselection", "friends", "tree"}):
+            raise InputError(
+                f"{', '.join(wrong)} is of events, and the sample is a histogram; expected histogram = ..."
+            )
+        found = read_histogram(self._files(given.file), str(given.histogram))
+        return found.scaled(1.0 if given.scale is None else given.scale)
+
+    def _of_histograms(self, number: int) -> list[Modifier]:
+        """A systematic, whose sides are histograms if it has any."""
+        entry = self.entry.systematic[number]
+        if isinstance(entry, WeightFamilyEntry):
+            raise InputError(f"systematic {number + 1} ({entry.name}): weights are of events, and there are none")
+        if not isinstance(entry, HistoSysEntry):
+            return [one for one in self._systematic(number) if isinstance(one, Modifier)]
+        with within(f"systematic {number + 1} ({entry.name})"):
+            if entry.effect != "both":
+                raise InputError(f"effect = {entry.effect!r} is of events, and there are none")
+            up = Variation(histogram=self._contents(entry.up))
+            down = entry.down if isinstance(entry.down, str) else Variation(histogram=self._contents(entry.down))
+            return [HistoSys(entry.name, up=up, down=down)]
 
     def _files(self, given: Any) -> Files:
         return _files(given, self.folder)

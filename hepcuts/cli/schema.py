@@ -55,6 +55,9 @@ class OriginEntry(Entry):
     preselection: Text | None = key("formula that an event has to pass to be read, beside the one of the whole file")
     weight: Text | None = key("formula of the weights; left out: 1 each")
     scale: Number | None = key("factor on all weights")
+    histogram: Text | None = key(
+        "in place of events, a histogram in the ROOT files, of the one variable that is cut on; `hepcuts scan` takes it"
+    )
     cross_section: Positive | None = key("in pb; with `luminosity` the weights are normalized to it")
     k_factor: Positive | None = key("further factor on the cross section")
     sum_of_weights: Positive | Text | SumOfWeights | None = key(
@@ -157,6 +160,13 @@ class SampleEntry(OriginEntry):
     )
     identity: Texts | None = key("columns by which an event is known in all files, such as run and event number")
     systematic: list[SystematicEntry] = key("systematic uncertainties", default_factory=list)
+
+    @model_validator(mode="after")
+    def _events_or_bins(self) -> "SampleEntry":
+        of_bins = {"name", "file", "histogram", "scale", "signal", "staterror", "empty", "systematic"}
+        if self.histogram is not None and (wrong := sorted(self.model_fields_set - of_bins)):
+            raise ValueError(f"{', '.join(wrong)} is of events, and with histogram = ... there are none")
+        return self
 
 
 class CutEntry(Entry):
@@ -297,6 +307,15 @@ class Document(Entry):
     labels: LabelsEntry = key("what stands in figures", default_factory=LabelsEntry)
     optimize: OptimizeEntry = key("arguments of `hepcuts.optimize`", default_factory=OptimizeEntry)
     scan: ScanEntry = key("arguments of `hepcuts.scan`", default_factory=ScanEntry)
+
+    @model_validator(mode="after")
+    def _of_one_variable(self) -> "Document":
+        if any(entry.histogram is not None for entry in self.sample):
+            if others := [entry.name for entry in self.sample if entry.histogram is None]:
+                raise ValueError(f"sample {', '.join(others)} has no histogram, and others have; they do not mix")
+            if len(self.cut) > 1 or self.axis is not None or self.region:
+                raise ValueError("samples are histograms; expected one [[cut]], and neither [axis] nor [[region]]")
+        return self
 
     @model_validator(mode="after")
     def _normalized(self) -> "Document":

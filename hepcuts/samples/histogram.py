@@ -101,6 +101,9 @@ class Histogram:
             if not variation.histogram.same_bins(self.contents):
                 raise SampleError(f"{where}: has other bins than the nominal histogram; they have to be the same.")
 
+    only = "a histogram can be scanned, filled and written as a workspace, and nothing else"
+    """What is said where events are needed."""
+
     def __len__(self) -> int:
         return len(self.contents.edges) - 1
 

@@ -1,7 +1,9 @@
 """Reading events: columns, and quantities computed from them, of files and of tables in memory."""
 
 import contextlib
+import functools
 import logging
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from hepcuts._core.columns import raw_columns
 from hepcuts._core.errors import InputError
 from hepcuts._core.formulas import formula
+from hepcuts._core.histograms import Contents
 from hepcuts._core.jagged import concatenated, is_jagged, optional, plain
 from hepcuts._core.types import ColumnsLike
 
@@ -132,6 +135,27 @@ def histogram_sum(files: Files, name: str, *, bin_number: int | None = None) -> 
                 raise InputError(f"the histogram {name!r} has {len(values)} bins, and no number {bin_number}")
             total += float(values.sum() if bin_number is None else values[bin_number])
     return total
+
+
+def read_histogram(files: Files, name: str) -> Contents:
+    """The sum of a histogram of one axis in each of some ROOT files, with what lies beyond its edges.
+
+    Args:
+        files: see `read_columns`.
+        name: the histogram.
+
+    Raises:
+        InputError: a file cannot be read, has no such histogram, or one with other bins; see `Contents.of`.
+    """
+    found: list[Contents] = []
+    for source in sources_of(files):
+        with _reading(source), optional("uproot", "root").open(source.path) as file:
+            if name not in file:
+                raise InputError(f"it has no histogram {name!r}")
+            found.append(Contents.of(file[name], repr(name)))
+            if not found[0].same_bins(found[-1]):
+                raise InputError(f"the histogram {name!r} has other bins than in the files before")
+    return functools.reduce(operator.add, found)
 
 
 def _wanted(needs: Sequence["Needs"], what: str, there: Sequence[str]) -> list[str]:

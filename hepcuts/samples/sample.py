@@ -354,7 +354,10 @@ def check_samples(samples: Iterable[Any]) -> tuple[Sample, ...]:
     checked = tuple(samples)
     for sample in checked:
         if not isinstance(sample, Sample):
-            raise SampleError(f"Expected hepcuts.Sample objects, got {type(sample).__name__}.")
+            only = getattr(sample, "only", "")
+            raise SampleError(
+                f"Expected hepcuts.Sample objects, got {type(sample).__name__}{f'; {only}' if only else ''}."
+            )
     check_together(checked)
     return checked
 
