@@ -29,8 +29,8 @@ Numbers: TypeAlias = ArrayLike | Sequence[Any]
 """One number per event, in any form that NumPy reads."""
 
 MISSING_HINT = (
-    "If they mean 'does not exist', replace them by one number (such as -999) and name it: "
-    "Sample(..., missing=-999.0), or missing=float('nan') for NaN."
+    "If NaN means 'does not exist', say so: Sample(..., missing=float('nan')), in a configuration missing = nan; if "
+    "another number does, name that one: missing=-999.0."
 )
 
 

@@ -76,6 +76,16 @@ _OF_LISTS = MappingProxyType({"len": "num", "sum": "sum", "min": "min", "max": "
 """Functions of the list that each event has in a jagged branch, and awkward's name of them."""
 
 
+def _first_of(values: Any) -> str:
+    """The first value that is no number, and its row, in words."""
+    for row, value in enumerate(np.ravel(values).tolist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f" (first {value!r}, in row {row} counted from 0)"
+    return ""
+
+
 class TermReader:
     """Reads a text once: what is not in the tables above is refused, the rest becomes functions of columns.
 
@@ -153,7 +163,8 @@ class TermReader:
                 # Text, dates and objects are refused, null in objects is NaN; the rest stays as it is.
                 return values if is_jagged(values) or values.dtype.kind in "biuf" else numbers(values)
             except (TypeError, ValueError) as error:
-                raise self._refused(f"the column {name!r} is no number but {error}") from error
+                said = f"the column {name!r} is no number but {error}{_first_of(values)}"
+                raise (InputError(f"T{said[1:]}.") if self.is_name else self._refused(said)) from error
 
         return term
 

@@ -14,7 +14,7 @@ from hepcuts._core.types import ColumnsLike, FloatArray
 
 from .identity import given
 from .modifiers import HistoSys, Modifier, NormSys, Variation
-from .readers import Needs, Quantities, read_table
+from .readers import Needs, Quantities, naming, read_table
 from .sample import Sample
 from .sources import Files
 
@@ -162,14 +162,15 @@ def load_sample(
     variations = {key: _variation(part, nominal, others) for key, part in parts.items()}
     known = {column: np.concatenate([part.known[column] for part in (nominal, *others)]) for column in identity}
     weights = np.concatenate([nominal.weights, *(np.zeros(len(part.weights)) for part in others)])
-    return Sample(
-        name,
-        {text: np.concatenate([part.columns[text] for part in (nominal, *others)]) for text in quantities},
-        weights=weights,
-        modifiers=[_modifier(one, variations, weights) if isinstance(one, Shape) else one for one in systematics],
-        identity=given(tuple(identity), known, name) if identity else None,
-        **options,
-    )
+    with naming(origin.files):
+        return Sample(
+            name,
+            {text: np.concatenate([part.columns[text] for part in (nominal, *others)]) for text in quantities},
+            weights=weights,
+            modifiers=[_modifier(one, variations, weights) if isinstance(one, Shape) else one for one in systematics],
+            identity=given(tuple(identity), known, name) if identity else None,
+            **options,
+        )
 
 
 def _shifts(shape: Shape) -> list[tuple[str, Shift]]:
@@ -245,10 +246,11 @@ class _OriginEvents:
         ]
         self.table = read_table(origin.files, needs, tree=origin.tree, friends=origin.friends)
         self.size = len(next(iter(self.table.values()), ()))
-        if not self.size:
-            raise InputError("There are no events.")
-        whole = Quantities(self.table, origin.define)
-        self.factor = origin.scale * (1.0 if scaled is None else scaled.factor(whole))
+        with naming(origin.files):
+            if not self.size:
+                raise InputError("there are no events.")
+            whole = Quantities(self.table, origin.define)
+            self.factor = origin.scale * (1.0 if scaled is None else scaled.factor(whole))
 
     def _define(self, shift: Shift) -> Mapping[str, str]:
         return {**self.origin.define, **shift.columns}
@@ -258,6 +260,10 @@ class _OriginEvents:
 
     def part(self, shift: Shift) -> _Part:
         """The events that pass under a shift, and what they are then."""
+        with naming(self.origin.files):
+            return self._part(shift)
+
+    def _part(self, shift: Shift) -> _Part:
         varied, where = Quantities(self.table, self._define(shift)), self.origin.where
         passed = np.ones(self.size, dtype=bool) if where is None else varied.condition(where)
         weights = np.full(self.size, self.factor)

@@ -71,15 +71,18 @@ def read_columns(
     """
     needs = Needs(columns, where, define)
     table = read_table(files, [needs], tree=tree, friends=friends, formats=formats)
-    try:
+    with naming(files):
         return needs.values(table)
+
+
+@contextlib.contextmanager
+def naming(files: Files | ColumnsLike) -> Iterator[None]:
+    """A block that works on what was read: its errors are told with the names of the files."""
+    try:
+        yield
     except InputError as error:
-        raise InputError(f"{_named(files)}: {error}") from error
-
-
-def _named(files: Any) -> str:
-    """What was read, for messages."""
-    return listed(sources_of(files)) if isinstance(files, str | Path | list | tuple) else "The table"
+        what = listed(sources_of(files)) if isinstance(files, str | Path | list | tuple) else "The table"
+        raise InputError(f"{what}: {error}") from error
 
 
 def read_table(
