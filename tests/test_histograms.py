@@ -13,6 +13,7 @@ import hepcuts as hc
 from hepcuts._core.errors import EmptySelectionError, InputError, OutsideAxisWarning, SampleError
 from hepcuts.cli.commands import main
 from hepcuts.cli.configuration import load
+from hepcuts.evaluation.resampling import HeldOut
 
 EDGES = np.array([0.0, 0.1, 0.25, 0.3, 0.5, 0.7, 0.85, 0.9, 1.0])
 AXIS = hist.axis.Variable(EDGES, name="bdt")
@@ -75,10 +76,25 @@ class TestScan:
 
     def test_says_what_there_is_not(self, both):
         scan = hc.scan(both[1], CUTS[0], metrics=["asimov"])
-        assert "no replicas, no held-out values" in scan.optimum("asimov").message
-        assert "no replicas, no held-out values" in scan.summary().text()
-        assert (scan.replicas, scan.folds) == (0, 0)
+        assert "no held-out values, replicas of bins" in scan.optimum("asimov").message
+        assert "no held-out values, replicas of bins" in scan.summary().text()
+        assert (scan.replicas, scan.folds) == (100, 0)
         assert np.isnan(scan.optimum("asimov").held_out)
+        assert hc.scan(both[1], CUTS[0], metrics=["asimov"], replicas=0).replicas == 0
+        with pytest.raises(InputError, match="histograms have none; give a number"):
+            hc.scan(both[1], CUTS[0], replicas=HeldOut(0.5))
+
+    @pytest.mark.parametrize("cut", [CUTS[0], CUTS[2]], ids=str)
+    def test_bins_fluctuate_as_their_events_do(self, both, cut):
+        """Spread of S/sqrt(B) in replicas of bins and of events."""
+        options = {"metrics": ["s_over_sqrt_b"], "replicas": 600, "folds": 0, "min_background": 0}
+        bins = hc.scan(both[1], cut, **options)
+        events = hc.scan(both[0], cut, thresholds=bins.thresholds, **options)
+        spreads = [scan.stability.replicas["s_over_sqrt_b"] for scan in (bins, events)]
+        enough = bins.table.effective_background[bins.stability.rows] > 30
+        assert np.count_nonzero(enough) >= 3
+        of_bins, of_events = (np.std(spread[:, enough], axis=0) for spread in spreads)
+        np.testing.assert_allclose(of_bins, of_events, rtol=0.15)  # 3.7 standard deviations of twice 600 replicas
 
     def test_bounds_and_thresholds_of_ones_own(self, both):
         bounded = hc.scan(both[1], hc.Cut("bdt", ">", bounds=(0.2, 0.8)), metrics=["asimov"])
@@ -336,7 +352,7 @@ class TestConfiguration:
             np.testing.assert_allclose(found.values, expected, rtol=1e-12)
         told = self.run("scan", folder / "config.toml", "-o", tmp_path)
         assert "8 bins" in told
-        assert "no replicas, no held-out values" in told
+        assert "no held-out values, replicas of bins" in told
         assert {path.name for path in tmp_path.iterdir()} == {"bdt.csv", "bdt.png", "bdt.html"}
 
     def test_is_checked_and_not_optimized(self, folder, tmp_path):

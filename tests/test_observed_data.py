@@ -25,6 +25,7 @@ preselection = "trig"
 [labels]
 experiment = "ATLAS Internal"
 variables = {x = "$m_T$ [GeV]"}
+samples = {background = '$t\\bar{t}$'}
 
 [[sample]]
 name = "signal"
@@ -138,6 +139,8 @@ def test_labels_stand_in_the_figures(folder):
     given = load(folder / "config.toml")
     drawing = labeled(plotting.distributions(given.samples, "x"), given.document)
     assert drawing.ax.get_xlabel() == "$m_T$ [GeV]"
+    legend = [text.get_text() for text in drawing.ax.get_legend().get_texts()]
+    assert legend[:2] == ["signal", r"$t\bar{t}$"]
     assert drawing.ax.get_title(loc="left") == "ATLAS Internal"
     assert drawing.ax.get_title(loc="right") == r"$139\ \mathrm{fb}^{-1}$ (13.6 TeV)"
     plt.close(drawing.figure)

@@ -8,7 +8,7 @@ from .schema import Document
 
 
 def labeled(drawing: Any, document: Document) -> Any:
-    """A drawing with the names of variables, experiment, luminosity and energy that a configuration gives.
+    """A drawing with the names of variables and samples, experiment, luminosity and energy of a configuration.
 
     Args:
         drawing: anything with a ``figure``.
@@ -21,6 +21,8 @@ def labeled(drawing: Any, document: Document) -> Any:
     axes = figure.get_axes()
     for ax in axes:
         ax.set_xlabel(_named(ax.get_xlabel(), document.labels.variables))
+        for text in legend.get_texts() if (legend := ax.get_legend()) else ():
+            text.set_text(document.labels.samples.get(text.get_text(), text.get_text()))
     right = _luminosity(document)
     for text, place, some in ((document.labels.experiment, "left", axes[:1]), (right, "right", axes[-1:])):
         for ax in some if text else ():

@@ -257,6 +257,7 @@ class LabelsEntry(Entry):
 
     experiment: Text | None = key('above each of them, such as `"ATLAS Internal"`')
     variables: dict[Text, Text] = key('names of axes, `{mt = "$m_T$ [GeV]"}`', default_factory=dict)
+    samples: dict[Text, Text] = key("names in legends", default_factory=dict)
 
 
 class OptimizeEntry(Entry):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ from .optima import (
     systematics_at,
     trusted,
 )
-from .stability import Resampler, Stability
+from .stability import Resampled, Resampler, Stability
 from .table import Table
 
 
@@ -78,6 +78,7 @@ class ScanResult(Tabular):
     seed: int = 0
     _parts: AbstractFolds | None = None
     _drawn: AbstractResampling | None = None
+    _resampled: Sequence[Resampled] = ()
 
     @property
     def table(self) -> Rows:
@@ -112,7 +113,7 @@ class ScanResult(Tabular):
     @functools.cached_property
     def stability(self) -> Stability:
         """All metrics in replicas and in parts of the events; evaluated when first asked for."""
-        return self._resampled(self.min_background)
+        return self._with_replicas(self.min_background)
 
     def optimum(self, name: str, *, min_background: float | None = None) -> Optimum:
         """The best threshold of a metric, and what that rests on.
@@ -134,7 +135,7 @@ class ScanResult(Tabular):
         if not np.any(np.isfinite(values)):
             raise no_value(name, len(values), self.reason(name, 0))
         least = self.min_background if min_background is None else checks.min_background(min_background)
-        stability = self.stability if least == self.min_background else self._resampled(least)
+        stability = self.stability if least == self.min_background else self._with_replicas(least)
         found, row, allowed = self._found(m, least)
         return dataclasses.replace(
             found,
@@ -208,12 +209,11 @@ class ScanResult(Tabular):
         """Metrics that have a value at any threshold."""
         return [m for m in self._metrics if np.any(np.isfinite(self.values[m.name]))]
 
-    def _resampled(self, least: float) -> Stability:
+    def _with_replicas(self, least: float) -> Stability:
         known = [(m, self.values[m.name]) for m in self._with_values]
-        if isinstance(self._cumulative, HistogramSums) or (self._drawn is None and self._parts is None):
+        if self._drawn is None and self._parts is None:
             return Stability.nothing([m.name for m, _ in known], len(self.thresholds))
-        events = [sample for sample in self.samples if isinstance(sample, Sample)]
-        resampler = Resampler(self._cumulative, self._table, known, events, least)
+        resampler = Resampler(self._cumulative, self._table, known, self._resampled, least)
         return resampler.run(replicas=self._drawn, folds=self._parts)
 
     def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:

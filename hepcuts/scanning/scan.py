@@ -14,6 +14,7 @@ from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Window
 from hepcuts.cuts.edges import edges_of, require_edges
+from hepcuts.evaluation.bin_replicas import bin_replicas
 from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling, ReplicasLike, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.closed_forms import Punzi
@@ -32,6 +33,7 @@ from hepcuts.templates.simulated import FEW_EVENTS
 
 from .optima import Choice, Optimum, guarded
 from .result import ScanResult
+from .stability import Resampled
 from .table import Refinement, Table
 from .windows import windows_of
 
@@ -60,7 +62,8 @@ def scan(
 
     Args:
         samples: at least one signal and one background. Of `hepcuts.Histogram` every edge of the bins is a threshold,
-            every two a window; there are no single events, and so neither replicas nor folds.
+            every two a window. They have no single events: folds are left out, and replicas are those of the bins,
+            see `hepcuts.evaluation.bin_replicas.BinReplicas`.
         cut: variable and direction, or a window, or a cut kind of one's own that gives such edges
             (`hepcuts.cuts.AbstractCut.edges`); its own thresholds are not used, its bounds are.
         metrics: figures of merit: names, objects, or functions of yields and structure, see `hepcuts.merit.registry`.
@@ -104,13 +107,15 @@ def scan(
     given, figures = tuple(samples), _with_punzi(metrics, punzi_a)
     min_background, seed = checks.min_background(min_background), as_seed(seed)
     if are_histograms(given):
-        inputs = _of_histograms(check_histograms(given), cut, figures, axis=axis)
+        histograms = check_histograms(given)
+        bins, drawn = bin_replicas(histograms, replicas, seed=seed)
+        inputs = _of_histograms(histograms, cut, figures, axis=axis)._replace(drawn=drawn, resampled=bins)
     else:
         events = check_samples(given)
         _check_cut(cut, events)
         cut = told_of_integers(events, cut) if thresholds is None else cut
-        drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, events, seed=seed)
-        inputs = _of_events(events, cut, figures, axis=axis, executor=executor)._replace(drawn=drawn, parts=parts)
+        inputs = _of_events(events, cut, figures, axis=axis, executor=executor)
+        inputs = inputs._replace(drawn=replicas_of(replicas, seed=seed), parts=folds_of(folds, events, seed=seed))
     cumulative, structure = inputs.cumulative, inputs.cumulative.structure
     warn_outside(inputs.outside, structure)
     cut, totals = cumulative.cut, totals_of(given)
@@ -142,6 +147,7 @@ def scan(
         seed=seed,
         _parts=inputs.parts,
         _drawn=inputs.drawn,
+        _resampled=inputs.resampled,
     )
 
 
@@ -153,6 +159,7 @@ class _Inputs(NamedTuple):
     outside: FloatArray
     drawn: AbstractResampling | None = None
     parts: AbstractFolds | None = None
+    resampled: Sequence[Resampled] = ()
 
 
 def _of_events(
@@ -171,7 +178,7 @@ def _of_events(
     if axis is not None:
         blocks = blocks_of(samples, structure, chunk=CHUNK, nominal=True)
         outside = hard_sums(blocks, None, structure, executor=executor).outside
-    return _Inputs(cumulative, curves, outside)
+    return _Inputs(cumulative, curves, outside, resampled=samples)
 
 
 def _of_histograms(

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from hepcuts._core.counters import Bits
 from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.bin_replicas import NumberedBins
 from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
+from hepcuts.templates.binned import HistogramSums, SumsAfter
 from hepcuts.templates.cumulative import Counts, Cumulative, YieldsAfter
 from hepcuts.templates.templates import Yields, joined
 
@@ -35,6 +37,10 @@ _SMALL = 100
 """Yields of a model of which the profile likelihood is fitted at as many points as other metrics are evaluated."""
 _SLOW = 20_000_000
 """Events and yields of all replicas from which on progress is shown."""
+
+
+Resampled = Sample | NumberedBins
+"""What counts more or less often in a replica: events, or bins."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,10 +100,10 @@ class Resampler:
         min_background: least effective number of simulated background events of an optimum.
     """
 
-    cumulative: Cumulative
+    cumulative: Cumulative | HistogramSums
     table: Table
     metrics: Sequence[tuple[AbstractFigureOfMerit, FloatArray]]
-    samples: Sequence[Sample]
+    samples: Sequence[Resampled]
     min_background: float
 
     def run(self, *, replicas: AbstractResampling | None, folds: AbstractFolds | None) -> Stability:
@@ -178,7 +184,7 @@ class Resampler:
     def _evaluate(
         self,
         rows: NDArray[np.int64],
-        yields: YieldsAfter,
+        yields: YieldsAfter | SumsAfter,
         weighted: Iterable[tuple[Counts, Counts]],
         min_background: float,
         *,
@@ -259,7 +265,7 @@ class Resampler:
         return Rows.of_yields(self.table.rows.structure, yields, (signal, background))
 
     def _held_out(
-        self, rows: NDArray[np.int64], yields: YieldsAfter, folds: AbstractFolds | None
+        self, rows: NDArray[np.int64], yields: YieldsAfter | SumsAfter, folds: AbstractFolds | None
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Each metric, and the profile likelihood, on the events of each part after the cut of the other parts."""
         names = [metric.name for metric, _ in self.metrics]

@@ -43,7 +43,7 @@ class HistogramSums:
         InputError: a cut of another kind, or on another variable.
     """
 
-    remark = "of histograms, which have no single events: no replicas, no held-out values"
+    remark = "of histograms, which have no single events: no held-out values, replicas of bins"
     blocks = ()
 
     def __init__(self, histograms: Sequence[Histogram], cut: AbstractCut, structure: Structure) -> None:
@@ -90,8 +90,13 @@ class HistogramSums:
             )
         return np.asarray(nearest, dtype=np.int64)
 
-    def after(self, thresholds: FloatArray) -> FloatArray:
-        """Sums of weights and of squares, shape (2, variation, sample, row); none is a difference."""
+    def after(self, thresholds: FloatArray, times: FloatArray | float = 1.0) -> FloatArray:
+        """Sums of weights and of squares, shape (2, variation, sample, row); none is a difference.
+
+        Args:
+            thresholds: edges, shape (row,) or (row, 2).
+            times: how often each bin counts, shape (2, 1, sample, bin + 2).
+        """
         numbers = self._numbers(thresholds)
         size = len(self.edges)
         if len(self.cut.signs) > 1:
@@ -100,7 +105,7 @@ class HistogramSums:
             first, last = numbers + 1, np.full(len(numbers), size)
         else:
             first, last = np.zeros(len(numbers), dtype=np.int64), numbers
-        return range_sums(self._sums, first, last)
+        return range_sums(self._sums * times, first, last)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,7 +122,15 @@ class SumsAfter:
 
     def __call__(self, rows: Any = slice(None)) -> Yields:
         """Yields of some rows: values and variances of shape (row, variation, sample, bin)."""
-        complete = self.sums.structure.complete(*self.sums.after(self.thresholds[rows])[..., None, :])
+        return self._completed(self.sums.after(self.thresholds[rows]))
+
+    def resampled(self, counts: Sequence[FloatArray], squares: Sequence[FloatArray]) -> Yields:
+        """Yields of all rows if bins count more or less often than once; see `YieldsAfter.resampled`."""
+        times = np.stack([np.stack(counts), np.stack(squares)])[:, None]
+        return self._completed(self.sums.after(self.thresholds, times))
+
+    def _completed(self, sums: FloatArray) -> Yields:
+        complete = self.sums.structure.complete(*sums[..., None, :])
         return Yields(*(np.moveaxis(np.asarray(a), -1, 0) for a in (complete.values, complete.variances)))
 
 
