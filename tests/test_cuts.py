@@ -20,6 +20,7 @@ from hepcuts import Cut, OneOf, Sample, Selection, SlidingCut, Window
 from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Not
 from hepcuts.cuts.steps import step
+from hepcuts.samples.derived import passing
 from hepcuts.templates.filling import EventTable, fill, soft_fill
 from tests.unchecked import unchecked  # noqa: F401
 
@@ -390,6 +391,26 @@ class TestSets:
         assert selection.at([1.0]).cuts == (Cut("x", ">", 1.0), self.CUT)
         flow = hc.cutflow(samples, selection)
         assert "n in {2, 3}" in flow.summary().text()
+
+    def test_get_out_of_the_way_of_a_search(self):
+        """What passes is that of the whole selection, with variations that move events into it and out of it."""
+        rng, samples = np.random.default_rng(1), []
+        for name, mean in (("s", 3.0), ("b", 1.0)):
+            columns = {"n": rng.integers(0, 6, 300), "x": rng.exponential(mean, 300)}
+            moved = {"n": columns["n"] + (rng.uniform(size=300) < 0.2), "x": 1.1 * columns["x"]}
+            modifiers = [
+                hc.HistoSys("jes", up=moved, down="mirror"),
+                *hc.envelope("pdf", rng.uniform(0.9, 1.1, (2, 300))),
+            ]
+            weights = rng.uniform(0.5, 1.5, 300)
+            samples.append(Sample(name, columns, weights=weights, signal=name == "s", modifiers=modifiers))
+        kept = [passing(sample, Selection(self.CUT)) for sample in samples]
+        assert len(kept[0]) < len(samples[0])
+        for threshold in (0.5, 2.0):
+            whole = fill(samples, Cut("x", ">", threshold) & self.CUT)
+            found = fill(kept, Cut("x", ">", threshold))
+            np.testing.assert_allclose(found.yields.values, whole.yields.values, rtol=1e-12)
+            np.testing.assert_allclose(found.yields.variances, whole.yields.variances, rtol=1e-12)
 
     def test_have_no_threshold_to_be_found(self):
         samples = [Sample("s", {"n": [2, 3]}, signal=True), Sample("b", {"n": [1, 2]})]

@@ -24,7 +24,7 @@ class OneOf(AbstractCut):
     """Keep events whose variable, of whole numbers, is one of some values, or none of them.
 
     There is no threshold to move: such a cut can be filled and evaluated. To scan or to optimize others, put it into
-    the preselection, or take the events that pass it.
+    the preselection, or take the events that pass it (`hepcuts.samples.derived.passing`).
 
     Args:
         variable: the column that is cut on.
@@ -107,7 +107,7 @@ class OneOf(AbstractCut):
         """
         raise InputError(
             f"The cut {self} has no threshold to scan or to optimize, and no soft reading. Put it into the "
-            "preselection, or take the events that pass it: sample.take(cut.passes(sample.columns))."
+            "preselection, or take the events that pass it: hepcuts.samples.derived.passing(sample, selection)."
         )
 
     def at(self, thresholds: Sequence[float]) -> "OneOf":  # noqa: ARG002 (there are none)

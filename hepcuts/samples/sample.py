@@ -236,10 +236,17 @@ class Sample:
 
     def with_columns(self, columns: ColumnsLike, modifiers: Iterable[Modifier]) -> "Sample":
         """The same events with other columns and other systematic uncertainties."""
+        return self._with(columns, self.weights, modifiers)
+
+    def with_weights(self, weights: FloatArray, modifiers: Iterable[Modifier]) -> "Sample":
+        """The same events with other weights, shape (event,), and other systematic uncertainties."""
+        return self._with(dict(self.columns), weights, modifiers)
+
+    def _with(self, columns: ColumnsLike, weights: FloatArray, modifiers: Iterable[Modifier]) -> "Sample":
         return Sample(
             self.name,
             columns,
-            weights=self.weights,
+            weights=weights,
             signal=self.signal,
             modifiers=modifiers,
             missing=self.missing,
