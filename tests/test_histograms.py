@@ -260,6 +260,12 @@ class TestSources:
         with pytest.raises(InputError, match=reason):
             hc.Histogram("b", histogram)
 
+    def test_edges_may_differ_by_rounding(self):
+        edges = np.linspace(-0.3, 0.3, 7)
+        other = edges + np.array([0, 0, 0, 5e-17, 0, 1e-12, 0])
+        nominal, up = (hist.Hist(hist.axis.Variable(e, name="x"), storage="weight").fill([0.2]) for e in (edges, other))
+        assert len(hc.Histogram("b", nominal, modifiers=hc.HistoSys("jes", up=up, down="mirror"))) == 6
+
     def test_variations_have_to_fit(self):
         other = hist.Hist(hist.axis.Regular(8, 0, 1, name="bdt"), storage="weight").fill([0.2])
         nominal = filled([0.2], [1.0])

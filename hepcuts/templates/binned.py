@@ -18,7 +18,7 @@ from hepcuts.samples.modifiers import HistoSys
 from .ranges import range_sums
 from .templates import Structure, Templates, Yields
 
-_SAME = 1e-9
+_SAME = 1e-6
 """A threshold is that edge from which it differs by less than this share of a bin: numbers are written with less than
 all their digits."""
 
