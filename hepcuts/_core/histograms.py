@@ -105,7 +105,7 @@ class Contents:
         return dataclasses.replace(self, values=self.values * factor, variances=self.variances * factor**2)
 
     def same_bins(self, other: "Contents") -> bool:
-        """Whether another one has the same bins, to a millionth of the narrowest: programs compute edges differently."""
+        """Whether another one has the same bins, to a millionth of the narrowest: edges are computed differently."""
         if len(self.edges) != len(other.edges):
             return False
         return bool(np.all(np.abs(self.edges - other.edges) < 1e-6 * np.diff(self.edges).min()))
