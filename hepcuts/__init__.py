@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .binning import bin_edges as bin_edges
     from .binning import categorize as categorize
     from .cuts import Cut as Cut
+    from .cuts import OneOf as OneOf
     from .cuts import Selection as Selection
     from .cuts import SlidingCut as SlidingCut
     from .cuts import Window as Window
@@ -40,6 +41,8 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .plotting import explorer as explorer
     from .samples import datasets as datasets
     from .samples import readers as io
+    from .samples.envelopes import envelope as envelope
+    from .samples.histogram import Histogram as Histogram
     from .samples.modifiers import HistoSys as HistoSys
     from .samples.modifiers import Lumi as Lumi
     from .samples.modifiers import NormFactor as NormFactor
@@ -55,10 +58,12 @@ _NAMES = MappingProxyType(
         "Cut": "cuts",
         "Discriminant": "discriminant",
         "HistFactory": "histfactory",
+        "Histogram": "samples.histogram",
         "HistoSys": "samples.modifiers",
         "Lumi": "samples.modifiers",
         "NormFactor": "samples.modifiers",
         "NormSys": "samples.modifiers",
+        "OneOf": "cuts",
         "Region": "cuts.regions",
         "Sample": "samples.sample",
         "Selection": "cuts",
@@ -71,6 +76,7 @@ _NAMES = MappingProxyType(
         "cutflow": "evaluation.cutflow",
         "discovery_significance": "histfactory",
         "discovery_test": "histfactory",
+        "envelope": "samples.envelopes",
         "fill": "templates.filling",
         "impacts": "evaluation.impacts",
         "optimize": "optimization.optimize",
@@ -109,9 +115,11 @@ __all__ = [
     "Discriminant",
     "HistFactory",
     "HistoSys",
+    "Histogram",
     "Lumi",
     "NormFactor",
     "NormSys",
+    "OneOf",
     "Region",
     "Sample",
     "Selection",
@@ -128,6 +136,7 @@ __all__ = [
     "discovery_significance",
     "discovery_test",
     "discriminant",
+    "envelope",
     "fill",
     "impacts",
     "optimize",

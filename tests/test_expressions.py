@@ -43,6 +43,10 @@ SELECTIONS = {
     "inverted": ~hc.Window("mass", 105.1, 140.2) & ~hc.Cut("pt", ">", AT["pt"]),
     "integers": hc.Cut("n", ">", 1.5, integer=True) & hc.Window("mass", 90.0, 1e9),
     "whole-window": hc.Selection([hc.Window("n", 0.5, 3.5, integer=True)]),
+    "sets": hc.OneOf("n", {1, 4, 5}) & ~hc.OneOf("pt", -999),
+    "equal": hc.OneOf("n", 3) & hc.Cut("mass", ">", 100.0),
+    "all-but": hc.OneOf("eta", {-1, 0, 2}, excluded=True) & hc.OneOf("n", 0, excluded=True),
+    "all-but-and-missing": hc.OneOf("eta", 0, excluded=True, missing="pass") & hc.OneOf("n", {0, 1, 2, 3}),
     "missing-passes": hc.Cut("pt", ">", 40.0, missing="pass") & hc.Cut("mass", ">", 100.0),
     "missing-fails": hc.Cut("pt", "<", 40.0) & ~hc.Cut("iso", ">", 0.2),
     "sliding": hc.SlidingCut("iso", "<", along="mass", knots=(100, 120, 141), thresholds=(0.1, 0.3, 0.2))

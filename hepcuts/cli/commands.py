@@ -16,10 +16,12 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
+from .completion import completion
 from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
 from .exporting import export
 from .optimizing import optimize_command
 from .prices import prices
+from .verbosity import options, warn
 
 
 class _Group(click.Group):
@@ -39,7 +41,7 @@ def _shown_by(usual: Callable[..., None]) -> Callable[..., None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, HepcutsWarning):
-            click.echo(f"Warning: {message}", err=True)
+            warn(str(message))
         else:
             usual(message, category, *where, **more)
 
@@ -52,7 +54,7 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
-for _command in (check, cutflow_command, evaluate, export, init, optimize_command):
+for _command in (check, completion, cutflow_command, evaluate, export, init, optimize_command):
     main.add_command(_command)
 
 
@@ -102,6 +104,7 @@ def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
 
     from . import configuration
     from .checking import yields
+    from .figure_labels import labeled
     from .scanned import scanned
 
     files.try_folder(output)
@@ -117,7 +120,7 @@ def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
             result.to_dataframe().to_csv(temporary, index=False)
         say(table.text())
         with afterwards.step(f"the figure of {name}"):
-            save(plotting.scan(result), output / f"{files.named(name)}.png")
+            save(labeled(plotting.scan(result), given.document), output / f"{files.named(name)}.png")
         with afterwards.step(f"the page of {name}"):
             result.explorer(output / f"{files.named(name)}.html")
     say(f"Wrote to {output}")
@@ -182,6 +185,8 @@ def significance(
 
 
 main.add_command(prices)
+for _command in (main, *main.commands.values()):
+    _command.params.extend(options())
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -11,8 +11,9 @@ from hepcuts.cuts import Selection
 from hepcuts.evaluation.yields import SampleYield, sample_yields, yields_table
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test
 from hepcuts.optimization.record.reading import read_result
-from hepcuts.samples.sample import Sample
+from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
+from hepcuts.templates.pruning import Dropped, pruned
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
@@ -26,21 +27,26 @@ class CutEvaluation:
     Attributes:
         samples: the samples.
         selection: the cuts.
-        templates: what they leave.
-        workspace: of what they leave.
+        channels: cuts of each region, the signal region first.
+        templates: what they leave there.
+        workspace: of that.
         test: expected discovery significance.
+        dropped: systematics that were pruned.
     """
 
     samples: tuple[Sample, ...]
     selection: Selection
-    templates: Templates
+    channels: tuple[Selection, ...]
+    templates: tuple[Templates, ...]
     workspace: dict[str, Any]
     test: SignificanceResult
+    dropped: tuple[Dropped, ...] = ()
 
     @functools.cached_property
     def yields(self) -> list[SampleYield]:
-        """For each sample what there is before and after the cuts."""
-        return sample_yields(self.samples, self.selection, self.templates)
+        """For each region and sample what there is before and after the cuts."""
+        regions = zip(self.channels, self.templates, strict=True)
+        return [one for cuts, templates in regions for one in sample_yields(self.samples, cuts, templates)]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and text."""
@@ -48,6 +54,7 @@ class CutEvaluation:
             "cuts": [str(cut) for cut in self.selection.cuts],
             "thresholds": self.selection.to_dict(_thresholds(self.selection)),
             "yields": [dataclasses.asdict(one) for one in self.yields],
+            "pruned": [dataclasses.asdict(one) for one in self.dropped],
             "significance": self.test.significance,
             "p0": self.test.p0,
             "bands": {str(number): z for number, z in self.test.bands.items()},
@@ -57,19 +64,38 @@ class CutEvaluation:
     def table(self) -> SummaryTable:
         """As it is printed."""
         z = f"expected discovery significance Z = {self.test.significance:.4f} ({self.test.dataset} data)"
-        return dataclasses.replace(yields_table(self.yields, f"After {self.selection}"), foot=(z,))
+        foot = (*(f"pruned: {one}" for one in self.dropped), z)
+        return dataclasses.replace(yields_table(self.yields, f"After {self.selection}"), foot=foot)
 
 
-def evaluated(given: Configuration, selection: Selection) -> CutEvaluation:
-    """Samples of a configuration after cuts.
+def evaluated(given: Configuration, selection: Selection, *, unblind: bool = False) -> CutEvaluation:
+    """Samples of a configuration after cuts, in the signal region and in the control regions.
+
+    Args:
+        given: the configuration.
+        selection: the cuts of the signal region.
+        unblind: whether the observed data are read; their counts are the observations of the workspace, and nothing
+            else depends on them.
 
     Raises:
-        InputError: a threshold is not set; or see `hepcuts.workspace`.
+        InputError: a threshold is not set, there are no data; or see `hepcuts.workspace`.
     """
-    templates = fill(given.samples, selection, axis=given.optimize.get("axis"))
-    document = workspace(templates)
-    test = discovery_test(HistFactory.from_workspace(document, validate=False))
-    return CutEvaluation(given.samples, selection, templates, document, test)
+    channels = [("signal_region", selection, given.axis)]
+    channels += [(region.name, region.selection(selection), region.axis) for region in given.regions]
+    samples = check_samples(given.samples)
+    templates = tuple(fill(samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels)
+    dropped: list[Dropped] = []
+    if given.document.prune is not None:
+        parts = [pruned(one, given.document.prune) for one in templates]
+        templates, dropped = tuple(kept for kept, _ in parts), [one for _, some in parts for one in some]
+    if unblind and given.data is None:
+        raise InputError("There are no observed data to unblind; the configuration has no [data].")
+    observations = given.data.counts(channels) if unblind and given.data is not None else None
+    expected = workspace(templates)
+    test = discovery_test(HistFactory.from_workspace(expected, validate=False))
+    document = expected if observations is None else workspace(templates, observations=observations)
+    cuts = tuple(chosen for _, chosen, _ in channels)
+    return CutEvaluation(samples, selection, cuts, templates, document, test, tuple(dropped))
 
 
 def with_cuts(given: Configuration, path: Path) -> Selection:

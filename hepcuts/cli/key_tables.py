@@ -63,6 +63,8 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "CutEntry": "[[cut]]",
         "RegionEntry": "[[region]]",
         "AxisEntry": "[axis]",
+        "DataEntry": "[data]",
+        "LabelsEntry": "[labels]",
         "OptimizeEntry": "[optimize]",
         "ScanEntry": "[scan]",
     }

@@ -83,7 +83,7 @@ def optimize_command(
     if result.quoted.workspace is None:
         afterwards.remark(f"no workspace: {result.quoted.message}")
     _complete(result, written, afterwards)
-    figures = _draw(result, output, afterwards)
+    figures = _draw(result, given, output, afterwards)
     with afterwards.step("the report"):
         written.report(figures)
     if result.interrupted:
@@ -165,11 +165,14 @@ def _write_forms(stem: Path, table: "SummaryTable", csv: str) -> None:
         files.write_text(stem.with_name(f"{stem.name}.{ending}"), text.rstrip("\n") + "\n")
 
 
-def _draw(result: "OptimizationResult", folder: Path, afterwards: Afterwards) -> "list[Figure]":
+def _draw(result: "OptimizationResult", given: "Configuration", folder: Path, afterwards: Afterwards) -> "list[Figure]":
     from hepcuts.optimization.record.report import drawings  # noqa: PLC0415
 
+    from .figure_labels import labeled  # noqa: PLC0415
+
     figures = []
-    for what, draw in drawings(result).items():
+    finish = functools.partial(labeled, document=given.document)
+    for what, draw in drawings(result, finish).items():
         with afterwards.step(what):
             figures.append(draw(folder))
     return figures

@@ -11,6 +11,7 @@ from hepcuts.optimization.record.schema import ConfigurationRecord, InputRecord
 from hepcuts.samples.sources import sources_of
 
 from .configuration import read_document
+from .schema import DataEntry
 
 _FILES = ("file", "friends")
 """Keys that name files, wherever they stand."""
@@ -36,7 +37,7 @@ def _named(entry: Any, folder: Path) -> Iterator[str]:
     if isinstance(entry, list):
         for one in entry:
             yield from _named(one, folder)
-    elif isinstance(entry, BaseModel):
+    elif isinstance(entry, BaseModel) and not isinstance(entry, DataEntry):  # observed data are nobody's input
         for key in type(entry).model_fields:
             value = getattr(entry, key)
             if key in _FILES and value is not None:

@@ -42,14 +42,16 @@ class PrintedSelection:
     ) -> str:
         r"""The selection for another program, in which it selects the same events.
 
-        Thresholds are written with all their digits. A cut that slides is computed in the precision of its columns:
-        give them 64 bits.
+        Thresholds are written with all their digits. A variable that is a formula, and has no name in `names`, is
+        written out, if there is anything for its functions in the language. (Where columns may have any name,
+        ``pt/GeV`` is one, and ``pt / gev`` a formula.) A cut that slides, and formulas for pandas
+        and awkward, are computed in the precision of their columns: give them 64 bits.
 
         Args:
             language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
                 ``DataFrame.query``), ``"awkward"`` (of an array of records called ``events``, as in uproot and coffea,
-                whose fields are the columns, none of them None), ``"root"`` (for ``TTree::Draw``,
-                ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
+                whose fields are the columns, none of them None, and ``np`` for formulas), ``"root"`` (for
+                ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
             missing: the number that stands for a missing value, or None.
             names: what columns are called there, where it is something else.
 
@@ -66,6 +68,8 @@ class PrintedSelection:
             '(mass > 105.0 && mass < 140.0) && (n >= 2.0)'
             >>> selection.expression("awkward", names={"mass": "events.Jet.mass"})
             "((events.Jet.mass > 105.0) & (events.Jet.mass < 140.0)) & (events['n'] >= 2.0)"
+            >>> hc.Selection.parse("abs(eta) < 2.5").expression("numpy")
+            '(np.abs(np.float64(eta)) < 2.5)'
             >>> selection.expression("latex", names={"mass": "m"})
             'm > 105 \\wedge m < 140 \\wedge \\mathrm{n} \\geq 2'
         """
@@ -142,13 +146,15 @@ def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:
 
 def _with_missing(clauses: Clauses, cut: Any, missing: float) -> Clauses:
     """The clauses where a column may hold the number that stands for a missing value (or NaN, if that is it)."""
-    if np.isnan(missing):  # NaN passes no comparison
-        passing = tuple((Condition(column, "!=", None),) for column in cut.columns)
-        return (*clauses, *passing) if cut.missing == "pass" else clauses
+    if np.isnan(missing):  # NaN passes no comparison, except that with !=
+        if cut.missing == "pass":
+            return (*clauses, *((Condition(column, "!=", None),) for column in cut.columns))
+        numbers = tuple(Condition(column, "==", None) for column in cut.columns)
+        return tuple((*c, *numbers) if any(one.operator == "!=" for one in c) else c for c in clauses)
     with np.errstate(over="ignore"):
-        numbers = dict.fromkeys([float(missing), float(np.float32(missing))])
-    numbers = {number: None for number in numbers if np.isfinite(number)}
+        known = dict.fromkeys([float(missing), float(np.float32(missing))])
+    known = {number: None for number in known if np.isfinite(number)}
     if cut.missing == "pass":
-        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in numbers))
-    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in numbers)
+        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in known))
+    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in known)
     return tuple((*clause, *there) for clause in clauses)

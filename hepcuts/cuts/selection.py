@@ -228,7 +228,7 @@ class Selection(SoftReading, PrintedSelection):
     move; its axis is called ``threshold``.
 
     Args:
-        cuts: `Cut`, `Window` and `SlidingCut` objects and their inversions, at most one for each variable.
+        cuts: `Cut`, `Window`, `SlidingCut` and `OneOf` objects and their inversions, at most one for each variable.
 
     Raises:
         InputError: no cuts, or two on one variable.
@@ -261,8 +261,8 @@ class Selection(SoftReading, PrintedSelection):
     def parse(cls, text: str) -> "Selection":
         """Read a selection from text, ``?`` being thresholds to be found; ``str`` of a selection reads back to itself.
 
-        A variable may be a formula. Both operators of a window, ``>=`` and ``<=`` of whole numbers, ``&``, ``&&`` and
-        ``and`` are read, and ``not (...)`` around a cut.
+        A variable may be a formula. Both operators of a window, ``>=`` and ``<=`` of whole numbers, ``==``, ``!=`` and
+        sets (``njet in {2, 3}``), ``&``, ``&&`` and ``and`` are read, and ``not (...)`` around a cut.
 
         Raises:
             InputError: a part is no cut; the message quotes it.
@@ -309,7 +309,8 @@ class Selection(SoftReading, PrintedSelection):
     def to_dict(self, thresholds: Sequence[float] | FloatArray) -> dict[str, float | tuple[float, ...]]:
         """Thresholds of shape (threshold,) by variable: a number, a pair for a window, several for a sliding cut."""
         numbers = self._numbers(thresholds)
-        return {cut.variable: cut.value([next(numbers) for _ in cut.thresholds]) for cut in self.cuts}
+        cuts = [cut for cut in self.cuts if cut.thresholds]
+        return {cut.variable: cut.value([next(numbers) for _ in cut.thresholds]) for cut in cuts}
 
     def mask(self, columns: ColumnsLike, *, missing: float | None = None) -> NDArray[np.bool_]:
         """Hard reading: which events pass all cuts, shape (event,).

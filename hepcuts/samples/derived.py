@@ -1,8 +1,15 @@
-"""One more column that is made of others: where a systematic variation changes those, it changes this one."""
+"""Samples made of samples: with a column that is made of others, or with the events that pass a selection.
 
+Where a systematic variation changes a column, it changes what is made of it, and what passes.
+"""
+
+import functools
+import operator
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
@@ -53,7 +60,61 @@ def with_derived(sample: Sample, name: str, values: Callable[[Columns], FloatArr
         if not isinstance(modifier, HistoSys):
             return modifier
         sides = {side: varied(variation) for side, variation in modifier.sides.items()}
-        return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
+        return modifier.with_sides(sides)
 
     columns = {**sample.columns, name: made(sample.columns)}
     return sample.with_columns(columns, [modified(modifier) for modifier in sample.modifiers])
+
+
+class Requirement(Protocol):
+    """A cut or a selection, with all its thresholds."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it reads."""
+
+    def mask(self, columns: Columns, *, missing: float | None = None) -> NDArray[np.bool_]:
+        """Which events pass, shape (event,)."""
+
+
+def passing(sample: Sample, selection: Requirement) -> Sample:
+    """The events that pass a selection, in the nominal sample or in any of its variations.
+
+    One that passes in some of them only weighs nothing in the others. So a selection that stays is out of the way of
+    a search, and its variations still move events into it and out of it.
+
+    Args:
+        sample: the events.
+        selection: a `hepcuts.Selection` with its thresholds.
+
+    Raises:
+        InputError: a threshold is not set, or a column is missing.
+        SampleError: nothing passes.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> jes = hc.HistoSys("jes", up={"njet": [2, 4, 4]}, down="mirror")
+        >>> ttbar = hc.Sample("ttbar", {"njet": [2, 3, 4], "mt": [50.0, 60.0, 70.0]}, modifiers=[jes])
+        >>> found = passing(ttbar, hc.Selection.parse("njet in {4, 5}"))
+        >>> found.column("mt"), found.weights, found.modifiers[0].up.weights
+        (array([60., 70.]), array([0., 1.]), array([1., 1.]))
+    """
+
+    def passed(columns: Columns) -> NDArray[np.bool_]:
+        return selection.mask(columns, missing=sample.missing)
+
+    nominal, masks = passed(sample.columns), []
+
+    def varied(variation: Variation) -> Variation:
+        columns, weights = sample.varied(variation)
+        masks.append(passed(columns))
+        return Variation(variation.columns, np.where(masks[-1], weights, 0.0))
+
+    def modified(modifier: Modifier) -> Modifier:
+        if not isinstance(modifier, HistoSys):
+            return modifier
+        return modifier.with_sides({side: varied(variation) for side, variation in modifier.sides.items()})
+
+    modifiers = [modified(modifier) for modifier in sample.modifiers]
+    kept = functools.reduce(operator.or_, masks, nominal)
+    return sample.with_weights(np.where(nominal, sample.weights, 0.0), modifiers).take(kept)

@@ -7,6 +7,7 @@ Templates are made by `hepcuts.fill` (hard) and `hepcuts.templates.filling.soft_
 """
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -164,13 +165,23 @@ class Structure:
                     elif side in modifier.sides:
                         v, w = values[at, s], variances[at, s]
                     else:
-                        v = modifier.completed_down(values[0, s], values[self.position(name, "up"), s])
+                        v = modifier.completed(side, values[0, s], functools.partial(self._up, values, s))
                         w = variances[0, s]
                     row_v.append(v)
                     row_w.append(w)
             rows_values.append(_stack(row_v))
             rows_variances.append(_stack(row_w))
         return Yields(_stack(rows_values, axis=1), _stack(rows_variances, axis=1))
+
+    def of_added(self, yields: Yields) -> Yields:
+        """Yields with the axis of a batch in front that are sums of others: what is derived is made anew."""
+        moved = (np.moveaxis(np.asarray(table), 0, -1) for table in (yields.values, yields.variances))
+        complete = self.complete(*moved)
+        return Yields(*(np.moveaxis(np.asarray(table), -1, 0) for table in (complete.values, complete.variances)))
+
+    def _up(self, values: Any, sample: int, systematic: str) -> Any:
+        """Yields of a sample with the up side of a systematic, shape (bin,)."""
+        return values[self.position(systematic, "up"), sample]
 
 
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
@@ -207,7 +218,10 @@ class Templates:
             )
         both = zip(mine.components, theirs.components, strict=True)
         structure = dataclasses.replace(mine, components=tuple(one.with_events_of(other) for one, other in both))
-        return Templates(structure, self.yields + other.yields, self.outside + other.outside)
+        together = self.yields + other.yields
+        # What is made of other variations, such as an envelope, is that of the sums.
+        yields = structure.complete(together.values, together.variances)
+        return Templates(structure, yields, self.outside + other.outside)
 
     @property
     def samples(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from hepcuts._core import files
 from hepcuts._core.decimals import measured
@@ -43,8 +44,14 @@ def write_report(result: RecordedResult, path: str | Path, *, title: str) -> Pat
         return files.write_text(path, page(Recorded.of(result).completed(result), drawn, Path(folder), title=title))
 
 
-def drawings(result: RecordedResult) -> dict[str, Callable[[Path], Figure]]:
+def drawings(
+    result: RecordedResult, finish: Callable[[Any], Any] = lambda drawing: drawing
+) -> dict[str, Callable[[Path], Figure]]:
     """What the figures of a result show, to functions that draw one into a folder.
+
+    Args:
+        result: the result.
+        finish: what is done to each drawing before it is saved, such as to label it.
 
     Each function takes the folder and returns the figure's block. They are of the events that are quoted; where there
     are several cuts each variable is shown with all other cuts applied, too.
@@ -53,19 +60,20 @@ def drawings(result: RecordedResult) -> dict[str, Callable[[Path], Figure]]:
     from hepcuts.plotting.saving import save  # noqa: PLC0415
 
     def history(folder: Path) -> Figure:
-        save(plotting.history(result), folder / HISTORY)
+        save(finish(plotting.history(result)), folder / HISTORY)
         return Figure(HISTORY, "The search: objective of soft cuts and thresholds at each step; right, the hard cuts.")
 
     def before_after(variable: str, folder: Path) -> Figure:
         name = f"before-after-{files.named(variable)}.png"
-        save(plotting.before_after(result.samples, result, variable), folder / name)
+        save(finish(plotting.before_after(result.samples, result, variable)), folder / name)
         return Figure(name, f"{variable} before and after all cuts.", wide=True)
 
     def n_minus_one(number: int, folder: Path) -> Figure:
         cuts = result.selection.cuts
         cut, others = cuts[number], Selection([*cuts[:number], *cuts[number + 1 :]])
         name = f"n-minus-one-{files.named(cut.variable)}.png"
-        save(plotting.distributions(result.samples, cut.variable, selection=others, cut=cut), folder / name)
+        drawing = plotting.distributions(result.samples, cut.variable, selection=others, cut=cut)
+        save(finish(drawing), folder / name)
         return Figure(name, f"{cut.variable} of events that pass all other cuts.")
 
     found: dict[str, Callable[[Path], Figure]] = {}
