@@ -55,8 +55,9 @@ class PrintedSelection:
         Args:
             language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
                 ``DataFrame.query``), ``"awkward"`` (of an array of records called ``events``, as in uproot and coffea,
-                whose fields are the columns, none of them None, and ``np`` for formulas), ``"root"`` (for
-                ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
+                whose fields are the columns, none of them None, with ``ak`` and ``np`` for formulas), ``"root"`` (for
+                ``TTree::Draw``, ``RDataFrame::Filter`` and any C++; what is computed from a list of each event for
+                ``RDataFrame`` alone), or ``"latex"`` (for math mode).
             missing: the number that stands for a missing value, or None.
             names: what columns are called there, where it is something else.
             define: formulas of columns that there are none of there, as in ``[define]`` of a configuration.

@@ -61,7 +61,7 @@ class Language:
         """A column; or, where it is a formula of others that is not named there, what it is computed from."""
         if column in self.define and column not in self.names:
             return self.quantity(self.define[column])
-        if column in self.names or "$" in column or (self.any_name and not _FORMULA.search(column)):
+        if column in self.names or _LABEL.search(column) or (self.any_name and not _FORMULA.search(column)):
             return self.name(column)
         text = written(column, self._part, self.dialect)
         return self.name(column) if text is None else text
@@ -209,7 +209,9 @@ class _Latex(Language):
 LANGUAGES: Mapping[str, type[Language]] = MappingProxyType(
     {"numpy": Language, "pandas": _Pandas, "awkward": _Awkward, "root": _Root, "latex": _Latex}
 )
-_FORMULA = re.compile(r"[([*<>=&|]| [-+/] ")
+_LABEL = re.compile(r"\$| \[")
+"""What makes a text a label: mathematics, or a unit in brackets."""
+_FORMULA = re.compile(r"[(*<>=&|]|\w\[| [-+/] ")
 """What makes a text a formula where it might be a name."""
 _OPERATORS_OF_LATEX = MappingProxyType({">=": r"\geq", "<=": r"\leq", "==": "=", "!=": r"\neq"})
 _WORDS_OF_CPP = re.compile(
