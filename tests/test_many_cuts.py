@@ -229,6 +229,7 @@ def test_few_events_keep_the_usual_width(of_few_events: Any) -> None:
     assert np.mean([result.hard_value for result in results]) > np.mean(truths)
 
 
+@pytest.mark.slow
 def test_the_cross_validated_value_of_few_events_is_honest(of_few_events: Any) -> None:
     results, truths = of_few_events
     validated = [result.validated for result in results]
