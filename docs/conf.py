@@ -10,7 +10,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx_gallery.sorting import ExplicitOrder
 
 from hepcuts import __version__
-from hepcuts.cli.key_tables import configuration_keys
+from hepcuts.cli.key_tables import configuration_keys, result_keys
 
 project = "hepcuts"
 author = "The hepcuts developers"
@@ -90,15 +90,28 @@ html_theme_options = {
 class ConfigurationKeys(SphinxDirective):
     """A table for each table of a configuration file, from the schema that reads it."""
 
+    keys = staticmethod(configuration_keys)
+    columns = (0, 1, 2, 3)
+    widths = "16 24 14 46"
+
     def run(self) -> list[Any]:
         """The tables."""
         lines = []
-        for entry, rows in configuration_keys().items():
-            lines += [f"**{entry}**", "", ".. list-table::", "   :header-rows: 1", "   :widths: 16 24 14 46", ""]
-            for row in (("key", "type", "if left out", "meaning"), *rows):
+        for entry, rows in self.keys().items():
+            lines += [f"**{entry}**", "", ".. list-table::", "   :header-rows: 1", f"   :widths: {self.widths}", ""]
+            for cells in (("key", "type", "if left out", "meaning"), *rows):
+                row = [cells[column] for column in self.columns]
                 lines += [f"   {'* -' if n == 0 else '  -'} {cell}" for n, cell in enumerate(row)]
             lines.append("")
         return self.parse_text_to_nodes("\n".join(lines))
+
+
+class ResultKeys(ConfigurationKeys):
+    """A table for each table of a ``result.json``, from the schema that writes it; all keys are there."""
+
+    keys = staticmethod(result_keys)
+    columns = (0, 1, 3)
+    widths = "22 22 56"
 
 
 def setup(app: Any) -> None:
@@ -114,5 +127,6 @@ def setup(app: Any) -> None:
         lines[:] = [line.replace("\0", ":") for line in lines]
 
     app.add_directive("configuration-keys", ConfigurationKeys)
+    app.add_directive("result-keys", ResultKeys)
     app.connect("autodoc-process-docstring", hide, priority=400)
     app.connect("autodoc-process-docstring", show, priority=600)

@@ -17,11 +17,13 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .binning import bin_edges as bin_edges
     from .binning import categorize as categorize
     from .cuts import Cut as Cut
+    from .cuts import OneOf as OneOf
     from .cuts import Selection as Selection
     from .cuts import SlidingCut as SlidingCut
     from .cuts import Window as Window
     from .cuts.regions import Region as Region
     from .discriminant import Discriminant as Discriminant
+    from .discriminant.scores import score as score
     from .discriminant.training.train import train as train
     from .evaluation.cutflow import cutflow as cutflow
     from .evaluation.impacts import impacts as impacts
@@ -29,14 +31,18 @@ if TYPE_CHECKING:  # for type checkers and editors; a test holds it to the table
     from .histfactory import HistFactory as HistFactory
     from .histfactory import discovery_significance as discovery_significance
     from .histfactory import discovery_test as discovery_test
+    from .histfactory import exporting as export
     from .merit import classification as classification
     from .merit import counting as counting
     from .merit import theory as theory
     from .optimization.optimize import optimize as optimize
+    from .optimization.record.reading import read_result as read_result
     from .optimization.working_points.search import working_points as working_points
     from .plotting import explorer as explorer
     from .samples import datasets as datasets
     from .samples import readers as io
+    from .samples.envelopes import envelope as envelope
+    from .samples.histogram import Histogram as Histogram
     from .samples.modifiers import HistoSys as HistoSys
     from .samples.modifiers import Lumi as Lumi
     from .samples.modifiers import NormFactor as NormFactor
@@ -52,10 +58,12 @@ _NAMES = MappingProxyType(
         "Cut": "cuts",
         "Discriminant": "discriminant",
         "HistFactory": "histfactory",
+        "Histogram": "samples.histogram",
         "HistoSys": "samples.modifiers",
         "Lumi": "samples.modifiers",
         "NormFactor": "samples.modifiers",
         "NormSys": "samples.modifiers",
+        "OneOf": "cuts",
         "Region": "cuts.regions",
         "Sample": "samples.sample",
         "Selection": "cuts",
@@ -68,11 +76,14 @@ _NAMES = MappingProxyType(
         "cutflow": "evaluation.cutflow",
         "discovery_significance": "histfactory",
         "discovery_test": "histfactory",
+        "envelope": "samples.envelopes",
         "fill": "templates.filling",
         "impacts": "evaluation.impacts",
         "optimize": "optimization.optimize",
         "prices": "evaluation.prices",
+        "read_result": "optimization.record.reading",
         "scan": "scanning.scan",
+        "score": "discriminant.scores",
         "train": "discriminant.training.train",
         "working_points": "optimization.working_points.search",
         "workspace": "templates.workspace",
@@ -89,6 +100,7 @@ _MODULES = MappingProxyType(
         "errors": "_core.errors",
         "executors": "_core.executors",
         "explorer": "plotting.explorer",
+        "export": "histfactory.exporting",
         "io": "samples.readers",
         "plotting": "plotting",
         "study": "study",
@@ -102,9 +114,11 @@ __all__ = [
     "Discriminant",
     "HistFactory",
     "HistoSys",
+    "Histogram",
     "Lumi",
     "NormFactor",
     "NormSys",
+    "OneOf",
     "Region",
     "Sample",
     "Selection",
@@ -121,11 +135,14 @@ __all__ = [
     "discovery_significance",
     "discovery_test",
     "discriminant",
+    "envelope",
     "fill",
     "impacts",
     "optimize",
     "prices",
+    "read_result",
     "scan",
+    "score",
     "train",
     "working_points",
     "workspace",

@@ -16,7 +16,7 @@ from hepcuts import study as study_module
 from hepcuts._core.errors import InputError
 from hepcuts.cli.commands import main
 from hepcuts.optimization import single_cuts
-from hepcuts.optimization.single_cuts import compare_with_single_cuts, comparisons
+from hepcuts.optimization.single_cuts import OtherCuts, compare_with_single_cuts, comparisons
 
 CONFIG = """
 [[sample]]
@@ -65,6 +65,7 @@ objective = "profile"
 metrics = ["asimov"]
 """
 FILES = {"result.json", "workspace.json"}
+TABLES = {"tables", "cuts.txt", "report.html"}
 
 
 def events(size=300):
@@ -111,7 +112,7 @@ def found_before(found, monkeypatch):
 @pytest.fixture
 def empty_figures(monkeypatch):
     """Where it does not matter what is drawn."""
-    for name in ("history", "before_after"):
+    for name in ("history", "before_after", "distributions"):
         monkeypatch.setattr(plotting, name, lambda *_, **__: SimpleNamespace(figure=Figure()))
 
 
@@ -137,10 +138,18 @@ def test_a_free_normalization_is_compared_with_its_control_region(config, tmp_pa
     assert result.exit_code == 0, result.output
     written = read(tmp_path / "out")
     assert written["remarks"] == []
-    ((name, value),) = written["comparison"].items()
-    assert name.startswith("x > ")
-    assert 0.0 < value < written["significance"] + 0.05
-    assert f"{value:.4f}" in result.output
+    alone, bce = written["comparison"]
+    assert alone["cuts"].startswith("x > ")
+    assert 0.0 < alone["significance"] < written["significance"] + 0.05
+    assert (alone["kind"], bce["kind"]) == ("fewer cuts", "BCE")
+    assert f"{alone['significance']:.4f}" in result.output
+    assert written["regions"] == {"control": written["regions"]["control"]}
+    assert [row["region"] for row in written["yields"]] == ["signal_region"] * 2 + ["control"] * 2
+    assert {row["significance"] for row in written["cutflow"]} == {None}
+    # A free normalization has no uncertainty before the fit, and is no shift of the background.
+    (free,) = (row for row in written["systematics"] if row["name"] == "b_norm")
+    assert (free["background_up"], free["constraint"]) == (None, None)
+    assert "Gained over the best of fewer cuts" in (tmp_path / "out" / "report.html").read_text()
 
 
 ERRORS = {
@@ -152,13 +161,17 @@ ERRORS = {
 @pytest.mark.usefixtures("found_before", "empty_figures")
 @pytest.mark.parametrize(("error", "message"), ERRORS.values(), ids=ERRORS)
 def test_a_comparison_that_fails_is_a_remark(config, tmp_path, monkeypatch, error, message):
-    steps = {"x": lambda: ("x > 1", 1.0), "x & y": failing(error), "x & z": lambda: ("x > 1 & z < 1", 2.0)}
+    first, last = OtherCuts("x > 1", 1.0, 1.1), OtherCuts("x > 1 & z < 1", 2.0, 2.1)
+    steps = {"x": lambda: first, "x & y": failing(error), "x & z": lambda: last}
     monkeypatch.setattr(single_cuts, "comparisons", lambda *_, **__: steps)
+    monkeypatch.setattr(single_cuts, "compare_with_bce", lambda *_, **__: OtherCuts("x > 2", 0.5, 0.6))
     result = invoke("optimize", config, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     written = read(tmp_path / "out")
     assert written["remarks"] == [f"the comparison with x & y: {message}"]
-    assert written["comparison"] == {"x > 1": 1.0, "x > 1 & z < 1": 2.0}
+    found = [(row["kind"], row["cuts"], row["significance"], row["training"]) for row in written["comparison"]]
+    rows = [("fewer cuts", "x > 1", 1.0, 1.1), ("fewer cuts", "x > 1 & z < 1", 2.0, 2.1), ("BCE", "x > 2", 0.5, 0.6)]
+    assert found == rows
     assert f"Warning: the comparison with x & y: {message}" in result.stderr
     assert ("Traceback" in result.stderr) == (message != "no such thing")
 
@@ -177,7 +190,7 @@ def test_an_interrupted_comparison_keeps_the_result(config, tmp_path, monkeypatc
     assert set(seen) >= FILES
     written = read(tmp_path / "out")
     assert written["success"]
-    assert written["comparison"] == {}
+    assert written["comparison"] == []
     assert written["remarks"] == [
         "the comparison with x: interrupted; what comes afterwards was left out, the result is kept"
     ]
@@ -197,8 +210,8 @@ def test_a_figure_that_fails_is_a_remark(config, tmp_path, monkeypatch):
     result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert read(tmp_path / "out")["remarks"] == ["the figure of the history: RuntimeError: no ink"]
-    figures = {f"before-after-{variable}.png" for variable in "xyz"}
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | figures
+    figures = {f"{kind}-{variable}.png" for kind in ("before-after", "n-minus-one") for variable in "xyz"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | TABLES | figures
 
 
 @pytest.mark.usefixtures("empty_figures")
@@ -209,8 +222,22 @@ def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, fou
     assert result.exit_code == 130
     written = read(tmp_path / "out")
     assert written["message"].startswith("interrupted")
-    assert written["comparison"] == {}
+    assert written["comparison"] == []
     assert (tmp_path / "out" / "history.png").exists()
+
+
+@pytest.mark.usefixtures("empty_figures")
+def test_a_result_without_a_workspace_is_written_all_the_same(config, tmp_path, found, monkeypatch):
+    nothing = {"workspace": None, "pyhf": None, "significance": np.nan, "message": "the background is negative"}
+    without = dataclasses.replace(found, training=dataclasses.replace(found.training, **nothing))
+    monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: without)
+    result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    written = read(tmp_path / "out")
+    assert written["significance"] is None
+    assert "no workspace: the background is negative" in written["remarks"]
+    assert "the systematics: There is no workspace: the background is negative" in written["remarks"]
+    assert "the background is negative" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_interrupted_uncertainties_leave_the_cuts(monkeypatch):

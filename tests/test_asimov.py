@@ -195,7 +195,7 @@ def test_expected_p0_is_that_of_hypotest_and_its_bands_are_one_apart_there(name)
     assert min(test.bands.values()) >= 0.0
 
 
-@pytest.mark.parametrize("optimizer", ["scipy", "minuit"])
+@pytest.mark.parametrize("optimizer", [pytest.param("scipy", marks=pytest.mark.slow), "minuit"])
 def test_expected_p0_is_that_of_hypotest_as_users_call_it(optimizer):
     """With pyhf's default settings, to what they are good for."""
     model = models.build("everything")
@@ -283,6 +283,7 @@ def test_observed_data_have_no_bands():
     assert np.isnan(test.spread)
 
 
+@pytest.mark.slow
 def test_the_atlas_likelihood_against_hypotest_of_pyhf(sbottom):
     """Its bands, too; pyhf fits with its defaults, which is good to some 1e-3 of Z here."""
     likelihood = hc.HistFactory.from_workspace(sbottom["workspace"], patches=[sbottom["patches"]["1000_205_60"]])

@@ -340,7 +340,7 @@ SYSTEMATICS = {
 }
 
 
-@pytest.mark.parametrize("name", SYSTEMATICS)
+@pytest.mark.parametrize("name", ["norm", *(pytest.param(n, marks=pytest.mark.slow) for n in ("own shape", "two"))])
 def test_the_profile_likelihood_with_systematics_is_certified(name):
     r = np.random.default_rng(4)
 

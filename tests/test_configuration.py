@@ -32,6 +32,8 @@ threshold = 0.5
 def read(tmp_path):
     columns = np.array([[0.2, 1.0, 1.0, 1.1, 0.9], [0.8, 2.0, 1.0, 1.0, 1.0], [1.4, 3.0, 0.5, 0.9, 1.1]])
     np.savetxt(tmp_path / "events.csv", columns, delimiter=",", header="x,y,w,v_0,v_1", comments="")
+    (tmp_path / "text.csv").write_text("x,w\n1,1\nabc,1\n")
+    (tmp_path / "gap.csv").write_text("x,w\n1,1\n,1\n")
     np.savetxt(tmp_path / "more.csv", columns[:2], delimiter=",", header="x,y,w,v_0,v_1", comments="")
 
     def of(text):
@@ -95,6 +97,12 @@ MISTAKES = {
     ),
     "knots alone": (cut('direction = ">"\nknots = [0.0, 1.0]'), r"along, knots and direction belong together"),
     "no direction": (cut("threshold = 0.5"), r"\[\[cut\]\] 1 \(x\): has no direction; expected direction = '>' or '<'"),
+    "values of a threshold": (cut('direction = ">"\nvalues = [2]'), r"values contradicts direction = '>'"),
+    "no values": (cut('direction = "=="'), r"direction = '==' needs values, as in values = \[2, 3\]"),
+    "fraction among values": (
+        cut('direction = "=="\nvalues = [1.5]'),
+        r"values.* came as 1\.5; expected a whole number",
+    ),
     "neither": (cut(""), r"has no direction.*direction = 'window'"),
     "unknown direction": (cut('direction = "above"'), r"direction came as 'above'; expected \">\", \"<\", \">=\""),
     # And these ended in a traceback.
@@ -148,7 +156,15 @@ MISTAKES_BELOW = {
     "preselection": ('preselection = "y & 4"\n' + SAMPLES + CUT, r"'y' is no condition"),
     "direction": (SAMPLES + CUT.replace('">"', '">="'), r"\[\[cut\]\] 1 \(x\): .*>= 0\.5 is no comparison of whole"),
     "no luminosity": (sample("cross_section = 1.0"), r"'background' has a cross_section, and the file no luminosity"),
-    "no events": ('preselection = "x > 7"\n' + SAMPLES + CUT, r"1 \(signal\): .*at least one event"),
+    "no events": ('preselection = "x > 7"\n' + SAMPLES + CUT, r"1 \(signal\): .*events\.csv: .*at least one event"),
+    "text": (
+        SAMPLES.replace('"events.csv"', '"text.csv"') + CUT,
+        r"1 \(signal\): .*text\.csv: The column 'x' is no number but text \(first 'abc', in row 1 counted from 0\)",
+    ),
+    "a gap": (
+        SAMPLES.replace('"events.csv"', '"gap.csv"') + CUT,
+        r"gap\.csv: .*column 'x': 1 of 2 rows are NaN .*\(first at row 1\).*in a configuration missing = nan",
+    ),
 }
 
 
@@ -199,7 +215,7 @@ MEANT = {
         SAMPLES.replace('"events.csv"', '["events.csv", "more.csv"]', 1) + CUT,
         lambda c: len(c.samples[0]) == 5 and len(c.samples[1]) == 3,
     ),
-    "wildcard": (SAMPLES.replace('"events.csv"', '"*.csv"', 1) + CUT, lambda c: len(c.samples[0]) == 5),
+    "wildcard": (SAMPLES.replace('"events.csv"', '"[em]*.csv"', 1) + CUT, lambda c: len(c.samples[0]) == 5),
     "formulas": (
         'preselection = "y > 1.5"\n[define]\nr = "x / y"\n'
         + SAMPLES.replace('"w"', '"2 * w"')
@@ -232,6 +248,10 @@ MEANT = {
         ),
     ),
     "whole numbers": (SAMPLES + CUT.replace('">"', '">="').replace("0.5", "2"), lambda c: str(c.selection) == "x >= 2"),
+    "sets": (
+        SAMPLES + CUT + '[[cut]]\nvariable = "y"\ndirection = "!="\nvalues = [2, 5]\nmissing = "pass"\n',
+        lambda c: c.selection.cuts[1] == hc.OneOf("y", {2, 5}, excluded=True, missing="pass"),
+    ),
     "axis": (
         SAMPLES + CUT + '[axis]\nvariable = "y"\nedges = [0.0, 2.0, 4.0]\n',
         lambda c: c.optimize["axis"].name == "y" and "y" in c.samples[0].columns and c.scan["axis"].size == 2,

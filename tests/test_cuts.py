@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hepcuts import Cut, Sample, Selection, SlidingCut, Window
+import hepcuts as hc
+from hepcuts import Cut, OneOf, Sample, Selection, SlidingCut, Window
 from hepcuts._core.errors import InputError
 from hepcuts.cuts import AbstractCut, Not
 from hepcuts.cuts.steps import step
-from hepcuts.templates.filling import EventTable, soft_fill
+from hepcuts.samples.derived import passing
+from hepcuts.templates.filling import EventTable, fill, soft_fill
 from tests.unchecked import unchecked  # noqa: F401
 
 STEPS = ("sigmoid", "erf", "balanced", "hard")
@@ -335,7 +337,11 @@ def test_a_sliding_cut_in_a_selection() -> None:
     assert selection.mask(columns, missing=-999.0).tolist() == [True, False, False, False]
 
 
-@pytest.mark.parametrize("cut", [X, M, ~M, sliding(), ~sliding(thresholds=None), Cut("x", "auto")], ids=str)
+@pytest.mark.parametrize(
+    "cut",
+    [X, M, ~M, sliding(), ~sliding(thresholds=None), Cut("x", "auto"), OneOf("n", {2, 3}), ~OneOf("n", 1)],
+    ids=str,
+)
 def test_cuts_are_values(cut: AbstractCut) -> None:
     """Equal, hashed, copied and sent to other processes by what they are."""
     assert pickle.loads(pickle.dumps(cut)) == cut  # noqa: S301
@@ -360,6 +366,67 @@ def test_soft_templates_refuse_what_they_cannot_do(cut: AbstractCut) -> None:
             call()
 
 
+class TestSets:
+    CUT, OTHERS = OneOf("n", {2, 3}), OneOf("n", (3, 2.0, 2), excluded=True)
+    N = np.array([1.0, 2.0, 3.0, 4.0, -999.0])
+
+    def test_keep_their_values_or_all_others(self):
+        assert self.CUT.mask(self.N).tolist() == [False, True, True, False, False]
+        assert (~self.CUT).mask(self.N).tolist() == [True, False, False, True, True]
+        assert self.OTHERS.mask(self.N, missing=-999.0).tolist() == [True, False, False, True, False]
+        assert OneOf("n", 3).mask(self.N.astype(np.float32)).tolist() == [False, False, True, False, False]
+
+    def test_are_filled_and_evaluated_beside_others(self):
+        rng = np.random.default_rng(1)
+        samples = [
+            Sample(name, {"n": rng.integers(0, 5, 500), "x": rng.normal(shift, 1.0, 500)}, signal=name == "s")
+            for name, shift in (("s", 1.0), ("b", 0.0))
+        ]
+        selection = Cut("x", ">", 0.5) & self.CUT
+        expected = [int(np.sum((s.columns["x"] > 0.5) & np.isin(s.columns["n"], [2, 3]))) for s in samples]
+        assert fill(samples, selection).nominal.ravel().tolist() == expected
+        assert selection.thresholds == (0.5,)
+        assert selection.names == ("x",)
+        assert selection.to_dict([0.5]) == {"x": 0.5}
+        assert selection.at([1.0]).cuts == (Cut("x", ">", 1.0), self.CUT)
+        flow = hc.cutflow(samples, selection)
+        assert "n in {2, 3}" in flow.summary().text()
+
+    def test_get_out_of_the_way_of_a_search(self):
+        """What passes is that of the whole selection, with variations that move events into it and out of it."""
+        rng, samples = np.random.default_rng(1), []
+        for name, mean in (("s", 3.0), ("b", 1.0)):
+            columns = {"n": rng.integers(0, 6, 300), "x": rng.exponential(mean, 300)}
+            moved = {"n": columns["n"] + (rng.uniform(size=300) < 0.2), "x": 1.1 * columns["x"]}
+            modifiers = [
+                hc.HistoSys("jes", up=moved, down="mirror"),
+                *hc.envelope("pdf", rng.uniform(0.9, 1.1, (2, 300))),
+            ]
+            weights = rng.uniform(0.5, 1.5, 300)
+            samples.append(Sample(name, columns, weights=weights, signal=name == "s", modifiers=modifiers))
+        kept = [passing(sample, Selection(self.CUT)) for sample in samples]
+        assert len(kept[0]) < len(samples[0])
+        for threshold in (0.5, 2.0):
+            whole = fill(samples, Cut("x", ">", threshold) & self.CUT)
+            found = fill(kept, Cut("x", ">", threshold))
+            np.testing.assert_allclose(found.yields.values, whole.yields.values, rtol=1e-12)
+            np.testing.assert_allclose(found.yields.variances, whole.yields.variances, rtol=1e-12)
+
+    def test_have_no_threshold_to_be_found(self):
+        samples = [Sample("s", {"n": [2, 3]}, signal=True), Sample("b", {"n": [1, 2]})]
+        for search in (hc.scan, hc.optimize):
+            with pytest.raises(InputError, match=r"n in \{2, 3\} has no threshold.*preselection"):
+                search(samples, self.CUT)
+
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [([], "no value came"), (1.5, "no whole number"), ("two", "expected a number"), (np.nan, "no whole")],
+    )
+    def test_refuse(self, values, message):
+        with pytest.raises(InputError, match=message):
+            OneOf("n", values)
+
+
 def test_comparisons_of_whole_numbers():
     cut = Cut("n", ">=", 4) & Cut("m", "<=", 2)
     assert str(cut) == "n >= 4 & m <= 2"
@@ -380,6 +447,10 @@ PARSED = {
     "abs(eta) < 2.5 & jet_pt[0] > ?": "abs(eta) < 2.5 & jet_pt[0] > ?",
     "sqrt(2*pt*(met & trig)) > ?": "sqrt(2*pt*(met & trig)) > ?",
     "? < mass < ?": "? < mass < ?",
+    "njet == 2 && charge != 0": "njet == 2 & charge != 0",
+    "abs(pdgId) in {13, 11}": "abs(pdgId) in {11, 13}",
+    "njet not in (3, 2)": "njet not in {2, 3}",
+    "not (njet in [2]) & main > 2": "not (njet == 2) & main > 2",
 }
 
 
@@ -395,7 +466,16 @@ def test_a_selection_is_read_from_text(text):
         "pt": "'pt' is no cut",
         "pt > met": "is no cut",
         "pt > 30 & pt > 40": "pt is cut on twice on one side",
-        "n == 3": "write a window around the number",
+        "n == 3 & n == 4": "n is cut on twice",
+        "n == 3 & n > 4": "n is cut on twice",
+        "n == 1.5": "no whole number",
+        "n == ?": "only thresholds are searched for",
+        "n in {2, ?}": "only thresholds are searched for",
+        "n in {}": "expected whole numbers after in",
+        "n in 3": "expected a set after in",
+        "3 in n": "is no cut",
+        "3 == n": "is no cut",
+        "n in {2, 3": "a bracket is not closed",
         "30 < pt > 40": "is no cut",
         "pt >= 1.5": "no comparison of whole numbers",
         "pt > 30 &": "'' is no cut",
@@ -413,6 +493,9 @@ def test_what_is_no_selection_is_refused(text, message):
         st.one_of(
             st.builds(lambda d, t: ("cut", d, t), st.sampled_from("<>"), st.floats(-1e9, 1e9)),
             st.builds(lambda n: ("integer", ">", n + 0.5), st.integers(-1000, 1000)),
+            st.builds(
+                lambda n, e: ("set", n, e), st.sets(st.integers(-1000, 1000), min_size=1, max_size=4), st.booleans()
+            ),
             st.builds(lambda a, b: ("window", a, a + abs(b) + 1.0), st.floats(-1e6, 1e6), st.floats(0, 1e6)),
         ),
         min_size=1,
@@ -423,8 +506,9 @@ def test_what_is_printed_is_read_back_to_itself(parts):
     cuts = []
     for number, (kind, first, second) in enumerate(parts):
         name = f"x{number}"
+        kinds = {"window": Window, "set": lambda n, v, e: OneOf(n, v, excluded=e)}
         cuts.append(
-            Window(name, first, second) if kind == "window" else Cut(name, first, second, integer=kind == "integer")
+            kinds[kind](name, first, second) if kind in kinds else Cut(name, first, second, integer=kind == "integer")
         )
     selection = Selection(cuts)
     again = Selection.parse(str(selection))

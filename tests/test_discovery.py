@@ -132,7 +132,7 @@ def central_difference(function, x: float, h: float) -> float:
 def check_gradients(likelihood: hc.HistFactory, data, *, fields, largest: int = 6) -> None:
     """The envelope gradient against central differences of refits, 1e-6 relative, for the largest entries."""
     with jax.enable_x64(True):
-        gradient = jax.grad(lambda t: hc.discovery_significance(likelihood, t, data))(likelihood.templates)
+        gradient = jax.jit(jax.grad(lambda t: hc.discovery_significance(likelihood, t, data)))(likelihood.templates)
     for field in fields:
         values, slopes = np.asarray(getattr(likelihood.templates, field)), np.asarray(getattr(gradient, field))
         order = np.argsort(-np.abs(slopes).ravel())[:largest]
@@ -334,3 +334,19 @@ def test_inside_a_transformation_a_failed_fit_is_nan(x64):
 def test_wrong_data_are_refused():
     with pytest.raises(InputError, match=r"expects \(2,\)"):
         hc.discovery_significance(hc.HistFactory(models.build("normsys")), data=[50.0])
+
+
+@pytest.mark.parametrize("control", [10_000.0, 100.0])
+def test_a_systematic_that_the_fit_measures_better_than_assumed_is_named(control):
+    """10 % on a bin of n events without signal: the fit's own knowledge is 1 / (sqrt(n) ln 1.1)."""
+    scale = {"name": "scale", "type": "normsys", "data": {"hi": 1.1, "lo": 1 / 1.1}}
+    sample = {"name": "b", "data": [control, 10.0], "modifiers": [scale]}
+    mu = {"name": "mu", "type": "normfactor", "data": None}
+    signal = {"name": "s", "data": [0.0, 5.0], "modifiers": [mu]}
+    model = pyhf.Model({"channels": [{"name": "c", "samples": [signal, sample]}]}, poi_name="mu")
+    test = hc.discovery_test(hc.HistFactory(model))
+    found = test.unconditional_fit.nuisance_parameters.over_constrained
+    # The other bin has a free signal of its own and says nothing.
+    truth = 1.0 / np.sqrt(1.0 + control * np.log(1.1) ** 2)
+    assert found == (pytest.approx({"scale": truth}, rel=1e-6) if truth < 1 / 3 else {})
+    assert ("less than a third of the assumed uncertainty: scale (0.1 of it)" in repr(test)) == (truth < 1 / 3)

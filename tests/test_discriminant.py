@@ -64,7 +64,7 @@ def degrees(first, second) -> float:
 # --- known optima ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pretraining", [50, 0], ids=["warm", "cold"])
+@pytest.mark.parametrize("pretraining", [50, pytest.param(0, marks=pytest.mark.slow)], ids=["warm", "cold"])
 def test_the_direction_of_normal_features_is_fishers(pretraining):
     """With equal covariances the likelihood ratio, best for any cut, is linear: inverse covariance times mean."""
     means, covariance = np.array([1.2, 0.2, 0.7]), np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.0], [0.0, 0.0, 1.0]])
@@ -236,6 +236,7 @@ def test_cross_entropy_and_its_gradient(balanced):
     assert gradient == pytest.approx(differences, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_weighted_cross_entropy_cuts_where_the_significance_does():
     """Its own threshold, odds of 1, is the best cut of the Asimov significance, which is known in closed form."""
     means, yields = [1.2, 0.9, 0.0], (1000.0, 20_000.0)
@@ -269,7 +270,7 @@ def test_the_rounds_are_in_the_checkpoint(tmp_path):
 
 
 def test_a_weight_of_ones_own_is_kept():
-    samples = normal(4, [1.2, 0.9, 0.0], yields=(1000.0, 20_000.0), size=1000)
+    samples = normal(4, [1.2, 0.9, 0.0], yields=(1000.0, 20_000.0), size=300)
     options = {"cut_objective": "asimov", **QUICK}
     figures = ("bce", WeightedCrossEntropy(background_weight=1.0), WeightedCrossEntropy(background_weight=0.2))
     one, same, other = (

@@ -1,9 +1,10 @@
-"""A printed selection selects the same events where it is pasted: in NumPy, pandas, C++ and as text."""
+"""A printed selection selects the same events where it is pasted: in NumPy, pandas, awkward, C++ and as text."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
+import awkward as ak
 import matplotlib.mathtext
 import numpy as np
 import pandas as pd
@@ -42,6 +43,10 @@ SELECTIONS = {
     "inverted": ~hc.Window("mass", 105.1, 140.2) & ~hc.Cut("pt", ">", AT["pt"]),
     "integers": hc.Cut("n", ">", 1.5, integer=True) & hc.Window("mass", 90.0, 1e9),
     "whole-window": hc.Selection([hc.Window("n", 0.5, 3.5, integer=True)]),
+    "sets": hc.OneOf("n", {1, 4, 5}) & ~hc.OneOf("pt", -999),
+    "equal": hc.OneOf("n", 3) & hc.Cut("mass", ">", 100.0),
+    "all-but": hc.OneOf("eta", {-1, 0, 2}, excluded=True) & hc.OneOf("n", 0, excluded=True),
+    "all-but-and-missing": hc.OneOf("eta", 0, excluded=True, missing="pass") & hc.OneOf("n", {0, 1, 2, 3}),
     "missing-passes": hc.Cut("pt", ">", 40.0, missing="pass") & hc.Cut("mass", ">", 100.0),
     "missing-fails": hc.Cut("pt", "<", 40.0) & ~hc.Cut("iso", ">", 0.2),
     "sliding": hc.SlidingCut("iso", "<", along="mass", knots=(100, 120, 141), thresholds=(0.1, 0.3, 0.2))
@@ -65,6 +70,11 @@ class TestTheSameEvents:
         selection = SELECTIONS[name]
         found = eval(selection.expression("numpy", missing=missing), {"np": np}, COLUMNS)  # noqa: S307
         np.testing.assert_array_equal(found, expected(selection, missing))
+
+    def test_awkward(self, name: str, missing: float | None) -> None:
+        selection, events = SELECTIONS[name], ak.Array({**COLUMNS, "number": np.arange(N)})
+        kept = events[eval(selection.expression("awkward", missing=missing), {"events": events})]  # noqa: S307
+        np.testing.assert_array_equal(kept.number, np.flatnonzero(expected(selection, missing)))
 
     @pytest.mark.parametrize("engine", ["python", "numexpr"])
     def test_pandas(self, name: str, missing: float | None, engine: str) -> None:
@@ -121,6 +131,8 @@ def test_foreign_names_are_quoted_or_refused() -> None:
     frame = pd.DataFrame({"m [GeV]": [1.0, 2.0], "class": [1.0, 2.0]})
     selection = hc.Cut("m [GeV]", ">", 1.5) & hc.Cut("class", ">", 0.5)
     assert frame.query(selection.expression("pandas")).index.tolist() == [1]
+    events = ak.from_iter(frame.to_dict("records"))
+    assert eval(selection.expression("awkward"), {"events": events}).tolist() == [False, True]  # noqa: S307
     for language in ("numpy", "root"):
         with pytest.raises(InputError, match="'m \\[GeV\\]' cannot be named there"):
             selection.expression(language)

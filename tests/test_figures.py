@@ -132,7 +132,13 @@ def test_one_name_means_the_same_of_categories(name: str, axis: Any) -> None:
     assert found.value == pytest.approx(by_hand(name, samples, threshold, axis), rel=1e-7)
 
 
-@pytest.mark.parametrize("name", ["bce", "punzi", "asimov_uncertainty", "upper_limit", "bce_soft", "squared_error"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("bce", "punzi", "asimov_uncertainty", "bce_soft", "squared_error"),
+        pytest.param("upper_limit", marks=pytest.mark.slow),
+    ],
+)
 def test_what_an_optimizer_quotes_is_what_a_scan_says_there(name: str) -> None:
     samples = samples_of(200)
     result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS, replicas=0, holdout=None)

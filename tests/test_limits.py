@@ -357,7 +357,7 @@ def test_gradient_against_reevaluations(name, band):
     """The largest entries of each kind of template, to 1e-6."""
     likelihood = hc.HistFactory(models.build(name))
     with jax.enable_x64(True):
-        gradient = jax.grad(lambda t: expected_upper_limit(likelihood, t, band=band))(likelihood.templates)
+        gradient = jax.jit(jax.grad(lambda t: expected_upper_limit(likelihood, t, band=band)))(likelihood.templates)
     checked = 0
     for field in FIELDS:
         values, slopes = np.asarray(getattr(likelihood.templates, field)), np.asarray(getattr(gradient, field))

@@ -61,6 +61,7 @@ def test_the_tutorials_optima_of_s_over_sqrt_b():
     assert soft.thresholds["x"] == pytest.approx(3.5, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_same_cut_found_from_the_final_likelihood():
     """The sentence with which the tutorial ends, made true."""
     samples = hc.datasets.tutorial(seed=1)
@@ -121,6 +122,7 @@ def test_where_simulation_runs_out_the_guard_holds():
     assert free.optimum("asimov", min_background=0).effective_background < 5
 
 
+@pytest.mark.slow
 def test_a_cut_and_a_window_against_a_grid():
     samples = two_dimensional()
     result = hc.optimize(
@@ -149,6 +151,7 @@ def test_solvers_agree(solver):
     assert result.soft_value == pytest.approx(reference.soft_value, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_users_own_function_is_maximized():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
     own = hc.optimize(
@@ -163,6 +166,7 @@ def test_a_users_own_function_is_maximized():
     assert own.objective == "<lambda>"
 
 
+@pytest.mark.slow
 def test_bce_and_significance_choose_different_cuts():
     samples = hc.datasets.scenario("gauss40x10-gauss50x10", seed=1)
     bce, profile = (
@@ -219,14 +223,14 @@ def test_gradient_flows_through_systematic_variations():
 def held_out_result(tmp_path_factory):
     log = tmp_path_factory.mktemp("log") / "cuts.log"
     selection = hc.Cut("x", ">", 0.0) & hc.Window("mass", 90.0, 180.0)
-    return hc.optimize(two_dimensional(), selection, holdout=0.5, seed=4, log=log), log
+    return hc.optimize(two_dimensional(size=1000), selection, folds=3, holdout=0.5, seed=4, log=log), log
 
 
 def test_the_significance_is_quoted_on_events_that_did_not_choose_the_cuts(held_out_result):
     result, _ = held_out_result
     assert result.significance == result.held_out.significance
     assert "held-out" in repr(result)
-    _, second = hold_out(two_dimensional(), 0.5, seed=4)
+    _, second = hold_out(two_dimensional(size=1000), 0.5, seed=4)
     again = evaluate(second, result.selection)
     assert again.significance == pytest.approx(result.significance, rel=1e-9)
 
@@ -290,6 +294,7 @@ def test_without_held_out_events_it_says_so():
     assert "none were held out" in repr(result)
 
 
+@pytest.mark.slow
 def test_comparison_with_single_cuts_and_no_cut():
     samples, selection = two_dimensional(size=1000), hc.Cut("x", ">", 0.0) & hc.Window("mass", 90.0, 180.0)
     options = {"holdout": 0.5, "seed": 1} | ONE_STAGE
@@ -303,6 +308,7 @@ def test_comparison_with_single_cuts_and_no_cut():
 # --- shapes ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_shape_is_worth_more_than_a_count():
     import hist
 

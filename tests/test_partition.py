@@ -356,8 +356,9 @@ def test_uncertainties_of_many_bins():
     )
 
 
+@pytest.mark.parametrize("second", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["first", "second"])
 @pytest.mark.parametrize("fix_poi", [False, True], ids=["free", "fixed"])
-def test_how_fitted_parameters_of_many_bins_follow(fix_poi):
+def test_how_fitted_parameters_of_many_bins_follow(fix_poi, second):
     """Templates, data and a fixed signal strength, at first and second order, in jit and vmap."""
     likelihood = wide_likelihood()
     structure = likelihood.structure
@@ -378,11 +379,13 @@ def test_how_fitted_parameters_of_many_bins_follow(fix_poi):
 
     with jax.enable_x64(True):
         slope = jax.grad(follow)
-        first = float(slope(0.0))
-        assert first == pytest.approx(difference(follow), rel=1e-6)
-        assert float(jax.jacfwd(follow)(0.0)) == pytest.approx(first, rel=1e-10)
         compiled = jax.jit(slope)
-        assert float(compiled(0.0)) == pytest.approx(first, rel=1e-10)
-        np.testing.assert_allclose(jax.vmap(slope)(jnp.zeros(2)), first, rtol=1e-10)
-        second = float(jax.jit(jax.jacfwd(slope))(0.0))
-        assert second == pytest.approx(difference(compiled), rel=1e-5)
+        if second:
+            found = float(jax.jit(jax.jacfwd(slope))(0.0))
+            assert found == pytest.approx(difference(compiled), rel=1e-5)
+            assert float(slope(0.0)) == pytest.approx(float(compiled(0.0)), rel=1e-10)
+            return
+        first = float(compiled(0.0))
+        assert first == pytest.approx(difference(follow), rel=1e-6)
+        assert float(jax.jit(jax.jacfwd(follow))(0.0)) == pytest.approx(first, rel=1e-10)
+        np.testing.assert_allclose(jax.jit(jax.vmap(slope))(jnp.zeros(2)), first, rtol=1e-10)

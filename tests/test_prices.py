@@ -124,6 +124,7 @@ def test_models_of_every_modifier(name):
     compare(likelihood, rows=None, tolerance=1e-3)
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=25, deadline=None)
 @hypothesis.given(example=examples())
 def test_random_workspaces(example):
@@ -194,7 +195,7 @@ def test_gradients_by_parameters(name, x64):
     by_bin = 2.0 * (1.0 - data[:main] / rates.main[:, 0])
     by_cell = np.tile(by_bin, len(likelihood.samples))[:, None]
     found = by_parameters(numbers, at[:, None], rates, by_cell)[:, 0]
-    np.testing.assert_allclose(found, jax.grad(of_bins)(at), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(found, jax.jit(jax.grad(of_bins))(at), rtol=1e-9, atol=1e-9)
 
 
 def test_a_change_of_nothing_is_nothing():

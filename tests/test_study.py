@@ -136,11 +136,12 @@ def test_optimize_reads_a_configuration_and_writes_its_results(config):
     document = json.loads((config.parent / "out" / "result.json").read_text())
     assert document["quoted_on"] == "held-out"
     assert document["significance"] == pytest.approx(document["pyhf"]["significance"], abs=1e-3)
-    assert document["significance"] > document["comparison"]["no cut"]
+    nothing = next(row for row in document["comparison"] if row["kind"] == "no cut")
+    assert document["significance"] > nothing["significance"]
     assert set(document["thresholds"]) == {"x", "mass"}
     # Which values pass is there, too, and as other programs read it.
-    assert document["directions"] == {"x": ">", "mass": [">", "<"]}
-    assert document["cuts"][0] == f"x > {document['thresholds']['x']:.15g}"
+    assert [cut["operators"] for cut in document["cuts"]] == [[">"], [">", "<"]]
+    assert document["cuts"][0]["text"] == f"x > {document['thresholds']['x']:.15g}"
     low, high = document["thresholds"]["mass"]
     of_x = f"(x > {document['thresholds']['x']!r} && x != -999.0)"
     of_mass = f"(mass > {low!r} && mass < {high!r} && mass != -999.0)"
@@ -153,8 +154,13 @@ def test_optimize_reads_a_configuration_and_writes_its_results(config):
         "before-after-mass.png",
         "before-after-x.png",
         "cuts.log",
+        "cuts.txt",
         "history.png",
+        "n-minus-one-mass.png",
+        "n-minus-one-x.png",
+        "report.html",
         "result.json",
+        "tables",
         "workspace.json",
     }
     assert len((config.parent / "out" / "cuts.log").read_text().splitlines()) == document["num_steps"]

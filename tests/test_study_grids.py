@@ -15,12 +15,12 @@ from click.testing import CliRunner
 
 from hepcuts import study
 from hepcuts._core.errors import InputError
+from hepcuts._core.pages import Bullets, Figure, Heading, Paragraph, TableBlock, to_html, to_markdown
 from hepcuts._core.tables import SummaryTable
 from hepcuts.cli.commands import main
 from hepcuts.merit.theory import CutProblem
 from hepcuts.samples.datasets import SCENARIOS, Distribution
 from hepcuts.study import simulation
-from hepcuts.study.pages import Bullets, Figure, Heading, Paragraph, TableBlock, to_html, to_markdown
 
 # ln(1 + r) = r / 2, solved by Lambert's function: with u = 1 + r it is -u/2 exp(-u/2) = -exp(-1/2)/2.
 AGREEMENT = float(-1.0 - 2.0 * scipy.special.lambertw(-0.5 * np.exp(-0.5), -1).real)

@@ -119,6 +119,7 @@ class TestAgainstTruth:
                     best = min(best, np.mean((background[0] > first) & (background[1] > second)))
             assert best <= found < 1.05 * best
 
+    @pytest.mark.slow
     def test_better_than_random_search_on_truth(self):
         """As the Monte Carlo sampling of TMVA's cuts: random cuts, the best of each bin of efficiency."""
         samples = many_features(4, seed=2, num_signal=5000, num_background=10_000)
@@ -200,6 +201,7 @@ class TestEfficiencies:
 
 
 class TestSmoothness:
+    @pytest.mark.slow
     def test_more_smoothness_bends_less_and_costs_training_background(self):
         samples = many_features(2, seed=7, num_signal=2000, num_background=2000)
         axis = scipy.special.ndtri(NINE)
@@ -221,6 +223,7 @@ class TestSmoothness:
         )
         np.testing.assert_allclose(few.positions, many.positions[::2], atol=0.06)
 
+    @pytest.mark.slow
     def test_a_monotone_map_changes_nothing(self):
         samples = gaussians()
         mapped = [

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import SampleError
+from .histograms import is_histogram
 from .jagged import is_awkward, is_jagged, of_arrow
 from .lazy import narwhals
 from .types import Columns, ColumnsLike, FloatArray
@@ -28,8 +29,8 @@ Numbers: TypeAlias = ArrayLike | Sequence[Any]
 """One number per event, in any form that NumPy reads."""
 
 MISSING_HINT = (
-    "If they mean 'does not exist', replace them by one number (such as -999) and name it: "
-    "Sample(..., missing=-999.0), or missing=float('nan') for NaN."
+    "If NaN means 'does not exist', say so: Sample(..., missing=float('nan')), in a configuration missing = nan; if "
+    "another number does, name that one: missing=-999.0."
 )
 
 
@@ -161,6 +162,11 @@ def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
 
 
 def _pairs(data: Any, sample: str) -> list[tuple[Any, Any]]:
+    if is_histogram(data):
+        raise SampleError(
+            f"Sample {sample!r}: columns came as a histogram. Its bins are no events: take "
+            f"hepcuts.Histogram({sample!r}, histogram)."
+        )
     if isinstance(data, Mapping):
         return list(data.items())
     if isinstance(data, np.ndarray) and data.dtype.names is not None:

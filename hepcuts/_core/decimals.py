@@ -43,3 +43,21 @@ def exact(number: float) -> str:
     """
     texts = (f"{number:.{digits}g}" for digits in itertools.count(6))
     return next(text for text in texts if float(text) == number)
+
+
+_LONG = 1e7
+"""Numbers from here on, and uncertainties down to its inverse, are written with an exponent."""
+
+
+def measured(value: float, uncertainty: float) -> str:
+    """A value with its uncertainty, rounded to two digits of the latter.
+
+    Example:
+        >>> measured(46.2382, 4.7831), measured(414929.0, 10175.0), measured(2.0791, 0.0984), measured(0.0308, 0.0)
+        ('46.2 +- 4.8', '415000 +- 10000', '2.079 +- 0.098', '0.0308 +- 0')
+    """
+    if not (abs(value) < _LONG and 1.0 / _LONG < uncertainty < _LONG):
+        return f"{value:.5g} +- {uncertainty:.2g}"
+    # The power of ten that it has when it is rounded: 0.0996 is 0.10.
+    decimals = 1 - int(f"{uncertainty:.1e}".partition("e")[2])
+    return " +- ".join(f"{round(number, decimals):.{max(decimals, 0)}f}" for number in (value, uncertainty))

@@ -76,11 +76,22 @@ _OF_LISTS = MappingProxyType({"len": "num", "sum": "sum", "min": "min", "max": "
 """Functions of the list that each event has in a jagged branch, and awkward's name of them."""
 
 
+def _first_of(values: Any) -> str:
+    """The first value that is no number, and its row, in words."""
+    for row, value in enumerate(np.ravel(values).tolist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return f" (first {value!r}, in row {row} counted from 0)"
+    return ""
+
+
 class TermReader:
     """Reads a text once: what is not in the tables above is refused, the rest becomes functions of columns.
 
     Attributes:
         names: columns that were found.
+        tree: the formula as Python's grammar has it.
         term: the whole formula.
         is_name: whether it is the name of a column.
     """
@@ -91,9 +102,13 @@ class TermReader:
         self.text: str = text
         self.names: dict[str, None] = {}
         self._quoted: dict[str, str] = {}
-        tree = self._parsed()
-        self.is_name = isinstance(tree, ast.Name | ast.Attribute)
-        self.term = self._read(tree)
+        self.tree = self._parsed()
+        self.is_name = isinstance(self.tree, ast.Name | ast.Attribute)
+        self.term = self._read(self.tree)
+
+    def column_name(self, name: str) -> str:
+        """The column that a name in the tree means: one between backticks has another name there."""
+        return self._quoted.get(name, name)
 
     def _parsed(self) -> ast.expr:
         text = re.sub(r"`([^`]+)`", self._placeholder, self.text)
@@ -129,7 +144,7 @@ class TermReader:
     def _read_name(self, node: ast.Name) -> Term:
         if node.id in _CONSTANTS:
             return lambda _: _CONSTANTS[node.id]
-        return self._column(self._quoted.get(node.id, node.id))
+        return self._column(self.column_name(node.id))
 
     def _read_attribute(self, node: ast.Attribute) -> Term:
         name = ast.unparse(node)
@@ -148,7 +163,8 @@ class TermReader:
                 # Text, dates and objects are refused, null in objects is NaN; the rest stays as it is.
                 return values if is_jagged(values) or values.dtype.kind in "biuf" else numbers(values)
             except (TypeError, ValueError) as error:
-                raise self._refused(f"the column {name!r} is no number but {error}") from error
+                said = f"the column {name!r} is no number but {error}{_first_of(values)}"
+                raise (InputError(f"T{said[1:]}.") if self.is_name else self._refused(said)) from error
 
         return term
 

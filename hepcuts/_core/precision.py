@@ -32,7 +32,11 @@ def float64() -> AbstractContextManager[Any]:
 
 def is_traced(*trees: Any) -> bool:
     """Whether any leaf of the pytrees is a tracer of a running JAX transformation."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree_util.tree_leaves(trees))
+    # Most leaves are arrays of NumPy, of which that is known at once.
+    return any(
+        not isinstance(leaf, np.ndarray) and isinstance(leaf, jax.core.Tracer)
+        for leaf in jax.tree_util.tree_leaves(trees)
+    )
 
 
 def require_float64(*trees: Any) -> None:
@@ -115,4 +119,5 @@ def _array_function(function: Callable[P, Any], *, native: bool) -> Callable[P, 
 
 def namespace(*values: Any) -> Any:
     """`jax.numpy` if any of the values is an array of JAX, else `numpy`, for which nothing has to be compiled."""
-    return jnp if any(isinstance(value, jax.Array) for value in values) else np
+    numpy_only = all(isinstance(value, np.ndarray) for value in values)  # known at once, other than what follows
+    return np if numpy_only or not any(isinstance(value, jax.Array) for value in values) else jnp

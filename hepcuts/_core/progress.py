@@ -1,6 +1,7 @@
 """Progress on a terminal, and silence elsewhere: in a file, in a daemon that has no stderr, after it was closed."""
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
@@ -11,10 +12,11 @@ T = TypeVar("T")
 
 
 def shown() -> bool:
-    """Whether there is a terminal to show progress on."""
+    """Whether there is a terminal to show progress on, and the logger of hepcuts lets warnings through."""
     # Python has no stderr (None) in a daemon or after "2>&-".
     stream = sys.stderr
-    return stream is not None and not stream.closed and stream.isatty()
+    terminal = stream is not None and not stream.closed and stream.isatty()
+    return terminal and logging.getLogger("hepcuts").isEnabledFor(logging.WARNING)
 
 
 def steps(items: Iterable[T], what: str, **options: Any) -> Iterable[T]:

@@ -1,8 +1,10 @@
-"""Tables of results: the same rows as text, HTML, Markdown and LaTeX, and columns as a data frame."""
+"""Tables of results: the same rows as text, HTML, Markdown, LaTeX and CSV, and columns as a data frame."""
 
 import abc
+import csv
 import dataclasses
 import html
+import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -62,6 +64,11 @@ class SummaryTable:
         x & 28.1 $\pm$ 0.2 \\
         m\_T & 5 \\
         \end{tabular}
+        >>> print(table.csv())
+        cut,value
+        x,28.1 +- 0.2
+        m_T,5
+        <BLANKLINE>
         >>> table.html()[:50]
         '<table><caption>Cuts &amp; &lt;values&gt;</caption'
     """
@@ -96,11 +103,12 @@ class SummaryTable:
     def html(self) -> str:
         """As an HTML table, all text escaped; lines of the foot are paragraphs after it."""
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
-        head = _html_row("th", self.head, ' scope="col"') if self.head else ""
-        if self.head:
-            body = "\n".join(_html_row("td", row) for row in self.rows)
-        else:
-            body = "\n".join(f"<tr>{_html_cells('th', row[:1])}{_html_cells('td', row[1:])}</tr>" for row in self.rows)
+        sides = self._sides
+        head = "<tr>" + _html_cells("th", self.head, sides, ' scope="col"') + "</tr>" if self.head else ""
+        first = "td" if self.head else "th"
+        body = "\n".join(
+            f"<tr>{_html_cells(first, row[:1], sides)}{_html_cells('td', row[1:], sides[1:])}</tr>" for row in self.rows
+        )
         foot = "".join(f"<p>{html.escape(line)}</p>" for line in self.foot)
         return f"<table>{caption}<thead>{head}</thead>\n<tbody>{body}</tbody></table>{foot}"
 
@@ -119,6 +127,12 @@ class SummaryTable:
             lines.insert(1, r"\hline")
         title, foot = ([f"% {line}" for line in part if line] for part in ((self.title,), self.foot))
         return "\n".join([*title, rf"\begin{{tabular}}{{{self._sides}}}", *lines, r"\end{tabular}", *foot])
+
+    def csv(self) -> str:
+        """The head and the rows as comma-separated values, without title and foot, and a newline at the end."""
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\n").writerows(self._lines)
+        return written.getvalue()
 
     def __repr__(self) -> str:
         return self.text()
@@ -184,9 +198,10 @@ def _escaped(cells: Iterable[str]) -> list[str]:
     return [in_markdown(cell) for cell in cells]
 
 
-def _html_row(tag: str, cells: Sequence[str], attributes: str = "") -> str:
-    return f"<tr>{_html_cells(tag, cells, attributes)}</tr>"
-
-
-def _html_cells(tag: str, cells: Sequence[str], attributes: str = "") -> str:
-    return "".join(f"<{tag}{attributes}>{html.escape(cell)}</{tag}>" for cell in cells)
+def _html_cells(tag: str, cells: Sequence[str], sides: str, attributes: str = "") -> str:
+    """Cells, those of a column to the left being of the class ``l``."""
+    classes = {"l": ' class="l"'}
+    return "".join(
+        f"<{tag}{attributes}{classes.get(side, '')}>{html.escape(cell)}</{tag}>"
+        for cell, side in zip(cells, sides, strict=False)
+    )

@@ -164,7 +164,7 @@ class Categories(AbstractQuoted):
         for one in sample.modifiers:
             if isinstance(one, HistoSys):
                 sides = {side: variation(given) for side, given in one.sides.items()}
-                modifiers.append(HistoSys(one.name, up=sides["up"], down=sides.get("down", one.down)))
+                modifiers.append(one.with_sides(sides))
             else:
                 modifiers.append(one)
         number = self.numbers(sample.columns, missing=sample.missing).astype(np.float64)

@@ -14,6 +14,7 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
 from hepcuts.evaluation.resampling import AbstractFolds
 from hepcuts.merit.gains import Gain
+from hepcuts.samples.envelopes import require_no_envelope
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.events import Block, Multiplicity, blocks_of
 from hepcuts.templates.filling import structure_of
@@ -147,6 +148,8 @@ class FineBins:
         Raises:
             EmptySelectionError: no signal, or no background, is left within the bounds.
         """
+        for sample in samples:
+            require_no_envelope(sample.modifiers, "Binning")
         bare = structure_of(samples, axis=None, channel="signal_region")
         columns = (variable, *(() if selection is None else selection.columns))
         blocks = [_chosen(block, variable, selection) for block in blocks_of(samples, bare, columns)]

@@ -12,6 +12,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
 from hepcuts.evaluation.resampling import AbstractFolds
+from hepcuts.samples.envelopes import require_no_envelope
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.events import Block, Multiplicity, blocks_of
 from hepcuts.templates.filling import structure_of
@@ -96,6 +97,8 @@ def fine_lattice(
         SampleError: a column is missing.
         EmptySelectionError: no signal, or no background, is left.
     """
+    for sample in samples:
+        require_no_envelope(sample.modifiers, "Categorizing")
     structure = structure_of(samples, axis=plan.axis, channel="signal_region")
     divided = divided_events(samples, plan, structure)
     axes = tuple(_axis(number, divided, plan) for number in range(len(plan.variables)))

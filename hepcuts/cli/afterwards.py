@@ -12,6 +12,8 @@ import click
 
 from hepcuts._core.errors import HepcutsError, InputError
 
+from .verbosity import warn
+
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
 
@@ -83,7 +85,7 @@ class Afterwards:
         """Keep a remark, and say it."""
         self.remarks.append(text)
         with contextlib.suppress(OSError, ValueError):
-            click.echo(f"Warning: {text}", err=True)
+            warn(text)
         # On a full disk there is no place for a remark either.
         with contextlib.suppress(OSError):
             self._keep(self.remarks)

@@ -8,6 +8,7 @@ from hepcuts._core.columns import is_missing
 from hepcuts._core.tables import SummaryTable
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 
 from .configuration import Configuration
@@ -20,7 +21,7 @@ _LARGE = 0.5
 """Relative effect of a systematic before any cut that is rarely meant."""
 
 
-def yields(samples: Sequence[Sample]) -> SummaryTable:
+def yields(samples: Sequence[Sample | Histogram]) -> SummaryTable:
     """Events and expected yield of each sample, before any cut."""
     rows = []
     for sample in samples:
@@ -33,7 +34,7 @@ def yields(samples: Sequence[Sample]) -> SummaryTable:
             (
                 sample.name,
                 kind,
-                str(int(np.count_nonzero(sample.weights))),
+                f"{len(sample)} bins" if isinstance(sample, Histogram) else str(np.count_nonzero(sample.weights)),
                 f"{effective:.0f}",
                 f"{negative:.1%}",
                 f"{total:.5g} +- {squares**0.5:.2g}",
@@ -47,7 +48,7 @@ def ranges(configuration: Configuration) -> SummaryTable:
     """Where the events of each variable are."""
     rows = []
     for column in configuration.selection.columns:
-        for sample in configuration.samples:
+        for sample in _of_events(configuration):
             values = _values(sample, column)
             absent = 1.0 - len(values) / len(sample)
             low, middle, high = np.quantile(values, [0.0, 0.5, 1.0]) if len(values) else (np.nan,) * 3
@@ -58,23 +59,27 @@ def ranges(configuration: Configuration) -> SummaryTable:
 
 def suspicions(configuration: Configuration) -> Iterator[str]:
     """What may be a mistake, each as a sentence."""
-    for sample in configuration.samples:
+    samples = _of_events(configuration)
+    for sample in samples:
         yield from _of_weights(sample)
         yield from _of_systematics(sample)
-    for cut in configuration.selection.cuts:
-        values = [_values(sample, cut.variable) for sample in configuration.samples]
+    for cut in configuration.selection.cuts if samples else ():
+        values = [_values(sample, cut.variable) for sample in samples]
         everything = np.concatenate(values)
         if len(everything):
             yield from _outside(cut, float(everything.min()), float(everything.max()))
-        typical = {
-            s.name: float(np.median(np.abs(v))) for s, v in zip(configuration.samples, values, strict=True) if len(v)
-        }
+        typical = {s.name: float(np.median(np.abs(v))) for s, v in zip(samples, values, strict=True) if len(v)}
         low, high = min(typical, key=typical.__getitem__), max(typical, key=typical.__getitem__)
         if typical[low] > 0 and typical[high] > _OTHER_UNIT * typical[low]:
             yield (
                 f"{cut.variable}: typically {typical[high]:.3g} in {high!r} and {typical[low]:.3g} in {low!r}; are "
                 "they in the same unit (MeV, GeV)?"
             )
+
+
+def _of_events(configuration: Configuration) -> list[Sample]:
+    """The samples that are no histograms."""
+    return [sample for sample in configuration.samples if isinstance(sample, Sample)]
 
 
 def _outside(cut: AbstractCut, low: float, high: float) -> Iterator[str]:

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,14 +16,12 @@ from hepcuts._core.errors import HepcutsError, HepcutsWarning
 from hepcuts._core.version import __version__
 
 from .afterwards import Afterwards, result_of, say
+from .completion import completion
 from .config_commands import CONFIG, SET, as_settings, check, cutflow_command, evaluate, init
-from .numbers import write_json
+from .exporting import export
+from .optimizing import optimize_command
 from .prices import prices
-
-if TYPE_CHECKING:
-    from hepcuts.optimization.result import OptimizationResult
-
-    from .configuration import Configuration
+from .verbosity import options, warn
 
 
 class _Group(click.Group):
@@ -43,7 +41,7 @@ def _shown_by(usual: Callable[..., None]) -> Callable[..., None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
         if issubclass(category, HepcutsWarning):
-            click.echo(f"Warning: {message}", err=True)
+            warn(str(message))
         else:
             usual(message, category, *where, **more)
 
@@ -56,7 +54,7 @@ def main() -> None:
     """Choose selection cuts by the significance that the analysis will publish."""
 
 
-for _command in (check, cutflow_command, evaluate, init):
+for _command in (check, completion, cutflow_command, evaluate, export, init, optimize_command):
     main.add_command(_command)
 
 
@@ -106,6 +104,7 @@ def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
 
     from . import configuration
     from .checking import yields
+    from .figure_labels import labeled
     from .scanned import scanned
 
     files.try_folder(output)
@@ -121,68 +120,10 @@ def scan_command(config: Path, output: Path, settings: Sequence[str]) -> None:
             result.to_dataframe().to_csv(temporary, index=False)
         say(table.text())
         with afterwards.step(f"the figure of {name}"):
-            save(plotting.scan(result), output / f"{files.named(name)}.png")
+            save(labeled(plotting.scan(result), given.document), output / f"{files.named(name)}.png")
         with afterwards.step(f"the page of {name}"):
             result.explorer(output / f"{files.named(name)}.html")
     say(f"Wrote to {output}")
-
-
-@main.command("optimize")
-@CONFIG
-@SET
-@click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-optimize"), show_default=True)
-@click.option("--compare/--no-compare", default=True, show_default=True, help="Also the best single cut and no cut.")
-def optimize_command(config: Path, output: Path, settings: Sequence[str], *, compare: bool) -> None:
-    """Optimize the cuts of CONFIG (TOML) and write summary, log of cuts, workspace and figures.
-
-    Summary and workspace are written first. What fails afterwards (a figure, the comparison) is a remark in the
-    summary; Ctrl-C keeps what there is, and ends with status 130.
-    """
-    from hepcuts.optimization.optimize import optimize
-    from hepcuts.optimization.single_cuts import comparisons
-
-    from . import configuration
-    from .checking import yields
-    from .summaries import summary_of
-
-    files.try_folder(output)
-    given = configuration.load(config, settings=as_settings(settings))
-    say(yields(given.samples).text() + "\n")
-    result = optimize(given.samples, given.selection, log=output / "cuts.log", **given.optimize)
-    summary = summary_of(result)
-    afterwards = Afterwards(lambda remarks: write_json(summary | {"remarks": remarks}, output / "result.json"))
-    with result_of(lambda: result.summary().text(), output):
-        write_json(summary | {"remarks": []}, output / "result.json")
-        write_json(result.workspace, output / "workspace.json")
-    say(f"Wrote the result to {output}")
-    with afterwards.step("the printed summary"):
-        say(result.summary().text())
-    _draw_optimization(result, given, output, afterwards)
-    if result.interrupted:
-        afterwards.stop("the search was interrupted")
-    if compare:
-        say("For comparison, the significance on the same events of")
-        for what, step in comparisons(given.samples, given.selection, **given.optimize).items():
-            with afterwards.step(f"the comparison with {what}"):
-                name, value = step()
-                summary["comparison"][name] = value
-                write_json(summary | {"remarks": afterwards.remarks}, output / "result.json")
-                say(f"  {name:<40s} {value:.4f}")
-    say(f"Wrote to {output}")
-
-
-def _draw_optimization(
-    result: "OptimizationResult", given: "Configuration", output: Path, afterwards: Afterwards
-) -> None:
-    from hepcuts import plotting
-    from hepcuts.plotting.saving import save
-
-    with afterwards.step("the figure of the history"):
-        save(plotting.history(result), output / "history.png")
-    for cut in result.selection.cuts:
-        with afterwards.step(f"the figure of {cut.variable}"):
-            drawing = plotting.before_after(given.samples, result, cut.variable)
-            save(drawing, output / f"before-after-{files.named(cut.variable)}.png")
 
 
 @main.command()
@@ -244,6 +185,8 @@ def significance(
 
 
 main.add_command(prices)
+for _command in (main, *main.commands.values()):
+    _command.params.extend(options())
 
 if __name__ == "__main__":
     sys.exit(main())

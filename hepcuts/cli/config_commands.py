@@ -107,7 +107,7 @@ def cutflow_command(config: Path, cuts: Path | None, style: str, settings: Seque
     from .evaluating import with_cuts
 
     given = configuration.load(config, settings=as_settings(settings))
-    selection = given.selection if cuts is None else with_cuts(given.selection, cuts)
+    selection = given.selection if cuts is None else with_cuts(given, cuts)
     found = cutflow(given.samples, selection, axis=given.optimize.get("axis"))
     say(found.to_dataframe().to_csv(index=False).rstrip() if style == "csv" else getattr(found.summary(), style)())
 
@@ -116,20 +116,25 @@ def cutflow_command(config: Path, cuts: Path | None, style: str, settings: Seque
 @CONFIG
 @CUTS
 @click.option("--output", "-o", type=click.Path(path_type=Path), default=Path("hepcuts-evaluate"), show_default=True)
+@click.option("--unblind", is_flag=True, help="Read [data]: its counts are the observations of workspace.json.")
 @SET
-def evaluate(config: Path, cuts: Path | None, output: Path, settings: Sequence[str]) -> None:
+def evaluate(config: Path, cuts: Path | None, output: Path, settings: Sequence[str], *, unblind: bool) -> None:
     """Yields and significance after given cuts, with the samples of CONFIG; no search.
 
-    These may be other samples, another luminosity or other systematics than those that chose the cuts.
+    These may be other samples, another luminosity or other systematics than those that chose the cuts. Observed data
+    are read with --unblind only; what they say is told by hepcuts significance workspace.json.
     """
     from . import configuration
     from .evaluating import evaluated, with_cuts
 
     files.try_folder(output)
     given = configuration.load(config, settings=as_settings(settings))
-    selection = given.selection if cuts is None else with_cuts(given.selection, cuts)
-    found = evaluated(given, selection)
+    selection = given.selection if cuts is None else with_cuts(given, cuts)
+    found = evaluated(given, selection, unblind=unblind)
     files.write_text(output / "evaluation.json", json.dumps(found.to_dict(), indent=1) + "\n")
     files.write_text(output / "workspace.json", json.dumps(found.workspace, indent=1) + "\n")
     say(found.table().text())
     say(f"Wrote to {output}")
+    if unblind:
+        document = output / "workspace.json"
+        say(f"The observed counts are in {document}; now: hepcuts significance {document}")

@@ -47,29 +47,24 @@ A file looks like this::
 those of `hepcuts._core.formulas.Formula`. TOML has no None: ``holdout = 0`` holds no events out.
 """
 
-import contextlib
 import dataclasses
-import fnmatch
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import hist
 from pydantic import ValidationError
 
-from hepcuts._core.errors import HepcutsError, InputError
-from hepcuts.cuts import AbstractCut, Cut, Selection, SlidingCut, Window
+from hepcuts._core.errors import InputError
+from hepcuts.cuts import AbstractCut, Cut, OneOf, Selection, SlidingCut, Window
 from hepcuts.cuts.regions import Region
-from hepcuts.samples.loading import Normalization, Origin, Shape, Shift, load_sample
-from hepcuts.samples.modifiers import Lumi, Modifier, NormFactor, NormSys, ShapeSys
-from hepcuts.samples.readers import column_names, histogram_sum, read_columns
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
-from hepcuts.samples.sources import Files
 
 from .mistakes import mistakes
-from .schema import CutEntry, Document, OriginEntry, SampleEntry, ShiftEntry, SumOfWeights
+from .reading import ObservedData, SampleReader, within
+from .schema import AxisEntry, CutEntry, Document
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,16 +72,24 @@ class Configuration:
     """What a configuration file says.
 
     Attributes:
-        samples: the samples with their systematics.
+        samples: the samples with their systematics, each a `hepcuts.Sample`, or each a `hepcuts.Histogram`.
         selection: the cuts.
         optimize: keyword arguments of `hepcuts.optimize`.
         scan: keyword arguments of `hepcuts.scan`.
+        regions: control regions.
+        axis: the observable that is fitted, or None.
+        data: observed data, not read yet; None if there are none. Scans and optimizations do not ask for them.
+        document: the file itself.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Any, ...]
     selection: Selection
     optimize: dict[str, Any]
     scan: dict[str, Any]
+    regions: tuple[Region, ...]
+    axis: Any
+    data: ObservedData | None
+    document: Document
 
 
 def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Configuration:
@@ -104,24 +107,37 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Conf
     document = read_document(path, settings or {})
     cuts = []
     for number, entry in enumerate(document.cut, start=1):
-        with _within(f"{path}: [[cut]] {number} ({entry.variable})"):
+        with within(f"{path}: [[cut]] {number} ({entry.variable})"):
             cuts.append(_cut(entry))
-    with _within(str(path)):
+    axis = _axis(document.axis)
+    with within(str(path)):
         selection = Selection(cuts)
-        regions = [Region(one.name, inverted=one.inverted, without=one.without) for one in document.region]
-    quantities = list(selection.columns)
-    axis: dict[str, Any] = {}
-    if document.axis is not None:
-        quantities.append(document.axis.variable)
-        axis["axis"] = hist.axis.Variable(document.axis.edges, name=document.axis.variable)
-    samples = []
+        regions = tuple(
+            Region(one.name, inverted=one.inverted, without=one.without, axis=_axis(one.axis))
+            for one in document.region
+        )
+    axes = [one.name for one in (axis, *(region.axis for region in regions)) if one is not None]
+    quantities = list(dict.fromkeys([*selection.columns, *axes]))
+    samples: list[Sample | Histogram] = []
     for number, one in enumerate(document.sample, start=1):
-        with _within(f"{path}: [[sample]] {number} ({one.name})"):
-            samples.append(_Reading(document, one, path.parent).sample(list(dict.fromkeys(quantities))))
-    control = {"regions": regions} if regions else {}
+        with within(f"{path}: [[sample]] {number} ({one.name})"):
+            samples.append(SampleReader(document, one, path.parent).sample(quantities))
+    fitted = {} if axis is None else {"axis": axis}
+    control: dict[str, Any] = {"regions": list(regions)} if regions else {}
     return Configuration(
-        tuple(samples), selection, control | axis | document.optimize.given(), axis | document.scan.given()
+        tuple(samples),
+        selection,
+        control | fitted | document.optimize.given(),
+        fitted | document.scan.given(),
+        regions,
+        axis,
+        None if document.data is None else ObservedData(document.data, document, path.parent),
+        document,
     )
+
+
+def _axis(entry: AxisEntry | None) -> Any:
+    return None if entry is None else hist.axis.Variable(entry.edges, name=entry.variable)
 
 
 def read_document(path: Path, settings: Mapping[str, Any]) -> Document:
@@ -158,20 +174,15 @@ def _set(document: dict[str, Any], name: str, value: Any) -> None:
     inside[last] = value
 
 
-@contextlib.contextmanager
-def _within(where: str) -> Iterator[None]:
-    """A block whose errors are told with the place in the file that they come from."""
-    try:
-        yield
-    except HepcutsError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
 def _cut(entry: CutEntry) -> AbstractCut:
-    common = entry.given(without=("variable", "direction", "threshold", "low", "high", "along", "knots", "thresholds"))
+    own = ("variable", "direction", "threshold", "low", "high", "along", "knots", "thresholds", "values")
+    common = entry.given(without=own)
     if "bounds" in common:
         common["bounds"] = tuple(common["bounds"])
     variable, direction = entry.variable, entry.direction
+    if entry.values is not None:
+        excluded = direction == "!="
+        return OneOf(variable, entry.values, excluded=excluded, missing=common.get("missing", "fail"))
     if entry.kind == "window":
         return Window(variable, entry.low, entry.high, **common)
     if entry.kind == "cut":
@@ -184,118 +195,3 @@ def _cut(entry: CutEntry) -> AbstractCut:
         thresholds=entry.thresholds,
         **common,
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Reading:
-    """One sample of a file."""
-
-    document: Document
-    entry: SampleEntry
-    folder: Path
-
-    def sample(self, quantities: list[str]) -> Sample:
-        """The sample with its events."""
-        entry = self.entry
-        return load_sample(
-            entry.name,
-            self._origin(entry),
-            quantities,
-            systematics=[modifier for number in range(len(entry.systematic)) for modifier in self._systematic(number)],
-            identity=_texts(entry.identity),
-            signal=entry.signal,
-            missing=entry.missing,
-            staterror=entry.staterror,
-            empty=entry.empty,
-        )
-
-    def _files(self, given: Any) -> Files:
-        """Files relative to the configuration."""
-        names = _texts(given)
-        found = [one if "://" in one or Path(one).is_absolute() else str(self.folder / one) for one in names]
-        return found[0] if len(found) == 1 else found
-
-    def _merged(self, entry: OriginEntry) -> OriginEntry:
-        """A variation's origin; what it leaves out is the sample's."""
-        given = entry.model_fields_set
-        # Other files have trees and friends of their own.
-        own = {"tree", "friends"} if "file" in given else set()
-        fields = {
-            name: getattr(entry if name in given or name in own else self.entry, name)
-            for name in OriginEntry.model_fields
-        }
-        return OriginEntry.model_construct(**fields)
-
-    def _origin(self, entry: OriginEntry) -> Origin:
-        conditions = [text for text in (self.document.preselection, entry.preselection) if text is not None]
-        return Origin(
-            self._files(entry.file),
-            tree=entry.tree,
-            friends=tuple(self._files(one) for one in _texts(entry.friends)),
-            where=" and ".join(f"({text})" for text in conditions) or None,
-            weight=entry.weight,
-            normalization=self._normalization(entry),
-            scale=1.0 if entry.scale is None else entry.scale,
-            define=self.document.define,
-        )
-
-    def _normalization(self, entry: OriginEntry) -> Normalization | None:
-        if entry.cross_section is None or self.document.luminosity is None:
-            return None
-        total = entry.sum_of_weights
-        if isinstance(total, SumOfWeights):
-            total = _sum_of_weights(total, self._files(entry.file))
-        elif total is None:
-            total = entry.weight or "1"
-        return Normalization(entry.cross_section, self.document.luminosity, total, entry.k_factor or 1.0)
-
-    def _systematic(self, number: int) -> list[Modifier | Shape]:
-        entry = self.entry.systematic[number]
-        with _within(f"systematic {number + 1} ({entry.name or 'lumi'})"):
-            values = entry.given(without=("type",))
-            match entry.type:
-                case "histosys":
-                    down = entry.down if isinstance(entry.down, str) else self._shift(entry.down)
-                    return [Shape(entry.name, self._shift(entry.up), down)]
-                case "weights":
-                    return self._family(entry.name, entry.weight)
-                case "normfactor":
-                    if "bounds" in values:
-                        values["bounds"] = tuple(values["bounds"])
-                    return [NormFactor(**values)]
-                case "lumi":
-                    return [Lumi(entry.relative)]
-                case _:
-                    return [(NormSys if entry.type == "normsys" else ShapeSys)(**values)]
-
-    def _shift(self, entry: ShiftEntry) -> Shift:
-        elsewhere = entry.model_fields_set - {"columns", "weight"}
-        origin = self._origin(self._merged(entry)) if elsewhere else None
-        return Shift(entry.columns, entry.weight, origin)
-
-    def _family(self, name: str, weight: str) -> list[Modifier | Shape]:
-        """One uncertainty for each column that matches the wildcard in a weight."""
-        pattern = next((word for word in re.findall(r"[\w.*?]+", weight) if re.search(r"\w[*?]|[*?]\w", word)), None)
-        if pattern is None:
-            raise InputError(f"weight is {weight!r}; expected one column with a wildcard, such as 'w_pdf_*'.")
-        there = column_names(self._files(self.entry.file), tree=self.entry.tree)
-        found = fnmatch.filter(there, pattern)
-        if not found:
-            raise InputError(f"no column matches {pattern!r}; there are {', '.join(there)}.")
-        return [
-            Shape(f"{name}_{column}", Shift(weight=weight.replace(pattern, f"`{column}`")), "mirror")
-            for column in found
-        ]
-
-
-def _sum_of_weights(total: SumOfWeights, files: Files) -> float:
-    if total.histogram is not None:
-        return histogram_sum(files, total.histogram, bin_number=total.bin)
-    if total.tree is None or total.column is None:
-        raise InputError("sum_of_weights: expected {tree = ..., column = ...} or {histogram = ...}.")
-    return float(read_columns(files, columns=[total.column], tree=total.tree)[total.column].sum())
-
-
-def _texts(given: Any) -> list[str]:
-    """A text or several as a list."""
-    return [] if given is None else [given] if isinstance(given, str) else list(given)

@@ -1,25 +1,41 @@
-"""The keys of configuration files as tables, for the documentation."""
+"""The keys of configuration files and of results as tables, for the documentation."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hepcuts.optimization.record.schema import TITLES as RESULT_TITLES
+from hepcuts.optimization.record.schema import ResultRecord
+
 from .schema import Document
 
+Rows = list[tuple[str, str, str, str]]
+"""Key, type, default and meaning of each."""
 
-def configuration_keys() -> dict[str, list[tuple[str, str, str, str]]]:
-    """Each table of a file and its keys, with type, default and meaning, for the documentation.
+
+def configuration_keys() -> dict[str, Rows]:
+    """Each table of a configuration file and its keys.
 
     Example:
         >>> configuration_keys()["[axis]"][0]
         ('``variable``', 'text', 'needed', 'column or formula')
     """
-    document = Document.model_json_schema()
-    tables = {"": document}
-    for name, entry in document["$defs"].items():
-        tables[name] = entry
+    return _keys(Document.model_json_schema(), _TITLES)
+
+
+def result_keys() -> dict[str, Rows]:
+    """Each table of a ``result.json`` and its keys.
+
+    Example:
+        >>> result_keys()["inputs"][1]
+        ('``size``', 'whole number', 'needed', 'in bytes; null of an address')
+    """
+    return _keys(ResultRecord.model_json_schema(), RESULT_TITLES)
+
+
+def _keys(schema: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Rows]:
     return {
-        _TITLES[name]: [
+        titles[name]: [
             (
                 f"``{key}``",
                 _type(field),
@@ -28,7 +44,7 @@ def configuration_keys() -> dict[str, list[tuple[str, str, str, str]]]:
             )
             for key, field in entry["properties"].items()
         ]
-        for name, entry in tables.items()
+        for name, entry in {"": schema, **schema["$defs"]}.items()
     }
 
 
@@ -47,6 +63,8 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "CutEntry": "[[cut]]",
         "RegionEntry": "[[region]]",
         "AxisEntry": "[axis]",
+        "DataEntry": "[data]",
+        "LabelsEntry": "[labels]",
         "OptimizeEntry": "[optimize]",
         "ScanEntry": "[scan]",
     }

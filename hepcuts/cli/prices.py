@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.numbers import as_json as in_json
 
 from .afterwards import say
-from .numbers import as_json as in_json
 
 
 @click.command()

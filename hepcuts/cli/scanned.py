@@ -27,6 +27,8 @@ def scanned(selection: Selection) -> tuple[dict[str, AbstractCut], list[str]]:
                 f"the cut on {cut.variable} along {cut.along} is not scanned: it has a threshold at each of "
                 f"{len(cut.knots)} knots; use hepcuts optimize"
             )
+        elif not cut.thresholds:
+            remarks.append(f"{cut} has no threshold to scan")
         elif isinstance(cut, Cut) and cut.direction == "auto":
             cuts[f"{cut.variable}-above"] = dataclasses.replace(cut, direction=">")
             cuts[f"{cut.variable}-below"] = dataclasses.replace(cut, direction="<")

@@ -55,6 +55,9 @@ class OriginEntry(Entry):
     preselection: Text | None = key("formula that an event has to pass to be read, beside the one of the whole file")
     weight: Text | None = key("formula of the weights; left out: 1 each")
     scale: Number | None = key("factor on all weights")
+    histogram: Text | None = key(
+        "in place of events, a histogram in the ROOT files, of the one variable that is cut on; `hepcuts scan` takes it"
+    )
     cross_section: Positive | None = key("in pb; with `luminosity` the weights are normalized to it")
     k_factor: Positive | None = key("further factor on the cross section")
     sum_of_weights: Positive | Text | SumOfWeights | None = key(
@@ -81,6 +84,9 @@ class NormSysEntry(Entry):
     down: Number = key("factor at -1", ...)
 
 
+_EFFECT = "`normalization`: what it does to the yield before any cut, and nothing else; `shape`: everything but that"
+
+
 class HistoSysEntry(Entry):
     """Uncertainty that moves events."""
 
@@ -88,14 +94,25 @@ class HistoSysEntry(Entry):
     name: Text = key("the parameter's name", ...)
     up: ShiftEntry = key("the events at +1 standard deviation", ...)
     down: Literal["mirror", "nominal"] | ShiftEntry = key('the events at -1, or `"mirror"`, or `"nominal"`', ...)
+    effect: Literal["both", "normalization", "shape"] = key(_EFFECT, default="both")
 
 
 class WeightFamilyEntry(Entry):
-    """A family of weights, each of them an uncertainty of its own."""
+    """A family of weights."""
 
     type: Literal["weights"]
     name: Text = key("what the parameters' names begin with", ...)
     weight: Text = key('formula with a wildcard: `"genWeight * w_pdf_*"`; each column that matches is one up side', ...)
+    combine: Literal["each", "envelope"] = key(
+        "`each` is an uncertainty of its own, or one spans all of them: their `envelope`, bin by bin", default="each"
+    )
+    effect: Literal["both", "normalization", "shape"] = key(_EFFECT, default="both")
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> "WeightFamilyEntry":
+        if self.combine == "envelope" and self.effect == "normalization":
+            raise ValueError("effect = 'normalization' has no envelope; leave out one of them")
+        return self
 
 
 class ShapeSysEntry(Entry):
@@ -144,14 +161,22 @@ class SampleEntry(OriginEntry):
     identity: Texts | None = key("columns by which an event is known in all files, such as run and event number")
     systematic: list[SystematicEntry] = key("systematic uncertainties", default_factory=list)
 
+    @model_validator(mode="after")
+    def _events_or_bins(self) -> "SampleEntry":
+        of_bins = {"name", "file", "histogram", "scale", "signal", "staterror", "empty", "systematic"}
+        if self.histogram is not None and (wrong := sorted(self.model_fields_set - of_bins)):
+            raise ValueError(f"{', '.join(wrong)} is of events, and with histogram = ... there are none")
+        return self
+
 
 class CutEntry(Entry):
     """A cut."""
 
     variable: Text = key("column or formula that is cut on", ...)
-    direction: Literal[">", "<", ">=", "<=", "auto", "window"] | None = key(
-        "`>=` and `<=` are of whole numbers; `auto`: to be found"
+    direction: Literal[">", "<", ">=", "<=", "==", "!=", "auto", "window"] | None = key(
+        "`>=`, `<=`, `==` and `!=` are of whole numbers; `auto`: to be found"
     )
+    values: list[int] | None = key("of `==` and `!=`, which are not searched for: one of these, or none of them")
     threshold: Number | None = key("where the search starts; left out: where 95 % of the signal pass")
     low: Number | None = key("lower edge of a window")
     high: Number | None = key("upper edge of a window")
@@ -165,6 +190,8 @@ class CutEntry(Entry):
     @property
     def kind(self) -> str:
         """Which kind of cut its keys mean."""
+        if self.direction in {"==", "!="}:
+            return "set"
         if {"along", "knots", "thresholds"} & self.model_fields_set:
             return "sliding cut"
         return "cut" if self.direction not in {None, "window"} else "window"
@@ -178,20 +205,19 @@ class CutEntry(Entry):
                 "has no direction; expected direction = '>' or '<' (or 'auto' to find out) for a cut, low and high for "
                 "a window, or direction = 'window' for one whose edges are both to be found"
             )
-        own = {"cut": {"threshold"}, "window": {"low", "high"}, "sliding cut": {"along", "knots", "thresholds"}}
+        if self.kind == "set" and not self.values:
+            raise ValueError(f"direction = {self.direction!r} needs values, as in values = [2, 3]")
+        own = {
+            "cut": {"threshold"},
+            "window": {"low", "high"},
+            "sliding cut": {"along", "knots", "thresholds"},
+            "set": {"values"},
+        }
         foreign = set().union(*own.values()) - own[self.kind]
         if wrong := sorted(foreign & self.model_fields_set):
             what = f"direction = {self.direction!r}" if self.direction else f"a {self.kind}"
             raise ValueError(f"{', '.join(wrong)} contradicts {what}; leave one of them out")
         return self
-
-
-class RegionEntry(Entry):
-    """A control region: the same cuts, some of them inverted or left out."""
-
-    name: Text = key("its name", ...)
-    inverted: list[Text] = key("variables whose cuts have to be failed", default_factory=list)
-    without: list[Text] = key("variables that are not cut on", default_factory=list)
 
 
 class AxisEntry(Entry):
@@ -205,6 +231,33 @@ class AxisEntry(Entry):
         if any(low >= high for low, high in zip(self.edges[:-1], self.edges[1:], strict=True)):
             raise ValueError("edges do not increase")
         return self
+
+
+class RegionEntry(Entry):
+    """A control region: the same cuts, some of them inverted or left out."""
+
+    name: Text = key("its name", ...)
+    inverted: list[Text] = key("variables whose cuts have to be failed", default_factory=list)
+    without: list[Text] = key("variables that are not cut on", default_factory=list)
+    axis: AxisEntry | None = key("the observable that is fitted there; left out: events are counted")
+
+
+class DataEntry(Entry):
+    """Observed data. Only ``hepcuts evaluate --unblind`` reads them; scans and optimizations never do."""
+
+    file: Texts = key(str(OriginEntry.model_fields["file"].description), ...)
+    tree: Text | None = key(str(OriginEntry.model_fields["tree"].description))
+    friends: Texts | None = key(str(OriginEntry.model_fields["friends"].description))
+    preselection: Text | None = key(str(OriginEntry.model_fields["preselection"].description))
+    missing: float | None = key("number that stands for 'does not exist', as in a sample")
+
+
+class LabelsEntry(Entry):
+    """What stands in figures."""
+
+    experiment: Text | None = key('above each of them, such as `"ATLAS Internal"`')
+    variables: dict[Text, Text] = key('names of axes, `{mt = "$m_T$ [GeV]"}`', default_factory=dict)
+    samples: dict[Text, Text] = key("names in legends", default_factory=dict)
 
 
 class OptimizeEntry(Entry):
@@ -240,15 +293,30 @@ class ScanEntry(Entry):
 class Document(Entry):
     """The whole file."""
 
-    luminosity: Positive | None = key("integrated luminosity in 1/fb, for samples with a `cross_section`")
+    luminosity: Positive | None = key("integrated luminosity in 1/fb, for samples with a `cross_section`, and figures")
+    energy: Positive | None = key("center-of-mass energy in TeV, for figures")
     preselection: Text | None = key("formula that every event has to pass to be read")
     define: dict[Text, Text] = key("names of quantities and their formulas, used in all others", default_factory=dict)
     sample: Annotated[list[SampleEntry], Field(min_length=1)] = key("the samples, each `[[sample]]`", ...)
     cut: Annotated[list[CutEntry], Field(min_length=1)] = key("the cuts, each `[[cut]]`", ...)
+    prune: Annotated[float, Field(gt=0, lt=1)] | None = key(
+        "`hepcuts evaluate` leaves out systematics that change a sample by less than this fraction, and lists them"
+    )
     region: list[RegionEntry] = key("control regions of `hepcuts.optimize`, each `[[region]]`", default_factory=list)
     axis: AxisEntry | None = key("the observable that is fitted")
+    data: DataEntry | None = key("observed data")
+    labels: LabelsEntry = key("what stands in figures", default_factory=LabelsEntry)
     optimize: OptimizeEntry = key("arguments of `hepcuts.optimize`", default_factory=OptimizeEntry)
     scan: ScanEntry = key("arguments of `hepcuts.scan`", default_factory=ScanEntry)
+
+    @model_validator(mode="after")
+    def _of_one_variable(self) -> "Document":
+        if any(entry.histogram is not None for entry in self.sample):
+            if others := [entry.name for entry in self.sample if entry.histogram is None]:
+                raise ValueError(f"sample {', '.join(others)} has no histogram, and others have; they do not mix")
+            if len(self.cut) > 1 or self.axis is not None or self.region:
+                raise ValueError("samples are histograms; expected one [[cut]], and neither [axis] nor [[region]]")
+        return self
 
     @model_validator(mode="after")
     def _normalized(self) -> "Document":
@@ -271,6 +339,8 @@ SECTIONS: Mapping[str, tuple[type[Entry], ...]] = MappingProxyType(
         "cut": (CutEntry,),
         "region": (RegionEntry,),
         "axis": (AxisEntry,),
+        "data": (DataEntry,),
+        "labels": (LabelsEntry,),
         "optimize": (OptimizeEntry,),
         "scan": (ScanEntry,),
     }

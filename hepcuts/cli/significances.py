@@ -7,6 +7,8 @@ from typing import Any
 
 from hepcuts._core import files
 from hepcuts._core.errors import FitError
+from hepcuts._core.numbers import as_json as in_json
+from hepcuts._core.numbers import write_json
 from hepcuts._core.tables import SummaryTable
 from hepcuts._core.version import __version__
 from hepcuts.histfactory import (
@@ -21,8 +23,6 @@ from hepcuts.histfactory import (
 from hepcuts.histfactory.points import shown
 
 from .afterwards import Afterwards, result_of, say
-from .numbers import as_json as in_json
-from .numbers import write_json
 
 
 def listed_points(workspace: Path, patches: Sequence[Path], *, as_json: bool) -> str:

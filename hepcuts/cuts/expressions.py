@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.tables import SummaryTable
 
+from .checks import shown
 from .languages import LANGUAGES, Condition, Language
 
 Clauses = tuple[tuple[Condition, ...], ...]
@@ -40,13 +42,16 @@ class PrintedSelection:
     ) -> str:
         r"""The selection for another program, in which it selects the same events.
 
-        Thresholds are written with all their digits. A cut that slides is computed in the precision of its columns:
-        give them 64 bits.
+        Thresholds are written with all their digits. A variable that is a formula, and has no name in `names`, is
+        written out, if there is anything for its functions in the language. (Where columns may have any name,
+        ``pt/GeV`` is one, and ``pt / gev`` a formula.) A cut that slides, and formulas for pandas
+        and awkward, are computed in the precision of their columns: give them 64 bits.
 
         Args:
             language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
-                ``DataFrame.query``), ``"root"`` (for ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or
-                ``"latex"`` (for math mode).
+                ``DataFrame.query``), ``"awkward"`` (of an array of records called ``events``, as in uproot and coffea,
+                whose fields are the columns, none of them None, and ``np`` for formulas), ``"root"`` (for
+                ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
             missing: the number that stands for a missing value, or None.
             names: what columns are called there, where it is something else.
 
@@ -61,6 +66,10 @@ class PrintedSelection:
             105 < mass < 140 & n >= 2
             >>> selection.expression("root")
             '(mass > 105.0 && mass < 140.0) && (n >= 2.0)'
+            >>> selection.expression("awkward", names={"mass": "events.Jet.mass"})
+            "((events.Jet.mass > 105.0) & (events.Jet.mass < 140.0)) & (events['n'] >= 2.0)"
+            >>> hc.Selection.parse("abs(eta) < 2.5").expression("numpy")
+            '(np.abs(np.float64(eta)) < 2.5)'
             >>> selection.expression("latex", names={"mass": "m"})
             'm > 105 \\wedge m < 140 \\wedge \\mathrm{n} \\geq 2'
         """
@@ -68,6 +77,55 @@ class PrintedSelection:
             raise InputError(f"There is no language {language!r}; choose one of {', '.join(LANGUAGES)}.")
         writer = LANGUAGES[language](names)
         return writer.all_of([_of_cut(cut, writer, missing) for cut in self.cuts])
+
+    def table(self, *, units: Mapping[str, str] = MappingProxyType({})) -> SummaryTable:
+        r"""The cuts as a table: one row for each threshold, as it is printed.
+
+        The table has itself as text, Markdown, LaTeX, HTML and CSV. A cut that is more than comparisons with numbers
+        (one that slides, an inverted one, one whose threshold is not set) is one row, all of it under ``threshold``.
+
+        Args:
+            units: of variables; without any there is no column for them.
+
+        Raises:
+            InputError: a unit of a variable that is not cut on.
+
+        Example:
+            >>> import hepcuts as hc
+            >>> selection = hc.Window("m_T", 105, 140) & hc.Cut("n", ">", 1.5, integer=True)
+            >>> selection.table(units={"m_T": "GeV"})
+            variable  direction  threshold  unit
+            m_T               >        105  GeV
+            m_T               <        140  GeV
+            n                >=          2
+            >>> print(selection.table().latex())
+            \begin{tabular}{lrr}
+            variable & direction & threshold \\
+            \hline
+            m\_T & \textgreater{} & 105 \\
+            m\_T & \textless{} & 140 \\
+            n & \textgreater{}= & 2 \\
+            \end{tabular}
+        """
+        unknown = sorted(set(units) - {cut.variable for cut in self.cuts})
+        if unknown:
+            raise InputError(f"There is no cut on {', '.join(unknown)}, whose unit is given.")
+        rows = [
+            [cut.variable, direction, threshold, *([units.get(cut.variable, "")] if units else [])]
+            for cut in self.cuts
+            for direction, threshold in _comparisons(cut)
+        ]
+        head = ["variable", "direction", "threshold", *(["unit"] if units else [])]
+        return SummaryTable("", rows, head, align="lrrl"[: len(head)])
+
+
+def _comparisons(cut: Any) -> list[tuple[str, str]]:
+    """Directions and thresholds of a cut; none and its text if it is more than comparisons with numbers."""
+    clauses = None if cut.inverted or None in cut.thresholds else cut.clauses()
+    (clause,) = clauses if clauses is not None and len(clauses) == 1 else ((),)
+    if not clause or not all(isinstance(one.value, float) and one.column == cut.variable for one in clause):
+        return [("", str(cut))]
+    return [(one.operator, shown(one.value)) for one in clause]
 
 
 def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:
@@ -88,13 +146,15 @@ def _of_cut(cut: Any, writer: Language, missing: float | None) -> str:
 
 def _with_missing(clauses: Clauses, cut: Any, missing: float) -> Clauses:
     """The clauses where a column may hold the number that stands for a missing value (or NaN, if that is it)."""
-    if np.isnan(missing):  # NaN passes no comparison
-        passing = tuple((Condition(column, "!=", None),) for column in cut.columns)
-        return (*clauses, *passing) if cut.missing == "pass" else clauses
+    if np.isnan(missing):  # NaN passes no comparison, except that with !=
+        if cut.missing == "pass":
+            return (*clauses, *((Condition(column, "!=", None),) for column in cut.columns))
+        numbers = tuple(Condition(column, "==", None) for column in cut.columns)
+        return tuple((*c, *numbers) if any(one.operator == "!=" for one in c) else c for c in clauses)
     with np.errstate(over="ignore"):
-        numbers = dict.fromkeys([float(missing), float(np.float32(missing))])
-    numbers = {number: None for number in numbers if np.isfinite(number)}
+        known = dict.fromkeys([float(missing), float(np.float32(missing))])
+    known = {number: None for number in known if np.isfinite(number)}
     if cut.missing == "pass":
-        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in numbers))
-    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in numbers)
+        return (*clauses, *((Condition(column, "==", n),) for column in cut.columns for n in known))
+    there = tuple(Condition(column, "!=", n) for column in cut.columns for n in known)
     return tuple((*clause, *there) for clause in clauses)

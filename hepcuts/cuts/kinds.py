@@ -73,7 +73,7 @@ class Cut(AbstractCut):
         if direction not in (">", "<", "auto"):
             raise InputError(
                 f"Cut on {variable!r}: the direction is {direction!r}; expected '>', '<' or 'auto', or, of whole "
-                "numbers, '>=' or '<='."
+                "numbers, '>=' or '<='; what is to be equal to a number is a hepcuts.OneOf."
             )
         check_cut(self)
 
@@ -95,7 +95,7 @@ class Cut(AbstractCut):
     @classmethod
     def of_comparison(cls, comparison: Compared) -> "Cut | None":
         """See `AbstractCut.of_comparison`."""
-        if len(comparison.sides) != 1:
+        if len(comparison.sides) != 1 or comparison.sides[0][0] in {"==", "!="}:
             return None
         (operator, threshold), *_ = comparison.sides
         return cls(comparison.variable, operator, threshold)  # type: ignore[arg-type]  # one of them
@@ -188,7 +188,7 @@ class Window(AbstractCut):
     @classmethod
     def of_comparison(cls, comparison: Compared) -> "Window | None":
         """See `AbstractCut.of_comparison`."""
-        if len(comparison.sides) != 2:
+        if len(comparison.sides) != 2 or comparison.sides[0][0] in {"==", "!="}:
             return None
         integer = any(operator.endswith("=") for operator, _ in comparison.sides)
         low, high = (

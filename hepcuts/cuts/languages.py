@@ -1,4 +1,4 @@
-"""How comparisons are written in other programs: NumPy, pandas, C++ as ROOT reads it, LaTeX."""
+"""How comparisons are written in other programs: NumPy, awkward arrays, pandas, C++ as ROOT reads it, LaTeX."""
 
 import dataclasses
 import keyword
@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from hepcuts._core.decimals import exact
 from hepcuts._core.errors import InputError
+
+from .written_formulas import DIALECTS, written
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,16 @@ class Language:
     """How comparisons are written: as in NumPy; what others do otherwise, they say."""
 
     names: Mapping[str, str]
+    dialect = DIALECTS["numpy"]
+    any_name = False
+    """Whether a column may have any name: ``pt/GeV`` is one then, and no formula."""
+
+    def quantity(self, column: str) -> str:
+        """A column; or, where it is a formula of others that is not named there, what it is computed from."""
+        if column in self.names or "$" in column or (self.any_name and not _FORMULA.search(column)):
+            return self.name(column)
+        text = written(column, self.name, self.dialect)
+        return self.name(column) if text is None else text
 
     def name(self, column: str) -> str:
         """What a column is called there."""
@@ -65,7 +77,7 @@ class Language:
 
     def comparison(self, one: Condition) -> str:
         """One comparison."""
-        column = self.name(one.column)
+        column = self.quantity(one.column)
         if one.value is None:
             return f"({column} {one.operator} {column})"
         value = self.segment(one.value) if isinstance(one.value, Segment) else self.number(one.value)
@@ -75,7 +87,8 @@ class Language:
         """As `numpy.interp` computes it."""
         slope = (line.thresholds[1] - line.thresholds[0]) / (line.knots[1] - line.knots[0])
         number = self.number
-        return f"({number(slope)} * ({self.name(line.along)} - {number(line.knots[0])}) + {number(line.thresholds[0])})"
+        along = self.quantity(line.along)
+        return f"({number(slope)} * ({along} - {number(line.knots[0])}) + {number(line.thresholds[0])})"
 
     def together(self, parts: list[str]) -> str:
         """Comparisons that have to hold all."""
@@ -94,7 +107,20 @@ class Language:
         return f"~({text})"
 
 
+class _Awkward(Language):
+    """Columns are fields of a record array named ``events``, whatever they are called."""
+
+    dialect = DIALECTS["awkward"]
+    any_name = True
+
+    def name(self, column: str) -> str:
+        return self.names.get(column, f"events[{column!r}]")
+
+
 class _Pandas(Language):
+    dialect = DIALECTS["pandas"]
+    any_name = True
+
     def name(self, column: str) -> str:
         if column in self.names:
             return self.names[column]
@@ -104,6 +130,8 @@ class _Pandas(Language):
 
 
 class _Root(Language):
+    dialect = DIALECTS["root"]
+
     def name(self, column: str) -> str:
         if column in self.names:
             return self.names[column]
@@ -128,6 +156,9 @@ class _Root(Language):
 
 
 class _Latex(Language):
+    dialect = DIALECTS["latex"]
+    any_name = True
+
     def name(self, column: str) -> str:
         if column in self.names:
             return self.names[column]
@@ -146,9 +177,8 @@ class _Latex(Language):
 
     def segment(self, line: Segment) -> str:
         rise = line.thresholds[1] - line.thresholds[0]
-        share = (
-            f"({self.name(line.along)} - {self.number(line.knots[0])}) / {self.number(line.knots[1] - line.knots[0])}"
-        )
+        along, first, last = self.quantity(line.along), line.knots[0], line.knots[1]
+        share = f"({along} - {self.number(first)}) / {self.number(last - first)}"
         return f"{self.number(line.thresholds[0])} {'-' if rise < 0 else '+'} {self.number(abs(rise))} {share}"
 
     def together(self, parts: list[str]) -> str:
@@ -165,8 +195,10 @@ class _Latex(Language):
 
 
 LANGUAGES: Mapping[str, type[Language]] = MappingProxyType(
-    {"numpy": Language, "pandas": _Pandas, "root": _Root, "latex": _Latex}
+    {"numpy": Language, "pandas": _Pandas, "awkward": _Awkward, "root": _Root, "latex": _Latex}
 )
+_FORMULA = re.compile(r"[(*<>=&|]| [-+/] ")
+"""What makes a text a formula where it might be a name."""
 _OPERATORS_OF_LATEX = MappingProxyType({">=": r"\geq", "<=": r"\leq", "==": "=", "!=": r"\neq"})
 _WORDS_OF_CPP = re.compile(
     "alignas|alignof|and|and_eq|asm|auto|bitand|bitor|bool|break|case|catch|char|class|compl|concept|const|constexpr|"

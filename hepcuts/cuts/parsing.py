@@ -10,7 +10,8 @@ from typing import Any
 from hepcuts._core.errors import InputError
 
 _AND = re.compile(r"&&|&|\band\b")
-_OPERATOR = re.compile(r">=|<=|==|!=|>|<")
+_OPERATOR = re.compile(r">=|<=|==|!=|>|<|\bnot\s+in\b|\bin\b")
+_SET = re.compile(r"\{(?P<braces>.*)\}|\((?P<round>.*)\)|\[(?P<square>.*)\]", re.DOTALL)
 _NOT = re.compile(r"(?:not\b|!|~)\s*\((?P<inside>.*)\)", re.DOTALL)
 _MIRRORED = MappingProxyType({">": "<", "<": ">", ">=": "<=", "<=": ">="})
 
@@ -21,7 +22,8 @@ class Compared:
 
     Attributes:
         variable: column or formula.
-        sides: operator and threshold of each side, None for one that is to be found: lower one first.
+        sides: operator and threshold of each side, None for one that is to be found: lower one first; or ``==`` or
+            ``!=`` and a value, as often as there are values.
         inverted: whether events have to fail it.
     """
 
@@ -48,13 +50,17 @@ sides=(('>=', None),), inverted=False)]
         one = _comparison(part.strip())
         key = one.variable, one.inverted
         other = found.get(key)
-        if other is not None and len(one.sides) == len(other.sides) == 1 and one.sides[0][0][0] != other.sides[0][0][0]:
+        if other is not None and {one.sides[0][0][0], other.sides[0][0][0]} == {">", "<"} and _are_half(one, other):
             both = sorted((*one.sides, *other.sides), key=lambda side: side[0], reverse=True)
             one = dataclasses.replace(one, sides=tuple(both))
         elif other is not None:
             raise InputError(f"{text!r}: {one.variable} is cut on twice on one side; write the tighter cut only.")
         found[key] = one
     return list(found.values())
+
+
+def _are_half(*some: Compared) -> bool:
+    return all(len(one.sides) == 1 for one in some)
 
 
 def _comparison(part: str) -> Compared:
@@ -64,13 +70,19 @@ def _comparison(part: str) -> Compared:
         return _comparison(part[1:-1].strip())
     operands = [operand.strip() for operand in _split(part, _OPERATOR)]
     operators = [part[place.start() : place.end()] for place in _at_top(part, _OPERATOR)]
-    _check(part, operators)
+    _check(part)
+    if len(operands) == 2 and operators[0] not in _MIRRORED and operands[0] and _number(operands[0]) is None:
+        equal = operators[0] in {"==", "in"}
+        return Compared(
+            operands[0], tuple(("==" if equal else "!=", n) for n in _values(part, operators[0], operands[1]))
+        )
     numbers = [_number(operand) for operand in operands]
-    if len(operands) == 2 and numbers[0] is not None and numbers[1] is None:
+    if len(operands) == 2 and numbers[0] is not None and numbers[1] is None and operators[0] in _MIRRORED:
         operands, numbers, operators = operands[::-1], numbers[::-1], [_MIRRORED[operators[0]]]
     if len(operands) == 2 and numbers[0] is None and numbers[1] is not None and operands[0]:
         return Compared(operands[0], ((operators[0], _threshold(numbers[1])),))
-    if len(operands) == 3 and numbers[1] is None and None not in (numbers[0], numbers[2]) and operands[1]:
+    mirrored = all(operator in _MIRRORED for operator in operators)
+    if len(operands) == 3 and mirrored and numbers[1] is None and None not in (numbers[0], numbers[2]) and operands[1]:
         first, last = (_MIRRORED[operators[0]], numbers[0]), (operators[1], numbers[2])
         low, high = (first, last) if first[0][0] == ">" else (last, first)
         if (low[0][0], high[0][0]) == (">", "<"):
@@ -78,14 +90,23 @@ def _comparison(part: str) -> Compared:
     raise InputError(f"{part!r} is no cut; expected a variable, an operator and a number or ?, as in 'pt > 30'.")
 
 
-def _check(part: str, operators: list[str]) -> None:
-    if part.count("(") != part.count(")") or part.count("[") != part.count("]"):
+def _check(part: str) -> None:
+    if any(part.count(opened) != part.count(closed) for opened, closed in ("()", "[]", "{}")):
         raise InputError(f"{part!r}: a bracket is not closed, or not opened.")
-    if {"==", "!="} & set(operators):
-        raise InputError(
-            f"{part!r}: a cut is one threshold or a window; for == write a window around the number, and put sets and "
-            "!= into the preselection."
-        )
+
+
+def _values(part: str, operator: str, text: str) -> list[float | None]:
+    """The number after an operator, or those of a set."""
+    if operator in {"==", "!="}:
+        texts = [text]
+    elif found := _SET.fullmatch(text):
+        texts = next(inside for inside in found.groups() if inside is not None).split(",")
+    else:
+        raise InputError(f"{part!r}: expected a set after in, as in 'njet in {{2, 3}}'.")
+    numbers = [_number(one.strip()) for one in texts]
+    if None in numbers:
+        raise InputError(f"{part!r}: expected whole numbers after {operator}.")
+    return [_threshold(number) for number in numbers]
 
 
 def _number(text: str) -> float | None:
@@ -107,7 +128,7 @@ def _at_top(text: str, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
     """Matches outside of all brackets."""
     depth = [0]
     for character in text:
-        depth.append(depth[-1] + (character in "([") - (character in ")]"))
+        depth.append(depth[-1] + (character in "([{") - (character in ")]}"))
     return (found for found in pattern.finditer(text) if depth[found.start()] == 0)
 
 

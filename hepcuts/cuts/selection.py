@@ -228,7 +228,7 @@ class Selection(SoftReading, PrintedSelection):
     move; its axis is called ``threshold``.
 
     Args:
-        cuts: `Cut`, `Window` and `SlidingCut` objects and their inversions, at most one for each variable.
+        cuts: `Cut`, `Window`, `SlidingCut` and `OneOf` objects and their inversions, at most one for each variable.
 
     Raises:
         InputError: no cuts, or two on one variable.
@@ -261,8 +261,8 @@ class Selection(SoftReading, PrintedSelection):
     def parse(cls, text: str) -> "Selection":
         """Read a selection from text, ``?`` being thresholds to be found; ``str`` of a selection reads back to itself.
 
-        A variable may be a formula. Both operators of a window, ``>=`` and ``<=`` of whole numbers, ``&``, ``&&`` and
-        ``and`` are read, and ``not (...)`` around a cut.
+        A variable may be a formula. Both operators of a window, ``>=`` and ``<=`` of whole numbers, ``==``, ``!=`` and
+        sets (``njet in {2, 3}``), ``&``, ``&&`` and ``and`` are read, and ``not (...)`` around a cut.
 
         Raises:
             InputError: a part is no cut; the message quotes it.
@@ -274,7 +274,7 @@ class Selection(SoftReading, PrintedSelection):
         """
         cuts = []
         for one in comparisons(text):
-            found = next((cut for kind in _kinds() if (cut := kind.of_comparison(one)) is not None), None)
+            found = next((cut for kind in all_kinds() if (cut := kind.of_comparison(one)) is not None), None)
             if found is None:
                 raise InputError(f"{text!r}: no kind of cut is written like what is said of {one.variable}.")
             cuts.append(~found if one.inverted else found)
@@ -309,7 +309,8 @@ class Selection(SoftReading, PrintedSelection):
     def to_dict(self, thresholds: Sequence[float] | FloatArray) -> dict[str, float | tuple[float, ...]]:
         """Thresholds of shape (threshold,) by variable: a number, a pair for a window, several for a sliding cut."""
         numbers = self._numbers(thresholds)
-        return {cut.variable: cut.value([next(numbers) for _ in cut.thresholds]) for cut in self.cuts}
+        cuts = [cut for cut in self.cuts if cut.thresholds]
+        return {cut.variable: cut.value([next(numbers) for _ in cut.thresholds]) for cut in cuts}
 
     def mask(self, columns: ColumnsLike, *, missing: float | None = None) -> NDArray[np.bool_]:
         """Hard reading: which events pass all cuts, shape (event,).
@@ -329,8 +330,8 @@ class Selection(SoftReading, PrintedSelection):
         return np.asarray(passed)
 
 
-def _kinds(base: Any = AbstractCut) -> Iterator[type[AbstractCut]]:
+def all_kinds(base: Any = AbstractCut) -> Iterator[type[AbstractCut]]:
     """All kinds of cuts, those of others included."""
     for kind in base.__subclasses__():
         yield kind
-        yield from _kinds(kind)
+        yield from all_kinds(kind)

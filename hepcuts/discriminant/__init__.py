@@ -6,6 +6,8 @@ Which one do I need?
   readable.
 - `small_network`: layers of tanh; bends where a plane is not enough.
 - `Discriminant`: any function that JAX can differentiate.
+- `hepcuts.score`: any classifier of another library, trained such that no event is scored by a model that it helped to
+  train. The most valuable input there is, see `hepcuts.discriminant.scores`.
 - `cut_score`: the best cut on the score of any classifier, trained here or elsewhere, from its posterior; and
   `calibration`, which says whether the score is one.
 
@@ -23,3 +25,4 @@ from .reliability import Calibration as Calibration
 from .reliability import calibration as calibration
 from .score_cut import ScoreCut as ScoreCut
 from .score_cut import cut_score as cut_score
+from .scores import OutOfFoldScore as OutOfFoldScore

@@ -1,6 +1,7 @@
 """The discriminant itself: function, parameters, features; standardized inputs, scores, samples with scores."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,8 +11,9 @@ import numpy as np
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import InputError
 from hepcuts._core.precision import float64_scope
-from hepcuts._core.types import Columns, ColumnsLike, FloatArray
-from hepcuts.samples.modifiers import HistoSys, Modifier, Variation, check_name
+from hepcuts._core.types import ColumnsLike, FloatArray
+from hepcuts.samples.derived import with_derived
+from hepcuts.samples.modifiers import check_name
 from hepcuts.samples.sample import Sample, check_samples
 
 from .scorer import Function, Scorer, chunks_of
@@ -188,29 +190,10 @@ class Discriminant:
             >>> list(signal.columns)
             ['x0', 'x1', 'sum']
         """
-        return tuple(self._scored(sample) for sample in check_samples(samples))
-
-    def _scored(self, sample: Sample) -> Sample:
-        if self.name in sample.columns:
-            raise InputError(
-                f"Sample {sample.name!r} has a column {self.name!r} already; give the discriminant another name."
-            )
-        columns = {**sample.columns, self.name: self.apply(sample.columns, missing=sample.missing)}
-        return sample.with_columns(columns, [self._varied(sample, modifier) for modifier in sample.modifiers])
-
-    def _varied(self, sample: Sample, modifier: Modifier) -> Modifier:
-        """The modifier with the score among its varied columns, where a feature is."""
-        if not isinstance(modifier, HistoSys):
-            return modifier
-        sides = {side: self._with_score(sample, variation) for side, variation in modifier.sides.items()}
-        return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
-
-    def _with_score(self, sample: Sample, variation: Variation) -> Variation:
-        if not set(variation.columns) & set(self.features):
-            return variation
-        columns: Columns = sample.varied(variation)[0]
-        score = self.apply(columns, missing=sample.missing)
-        return Variation({**variation.columns, self.name: score}, variation.weights)
+        return tuple(
+            with_derived(sample, self.name, functools.partial(self.apply, missing=sample.missing), self.features)
+            for sample in check_samples(samples)
+        )
 
     def __repr__(self) -> str:
         count = sum(np.size(leaf) for leaf in jax.tree_util.tree_leaves(self.parameters))

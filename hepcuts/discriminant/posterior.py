@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.evaluation.resampling import Folds
-from hepcuts.samples.modifiers import HistoSys, Modifier, Variation
+from hepcuts.samples.derived import with_derived
 from hepcuts.samples.sample import Sample
 
 from .reliability import Calibration, Isotonic, Scored, calibration
@@ -66,17 +66,4 @@ def _calibrated(sample: Sample, score: str, column: str, maps: Sequence[Isotonic
     def posterior(scores: FloatArray) -> FloatArray:
         return np.choose(part, [of_fold(scores) for of_fold in maps])
 
-    def with_posterior(variation: Variation) -> Variation:
-        if score not in variation.columns:
-            return variation
-        changed = posterior(np.asarray(variation.columns[score]))
-        return Variation({**variation.columns, column: changed}, variation.weights)
-
-    def varied(modifier: Modifier) -> Modifier:
-        if not isinstance(modifier, HistoSys):
-            return modifier
-        sides = {side: with_posterior(variation) for side, variation in modifier.sides.items()}
-        return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
-
-    columns = {**sample.columns, column: posterior(sample.column(score))}
-    return sample.with_columns(columns, [varied(modifier) for modifier in sample.modifiers])
+    return with_derived(sample, column, lambda columns: posterior(np.asarray(columns[score])), [score])

@@ -2,12 +2,12 @@
 
 import dataclasses
 import functools
-import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from hepcuts._core.decimals import measured
 from hepcuts._core.errors import EmptySelectionError, HepcutsError, InputError
 from hepcuts._core.tables import DataFrame, SummaryTable, Tabular, data_frame
 from hepcuts._core.types import FloatArray
@@ -109,23 +109,23 @@ class Cutflow(Tabular):
     def summary(self) -> SummaryTable:
         """With the figure of merit of each step."""
         name = figure_of_merit(self.objective).name
+        name = "Z" if name == "profile" else name
         return self._table([name, *("" if np.isnan(value) else f"{value:.4g}" for value in self.values)])
 
-    def _table(self, last: Iterable[str]) -> SummaryTable:
+    def _table(self, values: Sequence[str]) -> SummaryTable:
         head = ["cut", *(f"{name}{what}" for name in self.samples for what in ("", " eff.", " events"))]
         rows = []
         for step, text in enumerate(self.steps):
             cells = [text]
             for number in range(len(self.samples)):
-                cells.append(f"{self.yields[step, number]:.5g} +- {self.uncertainties[step, number]:.2g}")
+                cells.append(measured(self.yields[step, number], self.uncertainties[step, number]))
                 cells.append(f"{self.efficiencies[step, number]:.2%}")
                 cells.append(f"{self.events[step, number]:.0f}")
             rows.append(cells)
-        lines = [
-            [*line, *extra]
-            for line, extra in itertools.zip_longest([head, *rows], ([one] for one in last), fillvalue=())
-        ]
-        return SummaryTable("Cutflow", lines[1:], head=lines[0])
+        # The figure of merit stands beside the cut: with many samples the end of a row is far away.
+        for line, value in zip([head, *rows], values, strict=bool(values)):
+            line.insert(1, value)
+        return SummaryTable("Cutflow", rows, head=head)
 
     def to_dataframe(self) -> DataFrame:
         """One row for each step and sample."""
@@ -167,9 +167,9 @@ def cutflow(
         >>> flow = hc.cutflow(hc.datasets.scenario("exp10-gauss30x1", seed=1), hc.Cut("x", ">", 20.0))
         >>> flow
         Cutflow
-          cut             signal  signal eff.  signal events      background  background eff.  background events
-          all events  1000 +- 32      100.00%           1000  10000 +- 1e+02          100.00%              10000
-          x > 20      1000 +- 32      100.00%           1000      1309 +- 36           13.09%               1309
+          cut             signal  signal eff.  signal events    background  background eff.  background events
+          all events  1000 +- 32      100.00%           1000  10000 +- 100          100.00%              10000
+          x > 20      1000 +- 32      100.00%           1000    1309 +- 36           13.09%               1309
         >>> flow.values.round(2)
         array([ 6.9 , 16.73])
     """

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hepcuts._core import checks
-from hepcuts._core.decimals import exact
+from hepcuts._core.decimals import exact, measured
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
@@ -106,7 +106,7 @@ class DropOneTable(Tabular):
             (
                 str(row.cut),
                 f"{row.significance:.4g}",
-                f"{row.loss:.3g} +- {row.uncertainty:.2g}",
+                measured(row.loss, row.uncertainty),
                 f"{row.signal:.5g}",
                 f"{row.background:.5g}",
                 str(row),
@@ -115,7 +115,7 @@ class DropOneTable(Tabular):
         ]
 
         head = ("without", "Z", "loss", "signal", "background", "")
-        return SummaryTable(f"Z = {self.significance:.4g} with all cuts", cells, head)
+        return SummaryTable(f"Z = {self.significance:.4g} with all cuts", cells, head, align="lrrrrl")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -251,6 +251,26 @@ HOLDOUT = 0.5
 """Fraction of the events that a search leaves out by default, and on which its result is quoted."""
 
 
+def halves_of(holdout: HoldoutLike, *, seed: int | np.random.Generator) -> AbstractResampling | None:
+    """The resampling of one part that is asked for, None for none.
+
+    Args:
+        holdout: a fraction, or None for none; or a resampling of one part, whose test events are held out.
+        seed: of the random numbers of a fraction, or a generator that one is drawn from.
+
+    Raises:
+        InputError: the fraction is not between 0 and 1, or it is a resampling of more parts.
+    """
+    if not isinstance(holdout, AbstractResampling):
+        fraction = checks.holdout(holdout)
+        return None if fraction is None else HeldOut(fraction, counters.as_seed(seed))
+    if holdout.size != 1:
+        raise InputError(
+            f"holdout is {holdout!r} of {holdout.size} parts; expected a fraction, or a resampling of one part."
+        )
+    return holdout
+
+
 def hold_out(
     samples: Sequence[Sample], holdout: HoldoutLike, *, seed: int | np.random.Generator
 ) -> tuple[tuple[Sample, ...], tuple[Sample, ...] | None]:
@@ -265,16 +285,8 @@ def hold_out(
     Raises:
         InputError: the fraction is not between 0 and 1, leaves a part without events, or is a resampling of more parts.
     """
-    if isinstance(holdout, AbstractResampling):
-        halves = holdout
-    else:
-        fraction = checks.holdout(holdout)
-        if fraction is None:
-            return tuple(samples), None
-        halves = HeldOut(fraction, counters.as_seed(seed))
-    if halves.size != 1:
-        raise InputError(
-            f"holdout is {halves!r} of {halves.size} parts; expected a fraction, or a resampling of one part."
-        )
+    halves = halves_of(holdout, seed=seed)
+    if halves is None:
+        return tuple(samples), None
     parts = [sample.divided(halves.test(0, sample.identity) == 0) for sample in samples]
     return tuple(first for first, _ in parts), tuple(second for _, second in parts)

@@ -29,6 +29,7 @@ import scipy.special
 from hepcuts._core.errors import FitError, InputError
 from hepcuts._core.precision import float64_scope, is_traced
 from hepcuts._core.tables import SummaryTable, Tabular
+from hepcuts._core.texts import listed
 from hepcuts._core.types import FloatArray, Scalar
 from hepcuts.histfactory.solver.minima import Minima
 
@@ -137,6 +138,11 @@ class SignificanceResult(Tabular):
             foot.append(
                 f"another minimum is near: it would give Z = {self.competing:.4f}, and small changes may decide"
             )
+        if measured := self.unconditional_fit.nuisance_parameters.over_constrained:
+            named = listed([f"{name} ({constraint:.2g} of it)" for name, constraint in measured.items()])
+            foot.append(
+                f"measured by the fit to less than a third of the assumed uncertainty: {named}; is that earned?"
+            )
         if self.expected_events < FEW_EXPECTED:
             foot = [few_expected(self.expected_events), *foot]
         if self.expected:
@@ -206,6 +212,7 @@ def significances(likelihood: HistFactory, templates: LikelihoodTemplates, data:
 
 def significance_of_structure(structure: LikelihoodStructure, templates: LikelihoodTemplates) -> Any:
     """The expected discovery significance of all likelihoods of one structure, as `discovery_significance`."""
+    signal_strength(structure)
     return _evaluate(structure, templates, None)
 
 

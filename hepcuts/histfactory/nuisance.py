@@ -11,6 +11,10 @@ from hepcuts._core.types import FloatArray
 from .likelihood import HistFactory
 from .minimization import numbers_of
 
+OVER_CONSTRAINED = 1.0 / 3.0
+"""Constraint below which a fit claims to know a systematic uncertainty better than is likely: nine times the
+information of those who estimated it."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class NuisanceParameters(Tabular):
@@ -70,6 +74,16 @@ class NuisanceParameters(Tabular):
     def constraints(self) -> FloatArray:
         """Fitted over prior uncertainty: 1 if the data say nothing, shape (nuisance,)."""
         return self.uncertainties / self.prior_uncertainties
+
+    @property
+    def over_constrained(self) -> dict[str, float]:
+        """Constraints below a third, by parameter, smallest first; without parameters of single bins and fixed ones."""
+        found = {
+            name: float(constraint)
+            for name, constraint in zip(self.names, self.constraints, strict=True)
+            if 0.0 < constraint < OVER_CONSTRAINED and not name.endswith("]")
+        }
+        return dict(sorted(found.items(), key=lambda item: item[1]))
 
     def to_dataframe(self) -> DataFrame:
         """A table, one row for each nuisance parameter."""

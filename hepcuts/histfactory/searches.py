@@ -176,11 +176,11 @@ def _places(
 ) -> tuple[FloatArray, Any]:
     """Where to search each lane again, chunk by chunk: (parameter, place), and the lane of each place."""
     free = free_parameters(structure, fix_poi=fix_poi)
-    layout, bounds = layout_of(structure, free), (np.asarray(structure.lower), np.asarray(structure.upper))
     shifts = len(structure.histosys) + len(structure.normsys)
-    large = layout.bins * layout.samples * 2 * shifts > STANDARD.largest
+    large = 2 * shifts * np.prod(batch.templates.nominal.shape[:2]) > STANDARD.largest
     if not shifts or large or not suspicious(structure, batch.templates, free, STANDARD):
         return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
+    layout, bounds = layout_of(structure, free), (np.asarray(structure.lower), np.asarray(structure.upper))
     starts, owners = [np.zeros((len(found), 0))], [np.zeros(0, dtype=np.int64)]
     with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         for lanes, likelihood in likelihoods(structure, layout, batch, nominal_parameters(structure, batch.asimov_mu)):
@@ -231,6 +231,8 @@ def _to_the_end(structure: LikelihoodStructure, batch: Batch, start: FloatArray,
 
 def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
     """Lanes that did not converge go on where they ended: along walls, or with more steps."""
+    if np.all(result.status == CONVERGED):
+        return
     few = most_events(batch) <= MANY_EVENTS
     failed = np.flatnonzero((result.status != CONVERGED) & few)
     if not len(failed):

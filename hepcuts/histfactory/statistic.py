@@ -94,6 +94,7 @@ def q0(structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any
     did not converge. The derivative is that of the two deviances at the fitted parameters (envelope theorem); further
     derivatives follow the fitted parameters by the implicit function theorem.
     """
+    signal_strength(structure)
     return discovery_statistic(structure, templates, data, root=False)
 
 
@@ -101,7 +102,6 @@ def discovery_statistic(
     structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any, *, root: bool
 ) -> Any:
     """q0, or its root."""
-    signal_strength(structure)
     if not is_traced(structure, templates, data):
         batch = Batch.of(templates, data)
         found = q0_of_batch(on_host(structure), batch).reshape(batch.lead)[()]

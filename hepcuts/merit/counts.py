@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.precision import namespace
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.modifiers import Modifier, ShapeSys
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.templates import Structure, Yields
@@ -18,8 +19,8 @@ Totals = tuple[Any, Any]
 """Expected signal and background before the cuts, numbers or arrays of one number for each row."""
 
 
-def totals_of(samples: Sequence[Sample]) -> tuple[float, float]:
-    """Expected signal and background of some samples, all events counted."""
+def totals_of(samples: Sequence[Sample | Histogram]) -> tuple[float, float]:
+    """Expected signal and background of some samples, everything counted."""
     signal, background = (
         sum(float(np.sum(sample.weights)) for sample in samples if sample.signal == kind) for kind in (True, False)
     )

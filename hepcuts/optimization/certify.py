@@ -31,6 +31,7 @@ from hepcuts.merit.counts import totals_of
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.registry import FIGURES, Given, figure_of_merit
 from hepcuts.merit.rows import Rows
+from hepcuts.samples.envelopes import require_no_envelope
 from hepcuts.samples.sample import LIMITED, Sample, check_samples
 from hepcuts.templates.corners import Box, Corners, RankedEvents
 from hepcuts.templates.filling import as_selection, fill
@@ -133,6 +134,8 @@ def certify(
         raise InputError(f"There are {count} cuts; expected one to {_MOST_CUTS}. More are not certified in any time.")
     if limited := [sample.name for sample in samples if sample.empty == LIMITED]:
         raise InputError(f"{', '.join(limited)}: what counts as one event where none is left does not fall with cuts.")
+    for sample in samples:
+        require_no_envelope(sample.modifiers, "A certificate")
     figure, least = figure_of_merit(objective), checks.min_background(min_background)
     events = RankedEvents.of(samples, chosen, most=effort.levels, fixed=_checked_names(chosen, fixed))
     form = figure.monotone(events.structure)

@@ -17,6 +17,7 @@ import numpy as np
 
 from hepcuts._core import checks, files
 from hepcuts._core.counters import as_seed
+from hepcuts._core.described import described
 from hepcuts._core.errors import InputError, OptimizationError
 from hepcuts._core.executors import Executor, executor_of
 from hepcuts._core.identity import identify
@@ -168,6 +169,7 @@ def optimize(
     parts = folds_of_training(folds, training, seed=seed)
     schedule = _schedule(problem)
     options = {"stages": schedule, "holdout": holdout, "folds": parts, "seed": seed}
+    asked = problem.parts | {"selection": str(chosen), "anneal": schedule, "holdout": holdout, "folds": folds}
     keeper = Checkpoint.at(checkpoint, lambda: identify(samples=samples, **problem.parts, **options))
     outcome = run(search, training, schedule, folds=parts, checkpoint=keeper, executor=executor)
     history = outcome.walk.history()
@@ -177,7 +179,8 @@ def optimize(
     assess = functools.partial(
         bootstrap_and_optimism, problem, events=events, folds=parts, replicas=drawn, executor=executor
     )
-    return _result(outcome, history, search, events, assess=assess, throw=throw, seed=seed)
+    asked = described(asked | {"replicas": replicas, "seed": seed})
+    return _result(outcome, history, search, events, assess=assess, throw=throw, seed=seed, asked=asked)
 
 
 def _result(
@@ -189,6 +192,7 @@ def _result(
     assess: Callable[..., tuple[Bootstrap | None, Optimism | None]],
     throw: bool,
     seed: int,
+    asked: Mapping[str, Any],
 ) -> OptimizationResult:
     problem, (training, held_out) = search.problem, events
     ending = _with_significance(outcome.ending, problem, history)
@@ -230,6 +234,7 @@ def _result(
         polish_validated=outcome.polish_validated,
         min_background=problem.min_background,
         seed=seed,
+        options=asked,
         samples=tuple(training if held_out is None else held_out),
         axis=problem.axis,
         regions=problem.regions,

@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hepcuts._core import files
 from hepcuts._core.errors import InputError, YieldError
+from hepcuts._core.numbers import as_json
 from hepcuts._core.tables import SummaryTable, Tabular
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import Selection
@@ -62,6 +63,7 @@ class OptimizationResult(Tabular):
             penalty, worse, it was left out. None if it did nothing or there was no cross-validation.
         min_background: effective simulated events of each background that the search was to keep on its own events.
         seed: seed of the split, of the folds and of the starts, drawn from a generator if one was given.
+        options: what `hepcuts.optimize` was asked, by argument: numbers and text, other objects by name or fields.
         samples: the events that are quoted: those held out, or else those that chose the cuts.
         axis: axis of the observable, or None.
         regions: control regions.
@@ -92,6 +94,7 @@ class OptimizationResult(Tabular):
     polish_validated: float | None
     min_background: float
     seed: int
+    options: Mapping[str, Any]
     samples: tuple[Sample, ...]
     axis: Any
     regions: tuple[Region, ...]
@@ -205,6 +208,36 @@ class OptimizationResult(Tabular):
         from hepcuts import plotting  # noqa: PLC0415 (drawing is imported when something is drawn)
 
         return plotting.history(self, ax=ax)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is known already, as plain numbers and text: the content of ``result.json`` (:doc:`results`).
+
+        Cutflow, N-1 table, systematics and sensitivity, which take time, are None in it; `save` adds them.
+        """
+        from .record.making import record_of  # noqa: PLC0415 (what a file is checked with is loaded when one is made)
+
+        return record_of(self).model_dump()
+
+    def save(self, path: str | Path) -> Path:
+        """Write all that is known as JSON, and return the path; `hepcuts.read_result` reads it (:doc:`results`)."""
+        from .record.completing import Recorded  # noqa: PLC0415
+
+        record = Recorded.of(self).completed(self).record
+        return files.write_text(path, as_json(record.model_dump()) + "\n")
+
+    def report(self, path: str | Path, *, title: str = "Optimized cuts") -> Path:
+        """Write a page that needs no other file and no network: what was found, and what it is worth.
+
+        Args:
+            path: the file; usually ends in ``.html``.
+            title: its heading.
+
+        Returns:
+            The path.
+        """
+        from .record.report import write_report  # noqa: PLC0415
+
+        return write_report(self, path, title=title)
 
     def write_log(self, path: str | Path) -> Path:
         """Write the log of cuts, one line for each step, and return its path."""

@@ -103,8 +103,10 @@ class Sensitivity(Tabular):
     def described(self) -> dict[str, str]:
         """What is known of each threshold, in words."""
         return {
-            name: f"{threshold}; within {self.fraction:.0%} {plateau}, within 1 sigma {same}{given_up}"
-            for name, threshold, plateau, same, given_up in self._cells()
+            name: ", ".join(
+                filter(None, [f"{threshold}; within {self.fraction:.0%} {plateau}", f"within 1 sigma {same}", up])
+            )
+            for name, threshold, plateau, same, up in self._cells()
         }
 
     def to_dataframe(self) -> DataFrame:
@@ -122,7 +124,7 @@ class Sensitivity(Tabular):
 
     def _cells(self) -> list[tuple[str, ...]]:
         return [
-            (name, f"{t:.5g}", _range(p), _range(s), ", given up" if g else "")
+            (name, f"{t:.5g}", _range(p), _range(s), "given up" if g else "")
             for name, t, p, s, g in zip(
                 self.names, self.thresholds, self.plateau, self.statistical_plateau, self.given_up, strict=True
             )

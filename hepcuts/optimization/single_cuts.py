@@ -1,5 +1,6 @@
-"""What the cuts of a selection are worth one by one, for comparison with all of them together."""
+"""What other cuts are worth, for comparison: none, each of a selection alone, and those of the cross-entropy."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,21 @@ from hepcuts.optimization.optimize import optimize
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
 from hepcuts.templates.workspace import likelihood_of
+
+
+@dataclasses.dataclass(frozen=True)
+class OtherCuts:
+    """Other cuts, judged as those of an optimization are.
+
+    Attributes:
+        cuts: in words.
+        significance: of the events that an optimization quotes.
+        training: of the events that chose the cuts.
+    """
+
+    cuts: str
+    significance: float
+    training: float
 
 
 def compare_with_single_cuts(
@@ -45,7 +61,8 @@ def compare_with_single_cuts(
         InputError: as `hepcuts.optimize`.
     """
     steps = comparisons(samples, selection, axis=axis, regions=regions, **options)
-    return dict(step() for step in steps.values())
+    found = [step() for step in steps.values()]
+    return {one.cuts: one.significance for one in found}
 
 
 def comparisons(
@@ -55,11 +72,11 @@ def comparisons(
     axis: Any = None,
     regions: Iterable[Region] | Region = (),
     **options: Any,
-) -> dict[str, Callable[[], tuple[str, float]]]:
+) -> dict[str, Callable[[], OtherCuts]]:
     """The steps of `compare_with_single_cuts`, each to be taken alone.
 
     Returns:
-        What is compared with, to a function that gives its description and its significance.
+        What is compared with (the variables, or ``"no cut"``), to a function that finds it.
     """
     samples = check_samples(samples)
     regions = (regions,) if isinstance(regions, Region) else tuple(regions)
@@ -68,7 +85,7 @@ def comparisons(
     alone = {name: value for name, value in options.items() if name not in _OF_ALL_CUTS} | {"axis": axis}
     alone["seed"] = as_seed(options.get("seed", 0))  # a generator would be used up by the first of several searches
     kept = {variable for region in regions for variable in region.inverted or region.without}
-    steps: dict[str, Callable[[], tuple[str, float]]] = {}
+    steps: dict[str, Callable[[], OtherCuts]] = {}
     if not regions:
         steps["no cut"] = functools.partial(_without_cuts, samples, alone)
     for variable in (*([None] if regions else []), *selection.variables):
@@ -82,7 +99,24 @@ def comparisons(
     return steps
 
 
-_OF_ALL_CUTS = frozenset({"constraints", "fixed", "tied", "log", "checkpoint"})
+def compare_with_bce(samples: Iterable[Sample], selection: Selection, **options: Any) -> OtherCuts:
+    """The cuts of least binary cross-entropy, found with the same options on the same events.
+
+    Args:
+        samples: as in `hepcuts.optimize`.
+        selection: as in `hepcuts.optimize`.
+        options: further arguments of `hepcuts.optimize`; files are left out.
+
+    Raises:
+        OptimizationError: there are none, as where it accepts no event.
+        InputError: as `hepcuts.optimize`.
+    """
+    alone = {name: value for name, value in options.items() if name not in _FILES}
+    return _with_cuts(check_samples(samples), selection, alone | {"objective": "bce"})
+
+
+_FILES = frozenset({"log", "checkpoint"})
+_OF_ALL_CUTS = frozenset({"constraints", "fixed", "tied", *_FILES})
 """Options of `hepcuts.optimize` that make no sense for some of the cuts."""
 
 
@@ -92,14 +126,18 @@ def _of_variables(region: Region, names: set[str]) -> Region:
     return Region(region.name, inverted=inverted, without=without, axis=region.axis)
 
 
-def _without_cuts(samples: Sequence[Sample], options: Mapping[str, Any]) -> tuple[str, float]:
+def _without_cuts(samples: Sequence[Sample], options: Mapping[str, Any]) -> OtherCuts:
     training, held_out = hold_out(samples, options.get("holdout", HOLDOUT), seed=options["seed"])
-    everything = fill(training if held_out is None else held_out, None, axis=options["axis"])
-    return "no cut", float(discovery_significance(likelihood_of(everything)))
+
+    def significance(events: Sequence[Sample]) -> float:
+        return float(discovery_significance(likelihood_of(fill(events, None, axis=options["axis"]))))
+
+    chosen = significance(training)
+    return OtherCuts("no cut", chosen if held_out is None else significance(held_out), chosen)
 
 
-def _with_cuts(samples: Sequence[Sample], cuts: Selection, options: Mapping[str, Any]) -> tuple[str, float]:
-    result = optimize(samples, cuts, **options)
+def _with_cuts(samples: Sequence[Sample], cuts: Selection, options: Mapping[str, Any]) -> OtherCuts:
+    result = optimize(samples, cuts, **{**options, "replicas": 0})  # only the value is asked for
     if result.interrupted:
         raise KeyboardInterrupt
-    return str(result.selection), result.significance
+    return OtherCuts(str(result.selection), result.significance, result.training.significance)

@@ -8,6 +8,7 @@ import abc
 import contextlib
 import dataclasses
 import json
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,7 @@ def descend(
     try:
         for stage in descent.stages():
             descent.advance(stage)
+            logging.getLogger(__name__).info("stage %d of the %s is done", stage + 1, type(descent).__name__)
             if checkpoint is not None:
                 checkpoint.keep(descent)
             if done is not None:

@@ -15,6 +15,7 @@ from matplotlib.text import Text
 from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 
 from ._style import INK, Panel, background_color, legend_on_top, signal_color
@@ -82,7 +83,12 @@ class Distributions(Panel):
 
 
 def draw(
-    ax: Axes, samples: Sequence[Sample], histograms: "tuple[hist.Hist[Any], ...]", cut: AbstractCut | None, *, log: bool
+    ax: Axes,
+    samples: Sequence[Sample | Histogram],
+    histograms: "tuple[hist.Hist[Any], ...]",
+    cut: AbstractCut | None,
+    *,
+    log: bool,
 ) -> Distributions:
     """Histograms, cut, limits and legend into given axes."""
     pairs = list(zip(samples, histograms, strict=True))

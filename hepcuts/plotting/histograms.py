@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike
 
 from hepcuts._core.columns import is_missing
 from hepcuts._core.errors import EmptySelectionError, InputError
+from hepcuts._core.histograms import Contents
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
+from hepcuts.samples.histogram import Histogram, are_histograms, of_same_bins
 from hepcuts.samples.sample import Sample
 
 from ._stack import Distributions, draw, set_thresholds
@@ -33,7 +35,7 @@ class BeforeAfter(Panels):
 
 
 def distributions(
-    samples: Iterable[Sample],
+    samples: Iterable[Sample | Histogram],
     variable: str,
     *,
     selection: Selection | AbstractCut | None = None,
@@ -48,7 +50,7 @@ def distributions(
     not drawn. Small triangles at the ends of the axis tell of events outside of the bins.
 
     Args:
-        samples: signals and backgrounds.
+        samples: signals and backgrounds; of `hepcuts.Histogram` their own bins are drawn, and all of them.
         variable: a column of all samples.
         selection: draw only the events that pass it, or None for all.
         cut: a cut on the variable, drawn as lines with the rejected side shaded, or None.
@@ -72,14 +74,16 @@ def distributions(
         ('x', 1, 1)
         >>> plt.close(drawn.figure)
     """
-    samples = _checked(samples)
+    given = tuple(samples)
     _check_cut(cut, variable)
-    values, weights = _columns(samples, variable, selection)
-    edges = _edges(values, bins, variable)
-    histograms = _histograms(values, weights, edges, variable)
+    if are_histograms(given):
+        histograms = tuple(_of_contents(one.contents, variable) for one in of_same_bins(given, variable))
+    else:
+        values, weights = _columns(_checked(given), variable, selection)
+        histograms = _histograms(values, weights, _edges(values, bins, variable), variable)
     with style():
         (axes,) = own_or_new_axes(ax)
-        return draw(axes, samples, histograms, cut, log=log)
+        return draw(axes, given, histograms, cut, log=log)
 
 
 def before_after(
@@ -138,7 +142,7 @@ def _title(selection: Selection) -> str:
     return "\n".join(textwrap.wrap(f"After {unbroken}", 60))
 
 
-def _checked(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+def _checked(samples: Iterable[Any]) -> tuple[Sample, ...]:
     """A figure does not need signal and background, but something to draw."""
     checked = tuple(samples)
     if not checked or not all(isinstance(sample, Sample) for sample in checked):
@@ -203,3 +207,11 @@ def _histograms(
     return tuple(
         hist.Hist(axis, storage=hist.storage.Weight()).fill(v, weight=w) for v, w in zip(values, weights, strict=True)
     )
+
+
+def _of_contents(contents: Contents, variable: str) -> "hist.Hist[Any]":
+    """A histogram as it is, what lies beyond its edges included."""
+    drawn = hist.Hist(hist.axis.Variable(contents.edges, label=variable), storage=hist.storage.Weight())
+    view: Any = drawn.view(flow=True)
+    view["value"], view["variance"] = contents.values, contents.variances
+    return drawn

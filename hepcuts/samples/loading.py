@@ -1,9 +1,10 @@
 """Samples from files: weights and normalization, preselection, and variations from wherever they are."""
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import ColumnsLike, FloatArray
 
 from .identity import given
-from .modifiers import HistoSys, Modifier, Variation
-from .readers import Needs, Quantities, read_table
+from .modifiers import HistoSys, Modifier, NormSys, Variation
+from .readers import Needs, Quantities, naming, read_table
 from .sample import Sample
 from .sources import Files
 
@@ -100,11 +101,16 @@ class Shape:
         name: the parameter's name.
         up: the events at +1 standard deviation.
         down: those at -1, or ``"mirror"``, or ``"nominal"``.
+        effect: ``"both"``; ``"normalization"`` for what it does to the yield before any cut, and nothing else (a
+            `hepcuts.NormSys`); or ``"shape"`` for everything but that.
+        kind: class of the modifier.
     """
 
     name: str
     up: Shift
     down: Shift | str
+    effect: Literal["both", "normalization", "shape"] = "both"
+    kind: type[HistoSys] = HistoSys
 
 
 def load_sample(
@@ -155,23 +161,49 @@ def load_sample(
     others = [part for part in parts.values() if not part.same_events(nominal)]
     variations = {key: _variation(part, nominal, others) for key, part in parts.items()}
     known = {column: np.concatenate([part.known[column] for part in (nominal, *others)]) for column in identity}
-    return Sample(
-        name,
-        {text: np.concatenate([part.columns[text] for part in (nominal, *others)]) for text in quantities},
-        weights=np.concatenate([nominal.weights, *(np.zeros(len(part.weights)) for part in others)]),
-        modifiers=[_modifier(one, variations) if isinstance(one, Shape) else one for one in systematics],
-        identity=given(tuple(identity), known, name) if identity else None,
-        **options,
-    )
+    weights = np.concatenate([nominal.weights, *(np.zeros(len(part.weights)) for part in others)])
+    with naming(origin.files):
+        return Sample(
+            name,
+            {text: np.concatenate([part.columns[text] for part in (nominal, *others)]) for text in quantities},
+            weights=weights,
+            modifiers=[_modifier(one, variations, weights) if isinstance(one, Shape) else one for one in systematics],
+            identity=given(tuple(identity), known, name) if identity else None,
+            **options,
+        )
 
 
 def _shifts(shape: Shape) -> list[tuple[str, Shift]]:
     return [(side, shift) for side, shift in (("up", shape.up), ("down", shape.down)) if isinstance(shift, Shift)]
 
 
-def _modifier(shape: Shape, variations: Mapping[tuple[str, str], Variation]) -> Modifier:
-    down = shape.down if isinstance(shape.down, str) else variations[shape.name, "down"]
-    return HistoSys(shape.name, up=variations[shape.name, "up"], down=down)
+def _modifier(shape: Shape, variations: Mapping[tuple[str, str], Variation], weights: FloatArray) -> Modifier:
+    """The modifier of a shape.
+
+    Args:
+        shape: the shape.
+        variations: name and side to what is varied.
+        weights: of the nominal sample, shape (event,).
+    """
+    sides = {side: variations[shape.name, side] for side, _ in _shifts(shape)}
+    ratios = {side: _total(one, weights) / float(np.sum(weights)) for side, one in sides.items()}
+    if shape.effect == "normalization":
+        mirrored = 2.0 - ratios["up"] if shape.down == "mirror" else 1.0
+        return NormSys(shape.name, ratios["up"], ratios.get("down", mirrored))
+    if shape.effect == "shape":
+        sides = {side: _times(one, weights, 1.0 / ratios[side]) for side, one in sides.items()}
+    down = shape.down if isinstance(shape.down, str) else sides["down"]
+    return shape.kind(shape.name, up=sides["up"], down=down)
+
+
+def _total(variation: Variation, weights: FloatArray) -> float:
+    return float(np.sum(weights if variation.weights is None else np.asarray(variation.weights)))
+
+
+def _times(variation: Variation, weights: FloatArray, factor: float) -> Variation:
+    """A variation whose weights are multiplied."""
+    given = weights if variation.weights is None else np.asarray(variation.weights)
+    return Variation(variation.columns, given * factor)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -214,10 +246,11 @@ class _OriginEvents:
         ]
         self.table = read_table(origin.files, needs, tree=origin.tree, friends=origin.friends)
         self.size = len(next(iter(self.table.values()), ()))
-        if not self.size:
-            raise InputError("There are no events.")
-        whole = Quantities(self.table, origin.define)
-        self.factor = origin.scale * (1.0 if scaled is None else scaled.factor(whole))
+        with naming(origin.files):
+            if not self.size:
+                raise InputError("there are no events.")
+            whole = Quantities(self.table, origin.define)
+            self.factor = origin.scale * (1.0 if scaled is None else scaled.factor(whole))
 
     def _define(self, shift: Shift) -> Mapping[str, str]:
         return {**self.origin.define, **shift.columns}
@@ -227,11 +260,22 @@ class _OriginEvents:
 
     def part(self, shift: Shift) -> _Part:
         """The events that pass under a shift, and what they are then."""
+        with naming(self.origin.files):
+            return self._part(shift)
+
+    def _part(self, shift: Shift) -> _Part:
         varied, where = Quantities(self.table, self._define(shift)), self.origin.where
         passed = np.ones(self.size, dtype=bool) if where is None else varied.condition(where)
         weights = np.full(self.size, self.factor)
         for text in self._weight(shift):
             weights = weights * np.asarray(varied.value(text), dtype=np.float64)
+        logging.getLogger(__name__).info(
+            "%d of %d events pass %s, each weight times %.6g",
+            np.count_nonzero(passed),
+            self.size,
+            where or "(all)",
+            self.factor,
+        )
         columns, known = (
             {text: varied.value(text)[passed] for text in texts} for texts in (self.quantities, self.identity)
         )

@@ -15,7 +15,7 @@ Names and meaning of the modifiers are HistFactory's :cite:p:`histfactory`.
 import dataclasses
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.columns import Numbers, frozen, numbers, read_weights
 from hepcuts._core.errors import HepcutsWarning, InputError
+from hepcuts._core.histograms import Contents, is_histogram
 from hepcuts._core.types import FloatArray, FloatLike
 
 
@@ -98,6 +99,11 @@ class Modifier:
     def expected(self) -> float:
         """Factor on the yield at the parameter's initial value."""
         return 1.0
+
+    @property
+    def has_parameter(self) -> bool:
+        """Whether it is written into a workspace; what is only a part of another modifier is not."""
+        return True
 
     def parameter(self) -> dict[str, Any] | None:
         """What the measurement has to say of the parameter, as pyhf writes it; None for pyhf's defaults."""
@@ -174,13 +180,15 @@ class Variation:
     Attributes:
         columns: replacement values of some of the sample's columns, each of shape (event,).
         weights: replacement weights, shape (event,), or None to keep the nominal ones.
+        histogram: all bins of a sample that has no events (`hepcuts.Histogram`), or None.
     """
 
     columns: Mapping[str, Numbers] = dataclasses.field(default_factory=dict)
     weights: Numbers | None = None
+    histogram: Contents | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (dict(self.columns), self.weights)
+        return type(self), (dict(self.columns), self.weights, self.histogram)
 
 
 _MIRRORED = "mirror"
@@ -191,9 +199,9 @@ _NOMINAL = "nominal"
 class HistoSys(Modifier):
     """Shape and rate uncertainty (HistFactory's ``histosys``): events filled again, through the same cuts.
 
-    A side is given as a mapping of replaced columns (``{"pt": pt_up}``), as an array of replaced weights, or as a
-    `Variation` with both. ``down`` may also be ``"mirror"`` (two times nominal minus up, bin by bin) or
-    ``"nominal"`` (a one-sided uncertainty).
+    A side is given as a mapping of replaced columns (``{"pt": pt_up}``), as an array of replaced weights, as a
+    `Variation` with both, or, of a sample that is a `hepcuts.Histogram`, as a histogram. ``down`` may also be
+    ``"mirror"`` (two times nominal minus up, bin by bin) or ``"nominal"`` (a one-sided uncertainty).
 
     Attributes:
         name: the parameter's name.
@@ -213,8 +221,8 @@ class HistoSys(Modifier):
         self,
         name: str,
         *,
-        up: Variation | Mapping[str, Numbers] | Numbers,
-        down: Variation | Mapping[str, Numbers] | Numbers | str,
+        up: Variation | Mapping[str, Numbers] | Numbers | Any,
+        down: Variation | Mapping[str, Numbers] | Numbers | str | Any,
     ) -> None:
         object.__setattr__(self, "name", name)
         super().__post_init__()
@@ -237,6 +245,10 @@ class HistoSys(Modifier):
             raise InputError(
                 f"{where}: is {given!r}; expected varied columns ({{'pt': pt_{side}}}) or an array of varied weights."
             )
+        if isinstance(given, Variation) and given.histogram is not None:
+            return given
+        if is_histogram(given):
+            return Variation(histogram=Contents.of(given, where))
         if isinstance(given, Mapping):
             given = Variation(columns=given)
         elif not isinstance(given, Variation):
@@ -287,10 +299,23 @@ class HistoSys(Modifier):
         """Template of a down side that has no events of its own."""
         return 2.0 * nominal - up if self.down == _MIRRORED else nominal
 
+    def completed(self, side: str, nominal: Any, up_of: Callable[[str], Any]) -> Any:  # noqa: ARG002 (see Envelope)
+        """Template of a side that has no events of its own.
+
+        Args:
+            side: ``"up"`` or ``"down"``.
+            nominal: the sample's yields, shape (..., bin).
+            up_of: name of a systematic of the sample to its up side, likewise.
+        """
+        return self.completed_down(nominal, up_of(self.name))
+
+    def with_sides(self, sides: Mapping[str, Variation | Mapping[str, Numbers]]) -> "HistoSys":
+        """The same uncertainty with other events on its `sides`."""
+        return type(self)(self.name, up=sides["up"], down=sides.get("down", self.down))
+
     def without_events(self) -> "HistoSys":
         """See `Modifier.without_events`."""
-        bare = {side: Variation(weights=[1.0]) for side in self.sides}
-        return type(self)(self.name, up=bare["up"], down=bare.get("down", self.down))
+        return self.with_sides({side: Variation(weights=[1.0]) for side in self.sides})
 
 
 @dataclasses.dataclass(frozen=True)

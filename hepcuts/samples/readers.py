@@ -1,6 +1,9 @@
 """Reading events: columns, and quantities computed from them, of files and of tables in memory."""
 
 import contextlib
+import functools
+import logging
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from types import MappingProxyType
@@ -12,10 +15,12 @@ from numpy.typing import NDArray
 from hepcuts._core.columns import raw_columns
 from hepcuts._core.errors import InputError
 from hepcuts._core.formulas import formula
+from hepcuts._core.histograms import Contents
 from hepcuts._core.jagged import concatenated, is_jagged, optional, plain
 from hepcuts._core.types import ColumnsLike
 
 from .formats import FORMATS, FileFormat, format_of
+from .histogram import histograms_of  # noqa: F401 (users find it here: hepcuts.io.histograms_of)
 from .sources import Files, Source, listed, sources_of
 
 _LONGEST = 1000
@@ -66,15 +71,18 @@ def read_columns(
     """
     needs = Needs(columns, where, define)
     table = read_table(files, [needs], tree=tree, friends=friends, formats=formats)
-    try:
+    with naming(files):
         return needs.values(table)
+
+
+@contextlib.contextmanager
+def naming(files: Files | ColumnsLike) -> Iterator[None]:
+    """A block that works on what was read: its errors are told with the names of the files."""
+    try:
+        yield
     except InputError as error:
-        raise InputError(f"{_named(files)}: {error}") from error
-
-
-def _named(files: Any) -> str:
-    """What was read, for messages."""
-    return listed(sources_of(files)) if isinstance(files, str | Path | list | tuple) else "The table"
+        what = listed(sources_of(files)) if isinstance(files, str | Path | list | tuple) else "The table"
+        raise InputError(f"{what}: {error}") from error
 
 
 def read_table(
@@ -132,6 +140,27 @@ def histogram_sum(files: Files, name: str, *, bin_number: int | None = None) -> 
     return total
 
 
+def read_histogram(files: Files, name: str) -> Contents:
+    """The sum of a histogram of one axis in each of some ROOT files, with what lies beyond its edges.
+
+    Args:
+        files: see `read_columns`.
+        name: the histogram.
+
+    Raises:
+        InputError: a file cannot be read, has no such histogram, or one with other bins; see `Contents.of`.
+    """
+    found: list[Contents] = []
+    for source in sources_of(files):
+        with _reading(source), optional("uproot", "root").open(source.path) as file:
+            if name not in file:
+                raise InputError(f"it has no histogram {name!r}")
+            found.append(Contents.of(file[name], repr(name)))
+            if not found[0].same_bins(found[-1]):
+                raise InputError(f"the histogram {name!r} has other bins than in the files before")
+    return functools.reduce(operator.add, found)
+
+
 def _wanted(needs: Sequence["Needs"], what: str, there: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(name for one in needs for name in one.choose(what, there)))
 
@@ -146,6 +175,8 @@ def _one_after_the_other(
             raise InputError(f"{source}: has no column {', '.join(absent)}, which {sources[0]} has.")
         with _reading(source):
             tables.append(_format(source, formats).read(source.path, source.tree, names))
+        rows = len(next(iter(tables[-1].values()), ()))
+        logging.getLogger(__name__).info("%s: %d events, columns %s", source, rows, ", ".join(names))
     return {name: concatenated([table[name] for table in tables]) for name in names}
 
 

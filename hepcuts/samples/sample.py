@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,11 +16,17 @@ from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
 
 from .identity import Identity, given, numbered
 from .modifiers import HistoSys, Modifier, Variation, check_name, number
+from .signals import SignalOrNot
 from .staterror import StatError
 from .staterror import checked as staterror_of
 
 REFUSED, LIMITED, IGNORED = "refuse", "limit", "ignore"
 """What a background counts as where none of its simulated events is left."""
+
+_FEWEST_BINS, _MOST_BINS = 10, 1000
+"""Rows of what may be bins in place of events. Ten events in equal steps by chance: there are none."""
+_EQUAL = 1e-4
+"""By what share steps may differ: bin centers of 32 bits."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,8 +99,6 @@ class Sample:
         identity: Identity | None = None,
     ) -> None:
         check_name(name, "sample")
-        if empty not in {REFUSED, LIMITED, IGNORED}:
-            raise SampleError(f"Sample {name!r}: empty is {empty!r}; expected {REFUSED!r}, {LIMITED!r} or {IGNORED!r}.")
         missing = None if missing is None else number(missing, f"Sample {name!r}: missing", finite=False)
         raw = raw_columns(columns, name)
         table = dict(checked_columns(raw, name, missing))
@@ -115,7 +119,7 @@ class Sample:
         object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
         object.__setattr__(self, "missing", missing)
         object.__setattr__(self, "staterror", staterror_of(staterror, name))
-        object.__setattr__(self, "empty", empty)
+        object.__setattr__(self, "empty", check_empty(empty, name))
         object.__setattr__(self, "_given", None if identity is None else frozen(given(identity, raw, name)))
         self._check()
 
@@ -126,19 +130,37 @@ class Sample:
             raise SampleError(f"Sample {self.name!r}: {len(self._given)} identities for {len(self)} events.")
         if not np.any(self.weights):
             raise SampleError(f"Sample {self.name!r}: all {len(self)} weights are zero; the sample has no yield.")
-        seen: set[tuple[type, str]] = set()
+        self._check_bins()
+        check_modifiers(self.name, self.modifiers)
         for modifier in self.modifiers:
-            if not isinstance(modifier, Modifier):
-                raise SampleError(f"Sample {self.name!r}: {modifier!r} is not a modifier such as NormSys or HistoSys.")
-            if (type(modifier), modifier.name) in seen:
-                raise SampleError(f"Sample {self.name!r}: two {type(modifier).__name__} are named {modifier.name!r}.")
-            seen.add((type(modifier), modifier.name))
             if isinstance(modifier, HistoSys):
                 self._check_variation(modifier)
+
+    def _check_bins(self) -> None:
+        """Refuse bins that came as if they were events: one column of equal steps, with weights that differ.
+
+        Each would count as one simulated event of a large weight. Without ``staterror`` it does not matter.
+        """
+        values = next(iter(self.columns.values()), np.zeros(0))
+        if len(self.columns) != 1 or not self.staterror or not _FEWEST_BINS <= len(values) <= _MOST_BINS:
+            return
+        steps = np.diff(values.astype(np.float64))
+        if np.all(steps > 0) and np.ptp(steps) <= _EQUAL * steps[0] and np.ptp(self.weights) > 0:
+            raise SampleError(
+                f"Sample {self.name!r}: the column {next(iter(self.columns))!r} has {len(values)} values in equal "
+                "steps, each with a weight of its own. These are bins of a histogram and no events: their number and "
+                "their squared weights say nothing of the simulation. Take "
+                f"hepcuts.Histogram({self.name!r}, histogram), or staterror=False if nothing was simulated."
+            )
 
     def _check_variation(self, modifier: HistoSys) -> None:
         for side, variation in modifier.sides.items():
             where = f"{self.name}: HistoSys {modifier.name!r}, {side}"
+            if variation.histogram is not None:
+                raise SampleError(
+                    f"Sample {where}: is a histogram, and the sample has events; expected varied columns or weights. A "
+                    "sample that is a histogram itself: hepcuts.Histogram."
+                )
             for column, values in variation.columns.items():
                 self.column(column)
                 read_column(values, sample=where, column=column, missing=self.missing)
@@ -214,10 +236,17 @@ class Sample:
 
     def with_columns(self, columns: ColumnsLike, modifiers: Iterable[Modifier]) -> "Sample":
         """The same events with other columns and other systematic uncertainties."""
+        return self._with(columns, self.weights, modifiers)
+
+    def with_weights(self, weights: FloatArray, modifiers: Iterable[Modifier]) -> "Sample":
+        """The same events with other weights, shape (event,), and other systematic uncertainties."""
+        return self._with(dict(self.columns), weights, modifiers)
+
+    def _with(self, columns: ColumnsLike, weights: FloatArray, modifiers: Iterable[Modifier]) -> "Sample":
         return Sample(
             self.name,
             columns,
-            weights=self.weights,
+            weights=weights,
             signal=self.signal,
             modifiers=modifiers,
             missing=self.missing,
@@ -294,10 +323,36 @@ def _scaled(modifier: Modifier, scale: float) -> Modifier:
         )
         for side, variation in modifier.sides.items()
     }
-    return HistoSys(modifier.name, up=sides["up"], down=sides.get("down", modifier.down))
+    return modifier.with_sides(sides)
 
 
-def check_samples(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+def check_empty(empty: str, sample: str) -> str:
+    """What a background counts as without events, if it is one of the choices.
+
+    Raises:
+        SampleError: it is not.
+    """
+    if empty not in {REFUSED, LIMITED, IGNORED}:
+        raise SampleError(f"Sample {sample!r}: empty is {empty!r}; expected {REFUSED!r}, {LIMITED!r} or {IGNORED!r}.")
+    return empty
+
+
+def check_modifiers(sample: str, modifiers: Iterable[Modifier]) -> None:
+    """Check the modifiers of a sample.
+
+    Raises:
+        SampleError: one is none, or two of one type share a name.
+    """
+    seen: set[tuple[type, str]] = set()
+    for modifier in modifiers:
+        if not isinstance(modifier, Modifier):
+            raise SampleError(f"Sample {sample!r}: {modifier!r} is not a modifier such as NormSys or HistoSys.")
+        if (type(modifier), modifier.name) in seen:
+            raise SampleError(f"Sample {sample!r}: two {type(modifier).__name__} are named {modifier.name!r}.")
+        seen.add((type(modifier), modifier.name))
+
+
+def check_samples(samples: Iterable[Any]) -> tuple[Sample, ...]:
     """Check a list of samples for use in one likelihood.
 
     Raises:
@@ -306,16 +361,28 @@ def check_samples(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     checked = tuple(samples)
     for sample in checked:
         if not isinstance(sample, Sample):
-            raise SampleError(f"Expected hepcuts.Sample objects, got {type(sample).__name__}.")
-    names = [sample.name for sample in checked]
+            only = getattr(sample, "only", "")
+            raise SampleError(
+                f"Expected hepcuts.Sample objects, got {type(sample).__name__}{f'; {only}' if only else ''}."
+            )
+    check_together(checked)
+    return checked
+
+
+def check_together(samples: Sequence[SignalOrNot]) -> None:
+    """Check names and kinds of what is to be in one likelihood.
+
+    Raises:
+        SampleError: two of one name, no signal, or no background.
+    """
+    names = [sample.name for sample in samples]
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
         raise SampleError(f"Samples share the names {duplicates}; every sample needs its own name.")
     for what, count in (
-        ("signal", sum(s.signal for s in checked)),
-        ("background", sum(not s.signal for s in checked)),
+        ("signal", sum(s.signal for s in samples)),
+        ("background", sum(not s.signal for s in samples)),
     ):
         if count == 0:
             hint = "mark one with Sample(..., signal=True)" if what == "signal" else "add one with signal=False"
             raise SampleError(f"No {what} among the samples {names}; {hint}.")
-    return checked

@@ -11,6 +11,7 @@ from hepcuts._core.errors import InputError
 from hepcuts._core.types import FloatArray
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
+from hepcuts.templates.binned import HistogramSums
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.simulated import FEW_EVENTS, FEW_SIGNAL
 from hepcuts.templates.templates import Yields
@@ -250,13 +251,13 @@ def no_value(metric: str, size: int, reason: str) -> InputError:
     return InputError(f"Metric {metric!r} has no value at any of {size} thresholds: {reason}.")
 
 
-def shortest(events: Cumulative, thresholds: Any) -> str:
+def shortest(events: Cumulative | HistogramSums, thresholds: Any) -> str:
     """A threshold, or those of a window, with as few digits as select the same events of all variations."""
     each = zip(np.atleast_1d(thresholds).tolist(), events.cut.signs, strict=True)
     return ", ".join(_shortest(events, threshold, sign) for threshold, sign in each)
 
 
-def _shortest(events: Cumulative, threshold: float, sign: int) -> str:
+def _shortest(events: Cumulative | HistogramSums, threshold: float, sign: int) -> str:
     side: Literal["left", "right"] = "right" if sign > 0 else "left"
     low, high = -np.inf, np.inf
     for block in events.blocks:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.likelihood import NO_SIGNIFICANCE, WITHOUT_SIGNIFICANCE
 from hepcuts.merit.rows import Rows
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 from hepcuts.samples.signals import together
+from hepcuts.templates.binned import HistogramSums
 from hepcuts.templates.cumulative import Cumulative
 from hepcuts.templates.simulated import FEW_EVENTS
 
@@ -40,7 +42,7 @@ from .optima import (
     systematics_at,
     trusted,
 )
-from .stability import Resampler, Stability
+from .stability import Resampled, Resampler, Stability
 from .table import Table
 
 
@@ -52,7 +54,7 @@ class ScanResult(Tabular):
         cut: the cut (or window) that was scanned.
         thresholds: shape (threshold,), ascending; of a window low and high edges, shape (threshold, 2).
         values: metric to values, each of shape (threshold,); NaN where a metric has no value (see `reason`).
-        samples: the samples.
+        samples: the samples, events or histograms.
         evaluated: metric to where it was evaluated at all, each of shape (threshold,); only the profile likelihood
             of many thresholds is not everywhere.
         min_background: least effective number of simulated background events behind the optimum of a figure of merit,
@@ -66,16 +68,17 @@ class ScanResult(Tabular):
     thresholds: FloatArray
     values: Mapping[str, FloatArray]
     _table: Table
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample | Histogram, ...]
     _metrics: tuple[AbstractFigureOfMerit, ...]
     evaluated: Mapping[str, Any]
-    _cumulative: Cumulative
+    _cumulative: Cumulative | HistogramSums
     min_background: float = FEW_EVENTS
     replicas: int = 0
     folds: int = 0
     seed: int = 0
     _parts: AbstractFolds | None = None
     _drawn: AbstractResampling | None = None
+    _resampled: Sequence[Resampled] = ()
 
     @property
     def table(self) -> Rows:
@@ -110,7 +113,7 @@ class ScanResult(Tabular):
     @functools.cached_property
     def stability(self) -> Stability:
         """All metrics in replicas and in parts of the events; evaluated when first asked for."""
-        return self._resampled(self.min_background)
+        return self._with_replicas(self.min_background)
 
     def optimum(self, name: str, *, min_background: float | None = None) -> Optimum:
         """The best threshold of a metric, and what that rests on.
@@ -132,7 +135,7 @@ class ScanResult(Tabular):
         if not np.any(np.isfinite(values)):
             raise no_value(name, len(values), self.reason(name, 0))
         least = self.min_background if min_background is None else checks.min_background(min_background)
-        stability = self.stability if least == self.min_background else self._resampled(least)
+        stability = self.stability if least == self.min_background else self._with_replicas(least)
         found, row, allowed = self._found(m, least)
         return dataclasses.replace(
             found,
@@ -198,6 +201,7 @@ class ScanResult(Tabular):
             notes.append(few_expected(events))
         if least not in {0.0, self.min_background} and not np.all(self.evaluated[m.name]):
             notes.append(f"evaluated around the optima of min_background={self.min_background:g} and 0 only")
+        notes += [self._cumulative.remark] if self._cumulative.remark else []
         return best, excluded, "; ".join([*notes, "chosen and evaluated on the same events"])
 
     @property
@@ -205,9 +209,11 @@ class ScanResult(Tabular):
         """Metrics that have a value at any threshold."""
         return [m for m in self._metrics if np.any(np.isfinite(self.values[m.name]))]
 
-    def _resampled(self, least: float) -> Stability:
+    def _with_replicas(self, least: float) -> Stability:
         known = [(m, self.values[m.name]) for m in self._with_values]
-        resampler = Resampler(self._cumulative, self._table, known, self.samples, least)
+        if self._drawn is None and self._parts is None:
+            return Stability.nothing([m.name for m, _ in known], len(self.thresholds))
+        resampler = Resampler(self._cumulative, self._table, known, self._resampled, least)
         return resampler.run(replicas=self._drawn, folds=self._parts)
 
     def _statistical_plateau(self, m: AbstractFigureOfMerit, best: int, context: tuple[Stability, Any]) -> Any:
@@ -315,7 +321,7 @@ class ScanResult(Tabular):
         """The optima, without what takes replicas and parts of the events: that is in `summary`."""
         optima = [self._found(m, self.min_background)[0] for m in self._with_values]
         more = [f"{self.replicas} replicas"] * (self.replicas > 0) + [f"{self.folds} folds"] * (self.folds > 0)
-        foot = self._signals
+        foot = self._notes
         foot += [f"uncertainties and held-out values, from {' and '.join(more)}: summary()"] if more else []
         chosen = [number for number, name in enumerate(HEAD) if name not in RESAMPLED]
         rows = [tuple(row[number] for number in chosen) for row in (optimum.cells for optimum in optima)]
@@ -324,13 +330,13 @@ class ScanResult(Tabular):
     def summary(self) -> SummaryTable:
         """The optima with uncertainties, intervals and held-out values; evaluates `stability`."""
         rows = [self.optimum(m.name).cells for m in self._with_values]
-        return SummaryTable(self._title, rows, HEAD, self._signals)
+        return SummaryTable(self._title, rows, HEAD, self._notes)
 
     @property
-    def _signals(self) -> list[str]:
-        """That several signals are one hypothesis."""
-        signals = together(self.table.structure.components)
-        return [f"signals: {signals}"] if signals else []
+    def _notes(self) -> list[str]:
+        """That several signals are one hypothesis, and what there is not of histograms."""
+        signals, remark = together(self.table.structure.components), self._cumulative.remark
+        return [*([f"signals: {signals}"] if signals else []), *([remark] if remark else [])]
 
     @property
     def _title(self) -> str:

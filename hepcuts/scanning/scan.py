@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +14,16 @@ from hepcuts._core.executors import Executor
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Cut, Window
 from hepcuts.cuts.edges import edges_of, require_edges
-from hepcuts.evaluation.resampling import ReplicasLike, replicas_of
+from hepcuts.evaluation.bin_replicas import bin_replicas
+from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling, ReplicasLike, replicas_of
 from hepcuts.evaluation.splitters import FoldsLike, folds_of
 from hepcuts.merit.closed_forms import Punzi
 from hepcuts.merit.counts import totals_of
-from hepcuts.merit.figures import AbstractFigureOfMerit
+from hepcuts.merit.figures import AbstractCurve, AbstractFigureOfMerit
 from hepcuts.merit.registry import Given, figures_of_merit
+from hepcuts.samples.histogram import Histogram, are_histograms, check_histograms
 from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.templates.binned import HistogramSums, SumsAfter
 from hepcuts.templates.cumulative import Cumulative, YieldsAfter
 from hepcuts.templates.events import CHUNK, blocks_of
 from hepcuts.templates.filling import structure_of, warn_outside
@@ -30,6 +33,7 @@ from hepcuts.templates.simulated import FEW_EVENTS
 
 from .optima import Choice, Optimum, guarded
 from .result import ScanResult
+from .stability import Resampled
 from .table import Refinement, Table
 from .windows import windows_of
 
@@ -40,7 +44,7 @@ DEFAULT_REFINEMENT = Refinement()
 
 
 def scan(
-    samples: Iterable[Sample],
+    samples: Iterable[Sample | Histogram],
     cut: AbstractCut,
     *,
     metrics: Sequence[Given] = ("bce", "s_over_sqrt_b", "asimov", "profile"),
@@ -57,7 +61,9 @@ def scan(
     """Evaluate figures of merit at every threshold of one cut, hard and exact.
 
     Args:
-        samples: at least one signal and one background.
+        samples: at least one signal and one background. Of `hepcuts.Histogram` every edge of the bins is a threshold,
+            every two a window. They have no single events: folds are left out, and replicas are those of the bins,
+            see `hepcuts.evaluation.bin_replicas.BinReplicas`.
         cut: variable and direction, or a window, or a cut kind of one's own that gives such edges
             (`hepcuts.cuts.AbstractCut.edges`); its own thresholds are not used, its bounds are.
         metrics: figures of merit: names, objects, or functions of yields and structure, see `hepcuts.merit.registry`.
@@ -98,23 +104,24 @@ def scan(
         >>> result.optimum("asimov").threshold, result.optimum("bce").threshold
         (46.0, 67.0)
     """
-    samples = check_samples(samples)
-    _check_cut(cut, samples)
-    cut = told_of_integers(samples, cut) if thresholds is None else cut
+    given, figures = tuple(samples), _with_punzi(metrics, punzi_a)
     min_background, seed = checks.min_background(min_background), as_seed(seed)
-    drawn, parts = replicas_of(replicas, seed=seed), folds_of(folds, samples, seed=seed)
-    structure = structure_of(samples, axis=axis, channel="signal_region")
-    figures = _with_punzi(metrics, punzi_a)
-    found = {figure.name: figure.curve(samples, cut) for figure in figures}
-    curves = {name: curve for name, curve in found.items() if curve is not None}
-    cumulative = Cumulative(samples, cut, structure, executor)
-    totals = totals_of(samples)
-    if axis is not None:
-        blocks = blocks_of(samples, structure, chunk=CHUNK, nominal=True)
-        warn_outside(hard_sums(blocks, None, structure, executor=executor).outside, structure)
+    if are_histograms(given):
+        histograms = check_histograms(given)
+        bins, drawn = bin_replicas(histograms, replicas, seed=seed)
+        inputs = _of_histograms(histograms, cut, figures, axis=axis)._replace(drawn=drawn, resampled=bins)
+    else:
+        events = check_samples(given)
+        _check_cut(cut, events)
+        cut = told_of_integers(events, cut) if thresholds is None else cut
+        inputs = _of_events(events, cut, figures, axis=axis, executor=executor)
+        inputs = inputs._replace(drawn=replicas_of(replicas, seed=seed), parts=folds_of(folds, events, seed=seed))
+    cumulative, structure = inputs.cumulative, inputs.cumulative.structure
+    warn_outside(inputs.outside, structure)
+    cut, totals = cumulative.cut, totals_of(given)
 
-    def tabulate(yields: YieldsAfter) -> Table:
-        return Table.of(yields.thresholds, structure, yields, totals, curves)
+    def tabulate(yields: YieldsAfter | SumsAfter) -> Table:
+        return Table.of(yields.thresholds, structure, yields, totals, inputs.curves)
 
     yields = _yields(cumulative, thresholds)
     if len(cut.signs) > 1:
@@ -130,17 +137,65 @@ def scan(
         table.thresholds,
         values,
         table,
-        samples,
+        given,
         figures,
         evaluated,
         cumulative,
         min_background=min_background,
-        replicas=0 if drawn is None else drawn.size,
-        folds=0 if parts is None else parts.size,
+        replicas=0 if inputs.drawn is None else inputs.drawn.size,
+        folds=0 if inputs.parts is None else inputs.parts.size,
         seed=seed,
-        _parts=parts,
-        _drawn=drawn,
+        _parts=inputs.parts,
+        _drawn=inputs.drawn,
+        _resampled=inputs.resampled,
     )
+
+
+class _Inputs(NamedTuple):
+    """What is summed up at any thresholds, what the single events tell beside it, and what lies outside the axis."""
+
+    cumulative: Cumulative | HistogramSums
+    curves: dict[str, AbstractCurve]
+    outside: FloatArray
+    drawn: AbstractResampling | None = None
+    parts: AbstractFolds | None = None
+    resampled: Sequence[Resampled] = ()
+
+
+def _of_events(
+    samples: Sequence[Sample],
+    cut: AbstractCut,
+    figures: Sequence[AbstractFigureOfMerit],
+    *,
+    axis: Any,
+    executor: Executor | None,
+) -> _Inputs:
+    structure = structure_of(samples, axis=axis, channel="signal_region")
+    found = {figure.name: figure.curve(samples, cut) for figure in figures}
+    curves = {name: curve for name, curve in found.items() if curve is not None}
+    cumulative = Cumulative(samples, cut, structure, executor)
+    outside = np.zeros(len(samples))
+    if axis is not None:
+        blocks = blocks_of(samples, structure, chunk=CHUNK, nominal=True)
+        outside = hard_sums(blocks, None, structure, executor=executor).outside
+    return _Inputs(cumulative, curves, outside, resampled=samples)
+
+
+def _of_histograms(
+    histograms: Sequence[Histogram], cut: AbstractCut, figures: Sequence[AbstractFigureOfMerit], *, axis: Any
+) -> _Inputs:
+    """Histograms in place of events.
+
+    Raises:
+        InputError: an axis, or a figure of merit of single events.
+    """
+    _check_cut(cut, ())
+    if axis is not None:
+        raise InputError("Histograms are counted after the cut; leave out axis=.")
+    if of_events := [figure.name for figure in figures if type(figure).curve is not AbstractFigureOfMerit.curve]:
+        raise InputError(f"{', '.join(of_events)} is a figure of merit of single events, and histograms have none.")
+    structure = structure_of(histograms, axis=None, channel="signal_region")
+    return _Inputs(HistogramSums(histograms, cut, structure), {}, np.zeros(len(histograms)))
 
 
 def _check_cut(cut: AbstractCut, samples: Sequence[Sample]) -> None:
@@ -187,7 +242,7 @@ def _with_punzi(metrics: Sequence[Given], a: float) -> tuple[AbstractFigureOfMer
     )
 
 
-def _yields(cumulative: Cumulative, thresholds: ArrayLike | None) -> YieldsAfter:
+def _yields(cumulative: Cumulative | HistogramSums, thresholds: ArrayLike | None) -> YieldsAfter | SumsAfter:
     """Yields at the thresholds within the bounds of the cut; of a window at its edges or, if given, at windows.
 
     Raises:
@@ -203,8 +258,7 @@ def _yields(cumulative: Cumulative, thresholds: ArrayLike | None) -> YieldsAfter
         raise InputError(
             f"None of {len(points)} thresholds lies within the bounds {low:g} to {high:g} of {cut}; widen the bounds."
         )
-    # The bounds themselves select what thresholds beyond them, up to the next value, would.
-    return cumulative.at(points[inside] if thresholds is not None else np.unique(np.clip(points, low, high)))
+    return cumulative.at(points[inside] if thresholds is not None else cumulative.within(points, cut.bounds))
 
 
 def _checked_thresholds(thresholds: ArrayLike, cut: AbstractCut) -> FloatArray:

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from hepcuts._core.counters import Bits
 from hepcuts._core.progress import steps
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.bin_replicas import NumberedBins
 from hepcuts.evaluation.resampling import AbstractFolds, AbstractResampling
 from hepcuts.merit.closed_forms import fraction
 from hepcuts.merit.figures import AbstractFigureOfMerit
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
+from hepcuts.templates.binned import HistogramSums, SumsAfter
 from hepcuts.templates.cumulative import Counts, Cumulative, YieldsAfter
 from hepcuts.templates.templates import Yields, joined
 
@@ -37,6 +39,10 @@ _SLOW = 20_000_000
 """Events and yields of all replicas from which on progress is shown."""
 
 
+Resampled = Sample | NumberedBins
+"""What counts more or less often in a replica: events, or bins."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Stability:
     """What replicas and folds say about the optima of a scan.
@@ -54,6 +60,13 @@ class Stability:
     best: Mapping[str, NDArray[np.int64]]
     held_out: Mapping[str, float]
     held_out_significance: Mapping[str, float]
+
+    @classmethod
+    def nothing(cls, metrics: Sequence[str], size: int) -> "Stability":
+        """Neither replicas nor folds, of a scan of so many thresholds."""
+        nan = dict.fromkeys(metrics, np.nan)
+        none = dict.fromkeys(metrics, np.zeros(0, dtype=np.int64))
+        return cls(np.arange(size), dict.fromkeys(metrics, np.zeros((0, size))), none, nan, nan)
 
     def uncertainty(self, metric: str, row: int) -> float:
         """Standard deviation of a metric at a row over the replicas; NaN without any."""
@@ -87,10 +100,10 @@ class Resampler:
         min_background: least effective number of simulated background events of an optimum.
     """
 
-    cumulative: Cumulative
+    cumulative: Cumulative | HistogramSums
     table: Table
     metrics: Sequence[tuple[AbstractFigureOfMerit, FloatArray]]
-    samples: Sequence[Sample]
+    samples: Sequence[Resampled]
     min_background: float
 
     def run(self, *, replicas: AbstractResampling | None, folds: AbstractFolds | None) -> Stability:
@@ -171,7 +184,7 @@ class Resampler:
     def _evaluate(
         self,
         rows: NDArray[np.int64],
-        yields: YieldsAfter,
+        yields: YieldsAfter | SumsAfter,
         weighted: Iterable[tuple[Counts, Counts]],
         min_background: float,
         *,
@@ -252,7 +265,7 @@ class Resampler:
         return Rows.of_yields(self.table.rows.structure, yields, (signal, background))
 
     def _held_out(
-        self, rows: NDArray[np.int64], yields: YieldsAfter, folds: AbstractFolds | None
+        self, rows: NDArray[np.int64], yields: YieldsAfter | SumsAfter, folds: AbstractFolds | None
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Each metric, and the profile likelihood, on the events of each part after the cut of the other parts."""
         names = [metric.name for metric, _ in self.metrics]
@@ -276,7 +289,8 @@ class Resampler:
         if not usable:
             return nothing, nothing
         whole = self._totals([np.ones(len(sample)) for sample in self.samples])
-        found = self._stacked([(total[name], whole) for name in usable])
+        structure = self.table.rows.structure
+        found = self._stacked([(structure.of_added(total[name]), whole) for name in usable])
         for m, _ in self._metrics(of_events=False):
             if m.name in usable:
                 of_metric[m.name] = float(m.values([found.take(np.array([usable.index(m.name)]))])[0])

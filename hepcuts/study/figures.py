@@ -12,7 +12,7 @@ from hepcuts.samples.datasets import SCENARIOS, Scenario
 
 from .grids import DECISIONS, PARAMETERS, PhaseDiagram
 from .overview import NOTHING, Grids
-from .pages import percent
+from .sentences import percent
 from .simulation import SimulationSize, interval
 
 SCENARIO_OF: Mapping[str, str] = MappingProxyType(

@@ -11,7 +11,7 @@ from hepcuts.merit.theory import CutProblem, fitted_significance, posterior_thre
 from hepcuts.samples.datasets import SCENARIOS
 
 from .few_events import RULES_OF_FEW, FewEvents
-from .pages import percent
+from .sentences import percent
 
 RATIOS_SHOWN = (0.1, 0.5, 1.0, 2.513, 5.0, 10.0)
 """S / B after the cut, in the table of thresholds."""

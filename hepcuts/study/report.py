@@ -7,12 +7,13 @@ from typing import Any
 
 from hepcuts._core import files
 from hepcuts._core.errors import InputError
+from hepcuts._core.pages import AbstractBlock, Figure, to_html, to_markdown
 from hepcuts.plotting.saving import save
 
 from . import figures, founding, texts
 from .overview import Grids, grids_to_json
-from .pages import AbstractBlock, Figure, sentences, to_html, to_markdown
 from .scenarios import Case, drawings, summary, to_json
+from .sentences import sentences
 
 
 def write(cases: Sequence[Case], folder: str | Path, *, seed: int, grids: Grids | None = None) -> list[Path]:

@@ -22,7 +22,7 @@ from hepcuts.scanning.optima import Choice
 from hepcuts.scanning.scan import ScanResult, scan
 from hepcuts.templates.simulated import FEW_EVENTS
 
-from .pages import percent, sentences
+from .sentences import percent, sentences
 
 METRICS = ("bce", "bce_balanced", "s_over_sqrt_b", "s_over_sqrt_s_plus_b", "asimov", "asimov_uncertainty", "profile")
 CUTS = tuple(range(1, 100))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hepcuts._core.pages import AbstractBlock, Heading, TableBlock, joined
 from hepcuts._core.tables import SummaryTable
 from hepcuts._core.types import FloatArray
 from hepcuts._core.version import __version__
@@ -14,8 +15,8 @@ from .few_events import FewEvents
 from .founding import cut_or_fit, rows_of_few, rows_of_fit, rows_of_thresholds
 from .grids import DECISIONS, PhaseDiagram
 from .overview import NOTHING, Grids, share
-from .pages import AbstractBlock, Heading, TableBlock, joined, percent, section, sentences
 from .scenarios import HEAD, NOTES, Case, rows
+from .sentences import percent, section, sentences
 from .simulation import SimulationSize, interval
 
 

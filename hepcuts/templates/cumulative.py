@@ -47,7 +47,10 @@ class Cumulative:
         blocks: the sorted events.
         cut: as given.
         structure: as given.
+        remark: what there is not: nothing.
     """
+
+    remark = ""
 
     def __init__(
         self, samples: Sequence[Sample], cut: AbstractCut, structure: Structure, executor: Executor | None = None
@@ -90,6 +93,10 @@ class Cumulative:
     def at(self, thresholds: FloatArray) -> "YieldsAfter":
         """The yields at some thresholds, shape (row,), or (row, 2) for a window."""
         return YieldsAfter(self, thresholds)
+
+    def within(self, points: FloatArray, bounds: tuple[float, float]) -> FloatArray:
+        """Thresholds within bounds, and these themselves: they select what those beyond, up to the next value, do."""
+        return np.unique(np.clip(points, *bounds))
 
     @functools.cached_property
     def tails(self) -> list[tuple[SortedBlock, int, FloatArray, tuple[FloatArray, FloatArray]]]:

@@ -23,8 +23,10 @@ from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.cuts.steps import AbstractStep
 from hepcuts.cuts.steps import step as find_step
+from hepcuts.samples.histogram import Histogram, are_histograms, check_histograms
 from hepcuts.samples.sample import Sample, check_samples
 
+from .binned import axis_of, binned_templates
 from .events import CHUNK, blocks_of
 from .hard_sums import hard_sums
 from .templates import Component, Structure, Templates, Yields
@@ -49,7 +51,7 @@ def as_selection(selection: Selection | AbstractCut | None) -> Selection | None:
     return selection
 
 
-def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Structure:
+def structure_of(samples: Sequence[Sample | Histogram], *, axis: Any, channel: str) -> Structure:
     """Structure of the templates that `samples` will fill.
 
     Raises:
@@ -77,7 +79,7 @@ def structure_of(samples: Sequence[Sample], *, axis: Any, channel: str) -> Struc
 
 
 def fill(
-    samples: Iterable[Sample],
+    samples: Iterable[Sample | Histogram],
     selection: Selection | AbstractCut | None,
     *,
     axis: Any = None,
@@ -87,9 +89,10 @@ def fill(
     """Fill hard templates: count the weights of the events that pass.
 
     Args:
-        samples: at least one signal and one background.
-        selection: cuts with their thresholds, or None for all events.
-        axis: an axis of `hist.axis` whose name is the column of the observable, or None for one bin.
+        samples: at least one signal and one background; events, or `hepcuts.Histogram` of one variable.
+        selection: cuts with their thresholds, or None for all events. Of histograms one cut at edges of their bins.
+        axis: an axis of `hist.axis` whose name is the column of the observable, or None for one bin. Histograms have
+            their bins if nothing is cut on, and are counted after a cut.
         channel: name of the channel in the likelihood.
         executor: who sums the events up, see `hepcuts._core.executors`; None for threads, if there are many events.
 
@@ -114,8 +117,12 @@ def fill(
           signal: 1000 +- 31.6
           background: 1309 +- 36.2
     """
-    samples = check_samples(samples)
-    chosen = as_selection(selection)
+    given, chosen = tuple(samples), as_selection(selection)
+    if are_histograms(given):
+        found = _of_histograms(check_histograms(given), chosen, axis=axis, channel=channel)
+        warn_outside(found.outside, found.structure)
+        return found
+    samples = check_samples(given)
     structure = structure_of(samples, axis=axis, channel=channel)
     columns = () if chosen is None else chosen.columns
     blocks = blocks_of(samples, structure, columns, chunk=CHUNK)
@@ -127,6 +134,15 @@ def fill(
         )
     warn_outside(sums.outside, structure)
     return Templates(structure, structure.complete(sums.values, sums.variances), sums.outside)
+
+
+def _of_histograms(
+    histograms: tuple[Histogram, ...], selection: Selection | None, *, axis: Any, channel: str
+) -> Templates:
+    if axis is not None:
+        raise InputError("Histograms have an axis already; leave out axis=.")
+    kept = axis_of(histograms) if selection is None else None
+    return binned_templates(histograms, selection, structure_of(histograms, axis=kept, channel=channel))
 
 
 def warn_outside(outside: FloatArray, structure: Structure) -> None:

@@ -7,8 +7,10 @@ Templates are made by `hepcuts.fill` (hard) and `hepcuts.templates.filling.soft_
 """
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -19,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from hepcuts._core.errors import InputError
+from hepcuts._core.histograms import write_histogram
 from hepcuts._core.types import AnyArray, FloatArray
 from hepcuts.samples.modifiers import HistoSys, Modifier
 from hepcuts.samples.sample import REFUSED
@@ -162,13 +165,23 @@ class Structure:
                     elif side in modifier.sides:
                         v, w = values[at, s], variances[at, s]
                     else:
-                        v = modifier.completed_down(values[0, s], values[self.position(name, "up"), s])
+                        v = modifier.completed(side, values[0, s], functools.partial(self._up, values, s))
                         w = variances[0, s]
                     row_v.append(v)
                     row_w.append(w)
             rows_values.append(_stack(row_v))
             rows_variances.append(_stack(row_w))
         return Yields(_stack(rows_values, axis=1), _stack(rows_variances, axis=1))
+
+    def of_added(self, yields: Yields) -> Yields:
+        """Yields with the axis of a batch in front that are sums of others: what is derived is made anew."""
+        moved = (np.moveaxis(np.asarray(table), 0, -1) for table in (yields.values, yields.variances))
+        complete = self.complete(*moved)
+        return Yields(*(np.moveaxis(np.asarray(table), -1, 0) for table in (complete.values, complete.variances)))
+
+    def _up(self, values: Any, sample: int, systematic: str) -> Any:
+        """Yields of a sample with the up side of a systematic, shape (bin,)."""
+        return values[self.position(systematic, "up"), sample]
 
 
 def _stack(arrays: Sequence[Any], axis: int = 0) -> Any:
@@ -205,7 +218,10 @@ class Templates:
             )
         both = zip(mine.components, theirs.components, strict=True)
         structure = dataclasses.replace(mine, components=tuple(one.with_events_of(other) for one, other in both))
-        return Templates(structure, self.yields + other.yields, self.outside + other.outside)
+        together = self.yields + other.yields
+        # What is made of other variations, such as an envelope, is that of the sums.
+        yields = structure.complete(together.values, together.variances)
+        return Templates(structure, yields, self.outside + other.outside)
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -254,6 +270,16 @@ class Templates:
         view["value"] = np.moveaxis(np.asarray(self.yields.values), 0, 1)
         view["variance"] = np.moveaxis(np.asarray(self.yields.variances), 0, 1)
         return histogram
+
+    def save(self, path: str | Path) -> Path:
+        """Write `to_hist` in UHI's JSON format, and return the path.
+
+        ``hist.Hist(json.loads(path.read_text()))`` reads it back.
+
+        Raises:
+            InputError: hist, boost-histogram or uhi are too old for it; the message says which versions are not.
+        """
+        return write_histogram(self.to_hist(), path)
 
     def __repr__(self) -> str:
         totals = np.asarray(self.nominal).sum(axis=-1)

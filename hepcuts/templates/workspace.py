@@ -13,8 +13,10 @@ from hepcuts._core.lazy import pyhf
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory, referee
 from hepcuts.histfactory.specification import ASIMOV
+from hepcuts.samples.histogram import Histogram, are_histograms
 from hepcuts.samples.modifiers import ShapeSys
 
+from .filling import fill
 from .simulated import counted
 from .templates import Component, Templates
 
@@ -40,7 +42,7 @@ _KNOWN = frozenset({*_SHARED, "lumi", "normfactor", "shapesys", "staterror"})
 
 
 def workspace(
-    templates: Templates | Sequence[Templates],
+    templates: Templates | Sequence[Templates] | Sequence[Histogram],
     *,
     measurement: str = DISCOVERY,
     observations: Mapping[str, Numbers] | None = None,
@@ -56,7 +58,8 @@ def workspace(
     `MOST`, not only to ten as in pyhf by default.
 
     Args:
-        templates: hard or soft templates of one channel, or of several channels.
+        templates: hard or soft templates of one channel, or of several channels; or histograms, whose bins are one
+            channel, ``"signal_region"`` (`hepcuts.fill` makes templates of another name of them).
         measurement: name of the measurement. "(observations are Asimov data)" is added to it if they are.
         observations: observed counts of each channel; None for the expectation at mu = 1 and all
             other parameters at their initial values (the Asimov dataset).
@@ -78,7 +81,7 @@ def workspace(
         >>> [modifier["type"] for modifier in spec["channels"][0]["samples"][0]["modifiers"]]
         ['normfactor', 'shapesys']
     """
-    channels = [templates] if isinstance(templates, Templates) else list(templates)
+    channels = [templates] if isinstance(templates, Templates) else _filled(templates)
     for channel in channels:
         if not isinstance(channel, Templates):
             raise InputError(f"Templates came as {type(channel).__name__}; expected what hepcuts.fill returns.")
@@ -105,8 +108,13 @@ def workspace(
     return specification
 
 
+def _filled(given: Sequence[Any]) -> list[Any]:
+    """Templates, those of histograms made of all their bins."""
+    return [fill(given, None)] if are_histograms(given) else list(given)
+
+
 def likelihood_of(
-    templates: Templates | Sequence[Templates],
+    templates: Templates | Sequence[Templates] | Sequence[Histogram],
     *,
     measurement: str = DISCOVERY,
     observations: Mapping[str, Numbers] | None = None,
@@ -213,7 +221,7 @@ def _sample(templates: Templates, number: int, component: Component) -> dict[str
     modifiers: list[dict[str, Any]] = []
     if component.signal:
         modifiers.append({"name": POI, "type": "normfactor", "data": None})
-    for modifier in component.modifiers:
+    for modifier in (one for one in component.modifiers if one.has_parameter):
         up, down = (_side(templates, number, modifier.name, side) for side in ("up", "down"))
         modifiers.append(modifier.specification(nominal, up, down))
     if component.staterror:

@@ -92,12 +92,11 @@ def suspicious(structure: LikelihoodStructure, templates: Lanes, free: NDArray[n
         free: parameters that are fitted, shape (parameter,).
         lookout: how bent.
     """
-    constrained = np.isin(
-        np.arange(len(free)), [*structure.normal_parameter, *structure.poisson_parameter, structure.poi]
-    )
-    factors = np.unique(np.asarray(structure.factor))
-    factors = factors[factors < len(free)]
-    if np.any(free[factors] & ~constrained[factors]):
+    loose = np.array(free)
+    known = [*structure.normal_parameter, *structure.poisson_parameter]
+    loose[known if structure.poi is None else [*known, structure.poi]] = False
+    factors = np.ravel(structure.factor)
+    if np.any(loose[factors[factors < len(free)]]):
         return True
     nominal = templates.nominal
     mask = np.asarray(structure.histosys_mask)[..., None]

@@ -91,6 +91,8 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
     if not valid.all():
         here, likelihood = here.take(valid), likelihood.take(valid)
     for step in range(1, max_steps + 1):
+        if not len(here.number):
+            return result
         proposal = _propose(likelihood, here, lower, upper)
         if proposal.arrived.any():
             _look_ahead(likelihood, here, proposal)
@@ -99,17 +101,15 @@ def minimize(likelihood: Likelihood, start: Values, bounds: tuple[Values, Values
             # The last step needs no expansion: half its length in the metric of the Hessian is what it gains.
             _store(result, here, proposal.arrived, proposal, step)
             left = ~proposal.arrived
+            if not left.any():
+                return result
             here, likelihood, proposal = here.take(left), likelihood.take(left), proposal.take(left)
-        if not len(here.number):
-            return result
         status = _advance(likelihood, here, proposal)
         done = status != TOO_MANY_STEPS
         if done.any():
             _store(result, here, done, None, step)
             result.status[here.number] = status
             here, likelihood = here.take(~done), likelihood.take(~done)
-        if not len(here.number):
-            return result
     _store(result, here, np.ones(len(here.number), dtype=bool), None, max_steps)
     result.status[here.number] = TOO_MANY_STEPS
     return result

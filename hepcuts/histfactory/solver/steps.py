@@ -38,7 +38,7 @@ def newton_step(
     gradient = np.where(moving, at.gradient * root, 0.0)
     unit = np.where(moving, damping + idle, 1.0)
 
-    def solve(matrix: Any, lanes: Any) -> tuple[Values, NDArray[np.bool_]]:
+    def solve(matrix: Any, lanes: Any) -> Any:
         return solve_scaled(matrix, root[:, lanes], moving[:, lanes], unit[:, lanes], gradient[:, lanes])
 
     step, exact = solve(at.curvature(slice(None)), slice(None))

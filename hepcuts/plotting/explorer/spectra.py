@@ -1,5 +1,6 @@
 """Histograms of a scan's samples over the range of its thresholds."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ from hepcuts._core.columns import is_missing
 from hepcuts._core.histograms import weighted_histogram
 from hepcuts._core.types import FloatArray
 from hepcuts.plotting.views import ScanView
+from hepcuts.samples.histogram import Histogram
+from hepcuts.samples.sample import Sample
 
 _NUM_BINS = 80
 _MOST_BINS = 100
@@ -23,8 +26,12 @@ def spectra(result: ScanView) -> dict[str, Any]:
         ``edges``; ``uncertainty`` of the whole background in each bin, from the sums of squared weights; and for each
         sample its ``values`` and the sums of weights ``below`` and ``above`` all bins and of ``missing`` values.
     """
+    histograms = [sample for sample in result.samples if isinstance(sample, Histogram)]
+    if histograms:
+        return _of_histograms(histograms)
+    events = [sample for sample in result.samples if isinstance(sample, Sample)]
     columns, absent = [], []
-    for sample in result.samples:
+    for sample in events:
         column = sample.column(result.cut.variable)
         columns.append(column)
         absent.append(is_missing(column, sample.missing))
@@ -32,7 +39,7 @@ def spectra(result: ScanView) -> dict[str, Any]:
     edges = bin_edges(result.thresholds, present)
     variance = np.zeros(len(edges) - 1)
     samples = []
-    for sample, values, missing in zip(result.samples, present, absent, strict=True):
+    for sample, values, missing in zip(events, present, absent, strict=True):
         weights = sample.weights[~missing]
         samples.append(
             {
@@ -48,6 +55,25 @@ def spectra(result: ScanView) -> dict[str, Any]:
         if not sample.signal:
             variance += weighted_histogram(values, edges, weights**2)
     return {"edges": edges.tolist(), "uncertainty": np.sqrt(variance).tolist(), "samples": samples}
+
+
+def _of_histograms(histograms: Sequence[Histogram]) -> dict[str, Any]:
+    """The bins of samples that are histograms already."""
+    variances = [one.contents.variances[1:-1] for one in histograms if not one.signal]
+    samples = [
+        {
+            "name": one.name,
+            "signal": one.signal,
+            "total": one.total,
+            "values": one.contents.values[1:-1].tolist(),
+            "below": float(one.contents.values[0]),
+            "above": float(one.contents.values[-1]),
+            "missing": 0.0,
+        }
+        for one in histograms
+    ]
+    uncertainty = np.sqrt(np.sum(variances, axis=0))
+    return {"edges": histograms[0].contents.edges.tolist(), "uncertainty": uncertainty.tolist(), "samples": samples}
 
 
 def bin_edges(thresholds: FloatArray, columns: list[FloatArray]) -> FloatArray:

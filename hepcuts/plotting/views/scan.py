@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 
 
@@ -79,8 +80,8 @@ class ScanView(Protocol):
         """The cut that was scanned."""
 
     @property
-    def samples(self) -> Sequence[Sample]:
-        """The samples."""
+    def samples(self) -> Sequence[Sample | Histogram]:
+        """The samples, events or histograms."""
 
     @property
     def thresholds(self) -> FloatArray:

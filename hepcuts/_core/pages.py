@@ -8,12 +8,11 @@ import base64
 import dataclasses
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from hepcuts._core.tables import SummaryTable, in_markdown
+from .tables import SummaryTable, in_markdown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,19 +87,93 @@ class TableBlock(AbstractBlock):
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
-        return self.table.markdown()
+        return _typeset(self.table.markdown())
 
     def html(self, folder: Path) -> str:  # noqa: ARG002
         """See `AbstractBlock.html`."""
-        return f'<div class="table">{self.table.html()}</div>'
+        return f'<div class="table">{_typeset(self.table.html())}</div>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Cards(AbstractBlock):
+    """Numbers to be seen first, each with its label above and a remark below."""
+
+    cards: tuple[tuple[str, str, str], ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return "\n".join(
+            f"- {in_markdown(label)}: **{in_markdown(value)}** {in_markdown(note)}".rstrip()
+            for label, value, note in self.cards
+        )
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002
+        """See `AbstractBlock.html`."""
+        cells = (
+            f"<div><dt>{html.escape(label)}</dt><dd><strong>{html.escape(value)}</strong> "
+            f"<span>{html.escape(note)}</span></dd></div>"
+            for label, value, note in self.cards
+        )
+        return f'<dl class="cards">{"".join(cells)}</dl>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Code(AbstractBlock):
+    """Text to be copied."""
+
+    text: str
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        fence = "`" * (1 + max(3, *(len(run) for run in re.findall("`+", self.text)), 3))
+        return f"{fence}\n{self.text}\n{fence}"
+
+    def html(self, folder: Path) -> str:  # noqa: ARG002
+        """See `AbstractBlock.html`."""
+        return f"<pre><code>{html.escape(self.text)}</code></pre>"
+
+
+@dataclasses.dataclass(frozen=True)
+class Notice(AbstractBlock):
+    """A list that has to be seen, under a title."""
+
+    title: str
+    items: tuple[str, ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return f"**{in_markdown(self.title)}**\n\n{Bullets(self.items).markdown()}"
+
+    def html(self, folder: Path) -> str:
+        """See `AbstractBlock.html`."""
+        items = Bullets(self.items).html(folder)
+        return f'<aside class="notice"><strong>{html.escape(self.title)}</strong>{items}</aside>'
+
+
+@dataclasses.dataclass(frozen=True)
+class Folded(AbstractBlock):
+    """Blocks under a title that opens them."""
+
+    title: str
+    blocks: tuple[AbstractBlock, ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return "\n\n".join([f"**{in_markdown(self.title)}**", *(block.markdown() for block in self.blocks)])
+
+    def html(self, folder: Path) -> str:
+        """See `AbstractBlock.html`."""
+        inside = "\n".join(block.html(folder) for block in self.blocks)
+        return f"<details><summary>{html.escape(self.title)}</summary>{inside}</details>"
 
 
 @dataclasses.dataclass(frozen=True)
 class Figure(AbstractBlock):
-    """A PNG file below the page's folder, with what it shows."""
+    """A PNG file below the page's folder, with what it shows; a wide one has a row of its own in a `Gallery`."""
 
     path: str
     caption: str
+    wide: bool = False
 
     def markdown(self) -> str:
         """See `AbstractBlock.markdown`."""
@@ -110,11 +183,26 @@ class Figure(AbstractBlock):
     def html(self, folder: Path) -> str:
         """See `AbstractBlock.html`."""
         data = base64.b64encode((folder / self.path).read_bytes()).decode("ascii")
-        name = html.escape(Path(self.path).stem)
+        name, wide = html.escape(Path(self.path).stem), ' class="wide"' if self.wide else ""
         return (
-            f'<figure><img src="data:image/png;base64,{data}" alt="{name}">'
+            f'<figure{wide}><img src="data:image/png;base64,{data}" alt="{name}">'
             f"<figcaption>{html.escape(self.caption)}</figcaption></figure>"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery(AbstractBlock):
+    """Figures beside each other, where there is room."""
+
+    figures: tuple[Figure, ...]
+
+    def markdown(self) -> str:
+        """See `AbstractBlock.markdown`."""
+        return "\n\n".join(figure.markdown() for figure in self.figures)
+
+    def html(self, folder: Path) -> str:
+        """See `AbstractBlock.html`."""
+        return f'<div class="gallery">{"".join(figure.html(folder) for figure in self.figures)}</div>'
 
 
 def to_markdown(blocks: Sequence[AbstractBlock]) -> str:
@@ -138,7 +226,8 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
     """A page in HTML that needs no other file and no network.
 
     Args:
-        blocks: what is on it; the first heading of level 1 is its title, those of level 2 are its contents.
+        blocks: what is on it; the first heading of level 1 is its title, those of level 2 are its contents, which
+            stand before the first of them.
         folder: where the files of the blocks are; they are embedded.
 
     Example:
@@ -150,49 +239,22 @@ def to_html(blocks: Sequence[AbstractBlock], folder: Path) -> str:
     title = next((heading.text for heading in headings if heading.level == 1), "")
     links = "".join(f'<li><a href="#{h.anchor}">{html.escape(h.text)}</a></li>' for h in headings if h.level == 2)
     contents = f'<nav aria-label="Contents"><ul>{links}</ul></nav>' if links else ""
-    body, style = [block.html(folder) for block in blocks], _resource("page.css")
+    first = next((n for n, block in enumerate(blocks) if isinstance(block, Heading) and block.level == 2), 1)
+    body, style = [block.html(folder) for block in blocks], _style()
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            # Nothing may be loaded, and nothing is run.
+            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+            "style-src 'unsafe-inline'\">",
             f"<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
-            *body[:1],
+            *body[:first],
             contents,
-            *body[1:],
+            *body[first:],
             "</body>\n</html>\n",
         ]
     )
-
-
-def section(name: str, /, **values: Any) -> list[AbstractBlock]:
-    """A section of ``texts.txt`` as blocks: headings (``#``), items of lists (``-``) and paragraphs.
-
-    Args:
-        name: of the section, which begins with it in brackets.
-        values: what is put in place of the names in braces.
-
-    Example:
-        >>> section("answer of a simulation", scenario="a", worth="much")
-        [Bullets(items=('Chosen on events and judged by densities, in a cuts are worth much.',))]
-    """
-    return [_block(text) for text in _texts(name, values)]
-
-
-def sentences(name: str, /, **values: Any) -> str:
-    """A section of ``texts.txt`` without headings or lists, as text."""
-    return " ".join(_texts(name, values))
-
-
-def _texts(name: str, values: Mapping[str, Any]) -> list[str]:
-    found = _resource("texts.txt").partition(f"[{name}]\n")[2].partition("\n[")[0]
-    return [" ".join(part.split()).format(**values) for part in found.strip().split("\n\n")]
-
-
-def _block(text: str) -> AbstractBlock:
-    mark, _, content = text.partition(" ")
-    if set(mark) == {"#"}:
-        return Heading(content, len(mark))
-    return Bullets((content,)) if mark == "-" else Paragraph(text)
 
 
 def joined(blocks: Iterable[AbstractBlock]) -> list[AbstractBlock]:
@@ -207,10 +269,9 @@ def joined(blocks: Iterable[AbstractBlock]) -> list[AbstractBlock]:
     return found
 
 
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _typeset(table: str) -> str:
+    return table.replace(" +- ", " ± ")
 
 
-def percent(fraction: float, digits: int = 0) -> str:
-    """A fraction as text, such as "12 %"."""
-    return f"{100.0 * fraction:.{digits}f} %"
+def _style() -> str:
+    return resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Numbers as the commands write them: JSON that any reader takes."""
+"""Numbers in files: JSON that any reader takes."""
 
 import json
 import math
 from pathlib import Path
 from typing import Any
 
-from hepcuts._core import files
+from . import files
 
 
 def as_json(document: Any) -> str:
@@ -29,6 +29,6 @@ def write_json(document: Any, path: Path) -> None:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
