@@ -51,20 +51,41 @@ class Ours:
         self.cls = answers(q, self.of_asimov.deviance)
 
 
+def fitted(likelihood: hc.HistFactory, data: Any, start: Any, *, mu: float | None) -> tuple[Any, float]:
+    """Parameters and -2 ln L of a fit by pyhf, infinite where it failed; the signal strength is not negative."""
+    config, poi = likelihood.model.config, likelihood.poi
+    pars = list(config.suggested_init() if start is None else start)
+    bounds, fixed = list(config.suggested_bounds()), list(config.suggested_fixed())
+    bounds[poi] = (max(bounds[poi][0], 0.0), bounds[poi][1])
+    pars[poi] = max(pars[poi], 0.0)
+    if mu is not None:
+        pars[poi], fixed[poi] = mu, True
+    pars = [min(max(value, low), high) for value, (low, high) in zip(pars, bounds, strict=True)]
+    options = {} if start is None else {"tolerance": 1e-9 if "scipy" in pyhf.optimizer.name else 1e-3}
+    try:
+        parameters, value = pyhf.infer.mle.fit(
+            data, likelihood.model, pars, bounds, fixed, maxiter=1_000_000, return_fitted_val=True, **options
+        )
+    except (pyhf.exceptions.FailedMinimization, AttributeError):
+        # The latter where minuit has no covariance, which pyhf 0.7 asks for.
+        return np.array(pars), np.inf
+    return np.asarray(parameters), float(value)
+
+
 class Theirs:
     """pyhf's fits of a signal strength that is not negative, from pyhf's start as they are, and the lower ones."""
 
     def __init__(self, likelihood: hc.HistFactory, data: Any, ours: Ours) -> None:
         self.likelihood, self.model = likelihood, likelihood.model
         mus = {"best": None, "none": 0.0, "signal": MU}
-        stock = {name: self._fitted(data, None, mu=mu) for name, mu in mus.items()}
-        again = {name: self._fitted(data, getattr(ours, name).parameters, mu=mu) for name, mu in mus.items()}
+        stock = {name: fitted(likelihood, data, None, mu=mu) for name, mu in mus.items()}
+        again = {name: fitted(likelihood, data, getattr(ours, name).parameters, mu=mu) for name, mu in mus.items()}
         lowest = {name: min(stock[name], again[name], key=lambda end: end[1]) for name in mus}
         asimov = self.model.expected_data(stock["none"][0])
-        of_stock = self._fitted(asimov, None, mu=MU), self._fitted(asimov, None, mu=None)
+        of_stock = fitted(likelihood, asimov, None, mu=MU), fitted(likelihood, asimov, None, mu=None)
         self.stock = self._cls(stock, of_stock[0][1] - of_stock[1][1])
         asimov = self.model.expected_data(lowest["none"][0])
-        ends = [self._fitted(asimov, start, mu=MU)[1] for start in (of_stock[0][0], ours.of_asimov.parameters)]
+        ends = [fitted(likelihood, asimov, start, mu=MU)[1] for start in (of_stock[0][0], ours.of_asimov.parameters)]
         # The best fit of that data is known.
         self.cls = self._cls(lowest, min(ends) - self._value(lowest["none"][0], asimov))
         self.ours_above = {
@@ -77,26 +98,6 @@ class Theirs:
 
     def _value(self, parameters: Any, data: Any) -> float:
         return -2.0 * float(self.model.logpdf(np.asarray(parameters), data)[0])
-
-    def _fitted(self, data: Any, start: Any, *, mu: float | None) -> tuple[Any, float]:
-        """Parameters and -2 ln L; infinite where the fit failed."""
-        config, poi = self.model.config, self.likelihood.poi
-        pars = list(config.suggested_init() if start is None else start)
-        bounds, fixed = list(config.suggested_bounds()), list(config.suggested_fixed())
-        bounds[poi] = (max(bounds[poi][0], 0.0), bounds[poi][1])
-        pars[poi] = max(pars[poi], 0.0)
-        if mu is not None:
-            pars[poi], fixed[poi] = mu, True
-        pars = [min(max(value, low), high) for value, (low, high) in zip(pars, bounds, strict=True)]
-        options = {} if start is None else {"tolerance": 1e-9 if "scipy" in pyhf.optimizer.name else 1e-3}
-        try:
-            parameters, value = pyhf.infer.mle.fit(
-                data, self.model, pars, bounds, fixed, maxiter=1_000_000, return_fitted_val=True, **options
-            )
-        except (pyhf.exceptions.FailedMinimization, AttributeError):
-            # The latter where minuit has no covariance, which pyhf 0.7 asks for.
-            return np.array(pars), np.inf
-        return np.asarray(parameters), float(value)
 
 
 def compare(workspace: Any, optimizer: str) -> dict[str, Any]:
