@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 TABLE = Path(__file__).parents[1] / "docs" / "tables" / "undercoverage.csv"
-CASES = ((10, 1.0), (10, 0.2), (50, 1.0), (50, 0.2))
-"""Bins, and simulated events for each one that is expected."""
+CASES = ((10, 1.0), (10, 0.2), (50, 1.0), (50, 0.2), (200, 1.0), (200, 0.5))
+"""Bins, and simulated events for each one that is expected; of fewer some of 200 bins would have none."""
 
 
 def workspace(bins: int, simulated: float, *, events: float = 20_000.0) -> dict[str, Any]:

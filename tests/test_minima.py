@@ -84,6 +84,44 @@ def test_a_variation_to_the_same_side_has_two_minima_and_the_lower_counts(up: fl
         assert "there are 2 minima" in found.message
 
 
+def above_background(
+    data: list[float], modifiers: list[dict[str, Any]], observed: list[float], **options: Any
+) -> hc.HistFactory:
+    """A background with some modifiers, and a small signal."""
+    mu = {"name": "mu", "type": "normfactor", "data": None}
+    samples = [
+        {"name": "signal", "data": [0.1 * n + 1.0 for n in data], "modifiers": [mu]},
+        {"name": "background", "data": data, "modifiers": modifiers},
+    ]
+    model = pyhf.Model({"channels": [{"name": "c", "samples": samples}]}, poi_name="mu", **options)
+    return hc.HistFactory(model, observations=observed)
+
+
+def test_beyond_the_bulge_of_an_asymmetric_factor_there_is_another_minimum() -> None:
+    """Code 4 rises above its value at one standard deviation before that: there the slope of the sketch is not zero."""
+    theory = {"name": "theory", "type": "normsys", "data": {"hi": 1.0295269, "lo": 0.682133}}
+    codes = {"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}}
+    likelihood = above_background([52788.3], [theory], [55085.87], modifier_settings=codes)
+    model, data = likelihood.model, np.asarray(likelihood.observed_data)
+    index = model.config.par_order.index("theory")
+    alphas = np.linspace(0.0, 3.0, 3001)
+    pars = np.zeros((len(alphas), 2))
+    pars[:, index] = alphas
+    values = np.array([-2.0 * float(model.logpdf(row, data)[0]) for row in pars])
+    found = fixed_poi_fit(likelihood, data, poi=0.0)
+    assert found.parameters[index] == pytest.approx(alphas[values.argmin()], abs=2e-3)
+    assert found.parameters[index] > 1.0
+
+
+def test_a_start_is_found_where_rates_are_zero_at_nominal_parameters_and_negative_far_from_them() -> None:
+    """Only between -1 and 0 both bins expect events."""
+    pileup = {"hi_data": [0.0, 1200.0], "lo_data": [0.2, 0.0]}
+    likelihood = above_background([0.0, 600.0], [{"name": "pileup", "type": "histosys", "data": pileup}], [3.0, 500.0])
+    found = fixed_poi_fit(likelihood, likelihood.observed_data, poi=0.0)
+    assert found.success
+    assert -1.0 < found.parameters[likelihood.parameter_names.index("pileup")] < 0.0
+
+
 def test_a_likelihood_with_one_minimum_is_searched_once() -> None:
     model = pyhf.simplemodels.correlated_background([5.0, 10.0], [50.0, 60.0], [52.0, 63.0], [48.0, 57.0])
     likelihood = hc.HistFactory(model, observations=[70.0, 50.0])

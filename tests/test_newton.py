@@ -125,6 +125,18 @@ def test_bounded_quadratics_side_by_side_with_known_minima(size):
     assert np.all((result.edm >= 0) & (result.edm < 1e-8))
 
 
+@pytest.mark.parametrize("seed", [23, 39, 50])
+def test_where_parameters_stop_at_bounds_the_others_follow(seed):
+    """Strongly correlated ones; if the step were only cut at the bounds it would lead up, and take 22 to 37 steps."""
+    generator = np.random.default_rng(seed)
+    a, b = generator.normal(size=(8, 3)), 3.0 * generator.normal(size=8)
+    function = quadratic(a @ a.T + 0.01 * np.eye(8), b)
+    found = search([function], np.zeros((8, 1)), limit=1.0)
+    value, _ = exact_minimum(a @ a.T + 0.01 * np.eye(8), b, 1.0)
+    assert found.value[0] == pytest.approx(value, rel=1e-9)
+    assert found.num_steps[0] <= 8
+
+
 def test_an_unbounded_quadratic_takes_one_step_and_one_to_see_it():
     result = search([quadratic(*random_quadratic(3))], np.zeros((4, 1)))
     assert result.num_steps[0] == 2
@@ -176,6 +188,20 @@ def test_a_saddle_point_is_left(start):
     assert result.status[0] == newton.CONVERGED
     assert result.value[0] == pytest.approx(0.0, abs=1e-12)
     np.testing.assert_allclose(np.abs(result.parameters[:, 0]), [np.sqrt(0.5), 0.0], atol=1e-6)
+
+
+def test_a_top_that_is_nearly_flat_is_left_soon():
+    """Its curvature says that the valleys are much farther away: a variation to the same side at both ends."""
+
+    def flat(x: np.ndarray) -> tuple[Any, ...]:
+        value = 1.0 + 1e3 * (x[0] ** 2 - 1e-3) ** 2 + x[1] ** 2
+        bend = 1e3 * (12.0 * x[0] ** 2 - 4e-3)
+        gradient = np.array([4e3 * x[0] * (x[0] ** 2 - 1e-3), 2.0 * x[1]])
+        return value, gradient, np.diag([bend, 2.0]), np.diag([8e3 * x[0] ** 2 + 1e-6, 2.0])
+
+    found = search([flat], np.zeros((2, 1)))
+    assert abs(found.parameters[0, 0]) == pytest.approx(np.sqrt(1e-3), rel=1e-6)
+    assert found.num_steps[0] <= 20
 
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])

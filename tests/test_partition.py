@@ -197,6 +197,17 @@ def test_systems_have_the_same_solutions(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+def test_products_with_vectors_are_those_of_all_elements(seed):
+    likelihood = random_likelihood(seed)
+    parameters, data = points(likelihood, 3, seed)
+    sparse, dense = pair_of(likelihood, likelihood.templates, data)
+    mine, wanted = sparse.expand(parameters).hessian, dense.expand(parameters).hessian
+    vectors = np.random.default_rng(seed).normal(size=wanted.shape[1:])
+    expected = np.einsum("pql,ql->pl", wanted, vectors)
+    np.testing.assert_allclose(mine.product(vectors), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_curvatures_below_zero_are_found_in_the_small_matrix(seed):
     """A push off a saddle point: along negative curvature, as far in -2 ln L, and only where parameters may move."""
     likelihood = random_likelihood(seed)

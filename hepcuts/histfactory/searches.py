@@ -26,6 +26,8 @@ _LANES = 4_000_000
 """Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
 _MORE_STEPS = 2000
 """For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
+_NEARER = 0.3
+"""Share of the distance of other starts from nominal parameters at which they are tried once more."""
 _MOST_WALLS = 100
 """How many lanes of a batch are searched one by one; more than that have another trouble."""
 _MOST_AT_WALLS = 3000
@@ -192,9 +194,14 @@ def _places(
 
 
 def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool) -> list[FloatArray]:
-    """Without signal first, which may be possible where signal is not; each of shape (parameter,)."""
+    """Without signal first, which may be possible where signal is not; each of shape (parameter,).
+
+    Far from nominal parameters rates may be negative, at them zero: the last ones are near.
+    """
     signal = not fix_poi and structure.poi is not None and number > 0
-    return [nominal_parameters(structure, 0.0)] * signal + list(alternative_starts(structure, number).T)
+    far, nominal = alternative_starts(structure, number).T, np.asarray(structure.init, dtype=np.float64)
+    near = nominal + _NEARER * (far - nominal)
+    return [nominal_parameters(structure, 0.0)] * signal + [*far, *near]
 
 
 def _from(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:

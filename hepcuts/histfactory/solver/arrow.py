@@ -74,6 +74,16 @@ class Arrow:
         result[local[row], local[column]] = self.blocks.T
         return result
 
+    def product(self, vectors: Values) -> Values:
+        """Times vectors, one for each lane, shape (free, lane)."""
+        core, local, row, column = (getattr(self.partition, name) for name in ("core", "local", "row", "column"))
+        inner, outer = vectors[core], vectors[local]
+        result = np.zeros_like(vectors)
+        result[core] = np.einsum("lpq,ql->pl", self.core, inner) + np.einsum("lbp,bl->pl", self.border, outer)
+        result[local] = np.einsum("lbp,pl->bl", self.border, inner)
+        np.add.at(result, local[row], self.blocks.T * outer[column])
+        return result
+
     def scaled(self, root: Any, added: Any) -> "Arrow":
         """With rows and columns times `root`, and something added to the diagonal.
 

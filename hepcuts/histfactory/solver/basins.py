@@ -7,7 +7,7 @@ curvature of the rates can make:
   rises at least as steeply as the parameter's own constraint if nothing is curved. Where it does not, and at the
   mirror image of the point that was found, there may be another valley.
 - *Free factors that the data determine loosely.* Such a normalization times a shape has modes of its own: it is tried
-  at a multiple and a fraction, with all other parameters at their nominal values.
+  at a multiple (or at the other bound) and a fraction, with all other parameters at their nominal values.
 
 From each place the sketch leads down; what ends elsewhere and not clearly higher is worth a search of the likelihood.
 """
@@ -159,14 +159,19 @@ def _from_sweeps(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Value
 
 
 def _from_factors(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
-    """Lanes and places: free factors at a multiple and a fraction, the loosest first."""
+    """Lanes and places: free factors at a multiple and a fraction, the loosest first.
+
+    One that has ended at its upper bound is tried at the lower one.
+    """
     uncertainty = np.where(sweep.here.value > lookout.least_of_factors, sweep.free(), 0.0)
     order = np.argsort(-uncertainty, axis=0)[: lookout.most_factors]
     for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose).tolist():
         number = sweep.sketch.free_factors[order[row, lane]]
         for multiple in (lookout.multiple, 1.0 / lookout.multiple):
             place = sweep.nominal[:, lane].copy()
-            place[number] = np.maximum(sweep.found[number, lane], 0.25) * multiple
+            now = sweep.found[number, lane]
+            stuck = multiple > 1.0 and now >= sweep.sketch.upper[number, 0]
+            place[number] = sweep.sketch.lower[number, 0] if stuck else np.maximum(now, 0.25) * multiple
             yield lane, place
 
 
@@ -204,24 +209,24 @@ class _Sweep:
         every = sketch.alphas
         center, now = self.center[every], self.found[every]
         grid = center + self.width[every] * np.array(lookout.grid)[:, None, None]
-        target = np.concatenate([grid, (2.0 * center - now)[None]])
+        # The minimum itself is the last point: there the sketch need not be at a minimum of its own.
+        target = np.concatenate([grid, (2.0 * center - now)[None], now[None]])
         target = np.clip(target, sketch.lower[every], sketch.upper[every])
         by = self.slopes[:, sketch.rank[alphas]]
         sides = self.side[:, None, None] - self._gained(target) + (by * self.back[alphas])[:, None]
         target, center, now, width = target[:, self.among], self.center[alphas], self.found[alphas], self.width[alphas]
-        points = target.shape[:2]
-        columns = np.concatenate([sides.reshape(len(by), points[0] * points[1], -1), by, self.side[:, None]], axis=1)
+        number = target.shape[0] * target.shape[1]
+        columns = np.concatenate([sides.reshape(len(by), number, -1), by], axis=1)
         solved = self._solve(columns)
         profile = (columns * solved).sum(axis=0)
-        number = points[0] * points[1]
         across = (by[:, None] * solved[:, :number].reshape(sides.shape)).sum(axis=0)
-        rest = np.maximum(1.0 - width**2 * profile[number:-1], 1e-6)
-        rise = profile[:number].reshape(*points, len(self.lanes)) + across**2 * width**2 / rest - profile[-1]
+        rest = np.maximum(1.0 - width**2 * profile[number:], 1e-6)
+        rise = profile[:number].reshape(target.shape) + across**2 * width**2 / rest
         rise += ((target - center) / width) ** 2
         distance = np.abs(target - now) / width
         with np.errstate(divide="ignore", invalid="ignore"):
-            missing = np.where(distance > lookout.far, 1.0 - rise / distance**2, -np.inf)
-        return missing, target
+            missing = np.where(distance > lookout.far, 1.0 - (rise - rise[-1]) / distance**2, -np.inf)
+        return missing[:-1], target[:-1]
 
     def _gained(self, target: Values) -> Values:
         """Change of the rates with one alpha at a time at its target, shape (bin, point, alpha, lane)."""

@@ -23,7 +23,7 @@ from .curvature import AbstractExpansion, taken
 from .expansion import Likelihood
 from .linear import finite
 from .minima import CONVERGED, NOT_FINITE, STALLED, TOO_MANY_STEPS, Minima
-from .steps import EDM_ROUNDING, kick, level_step, newton_step
+from .steps import EDM_ROUNDING, kick, level_step, newton_step, within_bounds
 
 __all__ = ["CONVERGED", "KINK", "NOT_FINITE", "STALLED", "TOO_MANY_STEPS", "Minima", "minimize"]
 
@@ -45,8 +45,8 @@ _LONG = 0.1
 """A last step that is longer than this, in standard deviations of single parameters, is looked at."""
 _SETBACKS = 2
 """How often a lane goes from some damping to none at once after a whole step was refused."""
-_KICKS = 5
-"""How often a lane may be pushed off a saddle point."""
+_KICKS = 6
+"""How often a lane may be pushed off the same saddle point, by shorter and shorter steps."""
 
 
 @dataclasses.dataclass
@@ -181,6 +181,7 @@ def _propose(likelihood: Likelihood, here: _Searching, lower: Values, upper: Val
     outwards = ((now <= lower) & (gradient > 0)) | ((now >= upper) & (gradient < 0))
     moving = here.free & ~outwards
     step, edm, exact = newton_step(here.at, here.damping, moving)
+    step, edm = within_bounds(here.at, here.damping, moving, (step, edm, exact), (now - upper, now - lower))
     solved = np.isfinite(edm) & (edm >= 0)
     done = edm < _tolerance(here.at.value)
     level = ~exact & solved & done
@@ -279,8 +280,10 @@ def _advance(likelihood: Likelihood, here: _Searching, proposal: _Proposal) -> N
     # Looks like the minimum: the next step, undamped, tells.
     near = (here.damping > 0) & (undamped < _tolerance(old)) & proposal.exact
     here.damping = np.where(near & accept, 0.0, damping)
+    lower = accept & (old - new.value > _tolerance(old))
+    here.kicks = np.where(lower, 0, here.kicks)
     # Slopes beyond a kink change with the other parameters.
-    here.tested &= ~(accept & (old - new.value > _tolerance(old)))
+    here.tested &= ~lower
     here.at = here.at.replace(accept, new)
     here.parameters = np.where(accept, proposal.parameters, here.parameters)
     here.edm = np.where(proposal.solved, np.minimum(edm, np.abs(old)), here.edm)
