@@ -261,6 +261,31 @@ class TestDistributions:
             plotting.distributions(**({"samples": samples, "variable": "x"} | options))
         assert plt.get_fignums() == []
 
+    def test_whole_numbers_get_a_bin_each(self):
+        jets = np.repeat([0.0, 1.0, 2.0, 4.0], [3, 2, 1, 1])
+        samples = [hc.Sample("s", {"n": jets}, signal=True), hc.Sample("b", {"n": jets})]
+        drawn = plotting.distributions(samples, "n", cut=hc.Cut("n", ">", 1.5))
+        np.testing.assert_allclose(drawn.histograms[0].axes[0].edges, np.arange(-0.5, 5.0))
+        np.testing.assert_array_equal(drawn.histograms[0].values(), [3, 2, 1, 0, 1])
+        few = plotting.distributions(samples, "n", bins=3)
+        assert len(few.histograms[0].values()) == 3
+
+    def test_a_scaled_signal_is_seen_and_told(self, samples):
+        drawn = plotting.distributions(samples, "x", bins=EDGES, signal_scale=7.0)
+        np.testing.assert_array_equal(drawn.signals[0].get_data().values, [0.0, 0.0, 3.5, 7.0, 7.0])
+        np.testing.assert_array_equal(drawn.histograms[0].values(), [0.0, 0.0, 0.5, 1.0, 1.0])
+        assert _labels(drawn.ax)[0] == "signal \N{MULTIPLICATION SIGN} 7"
+        auto = plotting.distributions(
+            samples, "x", bins=EDGES, signal_scale="auto"
+        )  # 13 events of background, 1 of signal
+        assert auto.signals[0].get_data().values.max() == 10.0
+        assert (
+            plotting.distributions(samples, "x", log=True, signal_scale="auto").signals[0].get_data().values.max() < 2
+        )
+        for scale in (0.0, -1.0, np.nan, "automatic"):
+            with pytest.raises(InputError, match="expected a positive number or 'auto'"):
+                plotting.distributions(samples, "x", signal_scale=scale)
+
 
 class TestScan:
     def test_curves_are_the_normalized_values(self, result):

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import hist
 import mplhep
@@ -20,6 +20,8 @@ from hepcuts.samples.sample import Sample
 
 from ._style import INK, Panel, background_color, legend_on_top, signal_color
 
+SignalScale = float | Literal["auto"]
+"""By what signals are multiplied where they are drawn; ``"auto"``: by a power of ten with which they are seen."""
 _FURTHEST = 1e-6
 """A logarithmic axis ends at this fraction of its largest value, however small a weight is."""
 
@@ -89,6 +91,7 @@ def draw(
     cut: AbstractCut | None,
     *,
     log: bool,
+    signal_scale: SignalScale = 1.0,
 ) -> Distributions:
     """Histograms, cut, limits and legend into given axes."""
     pairs = list(zip(samples, histograms, strict=True))
@@ -98,6 +101,10 @@ def draw(
     if log:
         ax.set_yscale("log")
     fills, band = _draw_backgrounds(ax, backgrounds) if backgrounds else ((), None)
+    factor = _factor(signal_scale, backgrounds, signals, log=log)
+    signals = [
+        (name if factor == 1.0 else f"{name} \N{MULTIPLICATION SIGN} {factor:g}", h * factor) for name, h in signals
+    ]
     lines = tuple(_draw_signal(ax, h, i) for i, (_, h) in enumerate(signals))
     thresholds = () if cut is None else set_thresholds(cut)
     ax.set_xlim(min(edges[0], *thresholds, edges[0]), max(edges[-1], *thresholds, edges[-1]))
@@ -112,6 +119,19 @@ def draw(
     ax.set_xlabel(histograms[0].axes[0].label)
     ax.set_ylabel("Events / bin")
     return Distributions(ax, histograms, fills, lines, band, marks)
+
+
+def _factor(given: SignalScale, backgrounds: Sequence[Any], signals: Sequence[Any], *, log: bool) -> float:
+    """By what signals are multiplied; ``"auto"`` leaves the tallest bin of any below that of all backgrounds."""
+    if given != "auto":
+        if not isinstance(given, int | float) or not np.isfinite(given) or given <= 0:
+            raise InputError(f"signal_scale is {given!r}; expected a positive number or 'auto'.")
+        return float(given)
+    if log or not backgrounds or not signals:
+        return 1.0
+    tallest = max(float(np.max(h.values())) for _, h in signals)
+    ratio = float(np.max(sum(h.values() for _, h in backgrounds))) / tallest if tallest > 0 else 1.0
+    return float(10.0 ** np.floor(np.log10(ratio))) if ratio >= 10 else 1.0
 
 
 def _draw_backgrounds(

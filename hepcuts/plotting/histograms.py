@@ -17,7 +17,7 @@ from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.samples.histogram import Histogram, are_histograms, of_same_bins
 from hepcuts.samples.sample import Sample
 
-from ._stack import Distributions, draw, set_thresholds
+from ._stack import Distributions, SignalScale, draw, set_thresholds
 from ._style import Panels, own_or_new_axes, style
 
 
@@ -42,6 +42,7 @@ def distributions(
     cut: AbstractCut | None = None,
     bins: int | ArrayLike = 50,
     log: bool = False,
+    signal_scale: SignalScale = 1.0,
     ax: Any = None,
 ) -> Distributions:
     """Draw the distributions of the samples in one variable.
@@ -54,8 +55,11 @@ def distributions(
         variable: a column of all samples.
         selection: draw only the events that pass it, or None for all.
         cut: a cut on the variable, drawn as lines with the rejected side shaded, or None.
-        bins: number of bins over the whole range of the events, or edges.
+        bins: number of bins over the whole range of the events, or edges. Whole numbers get a bin each, if there are
+            no more of them than bins.
         log: whether the y axis is logarithmic.
+        signal_scale: by what signals are multiplied, which the legend says; ``"auto"``: by the power of ten with which
+            they reach from a tenth of the height of the backgrounds to all of it, if the y axis is linear.
         ax: axes to draw into, or None for a new figure.
 
     Returns:
@@ -83,7 +87,7 @@ def distributions(
         histograms = _histograms(values, weights, _edges(values, bins, variable), variable)
     with style():
         (axes,) = own_or_new_axes(ax)
-        return draw(axes, given, histograms, cut, log=log)
+        return draw(axes, given, histograms, cut, log=log, signal_scale=signal_scale)
 
 
 def before_after(
@@ -93,6 +97,7 @@ def before_after(
     *,
     bins: int | ArrayLike = 40,
     log: bool = False,
+    signal_scale: SignalScale = 1.0,
     axes: Any = None,
 ) -> BeforeAfter:
     """Draw the distributions of one variable before and after a selection, in the same bins.
@@ -103,6 +108,7 @@ def before_after(
         variable: a column of all samples; if there is a cut on it, it is drawn.
         bins: see `distributions`.
         log: see `distributions`.
+        signal_scale: see `distributions`; ``"auto"`` may find another one before than after.
         axes: two axes to draw into, or None for a new figure.
 
     Returns:
@@ -130,7 +136,8 @@ def before_after(
     after = _histograms(*_columns(samples, variable, selection), edges, variable)
     with style():
         left, right = own_or_new_axes(axes, 2, ncols=2, figsize=(13.0, 5.5))
-        drawn = [draw(ax, samples, h, cut, log=log) for ax, h in ((left, before), (right, after))]
+        panels, options = ((left, before), (right, after)), {"log": log, "signal_scale": signal_scale}
+        drawn = [draw(ax, samples, h, cut, **options) for ax, h in panels]
         left.set_title("Before the selection", loc="left")
         right.set_title(_title(selection), loc="left")
     return BeforeAfter((left, right), *drawn)
@@ -188,14 +195,17 @@ def _columns(
 
 
 def _edges(values: Sequence[FloatArray], bins: int | ArrayLike, variable: str) -> FloatArray:
+    together = np.concatenate(values)
     try:
-        edges = np.histogram_bin_edges(np.concatenate(values), np.asarray(bins))
+        edges = np.histogram_bin_edges(together, np.asarray(bins))
     except (TypeError, ValueError) as error:
         raise InputError(
             f"bins for {variable!r} are {bins!r} ({error}); expected a number or ascending edges."
         ) from error
     if len(edges) < 2 or not np.all(np.diff(edges) > 0):
         raise InputError(f"bins for {variable!r} are {bins!r}; expected a number or ascending edges.")
+    if np.ndim(bins) == 0 and edges[-1] - edges[0] < len(edges) - 1 and np.all(together == np.round(together)):
+        edges = np.arange(np.min(together) - 0.5, np.max(together) + 1.0)
     # The last edge belongs to the last bin, as in NumPy: the largest value is not outside.
     return np.append(edges[:-1], np.nextafter(edges[-1], np.inf)).astype(np.float64)
 

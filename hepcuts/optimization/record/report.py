@@ -65,14 +65,15 @@ def drawings(
 
     def before_after(variable: str, folder: Path) -> Figure:
         name = f"before-after-{files.named(variable)}.png"
-        save(finish(plotting.before_after(result.samples, result, variable)), folder / name)
+        save(finish(plotting.before_after(result.samples, result, variable, signal_scale="auto")), folder / name)
         return Figure(name, f"{variable} before and after all cuts.", wide=True)
 
     def n_minus_one(number: int, folder: Path) -> Figure:
         cuts = result.selection.cuts
         cut, others = cuts[number], Selection([*cuts[:number], *cuts[number + 1 :]])
         name = f"n-minus-one-{files.named(cut.variable)}.png"
-        drawing = plotting.distributions(result.samples, cut.variable, selection=others, cut=cut)
+        options = {"selection": others, "cut": cut, "signal_scale": "auto"}
+        drawing = plotting.distributions(result.samples, cut.variable, **options)
         save(finish(drawing), folder / name)
         return Figure(name, f"{cut.variable} of events that pass all other cuts.")
 
