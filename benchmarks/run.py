@@ -21,11 +21,12 @@ import events
 import imports
 import likelihood
 import optimizers
+import scores
 import small_samples
 from report import Result, environment, show
 from session import Session
 
-CASES = likelihood.CASES | events.CASES | optimizers.CASES | small_samples.CASES | imports.CASES
+CASES = likelihood.CASES | events.CASES | optimizers.CASES | small_samples.CASES | scores.CASES | imports.CASES
 
 
 def main() -> None:

@@ -103,6 +103,7 @@ _MODULES = MappingProxyType(
         "export": "histfactory.exporting",
         "io": "samples.readers",
         "plotting": "plotting",
+        "sklearn": "sklearn",
         "study": "study",
         "theory": "merit.theory",
     }

@@ -31,6 +31,7 @@ import jax.experimental
 import matplotlib as mpl
 import pyhf
 import pytest
+import threadpoolctl
 
 if not hasattr(jax, "enable_x64"):  # before jax 0.8; hepcuts itself may not use it
     jax.enable_x64 = jax.experimental.enable_x64
@@ -112,3 +113,10 @@ def higgsml() -> Path:
     if not folder.is_dir():
         pytest.skip("the Higgs ML events are not here (CERN Open Data record 328)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Libraries of others in one thread: of few events threads wait for each other, on a busy machine for minutes."""
+    with threadpoolctl.threadpool_limits(1):
+        yield

@@ -220,6 +220,7 @@ def test_lists_are_short():
     assert listed([]) == ""
 
 
+@pytest.mark.slow
 def test_every_point_of_a_published_grid(request):
     """HEPData ins1755298: the likelihood of each point equals that of pyhf's own patch set."""
     folder = SHARED / "likelihoods"

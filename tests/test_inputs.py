@@ -12,6 +12,7 @@ import pytest
 import uproot
 from jsonschema import Draft202012Validator
 
+import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts.cli.commands import main
 from hepcuts.cli.config_commands import as_settings
@@ -179,8 +180,18 @@ def test_check_prints_yields_first_and_what_is_suspicious(folder):
     told = run("check", folder / "root.toml", "--set", "cut.mt.bounds=[2e5, 3e5]")
     assert "mt: the bounds (200000.0, 300000.0) lie outside of all events" in told
     told = run("check", folder / "root.toml", "--set", "sample.wjets.weight=genWeight*0", status=1)
-    assert "[[sample]] 3 (wjets): Sample 'wjets': all" in told
+    assert "[[sample]] 3 (wjets): " in told
+    assert "wjets.root:events: Sample 'wjets': all" in told
     assert "weights are zero" in told
+
+
+def selects_the_same(folder, expression, passed):
+    """Whether the cuts that were found keep the same events in awkward, formulas and jagged branches included."""
+    events = uproot.open(folder / "wjets.root")["events"].arrays()
+    events = events[events["trig"] & (ak.num(events["jet_pt"]) >= 1)]
+    kept = eval(expression, {"ak": ak, "np": np, "events": events})  # noqa: S307 -- as a user pastes it
+    np.testing.assert_array_equal(np.asarray(kept), passed)
+    assert 0 < passed.sum() < len(passed)
 
 
 def test_optimize_and_evaluate(folder, tmp_path):
@@ -194,6 +205,7 @@ def test_optimize_and_evaluate(folder, tmp_path):
     columns = {"mt": mt, "jet_pt[0]": leading, "njet": njet}
     passed = np.all([columns[name] > threshold for name, threshold in found["thresholds"].items()], axis=0)
     assert found["yields"][2]["after"] == pytest.approx(0.3 * weights[passed].sum(), rel=1e-9)
+    selects_the_same(folder, result["expressions"]["awkward"], passed)
     told = run("cutflow", folder / "root.toml", "--cuts", tmp_path / "found/result.json", "--format", "csv")
     last = told.splitlines()[-1].split(",")
     assert float(last[2]) == pytest.approx(found["yields"][2]["after"], rel=1e-12)
@@ -220,6 +232,25 @@ def test_root_and_parquet_give_the_same_to_the_last_digit(folder, tmp_path):
     assert set(results[0]) == set(results[1]) == {"mt.csv", "jet_pt_0.csv", "njet.csv"}
     for name, table in results[0].items():
         pd.testing.assert_frame_equal(table, results[1][name], check_exact=True)
+
+
+def test_awkward_records_give_the_same_to_the_last_digit(folder):
+    columns, where = ["mt", "jet_pt[0]", "njet", "genWeight * w_btag"], "trig && len(jet_pt) >= 1"
+    asked = {"columns": columns, "where": where, "define": {"mt": "sqrt(2*pt*met*(1 - cos(dphi)))"}}
+    scans = []
+    for kind in ("files", "memory"):
+        samples = []
+        for name in ("signal", "ttbar_1", "wjets"):
+            path = f"{folder / name}.root:events"
+            given = path if kind == "files" else uproot.open(path).arrays()
+            found = hc.io.read_columns(given, **asked)
+            samples.append(
+                hc.Sample(name, found, weights="genWeight * w_btag", signal=name == "signal", missing=np.nan)
+            )
+        scans.append(hc.scan(samples, hc.Cut("mt", ">"), metrics=("asimov", "bce"), replicas=0, folds=0))
+    for name, values in scans[0].values.items():
+        np.testing.assert_array_equal(values, scans[1].values[name])
+    np.testing.assert_array_equal(scans[0].thresholds, scans[1].thresholds)
 
 
 def test_init_writes_what_check_reads(folder, tmp_path):

@@ -48,7 +48,7 @@ def true_optimum(number: int) -> float:
     return -float(found.fun)
 
 
-@pytest.mark.parametrize(("number", "share"), [(2, 0.98), (5, 0.9)])
+@pytest.mark.parametrize(("number", "share"), [(2, 0.98), pytest.param(5, 0.9, marks=pytest.mark.slow)])
 def test_cuts_are_nearly_as_good_as_the_true_optimum(number, share):
     result = hc.optimize(many(number, seed=1), cuts(number), objective=GOAL, holdout=None)
     found = true_significance(number, [result.thresholds[name] for name in ManyFeatures(number).names])
@@ -81,6 +81,7 @@ def test_the_answer_does_not_change_under_monotone_maps():
         assert len({int(np.searchsorted(x, t)) for t in (second.thresholds[name], f(first.thresholds[name]))}) == 1
 
 
+@pytest.mark.slow
 def test_a_cut_that_costs_signal_first_is_found_nonetheless():
     """The fifth feature has a local optimum with its cut given up: from there no gradient leads back."""
     result = hc.optimize(many(5, seed=3), cuts(5), objective=GOAL, holdout=None)
@@ -135,6 +136,7 @@ def test_directions_that_are_left_to_the_events():
     assert result.hard_value == pytest.approx(plain.hard_value, rel=0.02)
 
 
+@pytest.mark.slow
 def test_a_window_and_a_control_region_share_thresholds():
     generator = np.random.default_rng(1)
     signal = hc.Sample(
@@ -199,7 +201,7 @@ def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
 # --- widths ---
 
 
-@pytest.mark.parametrize("sure", [0.0, 1e6], ids=["best", "usual"])
+@pytest.mark.parametrize("sure", [0.0, pytest.param(1e6, marks=pytest.mark.slow)], ids=["best", "usual"])
 def test_another_width_is_taken_with_evidence_only(sure: float) -> None:
     tuning = Tuning(validation=Validation(sure=sure, worthwhile=-1.0))
     for seed in range(2):
@@ -220,12 +222,14 @@ def of_few_events() -> Any:
     return results, [true_significance(4, list(result.thresholds.values())) for result in results]
 
 
+@pytest.mark.slow
 def test_few_events_keep_the_usual_width(of_few_events: Any) -> None:
     results, truths = of_few_events
     assert {result.anneal[-1] for result in results} == {1.1}
     assert np.mean([result.hard_value for result in results]) > np.mean(truths)
 
 
+@pytest.mark.slow
 def test_the_cross_validated_value_of_few_events_is_honest(of_few_events: Any) -> None:
     results, truths = of_few_events
     validated = [result.validated for result in results]
@@ -321,6 +325,7 @@ def islands(seed: int = 3) -> list[hc.Sample]:
     ]
 
 
+@pytest.mark.slow
 def test_several_starts_find_what_no_single_threshold_leads_to() -> None:
     samples = islands()
     result = hc.optimize(samples, hc.Cut("x", ">") & hc.Cut("y", ">"), objective="asimov", replicas=0, holdout=None)

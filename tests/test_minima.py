@@ -248,7 +248,15 @@ def test_a_result_beside_a_competing_minimum_says_so_also_in_json(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "name", [f"ewk_1Lbb {EWK}", "ewk_1Lbb C1N2_Wh_hbb_275_50", "stau_combined_with_signal", "wz_onshell_with_signal"]
+    "name",
+    [
+        f"ewk_1Lbb {EWK}",
+        "stau_combined_with_signal",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("ewk_1Lbb C1N2_Wh_hbb_275_50", "wz_onshell_with_signal")
+        ),
+    ],
 )
 @pytest.mark.parametrize("fix_poi", [True, False])
 def test_no_random_start_finds_anything_lower(name: str, fix_poi: bool) -> None:

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -14,24 +15,18 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 import hepcuts as hc
 from hepcuts._core.errors import InputError
 from hepcuts.discriminant.classifiers import weight_name
 from hepcuts.evaluation.resampling import Folds, HeldOut, hold_out
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 FEATURES = ["x", "y"]
 ONE_TREE = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)
 TREES_OF_MANY = HistGradientBoostingClassifier(max_iter=60)
 TREES = HistGradientBoostingClassifier(max_iter=15, min_samples_leaf=5)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """For few events threads wait for each other, on a busy machine for minutes."""
-    with threadpool_limits(1):
-        yield
 
 
 class Memory:
@@ -67,7 +62,7 @@ def make(size=300, *, shift=1.0, seed=0, **options):
 
 
 @pytest.fixture(scope="module")
-def samples():
+def samples(one_thread):
     return make()
 
 
@@ -164,6 +159,14 @@ def test_the_mean_is_refused_for_events_that_trained(samples, trees):
     untouched = score.untouched(samples)
     assert len(score.samples(untouched, models="mean")) == 2
     assert sum(s.total for s in untouched) == pytest.approx(120.0, rel=0.2)
+
+
+def test_of_new_events_a_splitter_knows_no_part(samples):
+    _, score = hc.score(samples, GaussianNB(), FEATURES, folds=GroupKFold(3))
+    new = hc.Sample("new", samples[0].columns, identity=np.arange(len(samples[0])))
+    with pytest.raises(InputError, match="are in no part of SplitterFolds"):
+        score.samples([new])
+    assert score.samples([new], models="mean")[0].column("score").shape == (len(new),)
 
 
 def test_by_parts_new_events_pass_as_those_that_trained_would_and_by_the_mean_they_do_not():
@@ -378,7 +381,7 @@ def noise(seed, size=400, features=4):
 
 
 @pytest.fixture(scope="module")
-def of_noise():
+def of_noise(one_thread):
     """Scores of noise, out of fold and held out, and those of a model on its own training events."""
     features, found = [f"x{i}" for i in range(4)], []
     for seed in range(6):
@@ -453,3 +456,35 @@ def test_what_optimize_holds_out_trained_nothing(samples, trees):
         assert all(not known & set(sample.identity.tolist()) for sample in result.samples)
     other = hc.bin_edges(scored, "score", num_bins=2, folds=0, polish_edges=False, seed=7)
     assert any(known & set(sample.identity.tolist()) for sample in other.samples)
+
+
+# --- real events ---
+
+
+def test_of_real_events_the_area_out_of_fold_is_that_of_events_never_seen(higgsml):
+    """1000 events of each class of the ATLAS simulation train; 3999 others say whether what is told is right."""
+    trained, others = [], []
+    for name in ("signal", "background"):
+        table = pd.read_csv(higgsml / f"{name}.csv")
+        columns = {feature: table[feature] for feature in ("DER_mass_MMC", "DER_mass_transverse_met_lep", "PRI_tau_pt")}
+        sample = hc.Sample(
+            name,
+            columns,
+            weights=table["KaggleWeight"],
+            signal=name == "signal",
+            missing=-999.0,
+            modifiers=[hc.HistoSys("tau", up={"PRI_tau_pt": 1.03 * table["PRI_tau_pt"]}, down="mirror")],
+        )
+        first, second = sample.divided(np.arange(len(sample)) % 5 == 0)
+        trained.append(first)
+        others.append(second)
+    scored, score = hc.score(trained, TREES, list(columns), holdout=None)
+    assert np.any(scored[0].modifiers[0].up.columns["score"] != scored[0].column("score"))
+    new = score.samples(others)
+    labels = np.concatenate([np.full(len(s), s.signal) for s in new])
+    area = roc_auc_score(
+        labels, np.concatenate([s.column("score") for s in new]), sample_weight=np.concatenate([s.weights for s in new])
+    )
+    out_of_fold, _, own = score.areas
+    assert out_of_fold == pytest.approx(area, abs=0.025)
+    assert own > area + 0.03

@@ -159,7 +159,7 @@ def test_templates_of_chunks_know_what_one_event_is() -> None:
     )
 
 
-@pytest.mark.parametrize("objective", ["asimov_uncertainty", "profile"])
+@pytest.mark.parametrize("objective", ["asimov_uncertainty", pytest.param("profile", marks=pytest.mark.slow)])
 def test_optimized_cuts_keep_events_of_each_background(objective: str) -> None:
     result = hc.optimize(SAMPLES, hc.Cut("x", ">"), objective=objective, replicas=0, holdout=None)
     assert len(passing(SAMPLES, result.thresholds["x"])[2]) >= 10

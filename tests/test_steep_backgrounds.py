@@ -123,7 +123,13 @@ def found(truth: Steep, seed: int, objective: str) -> tuple[list[hc.Sample], flo
 
 
 @pytest.mark.parametrize(
-    ("family", "mass"), [(exponentials, 600), (exponentials, 1350), (two_power_laws, 900)], ids=["600", "1350", "power"]
+    ("family", "mass"),
+    [
+        pytest.param(exponentials, 600, marks=pytest.mark.slow),
+        (exponentials, 1350),
+        pytest.param(two_power_laws, 900, marks=pytest.mark.slow),
+    ],
+    ids=["600", "1350", "power"],
 )
 def test_cuts_over_a_steep_background_are_nearly_the_best(family: Any, mass: float) -> None:
     truth = family(mass)

@@ -89,7 +89,7 @@ class TestNothingToSearch:
         with pytest.raises(InputError, match="no threshold selects other events than another"):
             hc.optimize(samples(), hc.Cut("x", ">", bounds=bounds), objective=objective, replicas=0)
 
-    @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+    @pytest.mark.parametrize("solver", ["lbfgs", pytest.param("adam", marks=pytest.mark.slow)])
     def test_no_significance_anywhere(self, solver: str) -> None:
         """A free normalization that only the signal region measures."""
         data = samples(modifiers=[hc.NormFactor("mu_b")])

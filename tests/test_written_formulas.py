@@ -127,7 +127,58 @@ def test_names_stay_names():
     assert frame.query(cut.expression("pandas")).index.tolist() == [1]
 
 
-@pytest.mark.parametrize("text", ["jet_pt[0]", "len(jet_pt)", "max(jet_pt)", "njet % 2", "m [GeV]", "log2(pt) > nan"])
+JAGGED = {
+    "jet_pt[0]": 55.0,
+    "jet_pt[-2]": 45.0,
+    "len(jet_pt) - 1": 1.5,
+    "sum(jet_pt[jet_pt > 30 && abs(jet_eta) < 2])": 100.0,
+    "max(jet_pt) - min(jet_pt)": 60.0,
+    "any(jet_pt > 80) + all(jet_pt > 25)": 0.5,
+    "(2 * jet_pt)[0] / met": 3.0,
+}
+
+
+def lists():
+    """Lists of numbers of each event, of 32 bits, some of them empty."""
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(2.0, N)
+    values = {"jet_pt": 20.0 + rng.exponential(40.0, counts.sum()), "jet_eta": rng.normal(0.0, 1.5, counts.sum())}
+    found = {name: ak.unflatten(numbers.astype(np.float32), counts) for name, numbers in values.items()}
+    return found | {"met": rng.exponential(40.0, N).astype(np.float32)}
+
+
+def passing_lists(text, data):
+    with np.errstate(invalid="ignore"):
+        passed = np.asarray(formula(text)(data) > JAGGED[text])
+    assert 0 < passed.sum() < N
+    return passed
+
+
+@pytest.mark.parametrize("text", JAGGED)
+def test_lists_in_awkward(text):
+    data = lists()
+    expression = hc.Selection([hc.Cut(text, ">", JAGGED[text])]).expression("awkward")
+    events = ak.zip(data, depth_limit=1)
+    found = eval(expression, {"ak": ak, "np": np, "events": events})  # noqa: S307
+    np.testing.assert_array_equal(ak.to_numpy(found), passing_lists(text, data))
+
+
+def test_lists_in_rdataframe():
+    pytest.importorskip("ROOT", reason="ROOT, which is none of our dependencies, is not installed")
+    data = lists()
+    for text, threshold in JAGGED.items():
+        condition = hc.Selection([hc.Cut(text, ">", threshold)]).expression("root")
+        kept = ak.to_rdataframe(data).Define("number", "rdfentry_").Filter(condition).AsNumpy(["number"])["number"]
+        np.testing.assert_array_equal(np.sort(kept), np.flatnonzero(passing_lists(text, data)), err_msg=text)
+
+
+@pytest.mark.parametrize("text", ["jet_pt[0]", "len(jet_pt)", "max(jet_pt)"])
+def test_lists_are_named_in_numpy(text):
+    with pytest.raises(InputError, match="cannot be named there; say what it is called"):
+        hc.Selection([hc.Cut(text, ">", 1.5)]).expression("numpy")
+
+
+@pytest.mark.parametrize("text", ["njet % 2", "m [GeV]", "log2(pt) > nan"])
 def test_what_there_is_nothing_for_is_to_be_named(text):
     for language in ("numpy", "root"):
         with pytest.raises(InputError, match="cannot be named there; say what it is called"):

@@ -84,7 +84,7 @@ class Contents:
         if len(given.axes) != 1:
             raise InputError(
                 f"{what}: the histogram has {len(given.axes)} axes; expected one: choose in the others and sum over "
-                "them, as in h[{'dataset': 'ttbar'}].project('bdt')."
+                "them, as in h[{'dataset': 'ttbar'}].project('bdt'), for one of uproot h.to_hist().project('xaxis')."
             )
         axis = given.axes[0]
         edges, integer = _edges_of(axis, what)

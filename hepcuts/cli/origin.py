@@ -25,11 +25,12 @@ def origin_of(path: Path, settings: Mapping[str, Any], *, start: Path | None = N
         settings: in place of its values.
         start: file of the thresholds at which the search starts.
     """
-    found = dict.fromkeys(_named(read_document(path, settings), path.parent))
+    document = read_document(path, settings)
+    found = dict.fromkeys(_named(document, path.parent))
     found |= {} if start is None else {str(start): None}
     text = path.read_text(encoding="utf-8")
     configuration = ConfigurationRecord(path=str(path), text=text, settings=dict(settings))
-    return {"inputs": [_input(one) for one in found], "configuration": configuration}
+    return {"inputs": [_input(one) for one in found], "configuration": configuration, "define": document.define}
 
 
 def _named(entry: Any, folder: Path) -> Iterator[str]:

@@ -38,7 +38,12 @@ class PrintedSelection:
     cuts: Any
 
     def expression(
-        self, language: str, *, missing: float | None = None, names: Mapping[str, str] = MappingProxyType({})
+        self,
+        language: str,
+        *,
+        missing: float | None = None,
+        names: Mapping[str, str] = MappingProxyType({}),
+        define: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
         r"""The selection for another program, in which it selects the same events.
 
@@ -50,10 +55,12 @@ class PrintedSelection:
         Args:
             language: ``"numpy"`` (to be evaluated with the columns and ``np`` as names), ``"pandas"`` (for
                 ``DataFrame.query``), ``"awkward"`` (of an array of records called ``events``, as in uproot and coffea,
-                whose fields are the columns, none of them None, and ``np`` for formulas), ``"root"`` (for
-                ``TTree::Draw``, ``RDataFrame::Filter`` and any C++), or ``"latex"`` (for math mode).
+                whose fields are the columns, none of them None, with ``ak`` and ``np`` for formulas), ``"root"`` (for
+                ``TTree::Draw``, ``RDataFrame::Filter`` and any C++; what is computed from a list of each event for
+                ``RDataFrame`` alone), or ``"latex"`` (for math mode).
             missing: the number that stands for a missing value, or None.
             names: what columns are called there, where it is something else.
+            define: formulas of columns that there are none of there, as in ``[define]`` of a configuration.
 
         Raises:
             InputError: an unknown language, a threshold that is not set, a cut that does not say what it compares, or
@@ -70,12 +77,14 @@ class PrintedSelection:
             "((events.Jet.mass > 105.0) & (events.Jet.mass < 140.0)) & (events['n'] >= 2.0)"
             >>> hc.Selection.parse("abs(eta) < 2.5").expression("numpy")
             '(np.abs(np.float64(eta)) < 2.5)'
+            >>> hc.Selection([hc.Cut("r", ">", 2)]).expression("root", define={"r": "pt / m"})
+            '((1.0 * (1.0 * pt) / (1.0 * m)) > 2.0)'
             >>> selection.expression("latex", names={"mass": "m"})
             'm > 105 \\wedge m < 140 \\wedge \\mathrm{n} \\geq 2'
         """
         if language not in LANGUAGES:
             raise InputError(f"There is no language {language!r}; choose one of {', '.join(LANGUAGES)}.")
-        writer = LANGUAGES[language](names)
+        writer = LANGUAGES[language](names, define)
         return writer.all_of([_of_cut(cut, writer, missing) for cut in self.cuts])
 
     def table(self, *, units: Mapping[str, str] = MappingProxyType({})) -> SummaryTable:

@@ -44,19 +44,31 @@ class Condition:
 
 @dataclasses.dataclass(frozen=True)
 class Language:
-    """How comparisons are written: as in NumPy; what others do otherwise, they say."""
+    """How comparisons are written: as in NumPy; what others do otherwise, they say.
+
+    Attributes:
+        names: what columns are called there.
+        define: formulas of columns that are computed from others.
+    """
 
     names: Mapping[str, str]
+    define: Mapping[str, str] = dataclasses.field(default_factory=dict)
     dialect = DIALECTS["numpy"]
     any_name = False
     """Whether a column may have any name: ``pt/GeV`` is one then, and no formula."""
 
     def quantity(self, column: str) -> str:
         """A column; or, where it is a formula of others that is not named there, what it is computed from."""
-        if column in self.names or "$" in column or (self.any_name and not _FORMULA.search(column)):
+        if column in self.define and column not in self.names:
+            return self.quantity(self.define[column])
+        if column in self.names or _LABEL.search(column) or (self.any_name and not _FORMULA.search(column)):
             return self.name(column)
-        text = written(column, self.name, self.dialect)
+        text = written(column, self._part, self.dialect)
         return self.name(column) if text is None else text
+
+    def _part(self, column: str) -> str:
+        """A column within a formula."""
+        return f"({self.quantity(column)})" if column in self.define else self.name(column)
 
     def name(self, column: str) -> str:
         """What a column is called there."""
@@ -197,7 +209,9 @@ class _Latex(Language):
 LANGUAGES: Mapping[str, type[Language]] = MappingProxyType(
     {"numpy": Language, "pandas": _Pandas, "awkward": _Awkward, "root": _Root, "latex": _Latex}
 )
-_FORMULA = re.compile(r"[(*<>=&|]| [-+/] ")
+_LABEL = re.compile(r"\$| \[")
+"""What makes a text a label: mathematics, or a unit in brackets."""
+_FORMULA = re.compile(r"[(*<>=&|]|\w\[| [-+/] ")
 """What makes a text a formula where it might be a name."""
 _OPERATORS_OF_LATEX = MappingProxyType({">=": r"\geq", "<=": r"\leq", "==": "=", "!=": r"\neq"})
 _WORDS_OF_CPP = re.compile(

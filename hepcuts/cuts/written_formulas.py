@@ -31,6 +31,7 @@ _ALIKE = ("exp", "expm1", "floor", "ceil", "log", "log10", "log1p", "sqrt", "sin
 """Functions of one name everywhere."""
 _SHORT = MappingProxyType({"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "fabs": "abs"})
 """Those of ROOT that NumPy calls otherwise."""
+_OF_CONDITIONS = frozenset({"any", "all"})
 _OF_TWO = frozenset({"min", "max"})
 """Functions that are of a list of each event if they have one argument."""
 _LONG = MappingProxyType({long: short for short, long in _SHORT.items() if short != "fabs"})
@@ -48,6 +49,10 @@ class Dialect:
         both: two conditions that have to hold.
         either: one of two.
         fails: a condition that must not hold.
+        lists: name of a function of the list that each event has, to how a call of it is written.
+        of_each: functions that have another name where they are of each entry of lists.
+        entry: an entry of that list, by its number.
+        chosen: those entries for which a condition holds.
     """
 
     functions: Mapping[str, Write]
@@ -57,6 +62,10 @@ class Dialect:
     both: Write = lambda left, right: f"({left} & {right})"
     either: Write = lambda left, right: f"({left} | {right})"
     fails: Write = lambda condition: f"~{condition}"
+    lists: Mapping[str, Write] = dataclasses.field(default_factory=dict)
+    of_each: Mapping[str, Write] = dataclasses.field(default_factory=dict)
+    entry: Callable[[str, int], str] | None = None
+    chosen: Write = lambda values, condition: f"{values}[{condition}]"
 
 
 def written(formula: str, name: Callable[[str], str], dialect: Dialect) -> str | None:
@@ -87,6 +96,13 @@ class _FormulaWriter:
 
     def __init__(self, reader: TermReader, name: Callable[[str], str], dialect: Dialect) -> None:
         self.reader, self.name, self.dialect = reader, name, dialect
+        self.functions = dialect.functions
+
+    def of_lists(self) -> "_FormulaWriter":
+        """The same within a function of lists."""
+        inside = _FormulaWriter(self.reader, self.name, self.dialect)
+        inside.functions = {**self.functions, **self.dialect.of_each}
+        return inside
 
     def text(self, node: ast.expr) -> str:
         """A part."""
@@ -139,17 +155,31 @@ class _FormulaWriter:
             first = self.dialect.both(first, other)
         return first
 
+    def _subscript(self, node: ast.Subscript) -> str:
+        if self.dialect.entry is None:
+            raise _NotWrittenError
+        inside = self.of_lists()
+        values = inside.text(node.value)
+        try:
+            return self.dialect.entry(values, ast.literal_eval(node.slice))
+        except ValueError:
+            return self.dialect.chosen(values, inside._condition(node.slice))
+
     def _call(self, node: ast.Call) -> str:
         name = ast.unparse(node.func)
+        if len(node.args) == 1 and name in self.dialect.lists:
+            inside = self.of_lists()
+            part = inside._condition if name in _OF_CONDITIONS else inside.text
+            return self.dialect.lists[name](part(node.args[0]))
         name = name if name == "where" else _SHORT.get(name.lower(), name.lower())
         if name == "pow":
             return self.dialect.binary(self.text(node.args[0]), "**", self.text(node.args[1]))
-        if name not in self.dialect.functions or (name in _OF_TWO and len(node.args) == 1):
+        if name not in self.functions or (name in _OF_TWO and len(node.args) == 1):
             raise _NotWrittenError
         if name != "where":
-            return self.dialect.functions[name](*map(self.text, node.args))
+            return self.functions[name](*map(self.text, node.args))
         condition, *sides = node.args
-        return self.dialect.functions[name](self._condition(condition), *map(self.text, sides))
+        return self.functions[name](self._condition(condition), *map(self.text, sides))
 
 
 def _called(name: str) -> Write:
@@ -161,6 +191,16 @@ def _in_cpp(left: str, symbol: str, right: str) -> str:
         return f"pow({left}, {right})"
     # Whole numbers would be divided as such.
     return f"({'1.0 * ' * (symbol == '/')}{left} {symbol} {right})"
+
+
+def _entry_in_awkward(values: str, number: int) -> str:
+    ordered, place = (values, number) if number >= 0 else (f"{values}[:, ::-1]", -number - 1)
+    return f"ak.fill_none(ak.pad_none({ordered}, {place + 1}, axis=1)[:, {place}], np.nan)"
+
+
+def _entry_in_cpp(values: str, number: int) -> str:
+    least, place = (number + 1, str(number)) if number >= 0 else (-number, f"{values}.size() - {-number}")
+    return f"({values}.size() >= {least} ? {values}[{place}] : NAN)"
 
 
 def _in_latex(left: str, symbol: str, right: str) -> str:
@@ -196,6 +236,27 @@ _OF_CPP: Mapping[str, Write] = MappingProxyType(
         "where": lambda condition, a, b: f"({condition} ? {a} : {b})",
     }
 )
+_LISTS_OF_AWKWARD: Mapping[str, Write] = MappingProxyType(
+    {
+        "len": lambda values: f"ak.num({values}, axis=1)",
+        "sum": lambda values: f"ak.sum({values}, axis=1)",
+        "min": lambda values: f"ak.fill_none(ak.min({values}, axis=1), np.nan)",
+        "max": lambda values: f"ak.fill_none(ak.max({values}, axis=1), np.nan)",
+        "any": lambda condition: f"ak.any({condition}, axis=1)",
+        "all": lambda condition: f"ak.all({condition}, axis=1)",
+    }
+)
+_LISTS_OF_ROOT: Mapping[str, Write] = MappingProxyType(
+    {
+        "len": lambda values: f"double({values}.size())",
+        "sum": lambda values: f"ROOT::VecOps::Sum({values})",
+        "min": lambda values: f"({values}.empty() ? NAN : ROOT::VecOps::Min({values}))",
+        "max": lambda values: f"({values}.empty() ? NAN : ROOT::VecOps::Max({values}))",
+        "any": lambda condition: f"ROOT::VecOps::Any({condition})",
+        "all": lambda condition: f"ROOT::VecOps::All({condition})",
+    }
+)
+"""Of ``RVec``, as RDataFrame has lists."""
 _NAMED_IN_LATEX = (
     "exp",
     "log",
@@ -218,7 +279,7 @@ _OF_LATEX: Mapping[str, Write] = MappingProxyType(
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         "numpy": Dialect({**_OF_NUMPY, "where": _called("np.where")}, column=_called("np.float64")),
-        "awkward": Dialect(_OF_NUMPY),
+        "awkward": Dialect(_OF_NUMPY, lists=_LISTS_OF_AWKWARD, entry=_entry_in_awkward),
         "pandas": Dialect(_OF_PANDAS),
         "root": Dialect(
             _OF_CPP,
@@ -228,6 +289,9 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
             both=lambda left, right: f"({left} && {right})",
             either=lambda left, right: f"({left} || {right})",
             fails=lambda condition: f"(!{condition})",
+            lists=_LISTS_OF_ROOT,
+            of_each={"abs": _called("ROOT::VecOps::abs")},
+            entry=_entry_in_cpp,
         ),
         "latex": Dialect(
             _OF_LATEX,

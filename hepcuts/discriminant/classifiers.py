@@ -24,7 +24,7 @@ Function = Callable[[FloatArray], Any]
 
 @dataclasses.dataclass(frozen=True)
 class OnnxModel:
-    """A trained classifier in an ONNX file, run by onnxruntime (``pip install hepcuts[onnx]``), which is loaded when it is asked.
+    """A trained classifier in an ONNX file, run by onnxruntime (``pip install hepcuts[onnx]``), loaded when asked.
 
     Its first input takes the features, shape (event, feature). Its last output is the score: of one number per event
     that number, of two or more (probabilities of classes) the one of class 1.

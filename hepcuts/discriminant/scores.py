@@ -9,8 +9,8 @@ What is honest afterwards?
 - The *choice* of a threshold, of bins or categories is one more choice, and needs events that did not choose. The
   folds of a scan give them, but not quite: the scores of the events that choose are from models which the judging
   events helped to train, and what fluctuates together between two events raises the score of both. Of the amount by
-  which a value is too large on the events that chose, about a quarter is left, whether the folds agree with those of
-  the score or not.
+  which bins of noise are too good on the events that chose, a sixth was left in ``benchmarks/score_of_noise.json``,
+  whether the folds agreed with those of the score or not.
 - So by default half of the events trains no model (``holdout``), and it is the half that `hepcuts.optimize`,
   `hepcuts.bin_edges`, `hepcuts.categorize` and `hepcuts.working_points` hold out with the same fraction and seed:
   held-out parts are a function of seed and identity. What these quote is then of events that neither trained nor
@@ -137,12 +137,10 @@ class OutOfFoldScore(Tabular):
                 f"Sample {sample.name!r}: {known} of {len(sample)} events trained some of the models, or have the "
                 "identity of events that did. Take models='part', or give new events an identity of their own."
             )
-        parts = (
-            np.zeros(len(sample), dtype=np.int64) if mean or self.folds is None else self.folds.part(sample.identity)
-        )
+        parts = None if mean else self._parts(sample)
 
         def values(columns: ColumnsLike) -> FloatArray:
-            if mean:
+            if parts is None:
                 return self.apply(columns, missing=sample.missing)
             return self.of_parts(self.inputs(columns, missing=sample.missing), parts)
 
@@ -150,7 +148,15 @@ class OutOfFoldScore(Tabular):
 
     def _parts(self, sample: Sample) -> NDArray[np.int64]:
         """Number of the model that each event belongs to, shape (event,)."""
-        return np.zeros(len(sample), dtype=np.int64) if self.folds is None else self.folds.part(sample.identity)
+        if self.folds is None:
+            return np.zeros(len(sample), dtype=np.int64)
+        try:
+            return self.folds.part(sample.identity)
+        except InputError as error:
+            raise InputError(
+                f"Sample {sample.name!r}: some of its events are in no part of {type(self.folds).__name__}. Score new "
+                "events with models='mean', or divide the events by a number of folds, which knows new ones, too."
+            ) from error
 
     def of_parts(self, features: FloatArray, parts: NDArray[np.int64]) -> FloatArray:
         """Scores by the models of given parts, shape (event,).

@@ -143,17 +143,34 @@ class TrainingWeights:
         Raises:
             InputError: the weights of the signal or of the background have no positive sum.
         """
-        if self.weighting is None:
-            return None
-        values, signal = self.values[rows], self.events.signal[rows]
-        sums = [float(np.sum(values[signal == kind])) for kind in (False, True)]
-        if min(sums) <= 0:
-            kind = "signal" if sums[1] <= 0 else "background"
-            raise InputError(f"The weights of the {kind} that would train sum up to {min(sums):.4g}.")
-        if self.weighting == "expected":
-            return values * (len(values) / sum(sums))
-        scaled: FloatArray = values * (0.5 * len(values) / np.where(signal, sums[1], sums[0]))
-        return scaled
+        return scaled(self.values[rows], self.events.signal[rows], self.weighting)
+
+
+def scaled(weights: FloatArray, signal: NDArray[np.bool_], weighting: Weighting) -> FloatArray | None:
+    """Weights as a classifier is given them, with mean 1, shape (event,); None for no weights.
+
+    Args:
+        weights: shape (event,).
+        signal: whether it is, shape (event,).
+        weighting: see `hepcuts.score`.
+
+    Raises:
+        InputError: the weights of the signal or of the background have no positive sum.
+
+    Example:
+        >>> scaled(np.array([1.0, 1.0, 8.0]), np.array([True, True, False]), "balanced")
+        array([0.75, 0.75, 1.5 ])
+    """
+    if weighting is None:
+        return None
+    background, of_signal = (float(np.sum(weights[signal == kind])) for kind in (False, True))
+    if min(background, of_signal) <= 0:
+        kind = "signal" if of_signal <= 0 else "background"
+        raise InputError(f"The weights of the {kind} that would train sum up to {min(background, of_signal):.4g}.")
+    if weighting == "expected":
+        return weights * (len(weights) / (background + of_signal))
+    balanced: FloatArray = weights * (0.5 * len(weights) / np.where(signal, of_signal, background))
+    return balanced
 
 
 def separation(scores: FloatArray, events: TrainingEvents, rows: NDArray[np.bool_]) -> float:

@@ -3,7 +3,8 @@
 import dataclasses
 import importlib.metadata
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from hepcuts._core.errors import InputError
@@ -27,6 +28,7 @@ def record_of(
     *,
     inputs: Iterable[InputRecord] = (),
     configuration: ConfigurationRecord | None = None,
+    define: Mapping[str, str] = MappingProxyType({}),
 ) -> ResultRecord:
     """A result as a record, without the parts that take time (see `hepcuts.optimization.record.completing`).
 
@@ -34,6 +36,7 @@ def record_of(
         result: of `hepcuts.optimize`.
         inputs: files that the events were read from.
         configuration: that said so.
+        define: formulas of columns that the files do not have.
     """
     quoted, spread = result.quoted, result.bootstrap
     return ResultRecord(
@@ -41,7 +44,7 @@ def record_of(
         cuts=[cut_record(cut) for cut in result.selection.cuts],
         thresholds={cut.variable: _value(cut) for cut in result.selection.cuts},
         given_up=list(result.given_up),
-        expressions=_expressions(result),
+        expressions=_expressions(result, define),
         significance=quoted.significance,
         significance_uncertainty=None if spread is None else spread.significance.uncertainty,
         quoted_on="training" if result.held_out is None else "held-out",
@@ -124,14 +127,15 @@ def _figure(name: str, value: float, events: Events, uncertainty: float | None, 
     return FigureRecord(name=name, value=value, uncertainty=uncertainty, events=events, cuts=cuts)
 
 
-def _expressions(result: RecordedResult) -> dict[str, str]:
+def _expressions(result: RecordedResult, define: Mapping[str, str]) -> dict[str, str]:
     """The cuts for other programs; why not, where one cannot name or write them."""
     numbers = {sample.missing for sample in result.samples}
     missing = numbers.pop() if len(numbers) == 1 else None
     found = {}
     for language in LANGUAGES:
         try:
-            found[language] = result.selection.expression(language, missing=missing)
+            formulas = {} if language == "latex" else define  # people know what a quantity is by its name
+            found[language] = result.selection.expression(language, missing=missing, define=formulas)
         except InputError as error:
             found[language] = f"none: {error}"
     return found
