@@ -1,7 +1,7 @@
-"""What hepcuts was compared with pyhf on, and the worst deviation of each quantity: the table of the documentation.
+"""What hepcuts was compared with pyhf on, and the worst deviation of each quantity: the tables of the documentation.
 
-    python benchmarks/contract.py FOLDER [--only TEXT]      runs the comparison, and writes the table
-    python benchmarks/contract.py                           writes the table from stored runs
+    python benchmarks/contract.py FOLDER [--only TEXT]      runs the comparison, and writes the tables
+    python benchmarks/contract.py                           writes the tables from stored runs
 
 FOLDER is as for ``minima.py``. The runs are stored in ``contract.json``; CLs and limits are those of ``exclusion.py``.
 pyhf's fits run from its start and from our minima, and the lower -2 ln L counts.
@@ -26,7 +26,8 @@ from hepcuts.histfactory import referee
 
 STORED = Path(__file__).with_suffix(".json")
 TABLE = Path(__file__).parents[1] / "docs" / "tables" / "contract.csv"
-HEAD = ("likelihood", "bins", "parameters", "ln L", "q0", "Z", "mu-hat / sigma", "gradient", "CLs", "CLs of pyhf alone")
+HEAD = ("likelihood", "bins", "parameters", "ln L", "q0", "Z", "mu-hat / sigma", "gradient")
+HEAD_OF_CLS = ("point", "observed CLs", "expected CLs", "difference", "difference of pyhf alone", "limits / one test")
 
 
 def log_likelihood(likelihood: hc.HistFactory, data: Any) -> float:
@@ -85,24 +86,30 @@ def compare(workspace: Any) -> dict[str, Any]:
     return {**size, **found, "gradient": gradient(likelihood)}
 
 
-def write_table(rows: dict[str, Any], exclusion: dict[str, Any]) -> None:
+def write_tables(rows: dict[str, Any], exclusion: dict[str, Any]) -> None:
     """One row for each likelihood, and the worst of all."""
-    table, numbers = [], []
-    for name, row in rows.items():
-        cls = exclusion.get(name)
-        found = [row[key] for key in HEAD[3:8]]
-        found += [
-            float(np.abs(np.subtract(cls["ours"], cls[key])).max()) if cls else np.nan for key in ("pyhf", "stock")
-        ]
-        numbers.append(found)
-        table.append([name.replace("_patchset", ""), row["bins"], row["parameters"], *map(_shown, found)])
-    table.append(["worst", "", "", *map(_shown, np.nanmax(numbers, axis=0))])
-    with TABLE.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([HEAD, *table])
+    numbers = [[row[key] for key in HEAD[3:]] for row in rows.values()]
+    table = [
+        [name.replace("_patchset", ""), row["bins"], row["parameters"], *map(_shown, found)]
+        for (name, row), found in zip(rows.items(), numbers, strict=True)
+    ]
+    _write(TABLE, [HEAD, *table, ["worst", "", "", *map(_shown, np.max(numbers, axis=0))]])
+    table = []
+    for name, row in exclusion.items():
+        differences = [float(np.abs(np.subtract(row["ours"], row[key])).max()) for key in ("pyhf", "stock")]
+        times = f"{row['seconds_limit'] / row['seconds_test']:.1f}"
+        answers = f"{row['ours'][0]:.5f}", f"{row['ours'][3]:.5f}"
+        table.append([name.replace("_patchset", ""), *answers, *map(_shown, differences), times])
+    _write(TABLE.with_name("exclusion.csv"), [HEAD_OF_CLS, *table])
+
+
+def _write(path: Path, rows: list[Any]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def _shown(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.0e}"
+    return f"{value:.0e}"
 
 
 def main() -> None:
@@ -118,7 +125,7 @@ def main() -> None:
             rows[name] = compare(workspace)
             print(name, rows[name], flush=True)
             STORED.write_text(json.dumps(rows, indent=1) + "\n")
-    write_table(rows, json.loads(EXCLUSION.read_text()) if EXCLUSION.exists() else {})
+    write_tables(rows, json.loads(EXCLUSION.read_text()) if EXCLUSION.exists() else {})
 
 
 if __name__ == "__main__":
