@@ -179,6 +179,23 @@ def test_the_table_of_conventions(row):
     assert found == pytest.approx([float(row[i]) for i in (2, 4, 5)], abs=0.0051)
 
 
+@pytest.mark.parametrize(("size", "shared"), [(1, 0.986), (3, 1.339), (10, 1.603), (1000, 1.781)])
+def test_the_simulated_signal_counts_only_where_its_factor_is_shared(size, shared):
+    """A review, 20 over 100 of 400 simulated events: Z = 1.727270 apart, 0.99, 1.34, 1.60, 1.78 shared."""
+    of_background, of_signal = uncertainty("staterror", 5.0), 20.0 / np.sqrt(size)
+    for name, expected, digits in (("other", 1.727270, 5e-7), ("gamma", shared, 5e-4)):
+        likelihood = one_bin(20.0, 100.0, of_background, of_signal=[uncertainty("staterror", of_signal, name)])
+        assert float(hc.discovery_significance(likelihood)) == pytest.approx(expected, abs=digits)
+
+
+def test_a_large_signal_hides_few_background_events_where_the_factor_is_shared():
+    """A review, 20 over 10 of two simulated events, 1000 of signal: 4.00 shared, 2.30 apart."""
+    of_background, of_signal = uncertainty("staterror", 10.0 / np.sqrt(2)), 20.0 / np.sqrt(1000)
+    for name, expected in (("gamma", 4.00), ("other", 2.30)):
+        likelihood = one_bin(20.0, 10.0, of_background, of_signal=[uncertainty("staterror", of_signal, name)])
+        assert float(hc.discovery_significance(likelihood)) == pytest.approx(expected, abs=0.005)
+
+
 @pytest.mark.parametrize("row", table("constraint_terms"), ids=lambda row: f"{row[0]} +- {row[2]}")
 def test_the_table_of_constraint_terms(row):
     """A review: 2.007, 1.981, 2.027; 1.684, 1.542, 1.926; 1.999, 1.796, 2.994."""
