@@ -252,7 +252,9 @@ class OptimizationResult(Tabular):
         *rows, search = self._rows()
         found = self.sensitivity
         rows += [(f"threshold {name}", text) for name, text in found.described().items()]
-        return SummaryTable(_TITLE, [*rows, *(("undetermined", words) for words in found.undetermined), search])
+        loose = f", half a standard deviation of which costs less than {found.fraction:.0%}"
+        rows += [("undetermined", words + loose) for words in found.undetermined]
+        return SummaryTable(_TITLE, [*rows, search])
 
     def _rows(self) -> list[tuple[str, str]]:
         """Pairs of label and text."""

@@ -96,6 +96,8 @@ class Sensitivity(Tabular):
         parts = self.directions[direction]
         large = np.argsort(-np.abs(parts), kind="stable")
         large = large[np.abs(parts[large]) > 0.3]
+        if len(large) == 1:
+            return self.names[large[0]]
         sign = np.sign(parts[large[0]])
         terms = [f"{'-' if sign * parts[k] < 0 else '+'} {abs(parts[k]):.2f} {self.names[k]}" for k in large]
         return " ".join(terms).removeprefix("+ ")
