@@ -222,7 +222,7 @@ def test_a_users_function_and_the_table():
     known = bootstrap(samples, CUTS, objective="s_over_sqrt_b", seed=3)
     np.testing.assert_allclose(own.objective.replicas, known.objective.replicas, rtol=1e-12)
     assert list(known.to_dataframe()) == ["s_over_sqrt_b", "significance"]
-    assert "<th>objective s_over_sqrt_b</th>" in known._repr_html_()
+    assert ">objective s_over_sqrt_b</th>" in known._repr_html_()
     assert "&lt;lambda&gt;" in own._repr_html_()
 
 

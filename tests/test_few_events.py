@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import hepcuts as hc
+from hepcuts._core import pages
 from hepcuts._core.errors import InputError
-from hepcuts.study import RULES_OF_FEW, cut_or_fit, few_events, founding, pages, texts
+from hepcuts.study import RULES_OF_FEW, cut_or_fit, few_events, founding, texts
 from hepcuts.study.few_events import _Simulation, _with_ratio
 
 

@@ -382,8 +382,8 @@ def test_the_scan_of_the_weighted_loss_cuts_where_the_significance_does(samples)
 
 def test_the_optimizer_takes_the_weighted_loss(samples):
     figure = WeightedCrossEntropy(background_weight=0.2746)
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective=figure, folds=0, replicas=0, holdout=None)
-    bce = hc.optimize(samples, hc.Cut("x", ">"), objective="bce", folds=0, replicas=0, holdout=None)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective=figure, replicas=0, holdout=None)
+    bce = hc.optimize(samples, hc.Cut("x", ">"), objective="bce", replicas=0, holdout=None)
     assert result.thresholds["x"] == pytest.approx(
         hc.theory.CutProblem.of_scenario("gauss40x10-gauss50x10").optimum(figure).threshold, abs=3.0
     )

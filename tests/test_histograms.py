@@ -291,6 +291,7 @@ class TestBinsAsEvents:
 
     def test_what_looks_like_it_and_is_not(self):
         hc.Sample("b", {"n": np.arange(20)})
+        hc.Sample("b", {"n": np.arange(20)}, weights=np.where(np.arange(20) < 5, -1.3, 1.3))
         hc.Sample("b", {"event": np.arange(20), "x": np.arange(20.0) ** 2}, weights=np.arange(20.0))
         hc.Sample("b", {"x": np.sort(np.random.default_rng(1).uniform(size=20))}, weights=np.arange(20.0))
 

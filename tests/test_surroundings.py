@@ -146,7 +146,7 @@ def test_a_disk_that_is_full_afterwards_costs_the_figures(config, tmp_path, monk
     result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output
     remarks = read(tmp_path / "out")["remarks"]
-    assert remarks[0] == f"the figure of the history: {FULL}"
+    assert f"the figure of the history: {FULL}" in remarks
     assert "Traceback" not in result.output
 
 

@@ -25,6 +25,8 @@ REFUSED, LIMITED, IGNORED = "refuse", "limit", "ignore"
 
 _FEWEST_BINS, _MOST_BINS = 10, 1000
 """Rows of what may be bins in place of events. Ten events in equal steps by chance: there are none."""
+_FEW_WEIGHTS = 2
+"""Different weights, up to signs, that generators give to all their events."""
 _EQUAL = 1e-4
 """By what share steps may differ: bin centers of 32 bits."""
 
@@ -145,7 +147,8 @@ class Sample:
         if len(self.columns) != 1 or not self.staterror or not _FEWEST_BINS <= len(values) <= _MOST_BINS:
             return
         steps = np.diff(values.astype(np.float64))
-        if np.all(steps > 0) and np.ptp(steps) <= _EQUAL * steps[0] and np.ptp(self.weights) > 0:
+        equal = np.all(steps > 0) and np.ptp(steps) <= _EQUAL * steps[0]
+        if equal and len(np.unique(np.abs(self.weights))) > _FEW_WEIGHTS:
             raise SampleError(
                 f"Sample {self.name!r}: the column {next(iter(self.columns))!r} has {len(values)} values in equal "
                 "steps, each with a weight of its own. These are bins of a histogram and no events: their number and "
