@@ -9,8 +9,6 @@ from types import MappingProxyType
 from hepcuts._core.decimals import exact
 from hepcuts._core.errors import InputError
 
-from .written_formulas import DIALECTS, written
-
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
@@ -53,7 +51,7 @@ class Language:
 
     names: Mapping[str, str]
     define: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    dialect = DIALECTS["numpy"]
+    dialect = "numpy"
     any_name = False
     """Whether a column may have any name: ``pt/GeV`` is one then, and no formula."""
 
@@ -63,7 +61,9 @@ class Language:
             return self.quantity(self.define[column])
         if column in self.names or _LABEL.search(column) or (self.any_name and not _FORMULA.search(column)):
             return self.name(column)
-        text = written(column, self._part, self.dialect)
+        from .written_formulas import DIALECTS, written  # noqa: PLC0415 (loaded when a formula is written)
+
+        text = written(column, self._part, DIALECTS[self.dialect])
         return self.name(column) if text is None else text
 
     def _part(self, column: str) -> str:
@@ -122,7 +122,7 @@ class Language:
 class _Awkward(Language):
     """Columns are fields of a record array named ``events``, whatever they are called."""
 
-    dialect = DIALECTS["awkward"]
+    dialect = "awkward"
     any_name = True
 
     def name(self, column: str) -> str:
@@ -130,7 +130,7 @@ class _Awkward(Language):
 
 
 class _Pandas(Language):
-    dialect = DIALECTS["pandas"]
+    dialect = "pandas"
     any_name = True
 
     def name(self, column: str) -> str:
@@ -142,7 +142,7 @@ class _Pandas(Language):
 
 
 class _Root(Language):
-    dialect = DIALECTS["root"]
+    dialect = "root"
 
     def name(self, column: str) -> str:
         if column in self.names:
@@ -168,7 +168,7 @@ class _Root(Language):
 
 
 class _Latex(Language):
-    dialect = DIALECTS["latex"]
+    dialect = "latex"
     any_name = True
 
     def name(self, column: str) -> str:

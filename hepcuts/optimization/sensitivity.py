@@ -97,7 +97,7 @@ class Sensitivity(Tabular):
         large = np.argsort(-np.abs(parts), kind="stable")
         large = large[np.abs(parts[large]) > 0.3]
         if len(large) == 1:
-            return self.names[large[0]]
+            return self.names[int(large[0])]
         sign = np.sign(parts[large[0]])
         terms = [f"{'-' if sign * parts[k] < 0 else '+'} {abs(parts[k]):.2f} {self.names[k]}" for k in large]
         return " ".join(terms).removeprefix("+ ")

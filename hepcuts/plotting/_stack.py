@@ -121,10 +121,10 @@ def draw(
     return Distributions(ax, histograms, fills, lines, band, marks)
 
 
-def _factor(given: SignalScale, backgrounds: Sequence[Any], signals: Sequence[Any], *, log: bool) -> float:
+def _factor(given: Any, backgrounds: Sequence[Any], signals: Sequence[Any], *, log: bool) -> float:
     """By what signals are multiplied; ``"auto"`` leaves the tallest bin of any below that of all backgrounds."""
     if given != "auto":
-        if not isinstance(given, int | float) or not np.isfinite(given) or given <= 0:
+        if isinstance(given, str) or not np.isfinite(given) or given <= 0:
             raise InputError(f"signal_scale is {given!r}; expected a positive number or 'auto'.")
         return float(given)
     if log or not backgrounds or not signals:

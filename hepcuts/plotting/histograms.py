@@ -136,8 +136,8 @@ def before_after(
     after = _histograms(*_columns(samples, variable, selection), edges, variable)
     with style():
         left, right = own_or_new_axes(axes, 2, ncols=2, figsize=(13.0, 5.5))
-        panels, options = ((left, before), (right, after)), {"log": log, "signal_scale": signal_scale}
-        drawn = [draw(ax, samples, h, cut, **options) for ax, h in panels]
+        panels = (left, before), (right, after)
+        drawn = [draw(ax, samples, h, cut, log=log, signal_scale=signal_scale) for ax, h in panels]
         left.set_title("Before the selection", loc="left")
         right.set_title(_title(selection), loc="left")
     return BeforeAfter((left, right), *drawn)

@@ -2,15 +2,14 @@
 
 import dataclasses
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from hepcuts._core.errors import HepcutsError, InputError
 from hepcuts.cuts import AbstractCut, Cut, Selection, Window
 from hepcuts.cuts.records import from_record
 
-from .making import cut_record
-from .schema import VERSION, CutRecord, ResultRecord
+if TYPE_CHECKING:
+    from .schema import CutRecord, ResultRecord
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +21,7 @@ class StoredResult:
         selection: the cuts, at their thresholds; with them an optimization may start, and anything be filled.
     """
 
-    record: ResultRecord
+    record: "ResultRecord"
     selection: Selection
 
     def start(self, selection: Selection) -> Selection:
@@ -51,6 +50,10 @@ def read_result(path: str | Path) -> StoredResult:
         >>> found.selection == result.selection, found.record.significance == result.significance
         (True, True)
     """
+    from pydantic import ValidationError  # noqa: PLC0415 (what a file is checked with is loaded when one is read)
+
+    from .schema import VERSION, ResultRecord  # noqa: PLC0415
+
     try:
         record = ResultRecord.model_validate_json(Path(path).read_bytes())
     except OSError as error:
@@ -67,7 +70,9 @@ def read_result(path: str | Path) -> StoredResult:
         raise InputError(f"{path}: {error}") from error
 
 
-def _cut(record: CutRecord) -> AbstractCut:
+def _cut(record: "CutRecord") -> AbstractCut:
+    from .making import cut_record  # noqa: PLC0415
+
     if record.arguments is None:
         raise InputError(f"the cut {record.text} is of a kind ({record.kind}) that a file cannot keep.")
     cut = from_record({"kind": record.kind, "arguments": record.arguments})

@@ -72,8 +72,8 @@ def drawings(
         cuts = result.selection.cuts
         cut, others = cuts[number], Selection([*cuts[:number], *cuts[number + 1 :]])
         name = f"n-minus-one-{files.named(cut.variable)}.png"
-        options = {"selection": others, "cut": cut, "signal_scale": "auto"}
-        drawing = plotting.distributions(result.samples, cut.variable, **options)
+        variable = cut.variable
+        drawing = plotting.distributions(result.samples, variable, selection=others, cut=cut, signal_scale="auto")
         save(finish(drawing), folder / name)
         return Figure(name, f"{cut.variable} of events that pass all other cuts.")
 
