@@ -1,6 +1,8 @@
 """Options and fixtures of all tests."""
 
+import functools
 import gc
+import inspect
 import json
 import os
 import shutil
@@ -26,6 +28,7 @@ if "XLA_FLAGS" not in os.environ and "PYTEST_XDIST_WORKER" not in os.environ and
     if tuple(map(int, version("jaxlib").split(".")[:2])) >= (0, 6):  # earlier ones do not know this flag, and abort
         os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
+import click.testing
 import jax
 import jax.experimental
 import matplotlib as mpl
@@ -35,6 +38,10 @@ import threadpoolctl
 
 if not hasattr(jax, "enable_x64"):  # before jax 0.8; hepcuts itself may not use it
     jax.enable_x64 = jax.experimental.enable_x64
+
+if "mix_stderr" in inspect.signature(click.testing.CliRunner).parameters:  # click before 8.2 mixes the two by default
+    click.testing.CliRunner.__init__ = functools.partialmethod(click.testing.CliRunner.__init__, mix_stderr=False)
+    click.testing.Result.output = property(lambda result: result.stdout + result.stderr)
 
 SAME_TEXT = tuple(map(int, mpl.__version__.split(".")[:2])) >= (3, 11)
 """Whether matplotlib draws text as in the reference images."""

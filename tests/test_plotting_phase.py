@@ -182,6 +182,7 @@ class TestSpread:
         assert low < SIZES[0]
         assert SIZES[-1] < high
 
+    @pytest.mark.filterwarnings("ignore:Conversion of an array with ndim")  # matplotlib 3.9, of one point
     def test_one_size(self):
         values = {"bce": np.array([[1.0], [2.0], [3.0]])}
         drawn = plotting.spread(np.array([10.0]), values, xlabel="", ylabel="")

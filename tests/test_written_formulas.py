@@ -79,7 +79,9 @@ def test_awkward(text):
 
 @pytest.mark.parametrize("text", EVERYWHERE)
 def test_pandas(text):
-    found = pd.DataFrame(COLUMNS).query(cut_on(text).expression("pandas"))
+    # With NumPy 2, pandas before 2.2.3 writes numbers so that numexpr does not read them.
+    old = tuple(map(int, pd.__version__.split(".")[:3])) < (2, 2, 3)
+    found = pd.DataFrame(COLUMNS).query(cut_on(text).expression("pandas"), **({"engine": "python"} if old else {}))
     np.testing.assert_array_equal(found.index, np.flatnonzero(expected(text)))
 
 

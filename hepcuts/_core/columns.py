@@ -188,7 +188,7 @@ def _of_frame(data: Any, sample: str) -> list[tuple[str, Any]]:
         )
     return [
         (series.name, of_arrow(series.to_arrow()) if _has_lists(series) else series.to_numpy())
-        for series in frame.iter_columns()
+        for series in (frame.get_column(name) for name in frame.columns)
     ]
 
 

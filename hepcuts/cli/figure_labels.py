@@ -17,7 +17,7 @@ def labeled(drawing: Any, document: Document) -> Any:
     Returns:
         The drawing.
     """
-    figure = drawing.figure.get_figure(root=True)
+    figure = drawing.figure.canvas.figure
     axes = figure.get_axes()
     for ax in axes:
         ax.set_xlabel(_named(ax.get_xlabel(), document.labels.variables))

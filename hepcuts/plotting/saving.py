@@ -27,7 +27,7 @@ def save(drawing: Any, path: str | Path, *, dpi: float = 150) -> Path:
         ...     save(plotting.distributions(samples, "x"), f"{folder}/x.pdf").name
         'x.pdf'
     """
-    figure = drawing.figure.get_figure(root=True)
+    figure = drawing.figure.canvas.figure
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=dpi)
     plt.close(figure)

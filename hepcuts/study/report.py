@@ -111,7 +111,7 @@ def _grids(grids: Grids) -> Iterator[_Item]:
 def _save(drawing: Any, stem: Path) -> list[Path]:
     """The figure as PNG and as PDF, closed."""
     raster = save(drawing, stem.with_name(stem.name + ".png"), dpi=110)
-    figure = drawing.figure.get_figure(root=True)
+    figure = drawing.figure.canvas.figure
     # The layout was found for the first file, and finding it takes longer than drawing.
     figure.set_layout_engine("none")
     document = stem.with_name(stem.name + ".pdf")

@@ -192,6 +192,8 @@ def _index(axis: Any, values: NDArray[Any]) -> NDArray[np.int64]:
         # Axes of integers take nothing but integers, of 32 bits.
         limits = np.iinfo(np.int32)
         values = np.floor(np.clip(np.nan_to_num(values, nan=limits.min), limits.min, limits.max)).astype(np.int64)
+    if not values.size:  # taken for text by boost-histogram before 1.5
+        return np.zeros(values.shape, dtype=np.int64)
     if not isinstance(axis, hist.axis.IntCategory):
         return np.asarray(axis.index(values), dtype=np.int64)
     # Of categories hist wants to be asked for none but those it has.
