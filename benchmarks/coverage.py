@@ -297,7 +297,7 @@ def main() -> None:
     if arguments.output is not None:
         arguments.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     if set(results) == set(CASES):
-        write_tables(results, min(map(len, rows.values())))
+        write_tables({f"{name} ({len(rows[name])})": found for name, found in results.items()})
 
 
 Rows = dict[str, list[dict[str, float]]]
@@ -318,9 +318,9 @@ def shown(found: dict[str, tuple[float, float, float]], name: str, digits: int =
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
-def write_tables(results: dict[str, dict[str, tuple[float, float, float]]], runs: int) -> None:
+def write_tables(results: dict[str, dict[str, tuple[float, float, float]]]) -> None:
     """The tables of the documentation."""
-    first = f"case ({runs} simulations)"
+    first = "case (simulations)"
     last = ("Z > 1", "Z > 2", "chose: pull", "chose: Z > 1", "chose: Z > 2")
     rows = [
         [
@@ -350,8 +350,8 @@ def write_tables(results: dict[str, dict[str, tuple[float, float, float]]], runs
         if "profile: value" in found
     ]
     _write("scans", [first, *header], rows)
-    case = next(case for case in CASES if CASES[case].figures == EVERY)
-    rows = [[name, *(shown(results[case], f"{name}: {what}") for what in measured)] for name in EVERY]
+    every = next(found for found in results.values() if f"{EVERY[-1]}: value" in found)
+    rows = [[name, *(shown(every, f"{name}: {what}") for what in measured)] for name in EVERY]
     _write("figures_of_merit", ["figure of merit", *header], rows)
 
 
