@@ -89,6 +89,8 @@ def _global_state_is_left_alone():
     """No test, and no call in it, may leave JAX's flag or pyhf's backend other than it found them."""
     flag, backend = jax.config.jax_enable_x64, pyhf.get_backend()
     yield
+    if "matplotlib.pyplot" in sys.modules:  # figures of one test are not to be found by another
+        sys.modules["matplotlib.pyplot"].close("all")
     assert jax.config.jax_enable_x64 == flag
     assert pyhf.get_backend() == backend
 

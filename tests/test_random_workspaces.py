@@ -259,9 +259,10 @@ def check_many(number: int, size: Size) -> None:
             seen.add(example.structure())
 
     # Hypothesis also draws constants of all local modules that are loaded: then the examples, and with them the numbers
-    # below, would change with any line of code.
+    # below, would change with any line of code, and with the tests that were run before.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(providers, "_get_local_constants", providers.Constants)
+        patch.setattr(providers, "CONSTANTS_CACHE", type(providers.CONSTANTS_CACHE)(1024))
         every_example()
     assert len(seen) == number
     print(dict(total))
