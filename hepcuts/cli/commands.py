@@ -3,6 +3,8 @@
 What a command needs is imported when it runs, so that ``--help`` and mistyped arguments are answered at once.
 """
 
+import contextlib
+import io
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,7 +30,8 @@ class _Group(click.Group):
     """Shows our own errors and warnings as one message, without a traceback; everything else is a bug and keeps it."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        with warnings.catch_warnings():
+        # Where stderr is closed there is none, and libraries write to it: NumPy 2.0 cannot even be imported whole.
+        with contextlib.redirect_stderr(sys.stderr or io.StringIO()), warnings.catch_warnings():
             warnings.showwarning = _shown_by(warnings.showwarning)
             try:
                 return super().invoke(ctx)
