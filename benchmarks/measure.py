@@ -72,6 +72,13 @@ def timed(function: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
+def processor_timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of the processor that one call takes, of all threads, and its result: other work hardly changes them."""
+    start = time.process_time()
+    result = function()
+    return time.process_time() - start, result
+
+
 def repeated(function: Callable[[], Any], *, most: int = 15, seconds: float = 5.0) -> tuple[float, float]:
     """Median and least seconds of `most` calls, or of fewer, at least one, if those take `seconds` together."""
     times: list[float] = []

@@ -201,15 +201,15 @@ def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
 # --- widths ---
 
 
-@pytest.mark.parametrize("sure", [0.0, pytest.param(1e6, marks=pytest.mark.slow)], ids=["best", "usual"])
-def test_another_width_is_taken_with_evidence_only(sure: float) -> None:
-    tuning = Tuning(validation=Validation(sure=sure, worthwhile=-1.0))
+@pytest.mark.parametrize("likely", [0.0, pytest.param(1e6, marks=pytest.mark.slow)], ids=["best", "usual"])
+def test_another_width_is_taken_with_evidence_only(likely: float) -> None:
+    tuning = Tuning(validation=Validation(likely=likely, confirmed_at=0.0))
     for seed in range(2):
         result = hc.optimize(
             many(3, seed=seed, size=1000), cuts(3), objective=GOAL, replicas=0, holdout=None, tuning=tuning
         )
         best = STAGES[int(np.argmax(result.validation))]
-        assert result.anneal[-1] == (1.1 if sure else best)
+        assert result.anneal[-1] == (1.1 if likely else best)
 
 
 @pytest.fixture(scope="module")
