@@ -383,7 +383,7 @@ def test_the_scan_of_the_weighted_loss_cuts_where_the_significance_does(samples)
 
 def test_the_optimizer_takes_the_weighted_loss(samples):
     figure = WeightedCrossEntropy(background_weight=0.2746)
-    options: dict[str, Any] = {"replicas": 0, "holdout": None, "folds": 0, "anneal": (3.0, 1.0)}
+    options: dict[str, Any] = {"replicas": 0, "holdout": None, "folds": 2}
     result = hc.optimize(samples, hc.Cut("x", ">"), objective=figure, **options)
     bce = hc.optimize(samples, hc.Cut("x", ">"), objective="bce", **options)
     assert result.thresholds["x"] == pytest.approx(
