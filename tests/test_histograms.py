@@ -248,7 +248,10 @@ class TestSources:
     @pytest.mark.parametrize(
         ("histogram", "reason"),
         [
-            (hist.Hist(AXIS, hist.axis.Regular(2, 0, 1, name="m"), storage="weight"), "has 2 axes; expected one"),
+            (
+                hist.Hist(AXIS, hist.axis.Regular(2, 0, 1, name="m"), storage="weight"),
+                r"has the axes bdt, m; say which one is meant, as in axis = 'bdt'",
+            ),
             (hist.Hist(hist.axis.StrCategory(["a", "b"], name="c"), storage="weight"), "no numbers but"),
             (hist.Hist(hist.axis.Regular(2, 0, 1), storage="weight"), "axis has no name"),
             (hist.Hist(AXIS).fill([0.2], weight=[2.0]), "does not know its variances"),

@@ -71,10 +71,10 @@ class SampleReader:
 
     def _histogram(self, variable: str) -> Histogram:
         entry = self.entry
-        modifiers = [one for number in range(len(entry.systematic)) for one in self._of_histograms(number)]
+        modifiers = [one for number in range(len(entry.systematic)) for one in self._of_histograms(number, variable)]
         return Histogram(
             entry.name,
-            self._contents(entry),
+            self._contents(entry, variable),
             variable=variable,
             signal=entry.signal,
             modifiers=modifiers,
@@ -82,16 +82,18 @@ class SampleReader:
             empty=entry.empty,
         )
 
-    def _contents(self, entry: OriginEntry) -> Contents:
+    def _contents(self, entry: OriginEntry, variable: str) -> Contents:
         given = self._merged(entry)
         if wrong := sorted(entry.model_fields_set & {"columns", "weight", "preselection", "friends", "tree"}):
             raise InputError(
                 f"{', '.join(wrong)} is of events, and the sample is a histogram; expected histogram = ..."
             )
-        found = read_histogram(self._files(given.file), str(given.histogram))
+        select: dict[str, Any] = {**self.entry.select, **entry.select}
+        files, name = self._files(given.file), str(given.histogram)
+        found = read_histogram(files, name, axis=given.axis, select=select, variable=variable)
         return found.scaled(1.0 if given.scale is None else given.scale)
 
-    def _of_histograms(self, number: int) -> list[Modifier]:
+    def _of_histograms(self, number: int, variable: str) -> list[Modifier]:
         """A systematic, whose sides are histograms if it has any."""
         entry = self.entry.systematic[number]
         if isinstance(entry, WeightFamilyEntry):
@@ -101,8 +103,10 @@ class SampleReader:
         with within(f"systematic {number + 1} ({entry.name})"):
             if entry.effect != "both":
                 raise InputError(f"effect = {entry.effect!r} is of events, and there are none")
-            up = Variation(histogram=self._contents(entry.up))
-            down = entry.down if isinstance(entry.down, str) else Variation(histogram=self._contents(entry.down))
+            up, down = (
+                one if isinstance(one, str) else Variation(histogram=self._contents(one, variable))
+                for one in (entry.up, entry.down)
+            )
             return [HistoSys(entry.name, up=up, down=down)]
 
     def _files(self, given: Any) -> Files:

@@ -58,6 +58,13 @@ class OriginEntry(Entry):
     histogram: Text | None = key(
         "in place of events, a histogram in the ROOT files, of the one variable that is cut on; `hepcuts scan` takes it"
     )
+    axis: Text | Annotated[int, Field(ge=0)] | None = key(
+        "of a histogram of several axes, the one that is cut on: its title, its number from 0, or `x`, `y`, `z`; left "
+        "out: the one that is called as the variable. The others are summed, with what lies beyond their edges"
+    )
+    select: dict[Text, Text | list[Text]] = key(
+        'of axes with categories, the one or those that are summed: `{systematic = "jes_up"}`', default_factory=dict
+    )
     cross_section: Positive | None = key("in pb; with `luminosity` the weights are normalized to it")
     k_factor: Positive | None = key("further factor on the cross section")
     sum_of_weights: Positive | Text | SumOfWeights | None = key(
@@ -95,6 +102,11 @@ class HistoSysEntry(Entry):
     up: ShiftEntry = key("the events at +1 standard deviation", ...)
     down: Literal["mirror", "nominal"] | ShiftEntry = key('the events at -1, or `"mirror"`, or `"nominal"`', ...)
     effect: Literal["both", "normalization", "shape"] = key(_EFFECT, default="both")
+
+    @property
+    def sides(self) -> list[ShiftEntry]:
+        """Those that have events of their own."""
+        return [one for one in (self.up, self.down) if isinstance(one, ShiftEntry)]
 
 
 class WeightFamilyEntry(Entry):
@@ -163,9 +175,14 @@ class SampleEntry(OriginEntry):
 
     @model_validator(mode="after")
     def _events_or_bins(self) -> "SampleEntry":
-        of_bins = {"name", "file", "histogram", "scale", "signal", "staterror", "empty", "systematic"}
-        if self.histogram is not None and (wrong := sorted(self.model_fields_set - of_bins)):
+        of_bins = {"histogram", "axis", "select"}
+        of_both = {"name", "file", "scale", "signal", "staterror", "empty", "systematic"}
+        if self.histogram is not None and (wrong := sorted(self.model_fields_set - of_bins - of_both)):
             raise ValueError(f"{', '.join(wrong)} is of events, and with histogram = ... there are none")
+        sides = [one for modifier in self.systematic if isinstance(modifier, HistoSysEntry) for one in modifier.sides]
+        for entry in [self, *sides] if self.histogram is None else []:
+            if wrong := sorted(entry.model_fields_set & of_bins):
+                raise ValueError(f"{', '.join(wrong)} is of histograms, and the sample has no histogram = ...")
         return self
 
 
