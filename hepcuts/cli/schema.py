@@ -317,7 +317,9 @@ class Document(Entry):
     sample: Annotated[list[SampleEntry], Field(min_length=1)] = key("the samples, each `[[sample]]`", ...)
     cut: Annotated[list[CutEntry], Field(min_length=1)] = key("the cuts, each `[[cut]]`", ...)
     prune: Annotated[float, Field(gt=0, lt=1)] | None = key(
-        "`hepcuts evaluate` leaves out systematics that change a sample by less than this fraction, and lists them"
+        "systematics that change a sample by less than this fraction in each bin after the cuts are left out, and "
+        "listed: of the workspace and of the significances that are quoted (`optimize`, `evaluate`, `cutflow`). "
+        "Searches and scans take all, since what is small at some cuts may not be at others"
     )
     region: list[RegionEntry] = key("control regions of `hepcuts.optimize`, each `[[region]]`", default_factory=list)
     axis: AxisEntry | None = key("the observable that is fitted")

@@ -16,6 +16,7 @@ from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.samples.sample import Sample, check_samples
 from hepcuts.templates.filling import fill
+from hepcuts.templates.pruning import Dropped, check_fraction, pruned_channels
 from hepcuts.templates.templates import Templates
 
 _ALL = "all events"
@@ -30,12 +31,14 @@ class Cutflow(Tabular):
         templates: of each step; None where no event is left.
         events: simulated events that are left, shape (step, sample).
         objective: the figure of merit of each step.
+        prune: the fraction below which systematics have no part in that; see `hepcuts.templates.pruning`.
     """
 
     steps: tuple[str, ...]
     templates: tuple[Templates | None, ...]
     events: FloatArray
     objective: Given = "profile"
+    prune: float | None = None
 
     def __add__(self, other: "Cutflow") -> "Cutflow":
         if not isinstance(other, Cutflow):
@@ -44,7 +47,7 @@ class Cutflow(Tabular):
             raise InputError(f"Cutflows of {self.steps} and {other.steps} do not add; expected the same cuts.")
         both = zip(self.templates, other.templates, strict=True)
         added = [a if b is None else b if a is None else a + b for a, b in both]
-        return Cutflow(self.steps, tuple(added), self.events + other.events, self.objective)
+        return Cutflow(self.steps, tuple(added), self.events + other.events, self.objective, self.prune)
 
     @functools.cached_property
     def _first(self) -> Templates:
@@ -97,10 +100,16 @@ class Cutflow(Tabular):
         found = []
         for templates in self.templates:
             try:
-                found.append(np.nan if templates is None else figure.of_templates([templates], totals))
+                kept, _ = pruned_channels([] if templates is None else [templates], self.prune)
+                found.append(figure.of_templates(kept, totals) if kept else np.nan)
             except HepcutsError:
                 found.append(np.nan)  # negative yields, or no background: what a cutflow shows without a number
         return np.array(found, dtype=np.float64)
+
+    @property
+    def pruned(self) -> tuple[Dropped, ...]:
+        """Systematics that have no part in the figure of merit after all cuts."""
+        return pruned_channels([one for one in self.templates[-1:] if one is not None], self.prune)[1]
 
     def overview(self) -> SummaryTable:
         """See `Tabular.overview`: yields and efficiencies."""
@@ -110,7 +119,8 @@ class Cutflow(Tabular):
         """With the figure of merit of each step."""
         name = figure_of_merit(self.objective).name
         name = "Z" if name == "profile" else name
-        return self._table([name, *("" if np.isnan(value) else f"{value:.4g}" for value in self.values)])
+        table = self._table([name, *("" if np.isnan(value) else f"{value:.4g}" for value in self.values)])
+        return dataclasses.replace(table, foot=[f"pruned after all cuts: {one}" for one in self.pruned])
 
     def _table(self, values: Sequence[str]) -> SummaryTable:
         head = ["cut", *(f"{name}{what}" for name in self.samples for what in ("", " eff.", " events"))]
@@ -148,7 +158,12 @@ class Cutflow(Tabular):
 
 
 def cutflow(
-    samples: Iterable[Sample], selection: Selection | AbstractCut, *, objective: Given = "profile", axis: Any = None
+    samples: Iterable[Sample],
+    selection: Selection | AbstractCut,
+    *,
+    objective: Given = "profile",
+    axis: Any = None,
+    prune: float | None = None,
 ) -> Cutflow:
     """What each cut leaves, one after the other, in the order of the selection.
 
@@ -157,9 +172,11 @@ def cutflow(
         selection: cuts with their thresholds.
         objective: figure of merit of each step.
         axis: as in `hepcuts.fill`.
+        prune: systematics that change a sample by less than this fraction in each bin after a step have no part in its
+            figure of merit; None for none.
 
     Raises:
-        InputError: a threshold is not set.
+        InputError: a threshold is not set, or a fraction to prune below that is none.
         SampleError: see `hepcuts.fill`.
 
     Example:
@@ -173,6 +190,7 @@ def cutflow(
         >>> flow.values.round(2)
         array([ 6.9 , 16.73])
     """
+    check_fraction(prune)
     samples = check_samples(samples)
     cuts = selection.cuts if isinstance(selection, Selection) else (selection,)
     parts = [None, *(Selection(cuts[:number]) for number in range(1, len(cuts) + 1))]
@@ -183,7 +201,7 @@ def cutflow(
         except EmptySelectionError:
             templates.append(None)
     events = [[_passing(sample, part) for sample in samples] for part in parts]
-    return Cutflow((_ALL, *map(str, cuts)), tuple(templates), np.array(events, dtype=np.float64), objective)
+    return Cutflow((_ALL, *map(str, cuts)), tuple(templates), np.array(events, dtype=np.float64), objective, prune)
 
 
 def _passing(sample: Sample, selection: Selection | None) -> int:
