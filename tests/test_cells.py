@@ -224,11 +224,11 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("key", "message"),
         [
-            ('axis = "x"', "axis is of histograms, and the sample has no histogram"),
+            ('axis = "x"', "axis is of histograms, and there is no histogram"),
             ('select = {a = "b"}', "select is of histograms"),
             (
                 '[[sample.systematic]]\ntype = "histosys"\nname = "jes"\nup = {histogram = "h"}\ndown = "mirror"',
-                "histogram is of histograms, and the sample has no histogram",
+                "histogram is of histograms, and there is no histogram",
             ),
         ],
     )

@@ -11,7 +11,8 @@ from hepcuts.cuts import Selection
 from hepcuts.evaluation.yields import SampleYield, sample_yields, yields_table
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test
 from hepcuts.optimization.record.reading import read_result
-from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.samples.histogram import Histogram, check_any
+from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
 from hepcuts.templates.pruning import Dropped, pruned_channels
 from hepcuts.templates.templates import Templates
@@ -34,7 +35,7 @@ class CutEvaluation:
         dropped: systematics that were pruned.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...] | tuple[Histogram, ...]
     selection: Selection
     channels: tuple[Selection, ...]
     templates: tuple[Templates, ...]
@@ -82,7 +83,7 @@ def evaluated(given: Configuration, selection: Selection, *, unblind: bool = Fal
     """
     channels = [("signal_region", selection, given.axis)]
     channels += [(region.name, region.selection(selection), region.axis) for region in given.regions]
-    samples = check_samples(given.samples)
+    samples = check_any(given.samples)
     filled = [fill(samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels]
     templates, dropped = pruned_channels(filled, given.document.prune)
     if unblind and given.data is None:

@@ -22,6 +22,7 @@ from hepcuts.samples.modifiers import HistoSys, Lumi, Modifier, NormFactor, Norm
 from hepcuts.samples.readers import column_names, histogram_sum, read_columns, read_histogram
 from hepcuts.samples.sample import Sample
 from hepcuts.samples.sources import Files
+from hepcuts.templates.binned import contents_after
 
 from .schema import (
     DataEntry,
@@ -237,6 +238,8 @@ class ObservedData:
         Raises:
             InputError: they cannot be read, see `hepcuts.io.read_columns`.
         """
+        if self.entry.histogram is not None:
+            return self._of_bins(channels)
         axes = [axis.name for _, _, axis in channels if axis is not None]
         quantities = dict.fromkeys([*axes, *(column for _, selection, _ in channels for column in selection.columns)])
         entry = self.entry
@@ -250,6 +253,16 @@ class ObservedData:
                 friends=[_files(one, self.folder) for one in _texts(entry.friends)],
             )
         return {name: self._counted(columns, selection, axis) for name, selection, axis in channels}
+
+    def _of_bins(self, channels: Sequence[tuple[str, Selection, Any]]) -> dict[str, FloatArray]:
+        entry, variable = self.entry, channels[0][1].columns[0]
+        files = _files(entry.file, self.folder)
+        with within("[data]"):
+            contents = read_histogram(
+                files, str(entry.histogram), axis=entry.axis, select=entry.select, variable=variable
+            )
+            observed = Histogram("data", contents, variable=variable)
+            return {name: np.array([contents_after(observed, selection)]) for name, selection, _ in channels}
 
     def _counted(self, columns: dict[str, Any], selection: Selection, axis: Any) -> FloatArray:
         missing = self.entry.missing

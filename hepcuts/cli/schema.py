@@ -159,6 +159,19 @@ SystematicEntry = Annotated[
 ]
 
 
+_OF_BINS = frozenset({"histogram", "axis", "select"})
+_OF_BOTH = frozenset({"name", "file", "scale", "signal", "staterror", "empty", "systematic"})
+
+
+def _check_kind(entry: Entry, histogram: str | None) -> None:
+    """Check that keys are those of events, or those of a histogram."""
+    given = entry.model_fields_set
+    if histogram is not None and (wrong := sorted(given - _OF_BINS - _OF_BOTH)):
+        raise ValueError(f"{', '.join(wrong)} is of events, and with histogram = ... there are none")
+    if histogram is None and (wrong := sorted(given & _OF_BINS)):
+        raise ValueError(f"{', '.join(wrong)} is of histograms, and there is no histogram = ...")
+
+
 class SampleEntry(OriginEntry):
     """Simulated events of one origin."""
 
@@ -175,14 +188,10 @@ class SampleEntry(OriginEntry):
 
     @model_validator(mode="after")
     def _events_or_bins(self) -> "SampleEntry":
-        of_bins = {"histogram", "axis", "select"}
-        of_both = {"name", "file", "scale", "signal", "staterror", "empty", "systematic"}
-        if self.histogram is not None and (wrong := sorted(self.model_fields_set - of_bins - of_both)):
-            raise ValueError(f"{', '.join(wrong)} is of events, and with histogram = ... there are none")
-        sides = [one for modifier in self.systematic if isinstance(modifier, HistoSysEntry) for one in modifier.sides]
-        for entry in [self, *sides] if self.histogram is None else []:
-            if wrong := sorted(entry.model_fields_set & of_bins):
-                raise ValueError(f"{', '.join(wrong)} is of histograms, and the sample has no histogram = ...")
+        _check_kind(self, self.histogram)
+        for modifier in self.systematic if self.histogram is None else []:
+            for side in modifier.sides if isinstance(modifier, HistoSysEntry) else ():
+                _check_kind(side, None)
         return self
 
 
@@ -267,6 +276,16 @@ class DataEntry(Entry):
     friends: Texts | None = key(str(OriginEntry.model_fields["friends"].description))
     preselection: Text | None = key(str(OriginEntry.model_fields["preselection"].description))
     missing: float | None = key("number that stands for 'does not exist', as in a sample")
+    histogram: Text | None = key("in place of events, a histogram in the ROOT files, where the samples are such")
+    axis: Text | Annotated[int, Field(ge=0)] | None = key(str(OriginEntry.model_fields["axis"].description))
+    select: dict[Text, Text | list[Text]] = key(
+        str(OriginEntry.model_fields["select"].description), default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _events_or_bins(self) -> "DataEntry":
+        _check_kind(self, self.histogram)
+        return self
 
 
 class LabelsEntry(Entry):
@@ -335,6 +354,8 @@ class Document(Entry):
                 raise ValueError(f"sample {', '.join(others)} has no histogram, and others have; they do not mix")
             if len(self.cut) > 1 or self.axis is not None or self.region:
                 raise ValueError("samples are histograms; expected one [[cut]], and neither [axis] nor [[region]]")
+        elif self.data is not None and self.data.histogram is not None:
+            raise ValueError("data has a histogram, and the samples have events; expected events")
         return self
 
     @model_validator(mode="after")

@@ -14,10 +14,14 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given, figure_of_merit
-from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.filling import fill
+from hepcuts.samples.histogram import Histogram, are_histograms, check_any
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.binned import binned_templates
+from hepcuts.templates.filling import fill, structure_of
 from hepcuts.templates.pruning import Dropped, check_fraction, pruned_channels
 from hepcuts.templates.templates import Templates
+
+from .yields import passing
 
 _ALL = "all events"
 
@@ -29,7 +33,7 @@ class Cutflow(Tabular):
     Attributes:
         steps: what each row is after: ``"all events"``, then the cuts in their order.
         templates: of each step; None where no event is left.
-        events: simulated events that are left, shape (step, sample).
+        events: simulated events that are left, shape (step, sample); NaN of histograms.
         objective: the figure of merit of each step.
         prune: the fraction below which systematics have no part in that; see `hepcuts.templates.pruning`.
     """
@@ -130,7 +134,7 @@ class Cutflow(Tabular):
             for number in range(len(self.samples)):
                 cells.append(measured(self.yields[step, number], self.uncertainties[step, number]))
                 cells.append(f"{self.efficiencies[step, number]:.2%}")
-                cells.append(f"{self.events[step, number]:.0f}")
+                cells.append("" if np.isnan(self.events[step, number]) else f"{self.events[step, number]:.0f}")
             rows.append(cells)
         # The figure of merit stands beside the cut: with many samples the end of a row is far away.
         for line, value in zip([head, *rows], values, strict=bool(values)):
@@ -148,7 +152,7 @@ class Cutflow(Tabular):
                     "uncertainty": self.uncertainties[step, number],
                     "efficiency": self.efficiencies[step, number],
                     "step_efficiency": self.step_efficiencies[step, number],
-                    "events": int(self.events[step, number]),
+                    "events": None if np.isnan(self.events[step, number]) else int(self.events[step, number]),
                     figure_of_merit(self.objective).name: self.values[step],
                 }
                 for step, text in enumerate(self.steps)
@@ -158,7 +162,7 @@ class Cutflow(Tabular):
 
 
 def cutflow(
-    samples: Iterable[Sample],
+    samples: Iterable[Sample | Histogram],
     selection: Selection | AbstractCut,
     *,
     objective: Given = "profile",
@@ -168,8 +172,8 @@ def cutflow(
     """What each cut leaves, one after the other, in the order of the selection.
 
     Args:
-        samples: at least one signal and one background.
-        selection: cuts with their thresholds.
+        samples: at least one signal and one background; events, or `hepcuts.Histogram` of one variable.
+        selection: cuts with their thresholds; of histograms one cut at an edge of their bins.
         objective: figure of merit of each step.
         axis: as in `hepcuts.fill`.
         prune: systematics that change a sample by less than this fraction in each bin after a step have no part in its
@@ -191,22 +195,19 @@ def cutflow(
         array([ 6.9 , 16.73])
     """
     check_fraction(prune)
-    samples = check_samples(samples)
+    samples = check_any(samples)
     cuts = selection.cuts if isinstance(selection, Selection) else (selection,)
     parts = [None, *(Selection(cuts[:number]) for number in range(1, len(cuts) + 1))]
-    templates: list[Templates | None] = []
-    for part in parts:
-        try:
-            templates.append(fill(samples, part, axis=axis))
-        except EmptySelectionError:
-            templates.append(None)
-    events = [[_passing(sample, part) for sample in samples] for part in parts]
-    return Cutflow((_ALL, *map(str, cuts)), tuple(templates), np.array(events, dtype=np.float64), objective, prune)
+    templates = tuple(_filled(samples, part, axis) for part in parts)
+    events = np.array([[passing(sample, part) for sample in samples] for part in parts], dtype=np.float64)
+    return Cutflow((_ALL, *map(str, cuts)), templates, events, objective, prune)
 
 
-def _passing(sample: Sample, selection: Selection | None) -> int:
-    """Simulated events that count."""
-    passed = sample.weights != 0
-    if selection is not None:
-        passed &= selection.mask(sample.columns, missing=sample.missing)
-    return int(np.count_nonzero(passed))
+def _filled(samples: Any, part: Selection | None, axis: Any) -> Templates | None:
+    """Templates of what is left, or None. All bins of histograms are counted in one, as after a cut."""
+    if part is None and axis is None and are_histograms(samples):
+        return binned_templates(samples, None, structure_of(samples, axis=None, channel="signal_region"))
+    try:
+        return fill(samples, part, axis=axis)
+    except EmptySelectionError:
+        return None

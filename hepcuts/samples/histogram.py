@@ -13,7 +13,7 @@ from hepcuts._core.histograms import Contents, is_histogram
 from hepcuts._core.types import FloatArray
 
 from .modifiers import HistoSys, Modifier, Variation, check_name
-from .sample import REFUSED, check_empty, check_modifiers, check_together
+from .sample import REFUSED, Sample, check_empty, check_modifiers, check_samples, check_together
 from .staterror import StatError
 from .staterror import checked as staterror_of
 
@@ -22,10 +22,10 @@ from .staterror import checked as staterror_of
 class Histogram:
     """A sample of which only a histogram of one variable is at hand, such as that of a discriminant.
 
-    `hepcuts.scan` takes the edges of its bins as thresholds, `hepcuts.fill` cuts at them, and `hepcuts.workspace` fits
-    all bins. What lies beyond the outermost edges is counted where a cut keeps it. What needs single events (replicas,
-    held-out parts, searches with soft cuts, cuts on other variables) is not possible. An event that stands exactly on
-    an edge is in the upper bin.
+    `hepcuts.scan` takes the edges of its bins as thresholds, `hepcuts.fill` and `hepcuts.cutflow` cut at them, and
+    `hepcuts.workspace` fits all bins. What lies beyond the outermost edges is counted where a cut keeps it. What needs
+    single events (held-out parts, searches with soft cuts, cuts on other variables) is not possible. An event that
+    stands exactly on an edge is in the upper bin.
 
     Attributes:
         name: the sample's name in the likelihood and in figures.
@@ -113,7 +113,7 @@ class Histogram:
             sides[side] = Variation(histogram=contents)
         return modifier.with_sides(sides)
 
-    only = "a histogram can be scanned, filled and written as a workspace, and nothing else"
+    only = "a histogram can be scanned, filled, evaluated and written as a workspace, and nothing else"
     """What is said where events are needed."""
 
     def __len__(self) -> int:
@@ -166,6 +166,12 @@ def check_histograms(samples: Iterable[Any]) -> tuple[Histogram, ...]:
     checked = of_same_bins(tuple(samples))
     check_together(checked)
     return checked
+
+
+def check_any(samples: Iterable[Any]) -> "tuple[Sample, ...] | tuple[Histogram, ...]":
+    """Samples for one likelihood, all of events or all of bins; see `check_samples` and `check_histograms`."""
+    given = tuple(samples)
+    return check_histograms(given) if are_histograms(given) else check_samples(given)
 
 
 def of_same_bins(samples: Sequence[Any], variable: str | None = None) -> tuple[Histogram, ...]:
