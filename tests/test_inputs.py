@@ -173,7 +173,7 @@ def test_the_samples_are_what_the_files_hold(folder):
 def test_check_prints_yields_first_and_what_is_suspicious(folder):
     told = run("check", folder / "root.toml")
     assert told.index("Samples, before any cut") < told.index("Variables")
-    assert "mt > ? & jet_pt[0] > ? & njet > ?" in told
+    assert "mt > ? & jet_pt[0] > ? & njet >= ?" in told
     assert "Warning" not in told
     told = run("check", folder / "root.toml", "--set", "cut.mt.threshold=2e6")
     assert "mt: the threshold 2e+06 lies outside of all events" in told
