@@ -209,6 +209,11 @@ def test_a_format_of_ones_own(tmp_path):
 def test_text_with_comments_and_without_names(tmp_path):
     (tmp_path / "a.txt").write_text("# made by hand\n# pt n\n1.5 2\n0.1 3\n")
     assert io.read_columns(tmp_path / "a.txt")["pt"].tolist() == [1.5, 0.1]
+    for first in ("1.5,True,", "-1,False,2", ",True,"):
+        (tmp_path / "a.csv").write_text(f"# by hand\n# pt,trig,n\n{first}\n0.1,False,3\n")
+        found = io.read_columns(tmp_path / "a.csv")
+        assert list(found) == ["pt", "trig", "n"]
+        assert [len(values) for values in found.values()] == [2, 2, 2]
     (tmp_path / "b.csv").write_text("1.5,2\n0.1,3\n")
     with pytest.raises(InputError, match=r"b\.csv: it begins with numbers; expected a first line with the names"):
         io.read_columns(tmp_path / "b.csv")

@@ -51,8 +51,8 @@ _COMPRESSED: Mapping[str, Callable[..., IO[str]]] = MappingProxyType(
 class TextFormat(FileFormat):
     """Columns of numbers as text, with a line of names; separated by commas, semicolons, tabs, bars or spaces.
 
-    Lines that begin with ``#`` are comments; the first of them is the line of names if it has as many as the first
-    event has numbers.
+    Lines that begin with ``#`` are comments; the last of them before the events is the line of names if it has as many
+    as the first event has values, as `numpy.savetxt` writes it.
     """
 
     endings = (".csv", ".tsv", ".txt", ".dat")
@@ -85,13 +85,18 @@ class TextFormat(FileFormat):
         separator = max(",;\t|", key=first.count)
         separator = separator if separator in first else r"\s+"
         fields = _fields(first, separator)
-        if all(map(_is_number, fields)):
+        # Names are no numbers; an event has one, or nothing but flags and missing values.
+        if any(map(_is_number, fields)) or all(field.lower() in _NO_NAMES for field in fields):
             commented = [_fields(line.lstrip("# "), separator) for line in lines[: events[0]]]
             named = [names for names in commented if len(names) == len(fields)]
             if not named:
                 raise InputError("it begins with numbers; expected a first line with the names of the columns")
             return separator, named[-1], events[0]
         return separator, fields, events[0] + 1
+
+
+_NO_NAMES = frozenset({"", "true", "false"})
+"""What is no name of a column, and no number."""
 
 
 def _fields(line: str, separator: str) -> list[str]:
