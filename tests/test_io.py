@@ -186,6 +186,24 @@ def test_lists_in_a_sample_are_told_how_to_choose():
     assert io.read_columns(_table(), columns=["jet_pt[0] > 1"])["jet_pt[0] > 1"].tolist() == [True, False, True]
 
 
+def test_objects_that_are_lists_of_each_event(tmp_path):
+    """What RDataFrame.AsNumpy and uproot's NumPy make of vectors, and pandas of lists."""
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file["events"] = {"jet_pt": ak.Array(JET_PT), "n": np.arange(3)}
+    arrays = uproot.open(tmp_path / "a.root")["events"].arrays(library="np")
+    assert arrays["jet_pt"].dtype == object
+    for table in (
+        arrays,
+        pd.DataFrame({"jet_pt": JET_PT}),
+        {"jet_pt": np.array([*JET_PT[:1], None, [10.0]], dtype=object)},
+    ):
+        found = io.read_columns(table, columns=["jet_pt[0]", "len(jet_pt)"])
+        np.testing.assert_array_equal(found["jet_pt[0]"], [50.0, np.nan, 10.0])
+        assert found["len(jet_pt)"].tolist() == [2, 0, 1]
+    with pytest.raises(SampleError, match=r"column 'jet_pt': has a list of numbers for each event; choose one"):
+        hc.Sample("b", arrays)
+
+
 def test_a_format_of_ones_own(tmp_path):
     class Json(FileFormat):
         endings = (".json",)
