@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import fnmatch
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from .schema import (
     SumOfWeights,
     WeightFamilyEntry,
 )
+from .wildcards import wildcard
 
 
 @contextlib.contextmanager
@@ -173,13 +173,9 @@ class SampleReader:
     def _family(self, entry: WeightFamilyEntry) -> list[Modifier | Shape]:
         """One uncertainty for each column that matches the wildcard in a weight, or one that spans them."""
         weight = entry.weight
-        pattern = next((word for word in re.findall(r"[\w.*?]+", weight) if re.search(r"\w[*?]|[*?]\w", word)), None)
-        if pattern is None:
-            raise InputError(f"weight is {weight!r}; expected one column with a wildcard, such as 'w_pdf_*'.")
         there = column_names(self._files(self.entry.file), tree=self.entry.tree)
+        pattern = wildcard(weight, there, {*there, *self.document.define})
         found = fnmatch.filter(there, pattern)
-        if not found:
-            raise InputError(f"no column matches {pattern!r}; there are {', '.join(there)}.")
         shifts = {column: Shift(weight=weight.replace(pattern, f"`{column}`")) for column in found}
         if entry.combine == "each":
             return [Shape(f"{entry.name}_{column}", one, "mirror", entry.effect) for column, one in shifts.items()]
