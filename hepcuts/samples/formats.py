@@ -6,6 +6,7 @@ import contextlib
 import csv
 import gzip
 import lzma
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -152,8 +153,14 @@ class RootFormat(FileFormat):
     @contextlib.contextmanager
     def _events(self, path: str, tree: str | None) -> Iterator[Any]:
         with optional("uproot", "root").open(path) as file:
-            kinds = file.classnames(recursive=True).items()
-            trees = sorted({key.split(";")[0] for key, kind in kinds if kind in {"TTree", "ROOT::RNTuple"}})
+            kinds = {key.split(";")[0]: kind for key, kind in file.classnames(recursive=True).items()}
+            trees = sorted(key for key, kind in kinds.items() if kind in {"TTree", "ROOT::RNTuple"})
+            histograms = sorted(key for key, kind in kinds.items() if re.match(r"TH[123]", kind))
+            if not trees and histograms:
+                raise InputError(
+                    f"it has no tree of events, but histograms ({', '.join(histograms[:20])}): take hepcuts.Histogram, "
+                    f'in a configuration histogram = "{histograms[0]}"'
+                )
             yield file[place("tree", tree, trees)]
 
 
