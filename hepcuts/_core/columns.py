@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import SampleError
 from .histograms import is_histogram
-from .jagged import is_awkward, is_jagged, of_arrow
+from .jagged import is_awkward, is_jagged, of_arrow, of_objects
 from .lazy import narwhals
 from .types import Columns, ColumnsLike, FloatArray
 
@@ -158,7 +158,7 @@ def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
             )
     if not names:
         raise SampleError(f"Sample {sample!r}: has no columns; expected at least one.")
-    return dict(pairs)
+    return {name: of_objects(values) for name, values in pairs}
 
 
 def _pairs(data: Any, sample: str) -> list[tuple[Any, Any]]:
