@@ -1,6 +1,6 @@
 """Whether a scan's held-out values are unbiased, and how often its intervals hold the true best cut, in one scenario.
 
-    python benchmarks/held_out.py [--share 0.1] [--samples 600]
+    python benchmarks/held_out.py [--share 0.1] [--samples 600] [--first 1000]
 
 The scenario is gauss40x10-gauss50x10, of which a share of the expected events is simulated. The truth is known in
 closed form; it has the finite simulation as the likelihood has it. A review found the profile likelihood's held-out
@@ -37,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--share", type=float, default=0.1, help="simulated over expected events (%(default)s)")
     parser.add_argument("--samples", type=int, default=600, help="number of simulations (%(default)s)")
+    parser.add_argument("--first", type=int, default=1000, help="seed of the first of them (%(default)s)")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     cuts = np.linspace(0.0, 95.0, 1901)
@@ -46,7 +47,7 @@ def main() -> None:
     best = cuts[guarded][np.argmax(true[guarded])]
     found: dict[str, list[tuple[float, float, float]]] = {metric: [] for metric in METRICS}
     for seed in range(options.samples):
-        scan = hc.scan(samples(options.share, 1000 + seed), hc.Cut("x", ">"), metrics=METRICS, seed=seed)
+        scan = hc.scan(samples(options.share, options.first + seed), hc.Cut("x", ">"), metrics=METRICS, seed=seed)
         for metric in METRICS:
             optimum = scan.optimum(metric)
             there = float(np.interp(optimum.threshold, cuts, true))

@@ -25,6 +25,24 @@ def test_near_agreement_bce_wins_with_few_events(found):
     assert np.all(found.worth[:, 0, 1] > 0.97)
 
 
+@pytest.mark.parametrize(("size", "z", "errors", "half"), [(30, None, 0.973, 0.992), (100, 0.976, 0.988, 0.998)])
+def test_a_review_of_the_founding_question(size, z, errors, half):
+    """At S/B = 2.52 a review found 0.875, 0.973, 0.992 with 30 events and 0.976, 0.988, 0.998 with 100.
+
+    It does not give its densities. Two normal distributions of one width 1.5 standard deviations apart, so many events
+    of each, have (600 simulations, also by another program) 0.976, 0.974, 0.991 +- 0.001, 0.002, 0.001 and 0.971,
+    0.988, 0.998 +- 0.001, and with 1000 events 0.979, 0.997, 1.000: the review's numbers but for the first one, where
+    the program has 0.880 +- 0.006 if a cut without any background event counts as the best. Its numbers for S/B = 1.8
+    are not those of these densities: there no error rate is worth less than 0.99 with many events.
+    """
+    found = few_events([2.52], [size], separation=1.5, repetitions=200, seed=7)
+    worth, uncertainty = found.worth[:3, 0, 0], found.uncertainty[:3, 0, 0]
+    for value, error, expected in zip(worth, uncertainty, (z, errors, half), strict=True):
+        if expected is not None:
+            assert value == pytest.approx(expected, abs=3.0 * error + 0.002)
+    assert worth[2] > worth[1]
+
+
 def test_far_from_agreement_the_significance_wins(found):
     z, errors, half, star = found.worth[:, 1, 1]
     best = _with_ratio(10.0, 2.0)

@@ -57,6 +57,7 @@ def test_cuts_are_nearly_as_good_as_the_true_optimum(number, share):
     assert result.validated == pytest.approx(found, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_answer_does_not_change_under_monotone_maps():
     plain = many(3, seed=2, size=4000)
     maps = (np.exp, lambda x: x**3 + x, lambda x: -np.exp(-x))
@@ -115,6 +116,7 @@ def test_what_cannot_be_fixed_or_tied(options, message):
         hc.optimize(many(2, seed=1, size=200), cuts(2), objective=GOAL, **options)
 
 
+@pytest.mark.slow
 def test_directions_that_are_left_to_the_events():
     samples = many(3, seed=1, size=4000)
     turned = [

@@ -294,6 +294,7 @@ def test_a_result_beside_a_competing_minimum_says_so_also_in_json(tmp_path: Path
     ],
 )
 @pytest.mark.parametrize("fix_poi", [True, False])
+@pytest.mark.slow("True-ewk_1Lbb C1N2_Wh_hbb_150_0")
 def test_no_random_start_finds_anything_lower(name: str, fix_poi: bool) -> None:
     likelihood = published(name)
     structure = likelihood.structure

@@ -3,10 +3,8 @@
 The folds' templates are summed before the objective is taken: a fold alone has a significance of its own, of fewer
 events, that fluctuates much more.
 
-A significance is convex in the background: of few simulated events it is on average larger than that of the expected
-ones, as E[1/b] > 1/E[b]. To first order in the variance the excess is half of it times the second derivative, summed
-over samples and bins, which fluctuate independently. That is taken off what is quoted. With many bins it takes too
-long; then what is quoted is not corrected.
+Of few simulated events a significance is on average larger than that of the expected yields. To first order that is
+taken off what is quoted (`hepcuts.evaluation.convexity`); not with many bins, where it takes too long.
 """
 
 import dataclasses
@@ -16,17 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepcuts._core.types import FloatArray
+from hepcuts.evaluation.convexity import Nudged
 from hepcuts.optimization.soft.search import Search
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.soft_events import SoftEvents
 
 from .folds import part_of
-
-_STEP = 0.05
-"""Relative step of yields for second derivatives, in which a significance is smooth."""
-
-_MOST_CELLS = 200
-"""Samples times bins, all regions together, up to which the excess is taken off: two evaluations each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,28 +117,12 @@ class LeftOut:
         return self._search.problem.objective.pooled(found) if len(found) == len(there) else float("nan")
 
     def _excess(self, sums: Sequence[FloatArray]) -> float:
-        """Mean excess of the objective over that of the expected yields, to first order; 0 with too many cells.
-
-        Each yield varies by the root of its sum of squared weights, with all its variations, which are of the same
-        events, and its sum of squared weights in proportion.
-        """
-        search, total = self._search, 0.0
-        if sum(region.shape[1] * region.shape[2] for region in search.regions) > _MOST_CELLS:
-            return 0.0
-        middle = search.plain_of_sums(sums)
-        for number, region in enumerate(search.regions):
-            variations = region.shape[0]
-            tables = sums[number].reshape(variations, -1, 2)
-            for cell, (nominal, squares) in enumerate(tables[0]):
-                if squares <= 0.0 or nominal <= 0.0:
-                    continue
-                around = 0.0
-                for factor in (1.0 - _STEP, 1.0 + _STEP):
-                    moved = tables.copy()
-                    moved[:, cell] *= factor
-                    around += search.plain_of_sums([*sums[:number], moved.reshape(-1, 2), *sums[number + 1 :]])
-                total += 0.5 * (around - 2.0 * middle) / _STEP**2 * squares / nominal**2
-        return total if np.isfinite(total) else 0.0
+        """Mean excess of the objective over that of the expected yields, to first order; 0 with too many cells."""
+        search = self._search
+        pairs = zip(sums, search.regions, strict=True)
+        nudged = Nudged.of([table.reshape(region.shape[0], -1, 2) for table, region in pairs])
+        rows = zip(*nudged.tables, strict=True)
+        return nudged.excess(np.array([search.plain_of_sums([t.reshape(-1, 2) for t in row]) for row in rows]))
 
 
 def _differing(events: SoftEvents, first: FloatArray, second: FloatArray) -> FloatArray:

@@ -67,18 +67,22 @@ class Candidates:
         """Of rows of a scan of so many, and their thresholds: those that are spread all over it."""
         return cls(np.isin(rows, spread(size)), distances(thresholds))
 
-    def allowed(self, metric: AbstractFigureOfMerit, rows: Rows, min_background: float) -> NDArray[np.bool_]:
+    def allowed(
+        self, metric: AbstractFigureOfMerit, rows: Rows, min_background: float, share: float = 1.0
+    ) -> NDArray[np.bool_]:
         """Those of the first guard that any satisfies, shape (replica, row).
 
         Args:
             metric: the figure of merit.
             rows: yields of all replicas, the rows of one after those of the other.
             min_background: least effective number of simulated background events.
+            share: of the simulated events that each replica has; the guards ask for as much less.
         """
         good = np.zeros((len(rows) // len(self.among), len(self.among)), dtype=bool)
         for wanted in lowered(metric, min_background):
             none = ~np.any(good, axis=1, keepdims=True)
-            good |= none & self.among & guarded(metric, rows, *wanted).reshape(good.shape)
+            found = guarded(metric, rows, *wanted, share=share, replicas=len(good))
+            good |= none & self.among & found.reshape(good.shape)
         return good
 
     def choose(

@@ -43,7 +43,8 @@ class Optimum:
         uncertainty: one standard deviation of the metric at this threshold from the finite simulation, by bootstrap
             replicas of the events.
         held_out: the metric on events that did not choose the threshold: each part of the events after the cut that
-            the other parts choose, summed over the parts.
+            the other parts choose, summed over the parts. What it is too large of few events on average is taken off
+            to first order (`hepcuts.evaluation.convexity`), unless there are more than 200 samples times bins.
         plateau: smallest and largest threshold around the best at which the metric is within 1 % of its best.
         statistical_plateau: smallest and largest threshold at which the metric is within one standard deviation of its
             best (of the difference, which is much smaller than that of the value). Between them there may be worse
@@ -118,20 +119,37 @@ class Choice:
 
 
 def guarded(
-    metric: AbstractFigureOfMerit, rows: Rows, min_background: float, min_expected: float | None = None
+    metric: AbstractFigureOfMerit,
+    rows: Rows,
+    min_background: float,
+    min_expected: float | None = None,
+    *,
+    share: float = 1.0,
+    replicas: int = 1,
 ) -> NDArray[np.bool_]:
     """Rows whose value of a metric may be trusted, shape (row,).
 
     A figure of merit divides by the background: where a fluctuation has left few simulated events of it, it is best.
     Losses do not. What counts is the weakest background (`hepcuts.templates.simulated`). Where a
     formula needs so many expected ones they are asked for, too; by default as many as the metric says. And if any row
-    has `FEW_SIGNAL` effective signal events, the others are not trusted.
+    of a replica has `FEW_SIGNAL` effective signal events, its others are not trusted.
+
+    Args:
+        metric: the metric.
+        rows: of all replicas, those of one after those of the other.
+        min_background: least effective number of simulated background events.
+        min_expected: least expected background; None for what the metric says.
+        share: of the simulated events that the rows are of: as much less is asked for, so that parts of the events
+            choose among the cuts that all events may choose.
+        replicas: how many.
     """
     if not metric.needs_background:
         return np.ones(len(rows.effective_background), dtype=bool)
-    enough = rows.effective_background >= min_background
-    if min_background > 0 and rows.effective_signal.max(initial=0.0) >= FEW_SIGNAL:
-        enough = enough & (rows.effective_signal >= FEW_SIGNAL)
+    enough = rows.effective_background >= share * min_background
+    if min_background > 0:
+        signal, few = rows.effective_signal.reshape(replicas, -1), share * FEW_SIGNAL
+        without = signal.max(axis=-1, keepdims=True, initial=0.0) < few
+        enough = enough & (without | (signal >= few)).ravel()
     expected = metric.min_expected if min_expected is None else min_expected
     return enough & (rows.background >= expected) if expected > 0 else enough
 

@@ -23,6 +23,7 @@ from hepcuts.templates.templates import Yields, joined
 
 from .choosing import Candidates, some, spread
 from .optima import best_row, trusted
+from .pooled import pooled_values
 from .table import Table
 
 _NEAR = 80
@@ -119,7 +120,7 @@ class Resampler:
         slow = number * (sum(map(len, self.samples)) + self._cells * len(rows)) > _SLOW
         counts = self._counts(replicas)
         drawn = steps(counts, "replicas", total=number) if slow else counts
-        values, best = self._evaluate(rows, yields, ((c, c) for c in drawn), self.min_background, common=True)
+        values, best = self._evaluate(rows, yields, ((c, c) for c in drawn), common=True)
         for metric, of_scan in self._metrics(of_events=True):
             factors = self._factors(lambda identity: _block(replicas, identity, range(number)))
             points = self._points(metric, of_scan, rows)
@@ -186,13 +187,14 @@ class Resampler:
         rows: NDArray[np.int64],
         yields: YieldsAfter | SumsAfter,
         weighted: Iterable[tuple[Counts, Counts]],
-        min_background: float,
         *,
+        share: float = 1.0,
         common: bool = False,
     ) -> tuple[dict[str, FloatArray], dict[str, NDArray[np.int64]]]:
         """Values of all metrics, shape (replica, point), and the best point of each replica or -1.
 
-        Values of a likelihood only if they are wanted at points that all replicas have in common.
+        Each has a share of the simulated events. Values of a likelihood only if they are wanted at points that all
+        replicas have in common.
         """
         candidates = Candidates.of(yields.thresholds, rows, len(self.table.thresholds))
         size = max(1, _NUMBERS // (self._cells * len(rows)))
@@ -205,7 +207,7 @@ class Resampler:
             stacked = self._stacked(waiting)
             for metric, of_scan in metrics:
                 points = self._points(metric, of_scan, rows) if common else None
-                allowed = candidates.allowed(metric, stacked, min_background)
+                allowed = candidates.allowed(metric, stacked, self.min_background, share)
                 found, at = candidates.choose(metric, allowed, _values(metric, stacked), points)
                 values[metric.name].append(found)
                 best[metric.name].extend(at)
@@ -273,8 +275,7 @@ class Resampler:
         if folds is None:
             return nothing, nothing
         training = ([folds.training(fold, s.identity) for s in self.samples] for fold in range(folds.size))
-        least = self.min_background / folds.scale
-        _, best = self._evaluate(rows, yields, ((c, [x**2 for x in c]) for c in training), least)
+        _, best = self._evaluate(rows, yields, ((c, [x**2 for x in c]) for c in training), share=1.0 / folds.scale)
         of_metric: dict[str, float] = {}
         for metric, _ in self._metrics(of_events=True):
             best[metric.name], of_metric[metric.name] = self._soft_held_out(metric, rows, folds)
@@ -289,15 +290,11 @@ class Resampler:
         if not usable:
             return nothing, nothing
         whole = self._totals([np.ones(len(sample)) for sample in self.samples])
-        structure = self.table.rows.structure
-        found = self._stacked([(structure.of_added(total[name]), whole) for name in usable])
-        for m, _ in self._metrics(of_events=False):
-            if m.name in usable:
-                of_metric[m.name] = float(m.values([found.take(np.array([usable.index(m.name)]))])[0])
+        of_yields = [metric for metric, _ in self._metrics(of_events=False)]
         judge = next((m for m, _ in self.metrics if m.is_significance), None)
-        fitted = judge.values([found]).tolist() if judge is not None else [np.nan] * len(usable)
-        significance = dict(zip(usable, fitted, strict=True))
-        return nothing | of_metric, nothing | significance
+        structure = self.table.rows.structure
+        own, significance = pooled_values(of_yields, judge, structure, {n: total[n] for n in usable}, whole)
+        return nothing | of_metric | own, nothing | significance
 
     def _soft_held_out(
         self, metric: AbstractFigureOfMerit, rows: NDArray[np.int64], folds: AbstractFolds
