@@ -42,17 +42,17 @@ def likelihoods(session: Session) -> Result:
 
 def search_cost(session: Session) -> Result:
     """One expected Z with the search for other minima, called plainly, in jax.jit and for each of 32 in a batch."""
-    works = {f"{name}, {MINE}": Work.of("hepcuts_tasks", "ways", name=name, sets=32) for name in NAMES}
-    if session.baseline:
-        works |= {
-            f"{name}, {BEFORE}": Work.of("hepcuts_tasks", "ways", name=name, sets=32, checkout=session.baseline)
-            for name in NAMES
-        }
+    versions = {MINE: {}} | ({BEFORE: {"checkout": session.baseline}} if session.baseline else {})
+    works = {
+        f"{name}, {version}": Work.of("hepcuts_tasks", "ways", name=name, sets=32, **checkout)
+        for name in NAMES
+        for version, checkout in versions.items()
+    }
     rows = session.take_turns(works)
     ways = ("plain", "jit", "vmap")
-    table = [["likelihood", *(f"{way}, {version}" for version in (MINE, BEFORE) for way in ways)]]
+    table = [["likelihood", *(way if version == MINE else f"{way}, {version}" for version in versions for way in ways)]]
     for name in NAMES:
-        both = [rows.get(f"{name}, {version}", Measurement(skipped="not done")) for version in (MINE, BEFORE)]
+        both = [rows[f"{name}, {version}"] for version in versions]
         table.append([name, *(row.skipped or f"{1e3 * row.remarks[way]:.2g}" for row in both for way in ways)])
     _write(TABLE.with_name("search_cost.csv"), table)
     return Result(_title(search_cost), rows)
