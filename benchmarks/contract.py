@@ -1,25 +1,28 @@
 """What hepcuts was compared with pyhf on, and the worst deviation of each quantity: the tables of the documentation.
 
-    python benchmarks/contract.py FOLDER [--only TEXT]      runs the comparison, and writes the tables
-    python benchmarks/contract.py                           writes the tables from stored runs
+    python benchmarks/contract.py FOLDER [--only TEXT] [--backend jax]      runs the comparison, and writes the tables
+    python benchmarks/contract.py                                           writes the tables from stored runs
 
 FOLDER is as for ``minima.py``. The runs are stored in ``contract.json``; CLs and limits are those of ``exclusion.py``.
-pyhf's fits run from its start and from our minima, and the lower -2 ln L counts.
+pyhf's fits run from its start and from our minima, and the lower -2 ln L counts. Where there are hundreds of parameters
+they take minutes without the gradients of its JAX backend.
 """
 
 import argparse
 import csv
 import dataclasses
 import json
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from exclusion import OUTPUT as EXCLUSION
+from exclusion import STORED as EXCLUSION
 from exclusion import fitted
 from minima import workspaces
+from root import STORED as ROOT
 
 import hepcuts as hc
 from hepcuts.histfactory import referee
@@ -29,7 +32,16 @@ TABLE = Path(__file__).parents[1] / "docs" / "tables" / "contract.csv"
 STEPS = (1e-3, 1e-4, 1e-5, 1e-6)
 """Of the differences, relative to the yield that is changed."""
 HEAD = ("likelihood", "bins", "parameters", "ln L", "q0", "Z", "mu-hat / sigma", "gradient")
-HEAD_OF_CLS = ("point", "observed CLs", "expected CLs", "difference", "difference of pyhf alone", "limits / one test")
+HEAD_OF_CLS = (
+    "likelihood",
+    "pyhf's optimizer",
+    "mu",
+    "observed CLs",
+    "expected CLs",
+    "difference",
+    "difference of pyhf alone",
+    "limits / one test",
+)
 
 
 def log_likelihood(likelihood: hc.HistFactory, data: Any) -> float:
@@ -87,17 +99,19 @@ def _difference(likelihood: hc.HistFactory, index: tuple[int, ...], step: float)
     return (values[0] - 8.0 * values[1] + 8.0 * values[2] - values[3]) / (12.0 * step)
 
 
-def compare(workspace: Any) -> dict[str, Any]:
+def compare(workspace: Any, backend: str) -> dict[str, Any]:
     """All deviations of one likelihood."""
     likelihood = hc.HistFactory.from_workspace(workspace)
     data = np.asarray(likelihood.observed_data)
     with referee.backend():
-        found = {"ln L": log_likelihood(likelihood, data), **discovery(likelihood, data)}
+        found = {"ln L": log_likelihood(likelihood, data)}
+    with referee.backend(backend):
+        found |= discovery(likelihood, data)
     size = {"bins": likelihood.model.config.nmaindata, "parameters": likelihood.model.config.npars}
     return {**size, **found, "gradient": gradient(likelihood)}
 
 
-def write_tables(rows: dict[str, Any], exclusion: dict[str, Any]) -> None:
+def write_tables(rows: dict[str, Any], exclusion: list[tuple[str, dict[str, Any]]]) -> None:
     """One row for each likelihood, and the worst of all."""
     numbers = [[row[key] for key in HEAD[3:]] for row in rows.values()]
     table = [
@@ -106,12 +120,38 @@ def write_tables(rows: dict[str, Any], exclusion: dict[str, Any]) -> None:
     ]
     _write(TABLE, [HEAD, *table, ["worst", "", "", *map(_shown, np.max(numbers, axis=0))]])
     table = []
-    for name, row in exclusion.items():
-        differences = [float(np.abs(np.subtract(row["ours"], row[key])).max()) for key in ("pyhf", "stock")]
+    for name, row in exclusion:
+        ours = np.array(row["ours"])
+        differences = [np.nan if row[key] is None else np.abs(ours - row[key]).max() for key in ("pyhf", "stock")]
         times = f"{row['seconds_limit'] / row['seconds_test']:.1f}"
-        answers = f"{row['ours'][0]:.5f}", f"{row['ours'][3]:.5f}"
-        table.append([name.replace("_patchset", ""), *answers, *map(_shown, differences), times])
+        answers = f"{ours[0]:.5f}", f"{ours[3]:.5f}"
+        table.append(
+            [
+                name.replace("_patchset", ""),
+                row["optimizer"],
+                f"{row['mu']:.4g}",
+                *answers,
+                *map(_shown, differences),
+                times,
+            ]
+        )
     _write(TABLE.with_name("exclusion.csv"), [HEAD_OF_CLS, *table])
+
+
+def write_table_of_root() -> None:
+    """The stored runs of ``root.py``."""
+    table: list[Any] = [("likelihood", "ln L", "q0", "q0 of ROOT", "of its own start", "mu-hat / sigma")]
+    for name, row in json.loads(ROOT.read_text()).items():
+        moved = _shown(abs(row["mu-hat"] - row["mu-hat of ROOT"]) / row["mu_uncertainty"])
+        numbers = (f"{row[key]:.6g}" for key in ("q0", "q0 of ROOT", "q0 of ROOT alone"))
+        table.append([name.replace("_patchset", ""), _shown(row["ln L"]), *numbers, moved])
+    _write(TABLE.with_name("root.csv"), table)
+
+
+def stored_cls() -> list[tuple[str, dict[str, Any]]]:
+    """The stored runs of ``exclusion.py``, by name and optimizer."""
+    found = [json.loads(path.read_text()) for path in EXCLUSION.values() if path.exists()]
+    return sorted((item for rows in found for item in rows.items()), key=lambda item: (item[0], item[1]["optimizer"]))
 
 
 def _write(path: Path, rows: list[Any]) -> None:
@@ -120,7 +160,7 @@ def _write(path: Path, rows: list[Any]) -> None:
 
 
 def _shown(value: float) -> str:
-    return f"{value:.0e}"
+    return "no convergence" if np.isnan(value) else f"{value:.0e}"
 
 
 def main() -> None:
@@ -128,15 +168,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--only", default="")
+    parser.add_argument("--backend", choices=("numpy", "jax"), default="numpy", help="pyhf's, of fits (%(default)s)")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    logging.disable(logging.ERROR)  # pyhf logs all numbers of a fit that fails
     rows = json.loads(STORED.read_text()) if STORED.exists() else {}
     for name, workspace in workspaces(options.folder) if options.folder else ():
         if options.only in name:
-            rows[name] = compare(workspace)
+            rows[name] = compare(workspace, options.backend)
             print(name, rows[name], flush=True)
             STORED.write_text(json.dumps(rows, indent=1) + "\n")
-    write_tables(rows, json.loads(EXCLUSION.read_text()) if EXCLUSION.exists() else {})
+    write_tables(rows, stored_cls())
+    write_table_of_root()
 
 
 if __name__ == "__main__":

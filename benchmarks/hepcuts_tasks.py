@@ -1,5 +1,6 @@
 """What hepcuts takes, each function for a fresh process."""
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +9,10 @@ import jax.monitoring
 import numpy as np
 from measure import Measurement, PeakMemory, repeated, start_jax, timed
 from problems import PROBLEMS, OneBin
+from published_tasks import built, measured
 
 import hepcuts as hc
-from hepcuts.histfactory import LikelihoodTemplates
+from hepcuts.histfactory import LikelihoodTemplates, upper_limit
 
 COMPILATION = "/jax/core/compile/backend_compile_duration"
 """JAX's name for the event of one compilation."""
@@ -99,6 +101,62 @@ def _start(model: Any, *, gradient: bool, jitted: bool) -> tuple[Callable[[], An
 
     result = call()
     return call, float(result[0] if gradient else result)
+
+
+def published(name: str, kind: str) -> Measurement:
+    """One published likelihood, from the built `pyhf.Model` on: the first call, which compiles, and later ones.
+
+    Args:
+        name: of the likelihood.
+        kind: ``"expected"``, ``"observed"``, ``"gradient"`` (the expected Z with all its slopes) or ``"limits"``.
+    """
+    model, data = built(name)
+    likelihood: list[hc.HistFactory] = []
+
+    def significance(templates: Any = None) -> Any:
+        return hc.discovery_significance(likelihood[0], templates, **({"data": data} if kind == "observed" else {}))
+
+    def limits() -> list[float]:
+        found = upper_limit(likelihood[0], data)
+        return [found.observed, *found.expected.values()]
+
+    def call() -> Any:
+        if kind == "gradient":
+            return jax.block_until_ready(jax.value_and_grad(significance)(likelihood[0].templates))
+        return limits() if kind == "limits" else float(significance())
+
+    def first() -> Any:
+        likelihood.append(hc.HistFactory(model))
+        return call()
+
+    with jax.enable_x64(True):
+        start_jax()
+        return measured(first, call, lambda result: result[0] if kind == "gradient" else result)
+
+
+def ways(name: str, sets: int) -> Measurement:
+    """Processor time of one expected Z of a published likelihood: called plainly, in `jax.jit`, and of a batch.
+
+    The batch has all nominal yields moved by up to a percent, each of its `sets` by others. Remarks are the least of
+    some calls; for the batch it is for one set, with all threads that work at it.
+    """
+    model, _ = built(name)
+    likelihood = hc.HistFactory(model)
+    nominal = np.asarray(likelihood.templates.nominal)
+    moved = nominal * (1.0 + 0.01 * np.random.default_rng(1).uniform(-1.0, 1.0, (sets, *nominal.shape)))
+
+    def significance(nominal: Any) -> Any:
+        return hc.discovery_significance(likelihood, dataclasses.replace(likelihood.templates, nominal=nominal))
+
+    with jax.enable_x64(True):
+        calls = {"plain": significance, "jit": jax.jit(significance), "vmap": jax.jit(jax.vmap(significance))}
+        remarks, values = {}, ()
+        for way, call in calls.items():
+            given = moved if way == "vmap" else nominal
+            found = measured(*[lambda c=call, g=given: jax.block_until_ready(c(g))] * 2)
+            remarks[way] = found.remarks["processor_s"] / (sets if way == "vmap" else 1)
+            values += found.significance
+    return Measurement(significance=values, indices=tuple(range(len(values))), remarks=remarks)
 
 
 def closed_form(problem: str) -> Measurement:

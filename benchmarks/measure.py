@@ -72,6 +72,13 @@ def timed(function: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
+def processor_timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of the processor that one call takes, of all threads, and its result: other work hardly changes them."""
+    start = time.process_time()
+    result = function()
+    return time.process_time() - start, result
+
+
 def repeated(function: Callable[[], Any], *, most: int = 15, seconds: float = 5.0) -> tuple[float, float]:
     """Median and least seconds of `most` calls, or of fewer, at least one, if those take `seconds` together."""
     times: list[float] = []
@@ -105,13 +112,16 @@ class PeakMemory:
         return int(found[1]) if found else None
 
 
-def in_fresh_process(module: str, function: str, *, checkout: str | None = None, **arguments: Any) -> Measurement:
+def in_fresh_process(
+    module: str, function: str, *, checkout: str | None = None, seconds: float = _TOO_LONG_S, **arguments: Any
+) -> Measurement:
     """Let a fresh Python process import `module` of this folder and measure with one of its functions.
 
     Args:
         module: name of the module.
         function: name of a function in it that returns a `Measurement`.
         checkout: folder of the hepcuts that it imports; None for the one that this process would.
+        seconds: after which the process is given up.
         arguments: its keyword arguments, as JSON knows them.
 
     Returns:
@@ -126,10 +136,10 @@ def in_fresh_process(module: str, function: str, *, checkout: str | None = None,
         environment["PYTHONPATH"] = checkout
     try:
         done = subprocess.run(  # noqa: S603
-            command, stdout=subprocess.PIPE, text=True, env=environment, check=False, timeout=_TOO_LONG_S
+            command, stdout=subprocess.PIPE, text=True, env=environment, check=False, timeout=seconds
         )
     except subprocess.TimeoutExpired:
-        return Measurement(skipped=f"no result in {_TOO_LONG_S:g} s")
+        return Measurement(skipped=f"no result in {seconds:g} s")
     if done.returncode != 0:
         return Measurement(skipped=f"failed with exit status {done.returncode}; see standard error")
     fields = json.loads(done.stdout.splitlines()[-1])

@@ -7,6 +7,7 @@ import nextstat
 import numpy as np
 from measure import Measurement, timed
 from problems import PROBLEMS, chosen
+from published_tasks import built, measured
 from pyhf_tasks import asimov
 
 
@@ -20,7 +21,7 @@ def batched(problem: str, *, count: int, build: bool = True) -> Measurement:
     """
     work = PROBLEMS[problem]()
     indices = chosen(work, count)
-    texts = {index: _workspace(work.model(index)) for index in indices}
+    texts = {index: _of_asimov(work.model(index)) for index in indices}
     known = {} if build else {index: nextstat.from_pyhf(text) for index, text in texts.items()}
 
     def evaluate(index: int) -> float:
@@ -34,9 +35,13 @@ def batched(problem: str, *, count: int, build: bool = True) -> Measurement:
     )
 
 
-def _workspace(model: Any) -> str:
-    """The model with its Asimov data as observations."""
-    data, observations, first = asimov(model)[1], [], 0
+def _of_asimov(model: Any) -> str:
+    return _workspace(model, asimov(model)[1])
+
+
+def _workspace(model: Any, data: Any) -> str:
+    """The model with some data as observations."""
+    observations, first = [], 0
     for name in model.config.channels:
         bins = model.config.channel_nbins[name]
         observations.append({"name": name, "data": [float(n) for n in data[first : first + bins]]})
@@ -54,3 +59,34 @@ def _significance(model: Any) -> float:
     start[poi], bounds[poi] = 0.0, (0.0, 0.0)
     conditional = nextstat.MaximumLikelihoodEstimator().fit_minimum(model, init_pars=start, bounds=bounds)
     return float(np.sqrt(max(2.0 * (conditional.nll - model.nll(nominal)), 0.0)))
+
+
+def published(name: str, kind: str) -> Measurement:
+    """One published likelihood: Z expected or observed, or the observed and five expected limits by its root finder."""
+    model, data = built(name)
+    if kind == "expected":
+        data = asimov(model)[1]
+    theirs = nextstat.from_pyhf(_workspace(model, data))
+
+    def call() -> Any:
+        if kind == "expected":
+            return _significance(theirs)
+        if kind == "observed":
+            return _observed_significance(theirs)
+        observed, expected = nextstat.upper_limit(theirs, method="root", lo=0.01)  # it finds CLs = 0 at zero
+        return [observed, *expected]
+
+    try:
+        return measured(call, call)
+    except (RuntimeError, ValueError) as error:
+        return Measurement(skipped=f"did not converge ({error})"[:80])
+
+
+def _observed_significance(model: Any) -> float:
+    """From a fit with and one without signal."""
+    poi, fitter = model.poi_index(), nextstat.MaximumLikelihoodEstimator()
+    free = fitter.fit_minimum(model)
+    start, bounds = list(model.suggested_init()), model.suggested_bounds()
+    start[poi], bounds[poi] = 0.0, (0.0, 0.0)
+    none = fitter.fit_minimum(model, init_pars=start, bounds=bounds)
+    return float(np.sqrt(max(2.0 * (none.nll - free.nll), 0.0)))

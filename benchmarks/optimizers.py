@@ -4,9 +4,12 @@ Every round is a new seed, for all tools the same: new training events in a fres
 in the rows, with the least and the largest significance beside them. All tools leave ten effective background events of
 those that they are trained on after their hard cuts: cuts that do not are loosened as hepcuts loosens its own, and
 ``found_background_events`` tells of it. Differences between tools are paired: the same events, the same replicas.
+Budgets and times of the searches are seconds of the processor, all threads together: a busy machine shortens nobody's.
 """
 
+import csv
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from measure import Measurement, in_fresh_process
@@ -29,16 +32,26 @@ OTHERS = (
 )
 CLASSIFIERS = ("boosted_trees", "logistic_regression")
 Rounds = dict[str, list[Measurement]]
+TABLES = Path(__file__).parents[1] / "docs" / "tables"
+NAMES = {
+    "random_grid_search": "random grid search (RGS)",
+    "peeling": "peeling (PRIM)",
+    "cma_es": "CMA-ES",
+    "cabin_significance": "CABIN, its loss the significance",
+    "cabin_efficiencies": "CABIN, its own loss",
+}
+"""As the documentation calls the tools; others by their own name."""
 
 
 def optimizers(session: Session) -> Result:
     """The best of 2, 5 and 10 cuts: half of 200 000 signal and 1 000 000 background events, significance with 10 %."""
     rows: dict[str, Measurement] = {}
     targets: list[Target] = []
-    for features in FEATURES:
-        rounds = _of_features(session, features)
+    all_rounds = {features: _of_features(session, features) for features in FEATURES}
+    for features, rounds in all_rounds.items():
         rows |= {f"{tool}, {features} cuts": _medians(found) for tool, found in rounds.items()}
         targets += _targets(features, rounds)
+    _write_table_of_features(all_rounds)
     return Result(_title(optimizers), rows, tuple(targets))
 
 
@@ -73,6 +86,7 @@ def optimizer_higgsml(session: Session) -> Result:
     works |= {tool: Work.of("higgs_tasks", "classifier", tool=tool) for tool in CLASSIFIERS}
     rounds = _rounds(session, works, "folds")
     rows = {tool: _medians(found) for tool, found in rounds.items()}
+    _write_table_of_real_events(rounds)
     return Result(_title(optimizer_higgsml), rows, tuple(_gains(rounds, "H to tau tau", _uncertainty_from_events)))
 
 
@@ -89,7 +103,7 @@ def _of_features(session: Session, features: int) -> Rounds:
     """What each tool found for so many features."""
     works = {HEPCUTS: Work.of("optimizer_tasks", "hepcuts", num_features=features)}
     for tool in OTHERS:
-        budget = session.budget * features / 10 * (0.25 if tool.startswith("random") else 1.0)
+        budget = session.budget * features / 10
         works[tool] = Work.of("optimizer_tasks", "other", tool=tool, num_features=features, budget=budget)
     return _rounds(session, works, f"{features} cuts")
 
@@ -131,7 +145,7 @@ def _targets(features: int, rounds: Rounds) -> list[Target]:
     # Ten cuts with compiling, fewer without.
     compiling = features == max(FEATURES)
     mine = _seconds(rounds[HEPCUTS], first=compiling)
-    what = f"seconds {'with' if compiling else 'without'} compiling"
+    what = f"seconds of the processor {'with' if compiling else 'without'} compiling"
     for tool in GOING_ON:
         targets.append(Target(f"{tool} over hepcuts: {what}, {features} cuts", _seconds(rounds[tool]) / mine, 10.0))
     return targets
@@ -160,6 +174,52 @@ def _uncertainty_from_events(rounds: Rounds, tool: str) -> float:
     """Of the mean difference to a tool, where all rounds are judged by the same events: from replicas of these."""
     mine, theirs = (np.mean([m.significance for m in rounds[name]], axis=0) for name in (HEPCUTS, tool))
     return float(np.nanstd(mine - theirs, ddof=1))
+
+
+def _write_table_of_features(all_rounds: dict[int, Rounds]) -> None:
+    """Significances on new events for each number of cuts, and the difference and the time for most of them."""
+    most = max(all_rounds)
+    rounds = all_rounds[most]
+    header = ["tool", *(f"Z, {features} cuts" for features in all_rounds)]
+    header += [f"hepcuts less it, {most} cuts", f"effective background found, {most} cuts", f"seconds, {most} cuts"]
+    table = []
+    for tool, found in rounds.items():
+        if all(_complete(of_features[tool]) for of_features in all_rounds.values()):
+            values = [f"{np.mean(_fresh(of_features[tool])):.3f}" for of_features in all_rounds.values()]
+            left = np.median([m.remarks["found_background_events"] for m in found])
+            gain = _gain(rounds, tool, _uncertainty_from_seeds)
+            table.append(
+                [NAMES.get(tool, tool.replace("_", " ")), *values, gain, f"{left:.0f}", f"{_seconds(found):.2g}"]
+            )
+    _write("optimizers.csv", [header, *table])
+
+
+def _write_table_of_real_events(rounds: Rounds) -> None:
+    """Significances on events left out, and differences with their uncertainties from these events."""
+    header = ["tool", "Z on events left out", "hepcuts less it", "least effective background chosen on", "seconds"]
+    table = []
+    for tool, found in rounds.items():
+        if _complete(found):
+            left = [m.remarks["training_background_events"] for m in found if "training_background_events" in m.remarks]
+            events = f"{min(left):.0f}" if left else ""
+            gain = _gain(rounds, tool, _uncertainty_from_events)
+            seconds = np.median([m.run_s if m.first_s is None else m.first_s for m in found])
+            name = NAMES.get(tool, tool.replace("_", " "))
+            table.append([name, f"{np.mean(_fresh(found)):.3f}", gain, events, f"{seconds:.2g}"])
+    _write("optimizer_higgsml.csv", [header, *table])
+
+
+def _gain(rounds: Rounds, tool: str, uncertainty: Callable[[Rounds, str], float]) -> str:
+    """Mean of the paired differences, with its uncertainty; nothing for hepcuts itself."""
+    if tool == HEPCUTS:
+        return ""
+    gain = np.mean(np.subtract(_fresh(rounds[HEPCUTS]), _fresh(rounds[tool])))
+    return f"{gain:.3f} ± {uncertainty(rounds, tool):.3f}"
+
+
+def _write(name: str, table: list[list[str]]) -> None:
+    with (TABLES / name).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(table)
 
 
 def _complete(found: list[Measurement]) -> bool:

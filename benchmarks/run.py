@@ -21,12 +21,21 @@ import events
 import imports
 import likelihood
 import optimizers
+import published
 import scores
 import small_samples
 from report import Result, environment, show
 from session import Session
 
-CASES = likelihood.CASES | events.CASES | optimizers.CASES | small_samples.CASES | scores.CASES | imports.CASES
+CASES = (
+    likelihood.CASES
+    | published.CASES
+    | events.CASES
+    | optimizers.CASES
+    | small_samples.CASES
+    | scores.CASES
+    | imports.CASES
+)
 
 
 def main() -> None:

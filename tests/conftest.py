@@ -70,13 +70,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.getoption("--runslow"):
         skip = pytest.mark.skip(reason="slow; run with --runslow")
         for item in items:
-            if "slow" in item.keywords:
+            if any(_is_slow(item, mark) for mark in item.iter_markers("slow")):
                 item.add_marker(skip)
     if not SAME_TEXT:
         other = pytest.mark.skip(reason="matplotlib before 3.11 draws text of another height and legends more widely")
         for item in items:
             if "mpl_image_compare" in item.keywords:
                 item.add_marker(other)
+
+
+def _is_slow(item: pytest.Item, mark: pytest.Mark) -> bool:
+    """Of a mark with the names of cases, such as ``slow("free-3")``, only those are."""
+    callspec = getattr(item, "callspec", None)
+    return not mark.args or (callspec is not None and callspec.id in mark.args)
 
 
 def pytest_collection_finish() -> None:

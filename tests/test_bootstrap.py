@@ -118,6 +118,7 @@ def test_an_event_counts_as_often_in_all_regions_and_variations():
 
 @pytest.mark.parametrize("weighted", [True, False], ids=["weighted", "alike"])
 @pytest.mark.parametrize("name", ["s_over_sqrt_b", "asimov"])
+@pytest.mark.slow("asimov-alike", "s_over_sqrt_b-alike")
 def test_spread_of_closed_forms_against_brute_force(name, weighted):
     samples = make_samples(weighted=weighted)
     formula = {"s_over_sqrt_b": lambda s, b: s / np.sqrt(b), "asimov": counting.asimov_significance}[name]
@@ -336,6 +337,7 @@ def test_without_replicas_or_folds_there_is_neither():
         hc.optimize(samples, hc.Cut("x0", ">"), replicas=1, holdout=None)
 
 
+@pytest.mark.slow
 def test_tables_of_several_regions():
     samples = make_samples()
     regions = [Region("control", inverted=["x"])]

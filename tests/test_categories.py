@@ -93,6 +93,7 @@ some_layouts = pytest.mark.parametrize(
 
 
 @some_layouts
+@pytest.mark.slow("mass", "window")
 def test_gradients_are_differences(names, options, shape):
     lattice, goal = lattice_of(samples_of(), names, 30, **options), "profile" if len(shape) > 1 else "asimov"
     solver = solver_of(lattice, goal, Guard(60.0, 5.0))  # narrow bins pay
@@ -231,6 +232,7 @@ def test_soft_edges_reach_dynamic_programming(bins):
 
 
 @some_layouts
+@pytest.mark.slow("mass", "window")
 def test_values_are_those_of_the_workspace(names, options, shape):
     samples = samples_of(1000)
     num_bins = shape[: 1 if isinstance(names, str) else 2]

@@ -146,6 +146,7 @@ def test_one_cut_is_that_of_an_exhaustive_search(seed, weights):
     ],
     ids=lambda options: " ".join(map(str, options.values())),
 )
+@pytest.mark.slow("True 24", "spread")
 def test_two_cuts_are_those_of_an_exhaustive_search(options):
     selection = hc.Cut("x0", ">") & hc.Cut("x1", ">")
     samples = some_events(5, **({"size": 30} | options))

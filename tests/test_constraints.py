@@ -223,6 +223,7 @@ def test_simulated_background_is_wished_for_only() -> None:
     np.testing.assert_array_equal(enforce(much, much.space.start), enforce(plain, plain.space.start))
 
 
+@pytest.mark.slow
 def test_cuts_that_run_out_of_simulation_on_a_discrete_variable_are_loosened() -> None:
     r = np.random.default_rng(1)
     n = {"signal": r.poisson(9.0, 4000), "background": r.poisson(2.0, 4000)}

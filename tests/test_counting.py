@@ -464,6 +464,7 @@ def test_every_function_is_here():
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.slow("mean_upper_limit", "poisson_significance")
 def test_array_kinds(name):
     function, point = ALL[name]
     scalar = function(*point)

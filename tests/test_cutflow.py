@@ -56,3 +56,24 @@ def test_nothing_left_is_a_row_of_zeros():
     assert np.isnan(flow.values[1:]).all()
     assert "0.00%" in flow.summary().markdown()
     assert json.loads(flow.to_dataframe().to_json(orient="records"))[0]["events"] == 400
+
+
+def test_small_systematics_have_no_part_in_the_figure_of_merit():
+    small, large = hc.NormSys("trigger", 1.004, 0.996), hc.NormSys("xsec", 1.2, 0.8)
+    both, one = (
+        hc.Sample("background", BACKGROUND.columns, weights=BACKGROUND.weights, modifiers=modifiers)
+        for modifiers in ([small, large], [large])
+    )
+    flow, pruned, expected = (
+        hc.cutflow([SIGNAL, background], CUTS, prune=prune)
+        for background, prune in ((both, None), (both, 0.005), (one, None))
+    )
+    np.testing.assert_allclose(pruned.values, expected.values, rtol=1e-12)
+    assert np.all(flow.values < pruned.values)
+    np.testing.assert_array_equal(flow.yields, pruned.yields)
+    assert [str(one) for one in pruned.pruned] == ["trigger of background in signal_region: at most 0.004"]
+    assert flow.pruned == ()
+    assert "pruned after all cuts: trigger of background" in pruned.summary().text()
+    assert (pruned + pruned).prune == 0.005
+    with pytest.raises(InputError, match="pruned below 5; expected a fraction"):
+        hc.cutflow([SIGNAL, both], CUTS, prune=5)

@@ -432,7 +432,14 @@ def test_comparisons_of_whole_numbers():
     assert str(cut) == "n >= 4 & m <= 2"
     columns = {"n": np.array([3.0, 4.0, 5.0, 4.0]), "m": np.array([1.0, 2.0, 3.0, 0.0])}
     assert cut.mask(columns).tolist() == [False, True, False, True]
-    assert str(Cut("n", ">=")) == "n > ?"
+
+
+@pytest.mark.parametrize("text", ["n >= ?", "n <= ?", "2 <= n <= ?", "? <= n <= 5", "? <= n <= ?", "n >= 4", "n > 3.5"])
+def test_whole_numbers_are_whole_numbers_again(text):
+    """That an unknown threshold is one of whole numbers is not forgotten in the text."""
+    cut = Selection.parse(text).cuts[0]
+    assert str(cut) == text
+    assert Selection.parse(str(cut)).cuts[0].integer == cut.integer == ("=" in text)
 
 
 PARSED = {

@@ -58,6 +58,7 @@ def test_observed_significance_against_minuit(name):
 
 
 @pytest.mark.parametrize("name", ["normsys", "everything", "shapesys"])
+@pytest.mark.slow("everything")
 def test_agrees_with_hypotest_of_pyhf(name):
     model = models.build(name)
     assert hc.discovery_significance(hc.HistFactory(model)) == pytest.approx(
@@ -158,11 +159,13 @@ FIELDS = ("nominal", "histosys_up", "histosys_down", "normsys_up", "normsys_down
 
 
 @pytest.mark.parametrize("name", ["normsys", "histosys", "shapesys", "staterror", "shapesys-zero-bins", "everything"])
+@pytest.mark.slow("everything")
 def test_gradient_of_the_expected_significance_against_refits(name):
     check_gradients(hc.HistFactory(models.build(name)), None, fields=FIELDS)
 
 
 @pytest.mark.parametrize("name", ["histosys", "shapesys", "everything"])
+@pytest.mark.slow("everything")
 def test_gradient_of_the_observed_significance_against_refits(name):
     model = models.build(name)
     data = nominal_data(model)

@@ -189,6 +189,7 @@ def laid_out(objective: str, **options) -> tuple[EndToEnd, np.ndarray, np.ndarra
     ],
     ids=["closed form", "likelihood", "control regions"],
 )
+@pytest.mark.slow("control regions")
 def test_the_gradient_is_that_of_finite_differences(objective, options):
     function, parameters, thresholds = laid_out(objective, **options)
     widths = np.full(4, 0.3)
@@ -269,6 +270,7 @@ def test_the_rounds_are_in_the_checkpoint(tmp_path):
     assert again.rounds.message == one.rounds.message
 
 
+@pytest.mark.slow
 def test_a_weight_of_ones_own_is_kept():
     samples = normal(4, [1.2, 0.9, 0.0], yields=(1000.0, 20_000.0), size=300)
     options = {"cut_objective": "asimov", **QUICK}

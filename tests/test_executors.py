@@ -183,6 +183,7 @@ def test_a_fill_with_variations_and_many_blocks(processes):
         np.testing.assert_array_equal(found.variances, usual.variances)
 
 
+@pytest.mark.slow
 def test_losses_of_events_are_found_by_a_foreign_one_too():
     options: dict[str, Any] = {"objective": "squared_error", "anneal": (2.0, 1.0), "folds": 2, "replicas": 0}
     found, usual = (
@@ -193,6 +194,7 @@ def test_losses_of_events_are_found_by_a_foreign_one_too():
     assert found.validation == usual.validation
 
 
+@pytest.mark.slow
 def test_single_cuts_and_trainings_hand_it_on():
     options: dict[str, Any] = {"objective": "asimov_uncertainty", "folds": 0, "replicas": 0, "anneal": (2.0, 1.0)}
     mailed = foreign.Mailed()
@@ -222,6 +224,7 @@ def test_it_travels_to_another_process(usual):
 # --- replicas of another kind ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_foreign_replicas_are_taken_as_folds_are():
     mine, usual = (foreign.sums_of(SAMPLES, None, replicas) for replicas in (foreign.Exponential(200, seed=1), 200))
     for name in ("fill", "scan of windows", "optimize", "history"):

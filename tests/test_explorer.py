@@ -93,6 +93,7 @@ def rows_of(result, data):
 
 
 @pytest.mark.parametrize("name", ["result", "below", "window", "large"])
+@pytest.mark.slow("large")
 def test_every_number_of_the_page_is_one_of_the_result(name, request):
     result = request.getfixturevalue(name)
     data = data_of(explorer.page(result))

@@ -152,6 +152,7 @@ def test_what_cannot_be_said_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.slow("float64")
 def test_found_cuts_select_the_same_events_in_either_precision(dtype: type) -> None:
     """Found thresholds stand between values, so that 32 and 64 bits agree on what passes."""
     rng = np.random.default_rng(3)

@@ -184,6 +184,20 @@ class TestConfiguration:
         assert templates.varied("pdf", "up")[1].tolist() == [pytest.approx(1.2 + 0.55)]
         assert templates.varied("pdf", "down")[1].tolist() == [pytest.approx(1.0 + 0.45)]
 
+    @pytest.mark.parametrize(
+        "weight", ["w*v_*", "w * v_*", "2*w*v_*", "v_* * w", "v_?*w", "(w)*v_*", "w*v_*/(2*w)", "w**2*v_*"]
+    )
+    def test_stars_are_wildcards_or_multiplications(self, write, weight):
+        given = load(write(f'type = "weights"\n  name = "pdf"\n  weight = "{weight}"'))
+        assert [m.name for m in given.samples[1].modifiers] == ["pdf_v_0", "pdf_v_1"]
+
+    @pytest.mark.parametrize("weight", ["w", "w * x", "2*w", "w*u_*"])
+    def test_no_family(self, write, weight):
+        with pytest.raises(
+            InputError, match=r"expected one column with a wildcard|no column matches .*; there are x, w"
+        ):
+            load(write(f'type = "weights"\n  name = "pdf"\n  weight = "{weight}"'))
+
     def test_normalization_only(self, write):
         background = load(write(HISTOSYS + '  effect = "normalization"')).samples[1]
         assert background.modifiers == (hc.NormSys("e", (1.1 + 1.0 + 0.45) / 2.5, 1.0),)

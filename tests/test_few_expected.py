@@ -108,6 +108,7 @@ def test_many_events_are_asymptotic() -> None:
 
 
 @pytest.mark.parametrize("name", ["mean_significance", "mean_upper_limit"])
+@pytest.mark.slow("mean_upper_limit")
 def test_slopes_are_those_of_differences(name: str) -> None:
     formula = getattr(counting, name)
     slopes = float64_scope(jax.jit(jax.vmap(jax.grad(formula, argnums=(0, 1)))))
@@ -227,6 +228,7 @@ def test_the_limit_does_not_go_where_nothing_is_expected() -> None:
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("mean_upper_limit", "mean_significance")),
     ],
 )
+@pytest.mark.slow("upper_limit")
 def test_the_optimizer_takes_them(objective: str) -> None:
     samples = rare()
     result = hc.optimize(samples, hc.Cut("x", ">"), objective=objective, replicas=0, folds=0)

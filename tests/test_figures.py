@@ -112,6 +112,7 @@ def by_hand(name: str, samples: list[hc.Sample], threshold: float, axis: Any) ->
 
 @pytest.mark.parametrize("axis", [None, AXIS], ids=["one bin", "three bins"])
 @pytest.mark.parametrize("name", EVENTS)
+@pytest.mark.slow("mean_upper_limit-one bin")
 def test_one_name_means_one_thing(name: str, axis: Any) -> None:
     samples, threshold = samples_of(), 0.7
     expected = by_hand(name, samples, threshold, axis)
@@ -139,6 +140,7 @@ def test_one_name_means_the_same_of_categories(name: str, axis: Any) -> None:
         pytest.param("upper_limit", marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow("bce_soft")
 def test_what_an_optimizer_quotes_is_what_a_scan_says_there(name: str) -> None:
     samples = samples_of(200)
     result = hc.optimize(samples, CUT, objective=name, folds=0, axis=AXIS, replicas=0, holdout=None)
@@ -250,6 +252,7 @@ def test_foreign_ones_are_scanned(given: Any) -> None:
 
 
 @foreigners
+@pytest.mark.slow("likelihood")
 def test_foreign_ones_are_optimized(given: Any) -> None:
     samples = samples_of()
     result = hc.optimize(samples, CUT, objective=given, folds=0, min_background=0.0, replicas=0, holdout=None)
@@ -263,6 +266,7 @@ def test_foreign_ones_are_optimized(given: Any) -> None:
 
 
 @foreigners
+@pytest.mark.slow("likelihood", "closed form")
 def test_foreign_ones_in_bins_and_in_theory(given: Any) -> None:
     samples, figure = samples_of(), figure_of_merit(given)
     if figure.needs_background:

@@ -191,6 +191,7 @@ def test_covariance_against_differences_of_pyhf(name, fix_poi):
 
 
 @pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.slow("everything")
 def test_no_bounded_minimizer_finds_less(name):
     likelihood = hc.HistFactory(models.build(name))
     data = excess_of(likelihood)

@@ -147,6 +147,7 @@ MODIFIED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("entry", MODIFIED.values(), ids=MODIFIED)
+@pytest.mark.slow("categorize")
 def test_a_modifier_means_what_it_writes(entry: Any) -> None:
     """It is a NormSys, so all comes out as with that of hepcuts; and it matters."""
     found, known = (entry(foreign.samples_with(one, size=500)) for one in (FOREIGN, KNOWN))

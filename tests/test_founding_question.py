@@ -7,6 +7,7 @@ of a few cells is found by trying all of them.
 
 import itertools
 import pickle
+from typing import Any
 
 import mpmath as mp
 import numpy as np
@@ -382,8 +383,9 @@ def test_the_scan_of_the_weighted_loss_cuts_where_the_significance_does(samples)
 
 def test_the_optimizer_takes_the_weighted_loss(samples):
     figure = WeightedCrossEntropy(background_weight=0.2746)
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective=figure, replicas=0, holdout=None)
-    bce = hc.optimize(samples, hc.Cut("x", ">"), objective="bce", replicas=0, holdout=None)
+    options: dict[str, Any] = {"replicas": 0, "holdout": None, "folds": 2}
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective=figure, **options)
+    bce = hc.optimize(samples, hc.Cut("x", ">"), objective="bce", **options)
     assert result.thresholds["x"] == pytest.approx(
         hc.theory.CutProblem.of_scenario("gauss40x10-gauss50x10").optimum(figure).threshold, abs=3.0
     )

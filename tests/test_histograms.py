@@ -1,6 +1,8 @@
 """Histograms in place of events: equal to the events that they were filled with, wherever events are not needed."""
 
 import copy
+import dataclasses
+import json
 
 import boost_histogram as bh
 import click.testing
@@ -101,7 +103,7 @@ class TestScan:
         assert bounded.thresholds.tolist() == [0.25, 0.3, 0.5, 0.7]
         chosen = hc.scan(both[1], CUTS[0], metrics=["asimov"], thresholds=[0.3, 0.1 + 0.2 + 0.2])
         assert chosen.thresholds.tolist() == [0.3, 0.5]
-        with pytest.raises(InputError, match=r"0\.33 is no edge of the histograms.*nearest is 0\.3"):
+        with pytest.raises(InputError, match=r"0\.33 is no edge of the histograms.*the nearest: 0\.3 and 0\.5\."):
             hc.scan(both[1], CUTS[0], thresholds=[0.33])
 
     def test_whole_numbers_are_cut_between(self):
@@ -248,7 +250,10 @@ class TestSources:
     @pytest.mark.parametrize(
         ("histogram", "reason"),
         [
-            (hist.Hist(AXIS, hist.axis.Regular(2, 0, 1, name="m"), storage="weight"), "has 2 axes; expected one"),
+            (
+                hist.Hist(AXIS, hist.axis.Regular(2, 0, 1, name="m"), storage="weight"),
+                r"has the axes bdt, m; say which one is meant, as in axis = 'bdt'",
+            ),
             (hist.Hist(hist.axis.StrCategory(["a", "b"], name="c"), storage="weight"), "no numbers but"),
             (hist.Hist(hist.axis.Regular(2, 0, 1), storage="weight"), "axis has no name"),
             (hist.Hist(AXIS).fill([0.2], weight=[2.0]), "does not know its variances"),
@@ -364,9 +369,75 @@ class TestConfiguration:
 
     def test_is_checked_and_not_optimized(self, folder, tmp_path):
         assert "ttbar   background  8 bins" in self.run("check", folder / "config.toml")
-        for command in ("optimize", "evaluate"):
-            told = self.run(command, folder / "config.toml", "-o", tmp_path, status=1)
-            assert "got Histogram; a histogram can be scanned" in told
+        told = self.run("optimize", folder / "config.toml", "-o", tmp_path, status=1)
+        assert "got Histogram; a histogram can be scanned" in told
+
+    def test_cuts_are_evaluated(self, folder, tmp_path):
+        signal, ttbar = load(folder / "config.toml").samples
+        told = self.run("evaluate", folder / "config.toml", "-o", tmp_path, "--set", "cut.1.threshold=0.7")
+        templates = hc.fill([signal, ttbar], hc.Cut("bdt", ">", 0.7))
+        z = float(hc.discovery_significance(hc.HistFactory.from_workspace(hc.workspace(templates))))
+        assert f"Z = {z:.4f}" in told
+        found = json.loads((tmp_path / "evaluation.json").read_text())
+        assert found["significance"] == pytest.approx(z, rel=1e-9)
+        assert found["thresholds"] == {"bdt": 0.7}
+        for row, sample in zip(found["yields"], (signal, ttbar), strict=True):
+            assert row["after"] == pytest.approx(sample.contents.values[-4:].sum(), rel=1e-12)
+            assert row["before"] == pytest.approx(sample.total, rel=1e-12)
+            assert (row["events"], row["events_before"]) == (None, None)
+
+    def test_cuts_of_a_result_are_evaluated_if_they_are_at_edges(self, folder, tmp_path):
+        rng = np.random.default_rng(1)
+        events = [hc.Sample(n, {"bdt": rng.beta(a, b, 300)}, signal=n == "s") for n, a, b in (("s", 5, 2), ("b", 2, 5))]
+        found = hc.optimize(
+            events, hc.Cut("bdt", ">"), folds=0, anneal=(1.0,), replicas=0, objective="asimov", holdout=None
+        )
+        path = tmp_path / "result.json"
+        given = ("evaluate", folder / "config.toml", "-o", tmp_path, "--cuts", path)
+        found.save(path)
+        told = " ".join(self.run(*given, status=1).split())
+        assert "is no edge of the histograms" in told
+        dataclasses.replace(found, selection=hc.Selection([hc.Cut("bdt", ">", 0.5)])).save(path)
+        assert "After bdt > 0.5" in self.run(*given)
+
+    def test_cutflow(self, folder):
+        signal, ttbar = load(folder / "config.toml").samples
+        told = self.run("cutflow", folder / "config.toml", "--set", "cut.1.threshold=0.7", "--format", "csv")
+        rows = [line.split(",") for line in told.splitlines()[1:]]
+        assert [row[0] for row in rows] == ["all events", "all events", "bdt > 0.7", "bdt > 0.7"]
+        expected = [sample.contents.values[start:].sum() for start in (0, -4) for sample in (signal, ttbar)]
+        assert [float(row[2]) for row in rows] == pytest.approx(expected, rel=1e-12)
+        z = hc.discovery_significance(
+            hc.HistFactory.from_workspace(hc.workspace(hc.fill([signal, ttbar], hc.Cut("bdt", ">", 0.7))))
+        )
+        assert float(rows[-1][-1]) == pytest.approx(float(z), rel=1e-6)
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            (
+                ("cut.1.threshold=0.72",),
+                "0.72 is no edge of the histograms, so that what passes is not known; the nearest: 0.7 and 0.85",
+            ),
+            ((), "Histograms of one variable take one cut with its thresholds, not bdt > ?"),
+        ],
+    )
+    def test_other_thresholds_are_refused(self, folder, tmp_path, settings, message):
+        given = [word for one in settings for word in ("--set", one)]
+        for command in (("evaluate", "-o", tmp_path), ("cutflow",)):
+            assert message in " ".join(
+                self.run(command[0], folder / "config.toml", *command[1:], *given, status=1).split()
+            )
+
+    def test_observed_data_are_a_histogram_too(self, folder, tmp_path):
+        with uproot.recreate(folder / "data.root") as file:
+            file["bdt"] = filled([0.2, 0.75, 0.95, 1.5], 1.0)
+        (folder / "data.toml").write_text(CONFIG + '[data]\nfile = "data.root"\nhistogram = "bdt"\n')
+        given = ("evaluate", folder / "data.toml", "-o", tmp_path, "--set", "cut.1.threshold=0.7")
+        self.run(*given)
+        assert json.loads((tmp_path / "workspace.json").read_text())["observations"][0]["data"] != [3.0]
+        self.run(*given, "--unblind")
+        assert json.loads((tmp_path / "workspace.json").read_text())["observations"][0]["data"] == [3.0]
 
     @pytest.mark.parametrize(
         ("old", "new", "message"),
@@ -376,6 +447,8 @@ class TestConfiguration:
             ('histogram = "signal"', 'histogram = "s"', "h.root: it has no histogram 's'"),
             ('{histogram = "ttbar/jes_up"}', '{columns = {x = "y"}}', "columns is of events, and the sample is"),
             ('type = "histosys"', 'type = "histosys"\n  effect = "shape"', "effect = 'shape' is of events"),
+            ("[scan]", '[data]\nfile = "h.root"\nhistogram = "h"\ntree = "t"\n[scan]', "tree is of events"),
+            ("[scan]", '[data]\nfile = "h.root"\naxis = 1\n[scan]', "axis is of histograms, and there is no"),
             ("[scan]", '[[region]]\nname = "c"\n[scan]', "expected one .*cut.*, and neither .*axis.* nor .*region"),
         ],
     )

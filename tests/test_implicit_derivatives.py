@@ -193,6 +193,7 @@ def test_a_fit_that_fails_has_no_parameters_and_disturbs_no_other(x64):
     ],
     ids=["on a kink", "beside a kink", "at a jump", "beyond a jump"],
 )
+@pytest.mark.slow("at a jump")
 def test_derivatives_of_a_fit_that_a_corner_holds(code, sides, observed, at, x64):
     """A parameter that rests on a kink or at a jump does not respond, and the other one does as if it were fixed."""
     shift = models.histosys("h", *([side, 40.0] for side in sides))

@@ -173,7 +173,7 @@ def test_the_samples_are_what_the_files_hold(folder):
 def test_check_prints_yields_first_and_what_is_suspicious(folder):
     told = run("check", folder / "root.toml")
     assert told.index("Samples, before any cut") < told.index("Variables")
-    assert "mt > ? & jet_pt[0] > ? & njet > ?" in told
+    assert "mt > ? & jet_pt[0] > ? & njet >= ?" in told
     assert "Warning" not in told
     told = run("check", folder / "root.toml", "--set", "cut.mt.threshold=2e6")
     assert "mt: the threshold 2e+06 lies outside of all events" in told
@@ -274,6 +274,31 @@ def test_init_proposes_no_cut_on_what_tells_events_apart(tmp_path):
         pd.DataFrame(columns).to_csv(tmp_path / f"{name}.csv", index=False)
     told = run("init", tmp_path / "signal.csv", tmp_path / "background.csv")
     assert [line for line in told.splitlines() if "variable =" in line] == ['variable = "pt"']
+
+
+def test_init_begins_with_what_can_be_cut_on_and_names_samples_apart(tmp_path):
+    for name in ("signal", "background"):
+        (tmp_path / name).mkdir()
+        with uproot.recreate(tmp_path / name / "events.root") as file:
+            file["events"] = {"a_jets": ak.Array([[30.0], [], [4.0, 5.0]]), "pt": [1.0, 2.0, 3.0]}
+    config = tmp_path / "config.toml"
+    run("init", *(tmp_path / name / "events.root" for name in ("signal", "background")), "-o", config)
+    told = run("check", config)
+    assert "Cuts: pt ? ?" in told
+    assert "events_1" in told
+    assert "events_2" in told
+
+
+def test_files_of_histograms_are_told_apart(tmp_path):
+    with uproot.recreate(tmp_path / "h.root") as file:
+        file["ttbar/bdt"] = np.histogram([0.2, 0.3], bins=3)
+    assert "it has no tree of events, but histograms (ttbar/bdt)" in run("init", tmp_path / "h.root", status=1)
+
+
+def test_a_preselection_that_nothing_passes(folder):
+    told = run("check", folder / "root.toml", "--set", "sample.wjets.preselection=pt > 1e6", status=1)
+    assert "[[sample]] 3 (wjets): " in told
+    assert "none of the 3000 events passes '(trig && len(jet_pt) >= 1) and (pt > 1e6)'" in told
 
 
 def test_settings_are_read_as_in_the_file():

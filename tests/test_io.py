@@ -186,6 +186,24 @@ def test_lists_in_a_sample_are_told_how_to_choose():
     assert io.read_columns(_table(), columns=["jet_pt[0] > 1"])["jet_pt[0] > 1"].tolist() == [True, False, True]
 
 
+def test_objects_that_are_lists_of_each_event(tmp_path):
+    """What RDataFrame.AsNumpy and uproot's NumPy make of vectors, and pandas of lists."""
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file["events"] = {"jet_pt": ak.Array(JET_PT), "n": np.arange(3)}
+    arrays = uproot.open(tmp_path / "a.root")["events"].arrays(library="np")
+    assert arrays["jet_pt"].dtype == object
+    for table in (
+        arrays,
+        pd.DataFrame({"jet_pt": JET_PT}),
+        {"jet_pt": np.array([*JET_PT[:1], None, [10.0]], dtype=object)},
+    ):
+        found = io.read_columns(table, columns=["jet_pt[0]", "len(jet_pt)"])
+        np.testing.assert_array_equal(found["jet_pt[0]"], [50.0, np.nan, 10.0])
+        assert found["len(jet_pt)"].tolist() == [2, 0, 1]
+    with pytest.raises(SampleError, match=r"column 'jet_pt': has a list of numbers for each event; choose one"):
+        hc.Sample("b", arrays)
+
+
 def test_a_format_of_ones_own(tmp_path):
     class Json(FileFormat):
         endings = (".json",)
@@ -209,6 +227,11 @@ def test_a_format_of_ones_own(tmp_path):
 def test_text_with_comments_and_without_names(tmp_path):
     (tmp_path / "a.txt").write_text("# made by hand\n# pt n\n1.5 2\n0.1 3\n")
     assert io.read_columns(tmp_path / "a.txt")["pt"].tolist() == [1.5, 0.1]
+    for first in ("1.5,True,", "-1,False,2", ",True,"):
+        (tmp_path / "a.csv").write_text(f"# by hand\n# pt,trig,n\n{first}\n0.1,False,3\n")
+        found = io.read_columns(tmp_path / "a.csv")
+        assert list(found) == ["pt", "trig", "n"]
+        assert [len(values) for values in found.values()] == [2, 2, 2]
     (tmp_path / "b.csv").write_text("1.5,2\n0.1,3\n")
     with pytest.raises(InputError, match=r"b\.csv: it begins with numbers; expected a first line with the names"):
         io.read_columns(tmp_path / "b.csv")

@@ -353,6 +353,7 @@ def central_difference(function, x: float, h: float) -> float:
         ("everything", 0.0),
     ],
 )
+@pytest.mark.slow("everything-0.0")
 def test_gradient_against_reevaluations(name, band):
     """The largest entries of each kind of template, to 1e-6."""
     likelihood = hc.HistFactory(models.build(name))

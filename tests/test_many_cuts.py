@@ -57,6 +57,7 @@ def test_cuts_are_nearly_as_good_as_the_true_optimum(number, share):
     assert result.validated == pytest.approx(found, rel=0.15)
 
 
+@pytest.mark.slow
 def test_the_answer_does_not_change_under_monotone_maps():
     plain = many(3, seed=2, size=4000)
     maps = (np.exp, lambda x: x**3 + x, lambda x: -np.exp(-x))
@@ -115,6 +116,7 @@ def test_what_cannot_be_fixed_or_tied(options, message):
         hc.optimize(many(2, seed=1, size=200), cuts(2), objective=GOAL, **options)
 
 
+@pytest.mark.slow
 def test_directions_that_are_left_to_the_events():
     samples = many(3, seed=1, size=4000)
     turned = [
@@ -201,15 +203,15 @@ def test_the_polish_moves_where_the_events_warrant_it_and_not_elsewhere():
 # --- widths ---
 
 
-@pytest.mark.parametrize("sure", [0.0, pytest.param(1e6, marks=pytest.mark.slow)], ids=["best", "usual"])
-def test_another_width_is_taken_with_evidence_only(sure: float) -> None:
-    tuning = Tuning(validation=Validation(sure=sure, worthwhile=-1.0))
+@pytest.mark.parametrize("likely", [0.0, pytest.param(1e6, marks=pytest.mark.slow)], ids=["best", "usual"])
+def test_another_width_is_taken_with_evidence_only(likely: float) -> None:
+    tuning = Tuning(validation=Validation(likely=likely, confirmed_at=0.0))
     for seed in range(2):
         result = hc.optimize(
             many(3, seed=seed, size=1000), cuts(3), objective=GOAL, replicas=0, holdout=None, tuning=tuning
         )
         best = STAGES[int(np.argmax(result.validation))]
-        assert result.anneal[-1] == (1.1 if sure else best)
+        assert result.anneal[-1] == (1.1 if likely else best)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 import hepcuts as hc
 from hepcuts.cli.commands import main
-from hepcuts.histfactory import discovery, fixed_poi_fit
+from hepcuts.histfactory import discovery, fit, fixed_poi_fit
 from hepcuts.histfactory.batch import Batch
 from hepcuts.histfactory.minimization import numbers_of
 from hepcuts.histfactory.searches import free_parameters, search
@@ -167,6 +167,41 @@ def test_template_sets_side_by_side_are_searched_alike() -> None:
         assert together.rival[lane] == pytest.approx(alone.rival[0], abs=1e-9)
 
 
+def test_a_slow_way_back_to_the_minimum_that_is_known_is_given_up() -> None:
+    """Two searches from other places creep back along a valley: 2400 steps more each, where they are not given up."""
+    mu = {"name": "mu", "type": "normfactor", "data": None}
+    pileup = {"hi_data": [10811.881, 0.0, 13437.74], "lo_data": [11291.341, 0.2, 0.0]}
+    background = [
+        {"name": "pileup", "type": "histosys", "data": pileup},
+        {"name": "k1", "type": "normfactor", "data": None},
+        {"name": "stat", "type": "staterror", "data": [3570.6346, 0.035945, 7349.9735]},
+        {"name": "free shape", "type": "shapefactor", "data": None},
+    ]
+    stat = {"name": "stat", "type": "staterror", "data": [303310.955, 0.0, 377.626]}
+    first = [
+        {"name": "background", "data": [11291.32979, 0.0, 6718.87], "modifiers": background},
+        {"name": "signal", "data": [1347827.04746, 350929.0, 131292.014], "modifiers": [mu, stat]},
+    ]
+    lumi = {"name": "lumi", "type": "lumi", "data": None}
+    second = [
+        {"name": "signal", "data": [1049.38929, 3041.20408], "modifiers": [mu]},
+        {"name": "background", "data": [136290.0, 136290.0], "modifiers": [lumi]},
+    ]
+    parameters = [
+        {"name": "lumi", "auxdata": [0.9], "sigmas": [0.0153], "inits": [0.9], "bounds": [[0.73, 1.07]]},
+        {"name": "k1", "inits": [1.1], "bounds": [[0.2, 4.0]]},
+        {"name": "stat", "sigmas": [0.05] * 3},
+    ]
+    spec = {"channels": [{"name": "a", "samples": first}, {"name": "b", "samples": second}], "parameters": parameters}
+    codes = {"normsys": {"interpcode": "code4"}, "histosys": {"interpcode": "code4p"}}
+    model = pyhf.Model(spec, poi_name="mu", modifier_settings=codes)
+    likelihood = hc.HistFactory(model, observations=[3216939.0, 915825.0, 202143.0, 117069.0, 120812.0])
+    found = fit(likelihood, likelihood.observed_data)
+    assert found.success
+    assert found.num_places == 2
+    assert found.num_steps < 500
+
+
 @pytest.fixture
 def sketch_of() -> Any:
     def made(likelihood: hc.HistFactory) -> tuple[Sketch, Any]:
@@ -259,6 +294,7 @@ def test_a_result_beside_a_competing_minimum_says_so_also_in_json(tmp_path: Path
     ],
 )
 @pytest.mark.parametrize("fix_poi", [True, False])
+@pytest.mark.slow("True-ewk_1Lbb C1N2_Wh_hbb_150_0")
 def test_no_random_start_finds_anything_lower(name: str, fix_poi: bool) -> None:
     likelihood = published(name)
     structure = likelihood.structure

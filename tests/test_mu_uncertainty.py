@@ -277,6 +277,7 @@ def central_difference(function, x: float, h: float) -> float:
 
 
 @pytest.mark.parametrize("name", ["staterror", "shapesys-zero-bins", "everything"])
+@pytest.mark.slow("everything")
 def test_gradient_against_reevaluations(name):
     likelihood = hc.HistFactory(models.build(name))
     with jax.enable_x64(True):

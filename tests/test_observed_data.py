@@ -1,6 +1,7 @@
 """Observed data, control regions and labels of a configuration: read when they are asked for, and only then."""
 
 import json
+import re
 from pathlib import Path
 
 import click.testing
@@ -139,6 +140,7 @@ def test_labels_stand_in_the_figures(folder):
     given = load(folder / "config.toml")
     drawing = labeled(plotting.distributions(given.samples, "x"), given.document)
     assert drawing.ax.get_xlabel() == "$m_T$ [GeV]"
+    assert re.fullmatch(r"Events / [\d.]+ GeV", drawing.ax.get_ylabel())
     legend = [text.get_text() for text in drawing.ax.get_legend().get_texts()]
     assert legend[:2] == ["signal", r"$t\bar{t}$"]
     assert drawing.ax.get_title(loc="left") == "ATLAS Internal"
@@ -162,7 +164,7 @@ def test_regions_have_axes_of_their_own(folder):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[data]", "[data]\nweight = 2", r"unknown key 'weight'.*Known are file, friends, missing, preselection, tree"),
+        ("[data]", "[data]\nweight = 2", r"unknown key 'weight'.*Known are axis, .*histogram, .*tree"),
         ('file = "data.csv"', "", r"\[data\]: 'file' is missing"),
         ("energy = 13.6", "energy = 0", "energy came as 0; expected a number greater than 0"),
         ('inverted = ["x"]', "axis = 3", "axis came as 3"),

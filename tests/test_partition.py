@@ -251,6 +251,24 @@ def test_valleys_are_found_in_the_small_matrix(seed):
 
 @pytest.mark.parametrize("fix_poi", [False, True], ids=["free", "fixed"])
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.slow(
+    "1-free",
+    "1-fixed",
+    "3-free",
+    "3-fixed",
+    "4-free",
+    "4-fixed",
+    "6-free",
+    "6-fixed",
+    "7-free",
+    "7-fixed",
+    "9-free",
+    "9-fixed",
+    "10-free",
+    "10-fixed",
+    "11-free",
+    "11-fixed",
+)
 def test_fits_end_at_the_same_minimum(seed, fix_poi):
     """At bounds, too; and the deviance there differs from that elsewhere as pyhf's density does."""
     likelihood = random_likelihood(seed)
@@ -358,6 +376,7 @@ def test_uncertainties_of_many_bins():
 
 @pytest.mark.parametrize("second", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["first", "second"])
 @pytest.mark.parametrize("fix_poi", [False, True], ids=["free", "fixed"])
+@pytest.mark.slow("fixed-first")
 def test_how_fitted_parameters_of_many_bins_follow(fix_poi, second):
     """Templates, data and a fixed signal strength, at first and second order, in jit and vmap."""
     likelihood = wide_likelihood()

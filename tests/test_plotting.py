@@ -198,6 +198,19 @@ class TestDistributions:
         assert _labels(drawn.ax) == ["signal", "W + jets", "top", "stat. uncertainty", "x > 4"]
         assert (drawn.ax.get_xlabel(), drawn.ax.get_ylabel()) == ("x", "Events / bin")
 
+    @pytest.mark.parametrize(
+        ("variable", "bins", "label"),
+        [
+            ("mass [GeV]", np.linspace(0, 5, 11), "Events / 0.5 GeV"),
+            ("score", np.linspace(0, 5, 11), "Events / 0.5"),
+            ("mass [GeV]", [0.0, 1.0, 5.0], "Events / bin"),
+            ("njet", [0.5, 1.5, 2.5, 3.5], "Events / bin"),
+        ],
+    )
+    def test_heights_say_the_width_of_equal_bins(self, variable, bins, label):
+        sample = hc.Sample("b", {variable: [0.7, 1.2, 2.9]})
+        assert plotting.distributions([sample], variable, bins=bins).ax.get_ylabel() == label
+
     def test_all_events_are_in_the_default_bins(self, samples):
         drawn = plotting.distributions(samples, "x", bins=7)
         assert drawn.histograms[0].axes[0].size == 7

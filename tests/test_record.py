@@ -149,6 +149,40 @@ class TestTheFile:
         test = hc.discovery_test(hc.HistFactory.from_workspace(hc.workspace(hc.fill(held_out(job[0]), cuts))))
         assert written["significance"] == pytest.approx(test.significance, rel=1e-9)
 
+    def test_what_was_pruned_is_listed_and_gone(self, job, tmp_path):
+        trigger = '  [[sample.systematic]]\n  type = "normsys"\n  name = "trigger"\n  up = 1.002\n  down = 0.998\n\n'
+        samples, _, rest = CONFIG.partition('[[cut]]\nvariable = "x"')
+        cut, settings = '[[cut]]\nvariable = "x"\ndirection = ">"\n\n', rest[rest.index("[optimize]") :]
+        (job[0] / "pruned.toml").write_text(f"prune = 0.005\n{samples}{trigger}{cut}{settings}")
+        told = run("optimize", job[0] / "pruned.toml", "--no-compare", "-o", tmp_path, "--set", "optimize.replicas=0")
+        assert "pruned                 trigger of <i>top</i> in signal_region: at most 0.002" in told
+        written = json.loads((tmp_path / "result.json").read_text())
+        Draft202012Validator(json_schema()).validate(written)
+        (row,) = written["pruned"]
+        assert (row["channel"], row["sample"], row["name"]) == ("signal_region", "<i>top</i>", "trigger")
+        assert row["effect"] == pytest.approx(0.002)
+        assert [one["name"] for one in written["systematics"] if one["background_up"]] == ["xsec"]
+        assert '"trigger"' not in (tmp_path / "workspace.json").read_text()
+        assert pd.read_csv(tmp_path / "tables" / "pruned.csv")["name"].tolist() == ["trigger"]
+        assert "Systematics that were left out" in Page((tmp_path / "report.html").read_text()).words
+        # It is quoted without it, as if there were none, and so is the last step of the cutflow.
+        cuts, (signal, top) = hc.read_result(tmp_path / "result.json").selection, held_out(job[0])
+        z = float(hc.discovery_significance(hc.HistFactory.from_workspace(hc.workspace(hc.fill([signal, top], cuts)))))
+        assert written["significance"] == pytest.approx(z, rel=1e-9)
+        assert written["pyhf"]["significance"] == pytest.approx(z, rel=1e-3)
+        assert written["cutflow"][-1]["significance"] == pytest.approx(z, rel=1e-9)
+
+    def test_nothing_is_pruned_where_nothing_is_small(self, found):
+        again = found.pruned(0.005)
+        assert again.quoted.dropped == again.training.dropped == ()
+        assert again.significance == pytest.approx(found.significance, rel=1e-12)
+        names = [[one["name"] for one in part.workspace["measurements"]] for part in (again.training, again.held_out)]
+        assert names == [
+            [one["name"] for one in part.workspace["measurements"]] for part in (found.training, found.held_out)
+        ]
+        with pytest.raises(InputError, match="pruned below 1"):
+            found.pruned(1)
+
     def test_where_it_comes_from(self, job, written):
         folder, _ = job
         files = {entry["path"]: entry for entry in written["inputs"]}

@@ -329,7 +329,7 @@ def test_it_is_told_pickled_and_shown_in_a_notebook(samples, trees):
         ((GaussianNB, FEATURES), "is the class GaussianNB"),
         ((3, FEATURES), "came as int"),
         (("not-there.onnx", FEATURES), "cannot be read"),
-        ((GaussianNB(), ["x", "z"]), "takes z, of which there is no column"),
+        ((GaussianNB(), ["x", "z"]), "there is no column z; there are x, y"),
         ((GaussianNB(), ["x", "x"]), "each once"),
         ((StandardScaler(), FEATURES), "neither predict_proba nor decision_function"),
         ((lambda features: features[:-1, 0], FEATURES), "expected one finite score for each"),

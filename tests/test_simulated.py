@@ -160,6 +160,7 @@ def test_templates_of_chunks_know_what_one_event_is() -> None:
 
 
 @pytest.mark.parametrize("objective", ["asimov_uncertainty", pytest.param("profile", marks=pytest.mark.slow)])
+@pytest.mark.slow("asimov_uncertainty")
 def test_optimized_cuts_keep_events_of_each_background(objective: str) -> None:
     result = hc.optimize(SAMPLES, hc.Cut("x", ">"), objective=objective, replicas=0, holdout=None)
     assert len(passing(SAMPLES, result.thresholds["x"])[2]) >= 10

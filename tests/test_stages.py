@@ -188,6 +188,7 @@ def answers(name, result):
 
 
 @pytest.mark.parametrize("name", CALLS)
+@pytest.mark.slow("train on BCE")
 def test_a_resumed_descent_has_the_same_answer(name, tmp_path, monkeypatch):
     call, given, (owner, method, calls) = CALLS[name], GIVEN[name], STAGE[name]
     whole, path = call(**given), tmp_path / "state.json"

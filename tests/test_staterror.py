@@ -260,6 +260,7 @@ def toys(staterror, backgrounds, num_toys=20_000):
         ("poisson", ((5, 10.0), (50, 1.0)), 0.99),
     ],
 )
+@pytest.mark.slow("gaussian-backgrounds0-2.43", "poisson-backgrounds3-0.99")
 def test_toys_that_redraw_the_simulation_agree_with_exact_sums(kind, backgrounds, expected):
     excess, low, high = toys(kind, backgrounds).excess(2.0)
     # The sums are over simulations that have events of each background. Where a large one has none left, it is missing

@@ -16,6 +16,7 @@ from scipy import stats
 import hepcuts as hc
 from hepcuts.merit import counting
 from hepcuts.optimization.certify import certify
+from hepcuts.optimization.result import OptimizationResult
 
 SIGNAL_EVENTS, BACKGROUND_EVENTS = 8000, 400_000
 BACKGROUND, UNCERTAINTY = 40_000.0, 0.15
@@ -73,8 +74,8 @@ class Steep:
     def yield_of_background(self, thresholds: Any) -> float:
         return float(BACKGROUND * np.prod([f.sf(t) for t, f in zip(thresholds, self.background, strict=True)]))
 
-    def best(self) -> float:
-        """The best true significance of cuts that keep ten expected simulated background events."""
+    def best(self, least: float = 10.0) -> float:
+        """The best true significance of cuts that keep so many expected simulated background events."""
 
         def thresholds(q: Any) -> list[float]:
             shares = 1.0 / (1.0 + np.exp(-np.asarray(q)))
@@ -86,7 +87,7 @@ class Steep:
         def loss(q: Any) -> float:
             at = thresholds(q)
             events = self.yield_of_background(at) * BACKGROUND_EVENTS / BACKGROUND
-            lacking = max(0.0, float(np.log(10.0 / max(events, 1e-300))))
+            lacking = max(0.0, float(np.log(least / max(events, 1e-300))))
             return -self.significance(at) * (1.0 - min(5.0 * lacking, 1.0)) + 0.5 * lacking
 
         options = {"maxiter": 8000, "xatol": 1e-5, "fatol": 1e-9}
@@ -115,11 +116,16 @@ def five_exponentials(mass: float) -> Steep:
     return Steep(mass, tuple(stats.expon(scale=m) for m in means), signal)
 
 
+def searched(samples: list[hc.Sample], truth: Steep, objective: str) -> tuple[OptimizationResult, list[float]]:
+    """The result of a search, and its thresholds, 0 where a cut was given up."""
+    result = hc.optimize(samples, truth.selection, objective=objective, holdout=None, replicas=0, throw=False)
+    return result, [result.thresholds.get(name, 0.0) for name in truth.names]
+
+
 def found(truth: Steep, seed: int, objective: str) -> tuple[list[hc.Sample], float]:
     """The events, and the true significance of the cuts found among them."""
     samples = truth.draw(seed)
-    result = hc.optimize(samples, truth.selection, objective=objective, holdout=None, replicas=0, throw=False)
-    return samples, truth.significance([result.thresholds.get(name, 0.0) for name in truth.names])
+    return samples, truth.significance(searched(samples, truth, objective)[1])
 
 
 @pytest.mark.parametrize(
@@ -157,18 +163,24 @@ def test_cuts_over_a_steep_background_against_certified_ones(objective: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "family",
-    [
-        two_power_laws,
-        pytest.param(three_power_laws, marks=pytest.mark.xfail(reason="the worst of eight is 0.83, mass 750")),
-        pytest.param(five_exponentials, marks=pytest.mark.xfail(reason="the worst of eight is 0.81")),
-    ],
-)
+@pytest.mark.parametrize("family", [two_power_laws, three_power_laws, five_exponentials])
 def test_cuts_over_other_steep_backgrounds(family: Any) -> None:
+    """Ten events in the simulation may be many more expected ones: then no cuts that keep ten of them are the best.
+
+    Of eight masses this happens at the last one: with three power laws ten events stand for 18 expected ones, and the
+    cuts have 0.84 of the best true significance, 0.99 of the best that leave 18 events (the cuts certified on these
+    events have 0.82 of the best). With five exponentials it is 14 events, 0.81, and 0.92.
+    """
     ratios = []
     for mass in MASSES:
         truth = family(mass)
-        ratios.append(found(truth, 0, "asimov_uncertainty")[1] / truth.best())
+        result, thresholds = searched(truth.draw(0), truth, "asimov_uncertainty")
+        value = truth.significance(thresholds)
+        ratios.append(value / truth.best())
+        if ratios[-1] < 0.85:
+            assert result.training.effective_background < 10.5
+            expected = truth.yield_of_background(thresholds) * BACKGROUND_EVENTS / BACKGROUND
+            assert expected > 14.0
+            assert value > 0.85 * truth.best(expected)
     assert np.median(ratios) >= 0.95
-    assert min(ratios) >= 0.85
+    assert sum(ratio < 0.85 for ratio in ratios) <= 1

@@ -211,6 +211,7 @@ def result(request, made):
     return made(request.param)
 
 
+@pytest.mark.slow("training")
 def test_an_echo_evaluates_nothing(result):
     assert isinstance(result, Tabular)
     known = set(vars(result))

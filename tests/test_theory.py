@@ -305,7 +305,7 @@ def test_no_cut_is_better_than_the_optimum_of_sums_over_counts(separation, width
     no_cut_is_better(separation, width, log_ratio, uncertainty, metric)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @problems([name for name in KNOWN if name not in SUMS])
 def test_no_cut_is_better_than_the_optimum(separation, width, log_ratio, uncertainty, metric):
     no_cut_is_better(separation, width, log_ratio, uncertainty, metric)

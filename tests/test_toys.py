@@ -155,6 +155,7 @@ def test_mu_hat_is_unbiased_and_as_wide_as_expected(strong):
 
 
 @pytest.mark.parametrize(("s", "b", "n"), [(3.0, 0.4, 2), (3.0, 0.4, 3), (2.0, 1.5, 4), (5.0, 5.3, 11)])
+@pytest.mark.slow("3.0-0.4-2", "5.0-5.3-11")
 def test_few_events_without_uncertainty_give_the_poisson_tail(s, b, n):
     """q0 rises with the count: its p-value is the probability of so many events, which the asymptotic p0 misses."""
     likelihood = one_bin(s, b)
@@ -212,6 +213,7 @@ def test_on_off_toys_give_the_exact_distribution():
 @pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 @pytest.mark.parametrize("name", ["everything", "user-constraints", "shapefactor"])
 @pytest.mark.parametrize("mu", [0.0, 2.0])
+@pytest.mark.slow("0.0-everything", "2.0-everything")
 def test_q0_of_toys_equals_that_of_single_tests(name, mu):
     likelihood = hc.HistFactory(models.build(name))
     number, seed = 25, 31
@@ -380,6 +382,7 @@ def test_templates_are_redrawn_with_the_moments_of_events_of_equal_weight():
 
 
 @pytest.mark.parametrize("events", [10, 30, 100])
+@pytest.mark.slow("100", "30")
 def test_the_excess_is_that_of_an_independent_calculation(events):
     """docs/tables/one_background.csv, made by benchmarks/calibration.py without any code of hepcuts.
 

@@ -83,6 +83,7 @@ def test_the_closed_form_is_that_of_the_data_set():
 
 class TestAgainstTruth:
     @pytest.mark.parametrize(("features", "least"), [(2, 0.98), pytest.param(3, 0.97, marks=pytest.mark.slow)])
+    @pytest.mark.slow("2-0.98")
     def test_rejection_is_that_of_the_best_cuts(self, features, least):
         """Of three features the third is of no use above an efficiency of about one half: the best cuts jump."""
         samples = many_features(features, seed=3, num_signal=20_000, num_background=40_000)
@@ -276,6 +277,7 @@ class TestCuts:
         ],
         ids=["window", "inverted", "width", "sliding"],
     )
+    @pytest.mark.slow("inverted", "width")
     def test_all_kinds_of_cuts(self, selection):
         samples = gaussians(3000)
         points = hc.working_points(samples, selection, efficiencies=[0.3, 0.6, 0.9], holdout=None)

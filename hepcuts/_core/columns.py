@@ -9,9 +9,9 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import SampleError
+from .errors import InputError, SampleError
 from .histograms import is_histogram
-from .jagged import is_awkward, is_jagged, of_arrow
+from .jagged import is_awkward, is_jagged, of_arrow, of_objects
 from .lazy import narwhals
 from .types import Columns, ColumnsLike, FloatArray
 
@@ -144,6 +144,28 @@ def is_missing(values: FloatArray, missing: float | None) -> NDArray[np.bool_]:
     return found if in_32_bits == missing else found | np.equal(values, np.float64(in_32_bits))
 
 
+def stacked(columns: ColumnsLike, names: Sequence[str], *, of: str) -> FloatArray:
+    """Columns side by side, shape (event, column).
+
+    Args:
+        columns: name to values, each of shape (event,).
+        names: the columns, in their order.
+        of: what takes them, in words, for the message.
+
+    Raises:
+        InputError: there is no column of such a name.
+
+    Example:
+        >>> stacked({"x": [1.0, 2.0], "y": [3.0, 4.0]}, ["y", "x"], of="Score 'd'")
+        array([[3., 1.],
+               [4., 2.]])
+    """
+    absent = [name for name in names if name not in columns]
+    if absent:
+        raise InputError(f"{of}: there is no column {', '.join(absent)}; there are {', '.join(map(str, columns))}.")
+    return np.stack([np.asarray(columns[name], dtype=np.float64) for name in names], axis=1)
+
+
 def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
     """Columns of a mapping, a data frame, awkward records or a structured array as a plain dict."""
     pairs = _pairs(data, sample)
@@ -158,7 +180,7 @@ def raw_columns(data: ColumnsLike, sample: str) -> dict[str, Any]:
             )
     if not names:
         raise SampleError(f"Sample {sample!r}: has no columns; expected at least one.")
-    return dict(pairs)
+    return {name: of_objects(values) for name, values in pairs}
 
 
 def _pairs(data: Any, sample: str) -> list[tuple[Any, Any]]:

@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,26 @@ def concatenated(parts: Sequence[Any]) -> Any:
     if len(parts) == 1:
         return parts[0]
     return awkward().concatenate(parts) if any(map(is_awkward, parts)) else np.concatenate(parts)
+
+
+def of_objects(values: Any) -> Any:
+    """Python objects that are arrays or lists, one for each event, as an awkward array; anything else as it is.
+
+    That is what ``RDataFrame.AsNumpy`` makes of a branch of vectors, and uproot with ``library="np"``.
+    """
+    if not isinstance(values, np.ndarray) or values.dtype.kind != "O" or values.ndim != 1:
+        return values
+    first = next((one for one in values if one is not None), None)
+    if not isinstance(first, Sized) or isinstance(first, str | bytes | Mapping):
+        return values
+    try:
+        lists = [np.asarray([] if one is None else one) for one in values]
+    except (TypeError, ValueError):
+        return values
+    if any(one.ndim != 1 for one in lists):
+        return values
+    whole = np.concatenate([one for one in lists if len(one)] or [np.zeros(0)])
+    return optional("awkward", "root").unflatten(whole, [len(one) for one in lists])
 
 
 def of_arrow(column: Any) -> Any:

@@ -108,7 +108,7 @@ def cutflow_command(config: Path, cuts: Path | None, style: str, settings: Seque
 
     given = configuration.load(config, settings=as_settings(settings))
     selection = given.selection if cuts is None else with_cuts(given, cuts)
-    found = cutflow(given.samples, selection, axis=given.optimize.get("axis"))
+    found = cutflow(given.samples, selection, axis=given.axis, prune=given.document.prune)
     say(found.to_dataframe().to_csv(index=False).rstrip() if style == "csv" else getattr(found.summary(), style)())
 
 

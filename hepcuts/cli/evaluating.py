@@ -11,9 +11,10 @@ from hepcuts.cuts import Selection
 from hepcuts.evaluation.yields import SampleYield, sample_yields, yields_table
 from hepcuts.histfactory import HistFactory, SignificanceResult, discovery_test
 from hepcuts.optimization.record.reading import read_result
-from hepcuts.samples.sample import Sample, check_samples
+from hepcuts.samples.histogram import Histogram, check_any
+from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
-from hepcuts.templates.pruning import Dropped, pruned
+from hepcuts.templates.pruning import Dropped, pruned_channels
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.workspace import workspace
 
@@ -34,7 +35,7 @@ class CutEvaluation:
         dropped: systematics that were pruned.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[Sample, ...] | tuple[Histogram, ...]
     selection: Selection
     channels: tuple[Selection, ...]
     templates: tuple[Templates, ...]
@@ -82,12 +83,9 @@ def evaluated(given: Configuration, selection: Selection, *, unblind: bool = Fal
     """
     channels = [("signal_region", selection, given.axis)]
     channels += [(region.name, region.selection(selection), region.axis) for region in given.regions]
-    samples = check_samples(given.samples)
-    templates = tuple(fill(samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels)
-    dropped: list[Dropped] = []
-    if given.document.prune is not None:
-        parts = [pruned(one, given.document.prune) for one in templates]
-        templates, dropped = tuple(kept for kept, _ in parts), [one for _, some in parts for one in some]
+    samples = check_any(given.samples)
+    filled = [fill(samples, cuts, axis=axis, channel=name) for name, cuts, axis in channels]
+    templates, dropped = pruned_channels(filled, given.document.prune)
     if unblind and given.data is None:
         raise InputError("There are no observed data to unblind; the configuration has no [data].")
     observations = given.data.counts(channels) if unblind and given.data is not None else None
@@ -95,7 +93,7 @@ def evaluated(given: Configuration, selection: Selection, *, unblind: bool = Fal
     test = discovery_test(HistFactory.from_workspace(expected, validate=False))
     document = expected if observations is None else workspace(templates, observations=observations)
     cuts = tuple(chosen for _, chosen, _ in channels)
-    return CutEvaluation(samples, selection, cuts, templates, document, test, tuple(dropped))
+    return CutEvaluation(samples, selection, cuts, templates, document, test, dropped)
 
 
 def with_cuts(given: Configuration, path: Path) -> Selection:

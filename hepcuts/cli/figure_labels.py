@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hepcuts.plotting.heights import with_unit
+
 from .schema import Document
 
 
@@ -21,6 +23,7 @@ def labeled(drawing: Any, document: Document) -> Any:
     axes = figure.get_axes()
     for ax in axes:
         ax.set_xlabel(_named(ax.get_xlabel(), document.labels.variables))
+        ax.set_ylabel(with_unit(ax.get_ylabel(), ax.get_xlabel()))
         for text in legend.get_texts() if (legend := ax.get_legend()) else ():
             text.set_text(document.labels.samples.get(text.get_text(), text.get_text()))
     right = _luminosity(document)

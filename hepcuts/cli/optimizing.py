@@ -73,8 +73,10 @@ def optimize_command(
     origin = origin_of(config, as_settings(settings), start=start_from)
     say(yields(given.samples).text() + "\n")
     result = optimize(given.samples, selection, log=output / "cuts.log", **given.optimize)
-    written = _Written(Recorded.of(result, **origin), output)
     with result_of(lambda: result.summary().text(), output):
+        if given.document.prune is not None:
+            result = result.pruned(given.document.prune)
+        written = _Written(Recorded.of(result, **origin), output)
         written.write()
         if result.quoted.workspace is not None:
             write_json(result.workspace, output / "workspace.json")
@@ -139,7 +141,7 @@ def _complete(result: "OptimizationResult", written: _Written, afterwards: After
     for key, table in written.recorded.tables.items():
         with afterwards.step(f"the table of {key}"):
             _write_table(written, key)
-            if key != "sensitivity":  # it is in the summary
+            if key not in {"sensitivity", "pruned"}:  # they are in the summary
                 say(f"\n{table.text()}")
     with afterwards.step("the cuts as text"):
         table = result.selection.table()

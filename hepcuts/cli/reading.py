@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import fnmatch
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from hepcuts.samples.modifiers import HistoSys, Lumi, Modifier, NormFactor, Norm
 from hepcuts.samples.readers import column_names, histogram_sum, read_columns, read_histogram
 from hepcuts.samples.sample import Sample
 from hepcuts.samples.sources import Files
+from hepcuts.templates.binned import contents_after
 
 from .schema import (
     DataEntry,
@@ -33,6 +33,7 @@ from .schema import (
     SumOfWeights,
     WeightFamilyEntry,
 )
+from .wildcards import wildcard
 
 
 @contextlib.contextmanager
@@ -71,10 +72,10 @@ class SampleReader:
 
     def _histogram(self, variable: str) -> Histogram:
         entry = self.entry
-        modifiers = [one for number in range(len(entry.systematic)) for one in self._of_histograms(number)]
+        modifiers = [one for number in range(len(entry.systematic)) for one in self._of_histograms(number, variable)]
         return Histogram(
             entry.name,
-            self._contents(entry),
+            self._contents(entry, variable),
             variable=variable,
             signal=entry.signal,
             modifiers=modifiers,
@@ -82,16 +83,18 @@ class SampleReader:
             empty=entry.empty,
         )
 
-    def _contents(self, entry: OriginEntry) -> Contents:
+    def _contents(self, entry: OriginEntry, variable: str) -> Contents:
         given = self._merged(entry)
         if wrong := sorted(entry.model_fields_set & {"columns", "weight", "preselection", "friends", "tree"}):
             raise InputError(
                 f"{', '.join(wrong)} is of events, and the sample is a histogram; expected histogram = ..."
             )
-        found = read_histogram(self._files(given.file), str(given.histogram))
+        select: dict[str, Any] = {**self.entry.select, **entry.select}
+        files, name = self._files(given.file), str(given.histogram)
+        found = read_histogram(files, name, axis=given.axis, select=select, variable=variable)
         return found.scaled(1.0 if given.scale is None else given.scale)
 
-    def _of_histograms(self, number: int) -> list[Modifier]:
+    def _of_histograms(self, number: int, variable: str) -> list[Modifier]:
         """A systematic, whose sides are histograms if it has any."""
         entry = self.entry.systematic[number]
         if isinstance(entry, WeightFamilyEntry):
@@ -101,8 +104,10 @@ class SampleReader:
         with within(f"systematic {number + 1} ({entry.name})"):
             if entry.effect != "both":
                 raise InputError(f"effect = {entry.effect!r} is of events, and there are none")
-            up = Variation(histogram=self._contents(entry.up))
-            down = entry.down if isinstance(entry.down, str) else Variation(histogram=self._contents(entry.down))
+            up, down = (
+                one if isinstance(one, str) else Variation(histogram=self._contents(one, variable))
+                for one in (entry.up, entry.down)
+            )
             return [HistoSys(entry.name, up=up, down=down)]
 
     def _files(self, given: Any) -> Files:
@@ -168,13 +173,9 @@ class SampleReader:
     def _family(self, entry: WeightFamilyEntry) -> list[Modifier | Shape]:
         """One uncertainty for each column that matches the wildcard in a weight, or one that spans them."""
         weight = entry.weight
-        pattern = next((word for word in re.findall(r"[\w.*?]+", weight) if re.search(r"\w[*?]|[*?]\w", word)), None)
-        if pattern is None:
-            raise InputError(f"weight is {weight!r}; expected one column with a wildcard, such as 'w_pdf_*'.")
         there = column_names(self._files(self.entry.file), tree=self.entry.tree)
+        pattern = wildcard(weight, there, {*there, *self.document.define})
         found = fnmatch.filter(there, pattern)
-        if not found:
-            raise InputError(f"no column matches {pattern!r}; there are {', '.join(there)}.")
         shifts = {column: Shift(weight=weight.replace(pattern, f"`{column}`")) for column in found}
         if entry.combine == "each":
             return [Shape(f"{entry.name}_{column}", one, "mirror", entry.effect) for column, one in shifts.items()]
@@ -233,6 +234,8 @@ class ObservedData:
         Raises:
             InputError: they cannot be read, see `hepcuts.io.read_columns`.
         """
+        if self.entry.histogram is not None:
+            return self._of_bins(channels)
         axes = [axis.name for _, _, axis in channels if axis is not None]
         quantities = dict.fromkeys([*axes, *(column for _, selection, _ in channels for column in selection.columns)])
         entry = self.entry
@@ -246,6 +249,16 @@ class ObservedData:
                 friends=[_files(one, self.folder) for one in _texts(entry.friends)],
             )
         return {name: self._counted(columns, selection, axis) for name, selection, axis in channels}
+
+    def _of_bins(self, channels: Sequence[tuple[str, Selection, Any]]) -> dict[str, FloatArray]:
+        entry, variable = self.entry, channels[0][1].columns[0]
+        files = _files(entry.file, self.folder)
+        with within("[data]"):
+            contents = read_histogram(
+                files, str(entry.histogram), axis=entry.axis, select=entry.select, variable=variable
+            )
+            observed = Histogram("data", contents, variable=variable)
+            return {name: np.array([contents_after(observed, selection)]) for name, selection, _ in channels}
 
     def _counted(self, columns: dict[str, Any], selection: Selection, axis: Any) -> FloatArray:
         missing = self.entry.missing

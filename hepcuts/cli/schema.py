@@ -58,6 +58,13 @@ class OriginEntry(Entry):
     histogram: Text | None = key(
         "in place of events, a histogram in the ROOT files, of the one variable that is cut on; `hepcuts scan` takes it"
     )
+    axis: Text | Annotated[int, Field(ge=0)] | None = key(
+        "of a histogram of several axes, the one that is cut on: its title, its number from 0, or `x`, `y`, `z`; left "
+        "out: the one that is called as the variable. The others are summed, with what lies beyond their edges"
+    )
+    select: dict[Text, Text | list[Text]] = key(
+        'of axes with categories, the one or those that are summed: `{systematic = "jes_up"}`', default_factory=dict
+    )
     cross_section: Positive | None = key("in pb; with `luminosity` the weights are normalized to it")
     k_factor: Positive | None = key("further factor on the cross section")
     sum_of_weights: Positive | Text | SumOfWeights | None = key(
@@ -95,6 +102,11 @@ class HistoSysEntry(Entry):
     up: ShiftEntry = key("the events at +1 standard deviation", ...)
     down: Literal["mirror", "nominal"] | ShiftEntry = key('the events at -1, or `"mirror"`, or `"nominal"`', ...)
     effect: Literal["both", "normalization", "shape"] = key(_EFFECT, default="both")
+
+    @property
+    def sides(self) -> list[ShiftEntry]:
+        """Those that have events of their own."""
+        return [one for one in (self.up, self.down) if isinstance(one, ShiftEntry)]
 
 
 class WeightFamilyEntry(Entry):
@@ -147,6 +159,19 @@ SystematicEntry = Annotated[
 ]
 
 
+_OF_BINS = frozenset({"histogram", "axis", "select"})
+_OF_BOTH = frozenset({"name", "file", "scale", "signal", "staterror", "empty", "systematic"})
+
+
+def _check_kind(entry: Entry, histogram: str | None) -> None:
+    """Check that keys are those of events, or those of a histogram."""
+    given = entry.model_fields_set
+    if histogram is not None and (wrong := sorted(given - _OF_BINS - _OF_BOTH)):
+        raise ValueError(f"{', '.join(wrong)} is of events, and with histogram = ... there are none")
+    if histogram is None and (wrong := sorted(given & _OF_BINS)):
+        raise ValueError(f"{', '.join(wrong)} is of histograms, and there is no histogram = ...")
+
+
 class SampleEntry(OriginEntry):
     """Simulated events of one origin."""
 
@@ -163,9 +188,10 @@ class SampleEntry(OriginEntry):
 
     @model_validator(mode="after")
     def _events_or_bins(self) -> "SampleEntry":
-        of_bins = {"name", "file", "histogram", "scale", "signal", "staterror", "empty", "systematic"}
-        if self.histogram is not None and (wrong := sorted(self.model_fields_set - of_bins)):
-            raise ValueError(f"{', '.join(wrong)} is of events, and with histogram = ... there are none")
+        _check_kind(self, self.histogram)
+        for modifier in self.systematic if self.histogram is None else []:
+            for side in modifier.sides if isinstance(modifier, HistoSysEntry) else ():
+                _check_kind(side, None)
         return self
 
 
@@ -250,6 +276,16 @@ class DataEntry(Entry):
     friends: Texts | None = key(str(OriginEntry.model_fields["friends"].description))
     preselection: Text | None = key(str(OriginEntry.model_fields["preselection"].description))
     missing: float | None = key("number that stands for 'does not exist', as in a sample")
+    histogram: Text | None = key("in place of events, a histogram in the ROOT files, where the samples are such")
+    axis: Text | Annotated[int, Field(ge=0)] | None = key(str(OriginEntry.model_fields["axis"].description))
+    select: dict[Text, Text | list[Text]] = key(
+        str(OriginEntry.model_fields["select"].description), default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _events_or_bins(self) -> "DataEntry":
+        _check_kind(self, self.histogram)
+        return self
 
 
 class LabelsEntry(Entry):
@@ -300,7 +336,9 @@ class Document(Entry):
     sample: Annotated[list[SampleEntry], Field(min_length=1)] = key("the samples, each `[[sample]]`", ...)
     cut: Annotated[list[CutEntry], Field(min_length=1)] = key("the cuts, each `[[cut]]`", ...)
     prune: Annotated[float, Field(gt=0, lt=1)] | None = key(
-        "`hepcuts evaluate` leaves out systematics that change a sample by less than this fraction, and lists them"
+        "systematics that change a sample by less than this fraction in each bin after the cuts are left out, and "
+        "listed: of the workspace and of the significances that are quoted (`optimize`, `evaluate`, `cutflow`). "
+        "Searches and scans take all, since what is small at some cuts may not be at others"
     )
     region: list[RegionEntry] = key("control regions of `hepcuts.optimize`, each `[[region]]`", default_factory=list)
     axis: AxisEntry | None = key("the observable that is fitted")
@@ -316,6 +354,8 @@ class Document(Entry):
                 raise ValueError(f"sample {', '.join(others)} has no histogram, and others have; they do not mix")
             if len(self.cut) > 1 or self.axis is not None or self.region:
                 raise ValueError("samples are histograms; expected one [[cut]], and neither [axis] nor [[region]]")
+        elif self.data is not None and self.data.histogram is not None:
+            raise ValueError("data has a histogram, and the samples have events; expected events")
         return self
 
     @model_validator(mode="after")

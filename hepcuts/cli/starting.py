@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hepcuts._core.errors import InputError
-from hepcuts.samples.readers import column_names
+from hepcuts.samples.readers import column_names, read_columns
 
 from .schema import Document
 
@@ -30,7 +30,9 @@ def starting(inputs: Sequence[str]) -> str:
     names = [column_names(one) for one in inputs]
     common = [name for name in names[0] if all(name in others for others in names[1:])]
     weight = next((name for name in common if name.lower() in _WEIGHTS), None)
-    variables = [name for name in common if name != weight and not _no_variable(name)] or ["?"]
+    variables = [name for name in common if name != weight and not _no_variable(name)]
+    first = next((name for name in variables if _is_number(inputs[0], name)), "?")
+    called = _sample_names(inputs)
     lines = [
         "# Keys and their meaning: the page 'Configuration' of the documentation, or hepcuts init --schema.",
         "# luminosity = 139.0            # 1/fb, with cross_section (pb) of each sample",
@@ -43,7 +45,7 @@ def starting(inputs: Sequence[str]) -> str:
         lines += [
             "",
             "[[sample]]",
-            f"name = {_quoted(_name(one))}",
+            f"name = {_quoted(called[number])}",
             f"file = {_quoted(one)}",
             f"# columns: {', '.join(there)}",
         ]
@@ -52,15 +54,21 @@ def starting(inputs: Sequence[str]) -> str:
         )
         lines += ["signal = true"] if number == 0 else ["# cross_section = 831.8         # pb"]
         if number:
-            lines += ["", "  # [[sample.systematic]]", '  # type = "normsys"', f'  # name = "xsec_{_name(one)}"']
+            lines += [
+                "",
+                "  # [[sample.systematic]]",
+                '  # type = "normsys"',
+                f"  # name = {_quoted(f'xsec_{called[number]}')}",
+            ]
             lines += ["  # up = 1.05", "  # down = 0.95"]
     lines += [
         "",
         "[[cut]]",
-        f"variable = {_quoted(variables[0])}",
+        f"variable = {_quoted(first)}",
         'direction = "auto"          # or ">", "<", ">=", "<="',
     ]
-    lines += [f'\n# [[cut]]\n# variable = {_quoted(name)}\n# direction = "auto"' for name in variables[1:20]]
+    others = [name for name in variables if name != first][:20]
+    lines += [f'\n# [[cut]]\n# variable = {_quoted(name)}\n# direction = "auto"' for name in others]
     lines += ["", "[optimize]", "seed = 1", "# constraints = {signal = 3.0}  # at least three expected signal events"]
     return "\n".join(lines) + "\n"
 
@@ -68,6 +76,21 @@ def starting(inputs: Sequence[str]) -> str:
 def _no_variable(name: str) -> bool:
     """Whether a column tells events apart, or weighs them: nobody cuts on that."""
     return bool(re.match(r"event|run|lumi|entry|index|label", name, re.IGNORECASE)) or "weight" in name.lower()
+
+
+def _is_number(file: str, name: str) -> bool:
+    """Whether a column has one number for each event, so that it may be cut on."""
+    try:
+        read_columns(file, columns=[f"`{name}`"])
+    except InputError:
+        return False
+    return True
+
+
+def _sample_names(inputs: Sequence[str]) -> list[str]:
+    """Names of the samples, those of equal files with their numbers."""
+    names = [_name(one) for one in inputs]
+    return [name if names.count(name) == 1 else f"{name}_{number}" for number, name in enumerate(names, start=1)]
 
 
 def _name(file: str) -> str:

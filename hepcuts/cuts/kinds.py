@@ -121,8 +121,8 @@ class Cut(AbstractCut):
         return (_comparisons(self, integer=self.integer),)
 
     def __str__(self) -> str:
-        if self.integer and self.threshold is not None and self.direction != "auto":
-            return f"{self.variable} {self.direction}= {shown(whole(self.threshold, self.signs[0]))}"
+        if self.integer and self.direction != "auto":
+            return f"{self.variable} {self.direction}= {_whole(self.threshold, self.signs[0])}"
         direction = "?" if self.direction == "auto" else self.direction
         return f"{self.variable} {direction} {shown(self.threshold)}"
 
@@ -220,11 +220,15 @@ class Window(AbstractCut):
         return (_comparisons(self, integer=self.integer),)
 
     def __str__(self) -> str:
-        if self.integer and self.low is not None and self.high is not None:
-            first, last = whole(self.low, 1), whole(self.high, -1)
-            if first <= last:
-                return f"{shown(first)} <= {self.variable} <= {shown(last)}"
+        known = self.low is not None and self.high is not None
+        if self.integer and not (known and whole(self.low, 1) > whole(self.high, -1)):  # type: ignore[arg-type]  # known
+            return f"{_whole(self.low, 1)} <= {self.variable} <= {_whole(self.high, -1)}"
         return f"{shown(self.low)} < {self.variable} < {shown(self.high)}"
+
+
+def _whole(threshold: float | None, sign: int) -> str:
+    """The outermost whole number that passes, as it is printed."""
+    return shown(threshold if threshold is None else whole(threshold, sign))
 
 
 def _between(value: float | None, operator: str, variable: str) -> float | None:

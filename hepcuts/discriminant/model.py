@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from hepcuts._core.columns import is_missing
+from hepcuts._core.columns import is_missing, stacked
 from hepcuts._core.errors import InputError
 from hepcuts._core.precision import float64_scope
 from hepcuts._core.types import ColumnsLike, FloatArray
@@ -139,12 +139,7 @@ class Discriminant:
         Raises:
             InputError: a feature has no column.
         """
-        absent = [feature for feature in self.features if feature not in columns]
-        if absent:
-            raise InputError(
-                f"Discriminant {self.name!r}: there is no column {', '.join(absent)}; there are {', '.join(columns)}."
-            )
-        values = np.stack([np.asarray(columns[feature], dtype=np.float64) for feature in self.features], axis=1)
+        values = stacked(columns, self.features, of=f"Discriminant {self.name!r}")
         gone = is_missing(values, missing)
         if self.centers is not None and self.scales is not None:
             values = (values - self.centers) / self.scales

@@ -30,7 +30,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts._core.columns import is_missing
+from hepcuts._core.columns import is_missing, stacked
 from hepcuts._core.counters import Bits, as_seed
 from hepcuts._core.errors import InputError
 from hepcuts._core.tables import SummaryTable, Tabular
@@ -87,13 +87,7 @@ class OutOfFoldScore(Tabular):
         Raises:
             InputError: a feature has no column.
         """
-        absent = [feature for feature in self.features if feature not in columns]
-        if absent:
-            raise InputError(
-                f"The score {self.name!r} takes {', '.join(absent)}, of which there is no column; there are "
-                f"{', '.join(map(str, columns))}."
-            )
-        values = np.stack([np.asarray(columns[feature], dtype=np.float64) for feature in self.features], axis=1)
+        values = stacked(columns, self.features, of=f"Score {self.name!r}")
         return np.where(is_missing(values, missing), np.nan, values)
 
     def apply(self, columns: ColumnsLike, *, missing: float | None = None) -> FloatArray:

@@ -14,9 +14,14 @@ from hepcuts._core.types import FloatArray
 from hepcuts.cuts import AbstractCut, Selection
 from hepcuts.merit.figures import AbstractTemplateFigure
 from hepcuts.merit.registry import Given, figure_of_merit
-from hepcuts.samples.sample import Sample, check_samples
-from hepcuts.templates.filling import fill
+from hepcuts.samples.histogram import Histogram, are_histograms, check_any
+from hepcuts.samples.sample import Sample
+from hepcuts.templates.binned import binned_templates
+from hepcuts.templates.filling import fill, structure_of
+from hepcuts.templates.pruning import Dropped, check_fraction, pruned_channels
 from hepcuts.templates.templates import Templates
+
+from .yields import passing
 
 _ALL = "all events"
 
@@ -28,14 +33,16 @@ class Cutflow(Tabular):
     Attributes:
         steps: what each row is after: ``"all events"``, then the cuts in their order.
         templates: of each step; None where no event is left.
-        events: simulated events that are left, shape (step, sample).
+        events: simulated events that are left, shape (step, sample); NaN of histograms.
         objective: the figure of merit of each step.
+        prune: the fraction below which systematics have no part in that; see `hepcuts.templates.pruning`.
     """
 
     steps: tuple[str, ...]
     templates: tuple[Templates | None, ...]
     events: FloatArray
     objective: Given = "profile"
+    prune: float | None = None
 
     def __add__(self, other: "Cutflow") -> "Cutflow":
         if not isinstance(other, Cutflow):
@@ -44,7 +51,7 @@ class Cutflow(Tabular):
             raise InputError(f"Cutflows of {self.steps} and {other.steps} do not add; expected the same cuts.")
         both = zip(self.templates, other.templates, strict=True)
         added = [a if b is None else b if a is None else a + b for a, b in both]
-        return Cutflow(self.steps, tuple(added), self.events + other.events, self.objective)
+        return Cutflow(self.steps, tuple(added), self.events + other.events, self.objective, self.prune)
 
     @functools.cached_property
     def _first(self) -> Templates:
@@ -97,10 +104,16 @@ class Cutflow(Tabular):
         found = []
         for templates in self.templates:
             try:
-                found.append(np.nan if templates is None else figure.of_templates([templates], totals))
+                kept, _ = pruned_channels([] if templates is None else [templates], self.prune)
+                found.append(figure.of_templates(kept, totals) if kept else np.nan)
             except HepcutsError:
                 found.append(np.nan)  # negative yields, or no background: what a cutflow shows without a number
         return np.array(found, dtype=np.float64)
+
+    @property
+    def pruned(self) -> tuple[Dropped, ...]:
+        """Systematics that have no part in the figure of merit after all cuts."""
+        return pruned_channels([one for one in self.templates[-1:] if one is not None], self.prune)[1]
 
     def overview(self) -> SummaryTable:
         """See `Tabular.overview`: yields and efficiencies."""
@@ -110,7 +123,8 @@ class Cutflow(Tabular):
         """With the figure of merit of each step."""
         name = figure_of_merit(self.objective).name
         name = "Z" if name == "profile" else name
-        return self._table([name, *("" if np.isnan(value) else f"{value:.4g}" for value in self.values)])
+        table = self._table([name, *("" if np.isnan(value) else f"{value:.4g}" for value in self.values)])
+        return dataclasses.replace(table, foot=[f"pruned after all cuts: {one}" for one in self.pruned])
 
     def _table(self, values: Sequence[str]) -> SummaryTable:
         head = ["cut", *(f"{name}{what}" for name in self.samples for what in ("", " eff.", " events"))]
@@ -120,7 +134,7 @@ class Cutflow(Tabular):
             for number in range(len(self.samples)):
                 cells.append(measured(self.yields[step, number], self.uncertainties[step, number]))
                 cells.append(f"{self.efficiencies[step, number]:.2%}")
-                cells.append(f"{self.events[step, number]:.0f}")
+                cells.append("" if np.isnan(self.events[step, number]) else f"{self.events[step, number]:.0f}")
             rows.append(cells)
         # The figure of merit stands beside the cut: with many samples the end of a row is far away.
         for line, value in zip([head, *rows], values, strict=bool(values)):
@@ -138,7 +152,7 @@ class Cutflow(Tabular):
                     "uncertainty": self.uncertainties[step, number],
                     "efficiency": self.efficiencies[step, number],
                     "step_efficiency": self.step_efficiencies[step, number],
-                    "events": int(self.events[step, number]),
+                    "events": None if np.isnan(self.events[step, number]) else int(self.events[step, number]),
                     figure_of_merit(self.objective).name: self.values[step],
                 }
                 for step, text in enumerate(self.steps)
@@ -148,18 +162,25 @@ class Cutflow(Tabular):
 
 
 def cutflow(
-    samples: Iterable[Sample], selection: Selection | AbstractCut, *, objective: Given = "profile", axis: Any = None
+    samples: Iterable[Sample | Histogram],
+    selection: Selection | AbstractCut,
+    *,
+    objective: Given = "profile",
+    axis: Any = None,
+    prune: float | None = None,
 ) -> Cutflow:
     """What each cut leaves, one after the other, in the order of the selection.
 
     Args:
-        samples: at least one signal and one background.
-        selection: cuts with their thresholds.
+        samples: at least one signal and one background; events, or `hepcuts.Histogram` of one variable.
+        selection: cuts with their thresholds; of histograms one cut at an edge of their bins.
         objective: figure of merit of each step.
         axis: as in `hepcuts.fill`.
+        prune: systematics that change a sample by less than this fraction in each bin after a step have no part in its
+            figure of merit; None for none.
 
     Raises:
-        InputError: a threshold is not set.
+        InputError: a threshold is not set, or a fraction to prune below that is none.
         SampleError: see `hepcuts.fill`.
 
     Example:
@@ -173,22 +194,20 @@ def cutflow(
         >>> flow.values.round(2)
         array([ 6.9 , 16.73])
     """
-    samples = check_samples(samples)
+    check_fraction(prune)
+    samples = check_any(samples)
     cuts = selection.cuts if isinstance(selection, Selection) else (selection,)
     parts = [None, *(Selection(cuts[:number]) for number in range(1, len(cuts) + 1))]
-    templates: list[Templates | None] = []
-    for part in parts:
-        try:
-            templates.append(fill(samples, part, axis=axis))
-        except EmptySelectionError:
-            templates.append(None)
-    events = [[_passing(sample, part) for sample in samples] for part in parts]
-    return Cutflow((_ALL, *map(str, cuts)), tuple(templates), np.array(events, dtype=np.float64), objective)
+    templates = tuple(_filled(samples, part, axis) for part in parts)
+    events = np.array([[passing(sample, part) for sample in samples] for part in parts], dtype=np.float64)
+    return Cutflow((_ALL, *map(str, cuts)), templates, events, objective, prune)
 
 
-def _passing(sample: Sample, selection: Selection | None) -> int:
-    """Simulated events that count."""
-    passed = sample.weights != 0
-    if selection is not None:
-        passed &= selection.mask(sample.columns, missing=sample.missing)
-    return int(np.count_nonzero(passed))
+def _filled(samples: Any, part: Selection | None, axis: Any) -> Templates | None:
+    """Templates of what is left, or None. All bins of histograms are counted in one, as after a cut."""
+    if part is None and axis is None and are_histograms(samples):
+        return binned_templates(samples, None, structure_of(samples, axis=None, channel="signal_region"))
+    try:
+        return fill(samples, part, axis=axis)
+    except EmptySelectionError:
+        return None

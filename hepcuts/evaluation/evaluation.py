@@ -15,6 +15,7 @@ from hepcuts.merit.registry import Given, figure_of_merit
 from hepcuts.merit.rows import Rows
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.filling import fill
+from hepcuts.templates.pruning import Dropped, pruned_channels
 from hepcuts.templates.simulated import effective_background, vanished, weakest_background
 from hepcuts.templates.templates import Templates
 from hepcuts.templates.uncertainties import same_sided
@@ -40,6 +41,7 @@ class HardEvaluation:
         expected_events: what a test rests on, see `hepcuts.histfactory.bands.equivalent_events`.
         systematics: in words, what to keep in mind of them, see `hepcuts.templates.uncertainties.same_sided`.
         weakest: name of the background that `effective_background` is the number of; "" if there is only one.
+        dropped: systematics that the templates, the workspace and its significance are without, see `pruned`.
     """
 
     value: float
@@ -55,6 +57,27 @@ class HardEvaluation:
     systematics: tuple[str, ...] = ()
     expected_events: float = float("inf")
     effective_signal: float = float("nan")
+    dropped: tuple[Dropped, ...] = ()
+
+    def pruned(self, below: float, *, chose: bool = False) -> "HardEvaluation":
+        """The same without systematics of nearly no effect; `value` stays, which is the objective with all of them.
+
+        Args:
+            below: the fraction of a sample's yield in each bin, see `hepcuts.templates.pruning`.
+            chose: as in `evaluate`.
+
+        Raises:
+            InputError: it is not between 0 and 1.
+        """
+        (templates, *regions), dropped = pruned_channels((self.templates, *self.regions), below)
+        return dataclasses.replace(
+            self,
+            templates=templates,
+            regions=tuple(regions),
+            systematics=same_sided(templates.structure, templates.yields),
+            dropped=(*self.dropped, *dropped),
+            **_quotation((templates, *regions), chose=chose),
+        )
 
 
 def evaluate(
@@ -92,29 +115,30 @@ def evaluate(
     beside = tuple(fill(samples, r.selection(selection), axis=r.axis, channel=r.name) for r in regions)
     together = (templates, *beside)
     value = float(figure_of_merit(objective).hard(samples, together, selection))
-    spec: dict[str, Any] | None = None
-    verdict: referee.Verdict | None
-    message = ""
-    try:
-        spec = workspace(together, measurement=CHOSEN_ON if chose else DISCOVERY)
-        likelihood = HistFactory.from_workspace(spec, validate=False)
-        significance = float(discovery_significance(likelihood))
-        verdict = referee.hypotest(likelihood.model)
-    except (FitError, YieldError) as error:
-        significance, verdict, message = float("nan"), None, str(error)
     simulated, rows = (templates.structure, templates.yields), Rows.of_templates(templates, totals_of(samples))
     return HardEvaluation(
         value,
-        significance,
-        verdict,
+        **_quotation(together, chose=chose),
         effective_background=effective_background(*simulated),
         templates=templates,
-        workspace=spec,
         regions=beside,
-        message=message,
         vanished=vanished(templates.structure, np.asarray(templates.variance).sum(axis=-1)),
         weakest=weakest_background(*simulated),
         systematics=same_sided(*simulated),
         expected_events=rows.expected_events(0),
         effective_signal=float(rows.effective_signal[0]),
     )
+
+
+def _quotation(channels: Sequence[Templates], *, chose: bool) -> dict[str, Any]:
+    """Fields of a `HardEvaluation`: the workspace of all channels, and what is quoted of it."""
+    found: dict[str, Any] = {"workspace": None, "significance": float("nan"), "pyhf": None, "message": ""}
+    try:
+        found["workspace"] = workspace(channels, measurement=CHOSEN_ON if chose else DISCOVERY)
+        likelihood = HistFactory.from_workspace(found["workspace"], validate=False)
+        return found | {
+            "significance": float(discovery_significance(likelihood)),
+            "pyhf": referee.hypotest(likelihood.model),
+        }
+    except (FitError, YieldError) as error:
+        return found | {"message": str(error)}

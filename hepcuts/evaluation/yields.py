@@ -8,6 +8,7 @@ import numpy as np
 from hepcuts._core.decimals import measured
 from hepcuts._core.tables import SummaryTable
 from hepcuts.cuts import Selection
+from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 from hepcuts.templates.templates import Templates
 
@@ -27,8 +28,8 @@ class SampleYield:
         outside: expected events that pass the cuts but lie outside the axis of the fit.
         efficiency: `after` over `before`; NaN where that is zero.
         efficiency_uncertainty: its uncertainty; events that pass and those that fail fluctuate independently.
-        events_before: simulated events before any cut, those of weight zero left out.
-        events: simulated events that pass the cuts.
+        events_before: simulated events before any cut, those of weight zero left out; None of a histogram.
+        events: simulated events that pass the cuts, likewise.
         effective_events: what `after` rests on, (sum w)^2 / sum w^2.
     """
 
@@ -42,12 +43,24 @@ class SampleYield:
     outside: float
     efficiency: float
     efficiency_uncertainty: float
-    events_before: int
-    events: int
+    events_before: int | None
+    events: int | None
     effective_events: float
 
 
-def sample_yields(samples: Sequence[Sample], selection: Selection, templates: Templates) -> list[SampleYield]:
+def passing(sample: Sample | Histogram, selection: Selection | None) -> int | None:
+    """Simulated events that count, and pass all cuts; None if only a histogram of them is at hand."""
+    if isinstance(sample, Histogram):
+        return None
+    passed = sample.weights != 0
+    if selection is not None:
+        passed &= selection.mask(sample.columns, missing=sample.missing)
+    return int(np.count_nonzero(passed))
+
+
+def sample_yields(
+    samples: Sequence[Sample | Histogram], selection: Selection, templates: Templates
+) -> list[SampleYield]:
     """Yields of all samples in one region.
 
     Args:
@@ -66,7 +79,6 @@ def sample_yields(samples: Sequence[Sample], selection: Selection, templates: Te
     effective = nominal**2 / np.where(variance > 0, variance, np.inf)
     found = []
     for number, sample in enumerate(samples):
-        passed = selection.mask(sample.columns, missing=sample.missing) & (sample.weights != 0)
         squares, kept = sample.simulated[1], float(variance[number])
         total = sample.total or np.nan  # of no yield there is no fraction
         efficiency = float(nominal[number]) / total
@@ -83,8 +95,8 @@ def sample_yields(samples: Sequence[Sample], selection: Selection, templates: Te
                 outside=float(templates.outside[number]),
                 efficiency=efficiency,
                 efficiency_uncertainty=spread**0.5 / abs(total),
-                events_before=int(np.count_nonzero(sample.weights)),
-                events=int(np.count_nonzero(passed)),
+                events_before=passing(sample, None),
+                events=passing(sample, selection),
                 effective_events=float(effective[number]),
             )
         )
@@ -101,7 +113,7 @@ def yields_table(yields: Sequence[SampleYield], title: str) -> SummaryTable:
             measured(row.before, row.before_uncertainty),
             measured(row.after, row.after_uncertainty),
             f"({measured(100 * row.efficiency, 100 * row.efficiency_uncertainty)}) %",
-            str(row.events),
+            "" if row.events is None else str(row.events),
             f"{row.effective_events:.1f}",
         )
         for row in yields

@@ -12,7 +12,7 @@ from hepcuts.histfactory.solver.basins import STANDARD, places, suspicious
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
-from hepcuts.histfactory.solver.minima import CONVERGED, TOO_MANY_EVENTS, TOO_MANY_STEPS, Minima
+from hepcuts.histfactory.solver.minima import CONVERGED, SAME_MINIMUM, TOO_MANY_EVENTS, TOO_MANY_STEPS, Minima
 from hepcuts.histfactory.solver.newton import minimize
 from hepcuts.histfactory.solver.sketch import Sketch
 from hepcuts.histfactory.solver.walls import search_along_walls
@@ -24,6 +24,7 @@ from .structure import LikelihoodStructure
 
 _LANES = 4_000_000
 """Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
+_STEPS = 400
 _MORE_STEPS = 2000
 """For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
 _NEARER = 0.3
@@ -51,7 +52,7 @@ def nominal_parameters(structure: LikelihoodStructure, mu: float = 1.0) -> Float
 
 
 def single_search(
-    structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = 400
+    structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool, max_steps: int = _STEPS
 ) -> Minima:
     """Minimize the deviance of each lane on the host.
 
@@ -167,8 +168,15 @@ def _look_elsewhere(structure: LikelihoodStructure, batch: Batch, result: Minima
         if not len(owners):
             return
         owners = lanes[owners]
-        found = _from(structure, batch.take(owners), starts, fix_poi=fix_poi)
+        found = _from(
+            structure, batch.take(owners), starts, fix_poi=fix_poi, below=_clearly_below(result.value[owners])
+        )
         lanes = result.settle(owners, found)
+
+
+def _clearly_below(value: FloatArray) -> FloatArray:
+    """What another minimum has to come below to be one."""
+    return value - SAME_MINIMUM * (1.0 + value)
 
 
 def _places(
@@ -204,8 +212,20 @@ def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool)
     return [nominal_parameters(structure, 0.0)] * signal + [*far, *near]
 
 
-def _from(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
-    """The ends of all lanes from one start each."""
+def _from(
+    structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool, below: FloatArray | None = None
+) -> Minima:
+    """The ends of all lanes from one start each.
+
+    Args:
+        structure: the model.
+        batch: templates and data.
+        start: as for `single_search`.
+        fix_poi: as for `single_search`.
+        below: of each lane the value that a search from another place has to come below, or it is soon given up.
+    """
+    steps = _STEPS if below is None else STANDARD.search_steps
+    below = np.full(batch.lanes, np.inf) if below is None else below
     jumping = np.array([], dtype=np.int64)
     if structure.histosys_code in JUMPING:
         free = np.flatnonzero(free_parameters(structure, fix_poi=fix_poi))
@@ -213,24 +233,35 @@ def _from(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fi
 
     def within(lanes: Any, begin: FloatArray, bounds: tuple[FloatArray, FloatArray]) -> Minima:
         held = dataclasses.replace(structure, lower=bounds[0], upper=bounds[1])
-        return _to_the_end(held, batch.take(lanes), begin, fix_poi=fix_poi)
+        return _to_the_end(held, batch.take(lanes), begin, below[lanes], fix_poi=fix_poi, max_steps=steps)
 
     if not len(jumping):
-        return _to_the_end(structure, batch, start, fix_poi=fix_poi)
+        return _to_the_end(structure, batch, start, below, fix_poi=fix_poi, max_steps=steps)
     begin = np.broadcast_to(np.reshape(start, (len(structure.init), -1)), (len(structure.init), batch.lanes))
     bounds = np.asarray(structure.lower, dtype=np.float64), np.asarray(structure.upper, dtype=np.float64)
     return search_across_jumps(within, begin, bounds, jumping)
 
 
-def _to_the_end(structure: LikelihoodStructure, batch: Batch, start: FloatArray, *, fix_poi: bool) -> Minima:
+def _to_the_end(
+    structure: LikelihoodStructure,
+    batch: Batch,
+    start: FloatArray,
+    below: FloatArray,
+    *,
+    fix_poi: bool,
+    max_steps: int,
+) -> Minima:
     """As `single_search`, with all that can be done where a lane does not converge."""
-    result = single_search(structure, batch, start, fix_poi=fix_poi)
-    _go_on(structure, batch, result, fix_poi=fix_poi)
+    result = single_search(structure, batch, start, fix_poi=fix_poi, max_steps=max_steps)
+    _go_on(structure, batch, result, below, fix_poi=fix_poi)
     return result
 
 
-def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
-    """Lanes that did not converge go on where they ended: along walls, or with more steps."""
+def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, below: FloatArray, *, fix_poi: bool) -> None:
+    """Lanes that did not converge go on where they ended: along walls, or with more steps, if they are `below` a value.
+
+    A search from another place that has not come below the minimum that is known is most often on its way back to it.
+    """
     if np.all(result.status == CONVERGED):
         return
     few = most_events(batch) <= MANY_EVENTS
@@ -238,7 +269,7 @@ def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_
     if not len(failed):
         return
     _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
-    slow = np.flatnonzero((result.status == TOO_MANY_STEPS) & few)
+    slow = np.flatnonzero((result.status == TOO_MANY_STEPS) & few & (result.value < below))
     if len(slow):
         here = result.parameters[:, slow]
         found = single_search(structure, batch.take(slow), here, fix_poi=fix_poi, max_steps=_MORE_STEPS)

@@ -170,6 +170,22 @@ class OptimizationResult(Tabular):
             raise InputError("Cuts are certified in one bin; this optimization has an axis or control regions.")
         return self._certify(**options)
 
+    def pruned(self, below: float) -> "OptimizationResult":
+        """The same result, quoted without systematics that change a sample by less than a fraction in each bin.
+
+        They are left out of the significance, of pyhf's confirmation and of the workspace; ``quoted.dropped`` lists
+        them. What compares cuts (the search, N-1 table, replicas, rounding) takes all: they may matter elsewhere.
+
+        Args:
+            below: the fraction, such as 0.005; see `hepcuts.templates.pruning`.
+
+        Raises:
+            InputError: it is not between 0 and 1.
+        """
+        held_out = None if self.held_out is None else self.held_out.pruned(below)
+        training, options = self.training.pruned(below, chose=True), {**self.options, "prune": below}
+        return dataclasses.replace(self, training=training, held_out=held_out, options=options)
+
     def drop_one(self, **options: Any) -> DropOneTable:
         """Which cuts matter: the N-1 table on the quoted events.
 
@@ -283,6 +299,7 @@ class OptimizationResult(Tabular):
         rows += [("vanished", words) for words in self.quoted.vanished]
         if self.quoted.expected_events < FEW_EXPECTED:
             rows.append(("few events", few_expected(self.quoted.expected_events)))
+        rows += [("pruned", str(one)) for one in self.quoted.dropped]
         rows += [("systematics", words) for words in (*self.quoted.systematics, *self.hidden)]
         if self.polish_validated is not None:
             taken = "" if self.polish.moves else ", left out"

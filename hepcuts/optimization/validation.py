@@ -6,9 +6,9 @@ stage their hard cuts are tried on what was left out (`hepcuts.optimization.left
 
 So stages are judged by what is quoted, the objective of hard cuts. That hangs on few events, and the best of several
 such values is often the luckiest. So the stage whose soft cuts have the width that each cut has by itself is taken,
-unless another one is found better with some evidence: the gain of its hard cuts has to be larger than its own
-uncertainty lets expect by chance, and soft cuts at the same thresholds, which hang less on single events, have to
-confirm it. They alone would not do: over a steep background a soft cut lets too much pass, and prefers what is wide.
+unless another one is found better twice: by its hard cuts, by a good part of the uncertainty of the gain, and by soft
+cuts at the same thresholds, which hang less on single events. They alone would not do: over a steep background a soft
+cut lets too much pass, and prefers what is wide.
 """
 
 import dataclasses
@@ -175,12 +175,11 @@ class Validator:
         return max(better, key=values.__getitem__, default=usual)
 
     def _is_better(self, stage: int, usual: int) -> bool:
-        """Whether there is evidence for another stage."""
-        gain, options = self._value(stage).plain - self._value(usual).plain, self._options
-        if not gain > 0.0 or not gain > options.sure * self._uncertainty(usual, stage):
+        """Whether another stage is better by hard cuts and by soft ones."""
+        gain = self._value(stage).plain - self._value(usual).plain
+        if not gain > 0.0 or not gain > self._options.likely * self._uncertainty(usual, stage):
             return False
-        soft, of_usual = (self._soft(number) for number in (stage, usual))
-        return soft - of_usual > options.worthwhile * abs(of_usual)
+        return self._soft(stage) > self._soft(usual)
 
     def _soft(self, stage: int) -> float:
         """The value of soft cuts after a stage, of the width that is the same for all of them."""

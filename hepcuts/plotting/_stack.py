@@ -19,6 +19,7 @@ from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.sample import Sample
 
 from ._style import INK, Panel, background_color, legend_on_top, signal_color
+from .heights import height_label
 
 SignalScale = float | Literal["auto"]
 """By what signals are multiplied where they are drawn; ``"auto"``: by a power of ten with which they are seen."""
@@ -117,7 +118,7 @@ def draw(
     legend, left = legend_on_top(ax, handles, labels)
     marks = None if cut is None else _draw_cut(ax, cut, left, legend.get_texts()[-1])
     ax.set_xlabel(histograms[0].axes[0].label)
-    ax.set_ylabel("Events / bin")
+    ax.set_ylabel(height_label(edges, histograms[0].axes[0].label))
     return Distributions(ax, histograms, fills, lines, band, marks)
 
 

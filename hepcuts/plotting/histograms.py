@@ -48,7 +48,8 @@ def distributions(
     """Draw the distributions of the samples in one variable.
 
     Backgrounds are filled and stacked, the first at the bottom; signals are lines, each from zero. Missing values are
-    not drawn. Small triangles at the ends of the axis tell of events outside of the bins.
+    not drawn. Small triangles at the ends of the axis tell of events outside of the bins. The y axis says how wide
+    equal bins are, with the unit that a variable (or its label in a configuration) ends with in brackets.
 
     Args:
         samples: signals and backgrounds; of `hepcuts.Histogram` their own bins are drawn, and all of them.

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import gzip
 import lzma
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -51,8 +52,8 @@ _COMPRESSED: Mapping[str, Callable[..., IO[str]]] = MappingProxyType(
 class TextFormat(FileFormat):
     """Columns of numbers as text, with a line of names; separated by commas, semicolons, tabs, bars or spaces.
 
-    Lines that begin with ``#`` are comments; the first of them is the line of names if it has as many as the first
-    event has numbers.
+    Lines that begin with ``#`` are comments; the last of them before the events is the line of names if it has as many
+    as the first event has values, as `numpy.savetxt` writes it.
     """
 
     endings = (".csv", ".tsv", ".txt", ".dat")
@@ -85,13 +86,18 @@ class TextFormat(FileFormat):
         separator = max(",;\t|", key=first.count)
         separator = separator if separator in first else r"\s+"
         fields = _fields(first, separator)
-        if all(map(_is_number, fields)):
+        # Names are no numbers; an event has one, or nothing but flags and missing values.
+        if any(map(_is_number, fields)) or all(field.lower() in _NO_NAMES for field in fields):
             commented = [_fields(line.lstrip("# "), separator) for line in lines[: events[0]]]
             named = [names for names in commented if len(names) == len(fields)]
             if not named:
                 raise InputError("it begins with numbers; expected a first line with the names of the columns")
             return separator, named[-1], events[0]
         return separator, fields, events[0] + 1
+
+
+_NO_NAMES = frozenset({"", "true", "false"})
+"""What is no name of a column, and no number."""
 
 
 def _fields(line: str, separator: str) -> list[str]:
@@ -147,8 +153,14 @@ class RootFormat(FileFormat):
     @contextlib.contextmanager
     def _events(self, path: str, tree: str | None) -> Iterator[Any]:
         with optional("uproot", "root").open(path) as file:
-            kinds = file.classnames(recursive=True).items()
-            trees = sorted({key.split(";")[0] for key, kind in kinds if kind in {"TTree", "ROOT::RNTuple"}})
+            kinds = {key.split(";")[0]: kind for key, kind in file.classnames(recursive=True).items()}
+            trees = sorted(key for key, kind in kinds.items() if kind in {"TTree", "ROOT::RNTuple"})
+            histograms = sorted(key for key, kind in kinds.items() if re.match(r"TH[123]", kind))
+            if not trees and histograms:
+                raise InputError(
+                    f"it has no tree of events, but histograms ({', '.join(histograms[:20])}): take hepcuts.Histogram, "
+                    f'in a configuration histogram = "{histograms[0]}"'
+                )
             yield file[place("tree", tree, trees)]
 
 

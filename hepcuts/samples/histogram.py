@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from hepcuts._core.cells import Cells
 from hepcuts._core.errors import InputError, SampleError
 from hepcuts._core.histograms import Contents, is_histogram
 from hepcuts._core.types import FloatArray
 
-from .modifiers import HistoSys, Modifier, check_name
-from .sample import REFUSED, check_empty, check_modifiers, check_together
+from .modifiers import HistoSys, Modifier, Variation, check_name
+from .sample import REFUSED, Sample, check_empty, check_modifiers, check_samples, check_together
 from .staterror import StatError
 from .staterror import checked as staterror_of
 
@@ -21,31 +22,36 @@ from .staterror import checked as staterror_of
 class Histogram:
     """A sample of which only a histogram of one variable is at hand, such as that of a discriminant.
 
-    `hepcuts.scan` takes the edges of its bins as thresholds, `hepcuts.fill` cuts at them, and `hepcuts.workspace` fits
-    all bins. What lies beyond the outermost edges is counted where a cut keeps it. What needs single events (replicas,
-    held-out parts, searches with soft cuts, cuts on other variables) is not possible. An event that stands exactly on
-    an edge is in the upper bin.
+    `hepcuts.scan` takes the edges of its bins as thresholds, `hepcuts.fill` and `hepcuts.cutflow` cut at them, and
+    `hepcuts.workspace` fits all bins. What lies beyond the outermost edges is counted where a cut keeps it. What needs
+    single events (held-out parts, searches with soft cuts, cuts on other variables) is not possible. An event that
+    stands exactly on an edge is in the upper bin.
 
     Attributes:
         name: the sample's name in the likelihood and in figures.
         contents: the bins.
         variable: what the histogram is of.
         signal: whether the parameter of interest scales this sample.
-        modifiers: its systematic uncertainties; both sides of a `hepcuts.HistoSys` are histograms of the same bins.
+        modifiers: its systematic uncertainties; both sides of a `hepcuts.HistoSys` are histograms of the same bins, and
+            of several axes if the sample is.
         staterror: see `hepcuts.Sample`.
         empty: see `hepcuts.Sample`.
 
     Args:
         name: see above.
-        histogram: of one axis, with variances: of hist, boost_histogram, uproot (TH1), or any with their protocol.
+        histogram: with variances: of hist, boost_histogram, uproot (TH1, TH2, TH3), or any with their protocol.
         variable: see above; None for the name of the axis.
+        axis: which one, of a histogram of several: its name, its title, its number from 0, or, of those without a name
+            (ROOT), ``"x"``, ``"y"`` or ``"z"``. The others are summed with what lies beyond their edges. None for the
+            only one, or for the one that is named as the variable.
         signal: see above.
         modifiers: see above.
         staterror: see above.
         empty: see above.
 
     Raises:
-        InputError: not a histogram that can be read, or no name of the variable.
+        InputError: not a histogram that can be read, no name of the variable, no such axis, or another one with
+            categories, of which one has to be chosen first (``h[{"dataset": "ttbar"}]``, `histograms_of`).
         SampleError: variations with other bins, or that are not histograms; modifiers of one name; all bins empty.
 
     Example:
@@ -70,38 +76,44 @@ class Histogram:
         histogram: Any,
         *,
         variable: str | None = None,
+        axis: str | int | None = None,
         signal: bool = False,
         modifiers: Iterable[Modifier] | Modifier = (),
         staterror: bool | StatError = True,
         empty: str = REFUSED,
     ) -> None:
         check_name(name, "sample")
-        contents = histogram if isinstance(histogram, Contents) else Contents.of(histogram, f"Sample {name!r}")
+        contents = _along(histogram, axis, variable, f"Sample {name!r}")
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "contents", contents)
         object.__setattr__(self, "variable", contents.name if variable is None else variable)
         object.__setattr__(self, "signal", bool(signal))
-        object.__setattr__(self, "modifiers", (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers))
+        given = (modifiers,) if isinstance(modifiers, Modifier) else tuple(modifiers)
+        check_modifiers(name, given)
+        object.__setattr__(self, "modifiers", tuple(self._along(modifier, axis) for modifier in given))
         object.__setattr__(self, "staterror", staterror_of(staterror, name))
         object.__setattr__(self, "empty", check_empty(empty, name))
         if not self.variable:
             raise InputError(f"Sample {name!r}: the axis has no name; say what it is of: variable='bdt'.")
         if not np.any(contents.values):
             raise SampleError(f"Sample {name!r}: all {len(self)} bins are empty; the sample has no yield.")
-        check_modifiers(name, self.modifiers)
-        for modifier in self.modifiers:
-            if isinstance(modifier, HistoSys):
-                self._check_variation(modifier)
 
-    def _check_variation(self, modifier: HistoSys) -> None:
+    def _along(self, modifier: Modifier, axis: str | int | None) -> Modifier:
+        """A modifier, whose histograms have the axis of the sample."""
+        if not isinstance(modifier, HistoSys):
+            return modifier
+        sides = {}
         for side, variation in modifier.sides.items():
             where = f"Sample {self.name!r}: HistoSys {modifier.name!r}, {side}"
             if variation.histogram is None:
                 raise SampleError(f"{where}: came as columns or weights of events; expected a histogram.")
-            if not variation.histogram.same_bins(self.contents):
+            contents = _along(variation.histogram, axis, self.variable, where)
+            if not contents.same_bins(self.contents):
                 raise SampleError(f"{where}: has other bins than the nominal histogram; they have to be the same.")
+            sides[side] = Variation(histogram=contents)
+        return modifier.with_sides(sides)
 
-    only = "a histogram can be scanned, filled and written as a workspace, and nothing else"
+    only = "a histogram can be scanned, filled, evaluated and written as a workspace, and nothing else"
     """What is said where events are needed."""
 
     def __len__(self) -> int:
@@ -133,6 +145,13 @@ class Histogram:
         return float(np.sum(np.abs(self.weights))), float(np.sum(self.contents.variances))
 
 
+def _along(given: Any, axis: str | int | None, variable: str | None, what: str) -> Contents:
+    """What is in the bins of one axis, of a histogram, of one that has been read, or of one that has one axis only."""
+    if isinstance(given, Contents):
+        return given
+    return (given if isinstance(given, Cells) else Cells.of(given, what)).along(axis, what, variable=variable)
+
+
 def are_histograms(samples: Sequence[Any]) -> bool:
     """Whether some samples are histograms."""
     return any(isinstance(sample, Histogram) for sample in samples)
@@ -147,6 +166,12 @@ def check_histograms(samples: Iterable[Any]) -> tuple[Histogram, ...]:
     checked = of_same_bins(tuple(samples))
     check_together(checked)
     return checked
+
+
+def check_any(samples: Iterable[Any]) -> "tuple[Sample, ...] | tuple[Histogram, ...]":
+    """Samples for one likelihood, all of events or all of bins; see `check_samples` and `check_histograms`."""
+    given = tuple(samples)
+    return check_histograms(given) if are_histograms(given) else check_samples(given)
 
 
 def of_same_bins(samples: Sequence[Any], variable: str | None = None) -> tuple[Histogram, ...]:
@@ -190,12 +215,12 @@ def histograms_of(
 
     Args:
         given: a histogram of hist with an axis of text named `sample`, or a mapping from sample to histograms, which
-            have one axis of numbers and perhaps the one named `variation`.
+            have the axis that is cut on and perhaps the one named `variation`.
         signal: names of the signals.
         sample: name of the axis of samples.
         variation: name of the axis of variations.
         modifiers: further systematic uncertainties of each sample, by its name.
-        options: of `Histogram`, the same for all.
+        options: of `Histogram`, the same for all, such as ``axis="bdt"`` where there are further axes.
 
     Raises:
         InputError: no such samples, or as `Histogram`.

@@ -266,6 +266,8 @@ class _OriginEvents:
     def _part(self, shift: Shift) -> _Part:
         varied, where = Quantities(self.table, self._define(shift)), self.origin.where
         passed = np.ones(self.size, dtype=bool) if where is None else varied.condition(where)
+        if not np.any(passed) and shift == Shift():  # a variation may have no events
+            raise InputError(f"none of the {self.size} events passes {where!r}.")
         weights = np.full(self.size, self.factor)
         for text in self._weight(shift):
             weights = weights * np.asarray(varied.value(text), dtype=np.float64)

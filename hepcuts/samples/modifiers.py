@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.cells import Cells
 from hepcuts._core.columns import Numbers, frozen, numbers, read_weights
 from hepcuts._core.errors import HepcutsWarning, InputError
 from hepcuts._core.histograms import Contents, is_histogram
@@ -180,12 +181,12 @@ class Variation:
     Attributes:
         columns: replacement values of some of the sample's columns, each of shape (event,).
         weights: replacement weights, shape (event,), or None to keep the nominal ones.
-        histogram: all bins of a sample that has no events (`hepcuts.Histogram`), or None.
+        histogram: of a sample that has no events (`hepcuts.Histogram`), which chooses one of its axes; or None.
     """
 
     columns: Mapping[str, Numbers] = dataclasses.field(default_factory=dict)
     weights: Numbers | None = None
-    histogram: Contents | None = None
+    histogram: Contents | Cells | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (dict(self.columns), self.weights, self.histogram)
@@ -248,7 +249,7 @@ class HistoSys(Modifier):
         if isinstance(given, Variation) and given.histogram is not None:
             return given
         if is_histogram(given):
-            return Variation(histogram=Contents.of(given, where))
+            return Variation(histogram=Cells.of(given, where))
         if isinstance(given, Mapping):
             given = Variation(columns=given)
         elif not isinstance(given, Variation):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hepcuts._core.cells import Cells
 from hepcuts._core.columns import raw_columns
 from hepcuts._core.errors import InputError
 from hepcuts._core.formulas import formula
@@ -140,22 +141,34 @@ def histogram_sum(files: Files, name: str, *, bin_number: int | None = None) -> 
     return total
 
 
-def read_histogram(files: Files, name: str) -> Contents:
-    """The sum of a histogram of one axis in each of some ROOT files, with what lies beyond its edges.
+def read_histogram(
+    files: Files,
+    name: str,
+    *,
+    axis: str | int | None = None,
+    select: Mapping[str, str | Sequence[str]] = MappingProxyType({}),
+    variable: str | None = None,
+) -> Contents:
+    """The sum of a histogram in each of some ROOT files along one axis, with what lies beyond its edges.
 
     Args:
         files: see `read_columns`.
         name: the histogram.
+        axis: see `hepcuts._core.cells.Cells.along`.
+        select: likewise.
+        variable: likewise.
 
     Raises:
-        InputError: a file cannot be read, has no such histogram, or one with other bins; see `Contents.of`.
+        InputError: a file cannot be read, has no such histogram, or one with other bins; see
+            `hepcuts._core.cells.Cells.along`.
     """
     found: list[Contents] = []
     for source in sources_of(files):
         with _reading(source), optional("uproot", "root").open(source.path) as file:
             if name not in file:
                 raise InputError(f"it has no histogram {name!r}")
-            found.append(Contents.of(file[name], repr(name)))
+            cells = Cells.of(file[name], repr(name))
+            found.append(cells.along(axis, repr(name), select=select, variable=variable))
             if not found[0].same_bins(found[-1]):
                 raise InputError(f"the histogram {name!r} has other bins than in the files before")
     return functools.reduce(operator.add, found)

@@ -16,7 +16,7 @@ from hepcuts.samples.histogram import Histogram
 from hepcuts.samples.modifiers import HistoSys
 
 from .ranges import range_sums
-from .templates import Structure, Templates, Yields
+from .templates import Component, Structure, Templates, Yields
 
 _SAME = 1e-6
 """A threshold is that edge from which it differs by less than this share of a bin: numbers are written with less than
@@ -83,10 +83,12 @@ class HistogramSums:
         """Positions of edges."""
         nearest = np.abs(self.edges[:, None] - np.ravel(thresholds)).argmin(axis=0).reshape(np.shape(thresholds))
         off = np.abs(self.edges[nearest] - thresholds) > _SAME * np.diff(self.edges).min()
-        for wrong, edge in zip(thresholds[off], self.edges[nearest][off], strict=True):
+        for wrong in thresholds[off]:
+            around = np.clip(np.searchsorted(self.edges, wrong) + np.array([-1, 0]), 0, len(self.edges) - 1)
+            edges = " and ".join(dict.fromkeys(exact(edge) for edge in self.edges[around]))
             raise InputError(
-                f"Cut on {self.cut.variable!r}: {wrong:g} is no edge of the histograms, so that what passes is not "
-                f"known; the nearest is {exact(edge)}."
+                f"Cut on {self.cut.variable!r}: {exact(wrong)} is no edge of the histograms, so that what passes is "
+                f"not known; the nearest: {edges}."
             )
         return np.asarray(nearest, dtype=np.int64)
 
@@ -154,12 +156,12 @@ def axis_of(histograms: Sequence[Histogram]) -> Any:
 
 
 def binned_templates(histograms: Sequence[Histogram], selection: Selection | None, structure: Structure) -> Templates:
-    """Templates after a cut at edges of the histograms, which count; or, without one, of all bins.
+    """Templates after a cut at edges of the histograms, which count; or, without one, of all bins or of their sum.
 
     Args:
         histograms: checked.
         selection: one cut on their variable, or None.
-        structure: with their axis if there is no cut.
+        structure: without a cut perhaps with their axis.
 
     Raises:
         InputError: another selection, or a threshold that is no edge.
@@ -167,14 +169,26 @@ def binned_templates(histograms: Sequence[Histogram], selection: Selection | Non
     """
     if selection is None:
         table = table_of(histograms, structure)
+        if structure.axis is None:
+            return Templates(structure, structure.complete(*table.sum(-1, keepdims=True)), np.zeros(len(histograms)))
         outside = table[0, 0, :, 0] + table[0, 0, :, -1]
         return Templates(structure, structure.complete(*table[..., 1:-1]), outside)
+    yields = _after(histograms, selection, structure)
+    if not np.any(yields.variance):
+        raise EmptySelectionError(f"Selection {selection}: no event of any sample passes; loosen the cuts.")
+    return Templates(structure, yields, np.zeros(len(histograms)))
+
+
+def contents_after(histogram: Histogram, selection: Selection) -> float:
+    """What of one histogram passes a cut at its edges; errors are those of `binned_templates`."""
+    structure = Structure("", None, (Component(histogram.name, histogram.signal, (), staterror=False),))
+    return float(_after((histogram,), selection, structure).nominal[0, 0])
+
+
+def _after(histograms: Sequence[Histogram], selection: Selection, structure: Structure) -> Yields:
     if len(selection.cuts) != 1 or None in selection.thresholds:
         raise InputError(f"Histograms of one variable take one cut with its thresholds, not {selection}.")
     thresholds = np.array(selection.thresholds, dtype=np.float64)
     sums = HistogramSums(histograms, selection.cuts[0], structure)
     yields = sums.at(thresholds if len(thresholds) == 1 else thresholds[None])()
-    found = Yields(yields.values[0], yields.variances[0])
-    if not np.any(found.variance):
-        raise EmptySelectionError(f"Selection {selection}: no event of any sample passes; loosen the cuts.")
-    return Templates(structure, found, np.zeros(len(histograms)))
+    return Yields(yields.values[0], yields.variances[0])

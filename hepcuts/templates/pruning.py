@@ -59,10 +59,7 @@ def pruned(templates: Templates, below: float) -> tuple[Templates, tuple[Dropped
         >>> print(*dropped, [modifier.name for modifier in kept.structure.components[1].modifiers])
         trigger of b in signal_region: at most 0.001 ['xsec']
     """
-    if not 0 <= below < 1:
-        raise InputError(
-            f"Systematics are to be pruned below {below!r}; expected a fraction of the yield, such as 0.005."
-        )
+    check_fraction(below)
     structure, dropped = templates.structure, []
     components = []
     for number, component in enumerate(structure.components):
@@ -76,6 +73,35 @@ def pruned(templates: Templates, below: float) -> tuple[Templates, tuple[Dropped
         *(np.asarray(table)[rows] for table in (templates.yields.values, templates.yields.variances))
     )
     return Templates(kept, Yields(yields.values, yields.variances), templates.outside), tuple(dropped)
+
+
+def check_fraction(below: float | None) -> None:
+    """Check a fraction below which is pruned; None for nothing.
+
+    Raises:
+        InputError: it is not between 0 and 1.
+    """
+    if below is not None and not 0 <= below < 1:
+        raise InputError(
+            f"Systematics are to be pruned below {below!r}; expected a fraction of the yield, such as 0.005."
+        )
+
+
+def pruned_channels(
+    channels: Sequence[Templates], below: float | None
+) -> tuple[tuple[Templates, ...], tuple[Dropped, ...]]:
+    """The templates of all channels, each as `pruned`, and what was left out of any; as they are for None.
+
+    Example:
+        >>> import hepcuts as hc
+        >>> samples = hc.datasets.scenario("exp10-gauss30x1", seed=1)
+        >>> pruned_channels([hc.fill(samples, hc.Cut("x", ">", 20.0))], None)[1]
+        ()
+    """
+    if below is None:
+        return tuple(channels), ()
+    found = [pruned(templates, below) for templates in channels]
+    return tuple(kept for kept, _ in found), tuple(one for _, dropped in found for one in dropped)
 
 
 def _effect(templates: Templates, number: int, modifier: Modifier) -> float | None:

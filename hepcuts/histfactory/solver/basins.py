@@ -48,12 +48,13 @@ class Lookout:
         most: searches of the likelihood for one lane, at most.
         hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima, and the
             better one of the two places with all variations up, or down, is searched from.
+        search_steps: of such a search, after which it goes on only from below the minimum that is known (with 400, slow
+            ways back cost more than all else on 60 random workspaces).
         rounds: how often to look again from a lower minimum.
         straight: bend of a variation below which it makes no other minimum: of the mean of its two sides relative to
             the nominal yield of all samples in the bin, or of the sum of the logarithms of its two factors (0.01 for
             +-10 %). With 0.05 one of 25 random workspaces of the tests kept a higher minimum.
-        largest: numbers of the sketch's table (bins x samples x variations) from which on none is made: a table of 40
-            MB; the published likelihoods have at most a tenth.
+        largest: numbers of its table from which on no sketch is made, 40 MB; published likelihoods have a tenth.
     """
 
     least: float = 0.05
@@ -70,6 +71,7 @@ class Lookout:
     higher: tuple[float, float] = (0.5, 0.01)
     lower: float = 0.02
     most: int = 2
+    search_steps: int = 100
     rounds: int = 1
     hopeless: float = 100.0
     straight: float = 0.02

@@ -46,7 +46,10 @@ class Recorded:
         record = record_of(result, **origin)
         events = "the events that chose the cuts" if result.held_out is None else "held-out events"
         title = f"Yields of {events}, uncertainties from finite simulation"
-        return cls(record, {"yields": yields_table(yields_of(result), title)})
+        tables = {"yields": yields_table(yields_of(result), title)}
+        rows = [(one.name, one.sample, one.channel, f"{one.effect:.2g}") for one in record.pruned]
+        pruned = SummaryTable("Pruned systematics", rows, ("parameter", "sample", "channel", "effect"), align="lllr")
+        return cls(record, tables | ({"pruned": pruned} if rows else {}))
 
     def updated(self, **parts: Any) -> "Recorded":
         """With other parts of the record."""
@@ -64,7 +67,9 @@ class Recorded:
 
     def with_cutflow(self, result: RecordedResult) -> "Recorded":
         """What each cut leaves; Z of each step where there is no control region, which has no part in it."""
-        flow = without_outside_warnings(cutflow)(result.samples, result.selection, axis=result.axis)
+        flow = without_outside_warnings(cutflow)(
+            result.samples, result.selection, axis=result.axis, prune=result.options.get("prune")
+        )
         values = np.full(len(flow.steps), np.nan) if result.regions else flow.values
         rows = [
             CutflowRecord(

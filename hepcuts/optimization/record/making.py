@@ -16,7 +16,16 @@ from hepcuts.evaluation.evaluation import HardEvaluation
 from hepcuts.evaluation.yields import SampleYield, sample_yields
 
 from .cautions import cautions
-from .schema import ConfigurationRecord, CutRecord, Events, FigureRecord, InputRecord, ResultRecord, YieldRecord
+from .schema import (
+    ConfigurationRecord,
+    CutRecord,
+    Events,
+    FigureRecord,
+    InputRecord,
+    PrunedRecord,
+    ResultRecord,
+    YieldRecord,
+)
 from .views import RecordedResult
 
 LIBRARIES = ("jax", "pyhf", "numpy", "scipy", "hist")
@@ -58,6 +67,7 @@ def record_of(
         message=result.message,
         num_steps=result.num_steps,
         yields=[YieldRecord(**dataclasses.asdict(one)) for one in yields_of(result)],
+        pruned=[PrunedRecord(**dataclasses.asdict(one)) for one in quoted.dropped],
         effective_background=quoted.effective_background,
         weakest=quoted.weakest,
         effective_signal=quoted.effective_signal,

@@ -163,11 +163,12 @@ _TITLES: Mapping[str, str] = MappingProxyType(
         "cutflow": "Cutflow",
         "drop_one": "Without each cut",
         "systematics": "Systematics",
+        "pruned": "Systematics that were left out",
         "sensitivity": "How much each threshold matters",
     }
 )
 """Key of a table to the heading above it."""
-_SAID = frozenset({"Cutflow", "Sensitivity to each threshold"})
+_SAID = frozenset({"Cutflow", "Pruned systematics", "Sensitivity to each threshold"})
 """Titles of tables that their headings say already."""
 
 

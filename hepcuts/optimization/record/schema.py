@@ -92,6 +92,15 @@ class SystematicRecord(Record):
     constraint: Known = part("uncertainty after the fit over that before it; null for a free parameter")
 
 
+class PrunedRecord(Record):
+    """A systematic that was left out of a sample, since it changes it by less than `prune` of the configuration."""
+
+    channel: str = part("name of the channel")
+    sample: str = part("name of the sample")
+    name: str = part("name of the parameter; other samples may still have it")
+    effect: float = part("largest relative change of the sample in any bin after the cuts, of either side")
+
+
 class CutflowRecord(Record):
     """A sample after one more cut."""
 
@@ -189,6 +198,9 @@ class ResultRecord(Record):
     systematics: list[SystematicRecord] | None = part(
         "nuisance parameters, the largest impact first; null: not yet", None
     )
+    pruned: list[PrunedRecord] = part(
+        "systematics that were left out of the significance that is quoted and of the workspace", default_factory=list
+    )
     cutflow: list[CutflowRecord] | None = part("what each cut leaves, one after the other; null: not yet", None)
     drop_one: list[DropOneRecord] | None = part("the N-1 table; null: not yet", None)
     sensitivity: list[SensitivityRecord] | None = part("how much each threshold matters; null: not yet", None)
@@ -209,6 +221,7 @@ TITLES: Mapping[str, str] = MappingProxyType(
         "FigureRecord": "figures_of_merit",
         "YieldRecord": "yields",
         "SystematicRecord": "systematics",
+        "PrunedRecord": "pruned",
         "CutflowRecord": "cutflow",
         "DropOneRecord": "drop_one",
         "SensitivityRecord": "sensitivity",
