@@ -1,6 +1,7 @@
-"""No mistake of a user ends in a traceback: configurations with anything in them, and damaged files of all kinds."""
+"""No mistake of a user ends in a traceback: configurations and workspaces with anything in them, and damaged files."""
 
 import copy
+import json
 import tomllib
 import warnings
 
@@ -168,3 +169,75 @@ def test_any_text_is_a_selection_or_refused(text):
         return
     selection = Selection.parse(text)
     assert str(Selection.parse(str(selection))) == str(selection)
+
+
+WORKSPACE = {
+    "channels": [
+        {
+            "name": "c",
+            "samples": [
+                {"name": "s", "data": [3.0, 4.0], "modifiers": [{"name": "mu", "type": "normfactor", "data": None}]},
+                {
+                    "name": "b",
+                    "data": [50.0, 60.0],
+                    "modifiers": [
+                        {"name": "k", "type": "normsys", "data": {"hi": 1.1, "lo": 0.9}},
+                        {"name": "e", "type": "histosys", "data": {"hi_data": [52.0, 61.0], "lo_data": [48.0, 59.0]}},
+                        {"name": "stat", "type": "staterror", "data": [2.0, 3.0]},
+                    ],
+                },
+            ],
+        }
+    ],
+    "observations": [{"name": "c", "data": [52.0, 61.0]}],
+    "measurements": [
+        {"name": "m", "config": {"poi": "mu", "parameters": [{"name": "mu", "bounds": [[0.0, 10.0]], "inits": [1.0]}]}}
+    ],
+    "version": "1.0.0",
+}
+PATCH = [
+    {"op": "replace", "path": "/channels/0/samples/0/data", "value": [5.0, 6.0]},
+    {"op": "add", "path": "/channels/0/samples/1/modifiers/-", "value": WORKSPACE["channels"][0]["samples"][0]},
+    {"op": "remove", "path": "/channels/0/samples/1/modifiers/0"},
+]
+OF_PYHF = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 10**20),
+    st.floats(),
+    st.sampled_from(
+        ["", "c", "mu", "k", "shapesys", "lumi", "normfactor", "/channels/0", "/nothing/-", "copy", "1.0.0"]
+    ),
+    st.lists(st.one_of(st.floats(-2.0, 90.0), st.none()), max_size=3),
+    st.dictionaries(st.sampled_from(["hi", "lo", "name", "data"]), st.sampled_from([1.0, "x", [1.0]]), max_size=2),
+)
+
+
+def significance(folder, workspace, patch):
+    """What the command says of files as a user may have them, with another reader's words in none of it."""
+    for name, document in (("workspace.json", workspace), ("patch.json", patch)):
+        (folder / name).write_text(json.dumps(document))
+    arguments = ["significance", str(folder / "workspace.json"), "--patch", str(folder / "patch.json")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = click.testing.CliRunner().invoke(main, arguments)
+    assert found.exception is None or isinstance(found.exception, SystemExit), found.exception
+    assert found.exit_code in {0, 1, 2}
+    assert found.exit_code == 0 or "Error: " in found.output
+    return found.exit_code
+
+
+def test_what_is_changed_at_random_is_right_to_begin_with(folder):
+    assert significance(folder, WORKSPACE, []) == 0
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(list(places(WORKSPACE))), st.sampled_from(["replace", "remove", "add"]), KEYS, OF_PYHF)
+def test_any_workspace_is_fitted_or_refused(folder, path, kind, key, value):
+    significance(folder, value if path == () else changed(WORKSPACE, path, kind, key, value), [])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(list(places(PATCH))), st.sampled_from(["replace", "remove", "add"]), KEYS, OF_PYHF)
+def test_any_patch_is_applied_or_refused(folder, path, kind, key, value):
+    significance(folder, WORKSPACE, value if path == () else changed(PATCH, path, kind, key, value))

@@ -176,11 +176,11 @@ def _check_parameters(measurement: Mapping[str, Any], channels: Iterable[Mapping
 
 def _check_parameter(parameter: Mapping[str, Any], where: str) -> None:
     for key in ("inits", "bounds", "auxdata", "sigmas", "factors"):
-        values = np.asarray(parameter.get(key, []), dtype=np.float64)
-        if not np.all(np.isfinite(values)):
-            raise InputError(f"{where}: {key} are {parameter[key]}; expected finite numbers.")
-        if key == "bounds" and not all(low <= high for low, high in values):
-            raise InputError(f"{where}: bounds are {parameter[key]}; expected pairs (low, high), low below high.")
+        given = parameter.get(key, [])
+        if key == "bounds" and any(len(pair) != 2 or pair[0] > pair[1] for pair in given):
+            raise InputError(f"{where}: bounds are {given}; expected pairs (low, high), low below high.")
+        if not np.all(np.isfinite(np.asarray(given, dtype=np.float64))):
+            raise InputError(f"{where}: {key} are {given}; expected finite numbers.")
 
 
 def _check_poi(poi: str, channels: Sequence[Mapping[str, Any]], source: str) -> None:
