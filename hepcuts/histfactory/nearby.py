@@ -138,9 +138,13 @@ class Nearby:
         return np.asarray(gains.sum(axis=0))
 
     def _fitted(self, change: Change) -> float:
-        """q0 by a fit, from where that of the likelihood ended."""
+        """q0 by a fit, from where that of the likelihood ended, to the minimum there.
+
+        Others were looked for when the likelihood was fitted; of changes this small it is the same one that is lowest.
+        """
         other = changed(self._likelihood, change)
-        found = search(other.structure, Batch.of(other.templates, None), self._start, fix_poi=True)
+        batch = Batch.of(other.templates, None)
+        found = search(other.structure, batch, self._start, fix_poi=True, elsewhere=False)
         return float(found.value[0]) if found.status[0] == CONVERGED else np.nan
 
 
