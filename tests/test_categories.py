@@ -420,7 +420,8 @@ def test_a_loss_is_made_small():
     )
     assert 0 < three.value < one.value
     assert three.value <= three.start_value
-    assert three.held_out_value > three.value
+    # On events that did not choose it is larger, but for the chance of 600 events.
+    assert three.held_out_value > three.value - three.uncertainty
 
 
 def test_events_outside_the_axis_of_the_observable_are_warned_of():

@@ -283,8 +283,6 @@ def test_optimum_of_no_cut():
 
 
 KNOWN = [name for name, figure in FIGURES.items() if figure.stationarity is not None]
-SUMS = [name for name in KNOWN if name.startswith("mean_")]
-"""Sums over all counts, which take their time."""
 
 
 def problems(metrics):
@@ -298,15 +296,8 @@ def problems(metrics):
     )
 
 
-@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
-@problems(SUMS)
-def test_no_cut_is_better_than_the_optimum_of_sums_over_counts(separation, width, log_ratio, uncertainty, metric):
-    no_cut_is_better(separation, width, log_ratio, uncertainty, metric)
-
-
-@settings(max_examples=20, deadline=None)
-@problems([name for name in KNOWN if name not in SUMS])
+@problems(KNOWN)
 def test_no_cut_is_better_than_the_optimum(separation, width, log_ratio, uncertainty, metric):
     no_cut_is_better(separation, width, log_ratio, uncertainty, metric)
 
