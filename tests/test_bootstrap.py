@@ -182,6 +182,7 @@ def test_hard_losses_against_brute_force():
     assert found.mean == pytest.approx(np.mean(loss[1:]), abs=4 * np.std(loss) / np.sqrt(300))
 
 
+@pytest.mark.slow
 def test_the_uncertainty_is_the_spread_of_new_samples_around_the_truth():
     """Closed-form truth at fixed cuts: pulls of new samples have mean 0 and width 1."""
     truth, low = ManyFeatures(2), [1.2, 0.8]

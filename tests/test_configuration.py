@@ -156,7 +156,10 @@ MISTAKES_BELOW = {
     "preselection": ('preselection = "y & 4"\n' + SAMPLES + CUT, r"'y' is no condition"),
     "direction": (SAMPLES + CUT.replace('">"', '">="'), r"\[\[cut\]\] 1 \(x\): .*>= 0\.5 is no comparison of whole"),
     "no luminosity": (sample("cross_section = 1.0"), r"'background' has a cross_section, and the file no luminosity"),
-    "no events": ('preselection = "x > 7"\n' + SAMPLES + CUT, r"1 \(signal\): .*events\.csv: none of the 3 events passes"),
+    "no events": (
+        'preselection = "x > 7"\n' + SAMPLES + CUT,
+        r"1 \(signal\): .*events\.csv: none of the 3 events passes",
+    ),
     "text": (
         SAMPLES.replace('"events.csv"', '"text.csv"') + CUT,
         r"1 \(signal\): .*text\.csv: The column 'x' is no number but text \(first 'abc', in row 1 counted from 0\)",

@@ -146,6 +146,7 @@ def test_a_network_bends_where_a_plane_does_not():
     assert result.optimization.held_out.value > 0.93 * best
 
 
+@pytest.mark.slow
 def test_cuts_beside_the_score_are_trained_with_it():
     means, yields = np.array([1.0, 1.0, 1.5]), (1000.0, 20_000.0)
     selection = hc.Cut("d", ">") & hc.Cut("z", ">")
@@ -262,6 +263,7 @@ def test_a_weighted_cross_entropy_cuts_where_the_significance_does():
     assert degrees(trained, np.array(means)) < 5.0
 
 
+@pytest.mark.slow
 def test_the_rounds_are_in_the_checkpoint(tmp_path):
     samples = normal(4, [1.2, 0.9, 0.0], yields=(1000.0, 20_000.0), size=500)
     options = {"objective": "weighted_bce", "cut_objective": "asimov", "checkpoint": tmp_path / "train.json", **QUICK}

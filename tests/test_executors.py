@@ -216,6 +216,7 @@ def test_a_checkpoint_goes_on_with_another_executor(tmp_path):
     assert again.thresholds == first.thresholds
 
 
+@pytest.mark.slow
 def test_it_travels_to_another_process(usual):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         equal(pool.submit(foreign.sums_of, SAMPLES, foreign.Mailed()).result(), usual)

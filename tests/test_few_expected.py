@@ -67,7 +67,7 @@ def test_the_mean_limit_is_the_sum_over_counts(b: float) -> None:
 
 
 def test_the_mean_limit_falls_with_the_background_to_three_events() -> None:
-    b = np.geomspace(1e-5, 100.0, 200)
+    b = np.geomspace(1e-5, 100.0, 100)
     limits = counting.mean_upper_limit(1.0, b)
     assert np.all(np.diff(limits) > 0)
     assert limits[0] == pytest.approx(-np.log(0.05), rel=1e-4)

@@ -381,6 +381,7 @@ def test_the_scan_of_the_weighted_loss_cuts_where_the_significance_does(samples)
     assert int(np.argmin(weighted.values["weighted_bce"])) == at
 
 
+@pytest.mark.slow
 def test_the_optimizer_takes_the_weighted_loss(samples):
     figure = WeightedCrossEntropy(background_weight=0.2746)
     options: dict[str, Any] = {"replicas": 0, "holdout": None, "folds": 2}

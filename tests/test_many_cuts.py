@@ -167,6 +167,7 @@ def test_a_window_and_a_control_region_share_thresholds():
         hc.optimize([signal, background], selection, regions=[region], objective="asimov", holdout=None)
 
 
+@pytest.mark.slow
 def test_constraints_hold_for_the_hard_cuts():
     samples = many(2, seed=1, size=4000)
     free = hc.optimize(samples, cuts(2), objective=GOAL, replicas=0, holdout=None)

@@ -180,8 +180,8 @@ def test_without_steps_all_are_fitted(sbottom):
 @pytest.mark.parametrize(
     "name",
     [
-        "everything",
-        *(pytest.param(n, marks=pytest.mark.slow) for n in ("shared-name", "staterror", "shapesys", "lumi")),
+        "staterror",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("everything", "shared-name", "shapesys", "lumi")),
     ],
 )
 def test_gradients_by_parameters(name, x64):

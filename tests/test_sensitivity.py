@@ -102,7 +102,7 @@ def test_the_plateau_of_one_cut_is_that_of_an_exhaustive_scan():
     first, last = reach(0.99)
     low, high = found.plateau[0]
     assert low < result.thresholds["x"] < high
-    # No further than it goes, but for rows that fluctuate below (by 0.2 %, four events of signal); and less than a 200th
+    # No further than it goes, but for rows that fluctuate below (by 0.2 %, four signal events); and less than a 200th
     # of signal or background short of it.
     x = np.concatenate([sample.columns["x"] for sample in samples])
     share = np.concatenate([np.full(len(sample), 0.5 / len(sample)) for sample in samples])

@@ -169,6 +169,7 @@ def test_optimized_cuts_keep_events_of_each_background(objective: str) -> None:
     assert 0.0 < result.validated < 1.0
 
 
+@pytest.mark.slow
 def test_optimized_cuts_say_what_has_vanished() -> None:
     result = hc.optimize(
         make_samples(empty="limit"), hc.Cut("x", ">"), objective="asimov_uncertainty", replicas=0, holdout=None
@@ -207,6 +208,7 @@ def test_the_soft_guard_is_zero_where_the_hard_one_holds_and_differentiable() ->
     assert abs(with_64_bits(edge * 1.001, 1.0)[0] - with_64_bits(edge * 0.999, 1.0)[0]) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_constraint_asks_each_background() -> None:
     result = hc.optimize(
         SAMPLES, hc.Cut("x", ">"), objective="asimov", constraints={"effective_background": 25}, replicas=0

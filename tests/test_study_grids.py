@@ -400,6 +400,7 @@ def report(tmp_path_factory):
     return folder / "out"
 
 
+@pytest.mark.slow
 class TestReport:
     def test_page_stands_alone(self, report):
         page = (report / "report.html").read_text(encoding="utf-8")

@@ -98,6 +98,7 @@ def test_commands_with_closed_stdout_and_stderr(config, tmp_path):  # noqa: F811
 
 @POSIX
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.slow
 def test_a_stdout_that_is_full_does_not_end_a_scan(config, tmp_path):  # noqa: F811
     done = shell(f"'{sys.executable}' -m hepcuts scan '{config}' -o '{tmp_path}/out' >/dev/full")
     assert done.returncode == 0, done.stderr
@@ -266,6 +267,7 @@ def test_a_fork_after_use_is_warned_of():
     assert "os.fork() was called" in done.stdout
 
 
+@pytest.mark.slow
 def test_json_of_a_closed_stdout_is_no_traceback(tmp_path):
     path = tmp_path / "workspace.json"
     path.write_text(json.dumps(hc.workspace(hc.fill(samples(), hc.Cut("x", ">", 0.5)))))

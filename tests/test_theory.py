@@ -413,6 +413,7 @@ def test_steep_bce_is_the_limit_of_soft_bce():
     assert np.array(away[:-1]) / np.array(away[1:]) == pytest.approx([4.0] * 3, rel=0.05)
 
 
+@pytest.mark.slow
 def test_soft_bce_with_a_free_slope_is_the_posterior_of_two_gaussians():
     """Width sigma^2 / (difference of means); the sigmoid is 1/2 where s = b. Other widths cut elsewhere."""
     problem = CutProblem.of_scenario("gauss40x10-gauss50x10")

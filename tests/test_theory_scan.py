@@ -48,6 +48,7 @@ def rms(values):
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
+@pytest.mark.slow("gauss40x10-gauss50x10-sizes0-seeds0")
 def test_scans_converge_to_the_known_cuts(name, sizes, seeds):
     """The place of a noisy maximum with quadratic top converges like N^(-1/3), what is lost there like N^(-2/3).
 

@@ -105,6 +105,7 @@ def test_the_bands_hold_the_fractions_that_they_state(populated, with_signal):
     assert is_compatible(np.mean((bands[-2] < z) & (z < bands[2])), norm.cdf(2.0) - norm.cdf(-2.0))
 
 
+@pytest.mark.slow
 def test_the_bands_hold_with_a_signal_larger_than_its_background():
     """Where a width of one would hold 78 % (an uncertain background) or 67 %."""
     for signal, background, uncertainty in (([100.0], [20.0], [8.0]), ([300.0, 100.0], [100.0, 30.0], [20.0, 5.0])):
@@ -175,6 +176,7 @@ def test_few_events_without_uncertainty_give_the_poisson_tail(s, b, n):
     assert (z_low, z_high) == pytest.approx((norm.isf(high), norm.isf(low)), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_the_distribution_of_q0_of_few_events_is_the_poisson_one():
     s, b, number = 3.0, 1.5, 100_000
     toys = discovery_toys(one_bin(s, b), num_toys=number, seed=22)

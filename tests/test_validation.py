@@ -48,6 +48,7 @@ def ends_of_folds(samples: list[hc.Sample], objective: str, stages: int) -> np.n
 
 
 @pytest.mark.parametrize("objective", [GOAL, "bce"])
+@pytest.mark.slow("asimov_uncertainty")
 def test_a_fold_does_not_change_with_what_it_leaves_out(objective: str) -> None:
     samples, stages = few_events(), 5 if objective == GOAL else 1
     first = ends_of_folds(samples, objective, stages)

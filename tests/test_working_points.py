@@ -140,6 +140,7 @@ class TestAgainstTruth:
 
 
 class TestEfficiencies:
+    @pytest.mark.slow
     def test_hard_efficiency_of_training_is_exact_to_one_event(self):
         rng = np.random.default_rng(1)
         weights = rng.uniform(0.5, 1.5, 2000)
@@ -195,6 +196,7 @@ class TestEfficiencies:
         assert math.isinf(points.training.rejection[0])
         assert math.isnan(points.training.background_uncertainty[0])
 
+    @pytest.mark.slow
     def test_rejection_is_monotone_even_of_few_events(self):
         samples = many_features(4, seed=0, num_signal=300, num_background=400)
         points = hc.working_points(samples, above(4), holdout=None, efficiencies=np.linspace(0.2, 0.95, 7))
