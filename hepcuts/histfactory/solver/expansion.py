@@ -20,6 +20,7 @@ from hepcuts.histfactory.structure import LikelihoodStructure
 from .curvature import AbstractExpansion, Here
 from .deviance import poisson_deviance, slope_and_inverse
 from .layout import CellIndex
+from .pairs import Pairs
 from .rates import TINY, Expectation, Lanes, projected, spread, tiled
 from .sparse import sparse_expansion
 
@@ -121,7 +122,8 @@ class Likelihood(Expectation):
     def _dense(self, here: Here, weights: Values) -> Expansion:
         layout = self.layout
         shape = len(layout.free), len(here.value)
-        hessian, slopes, diagonal = self._by_columns(here) if layout.pairs is None else self._by_pairs(here)
+        pairs = layout.pairs
+        hessian, slopes, diagonal = self._by_columns(here) if pairs is None else self._by_pairs(here, pairs)
         if here.scales is not None and len(layout.scalings.source):
             cell, source = layout.scalings.cell, layout.scalings.source
             bends = here.rates[cell] * here.cell_slope[cell] * here.scales.curvature[source]
@@ -133,13 +135,12 @@ class Likelihood(Expectation):
         hessian[every, every] += diagonal
         return Expansion(value, gradient, weights, prior, hessian, slopes)
 
-    def _by_pairs(self, here: Here) -> tuple[Values, Values, Values]:
+    def _by_pairs(self, here: Here, pairs: Pairs) -> tuple[Values, Values, Values]:
         """Hessian and slopes of the bins, and what is to be added to the diagonal, where few parameters meet.
 
         Without constraints, and without the second derivatives of single factors.
         """
-        layout, pairs, lanes = self.layout, self.layout.pairs, len(here.value)
-        assert pairs is not None
+        layout, lanes = self.layout, len(here.value)
         factors = [] if here.scales is None else [here.scales.slope]
         moved = np.where(here.parameters == 0, TINY, here.parameters)
         logs = spread(np.concatenate([*factors, 1.0 / moved])[pairs.source], (len(pairs.cell), lanes))
