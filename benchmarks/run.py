@@ -24,6 +24,7 @@ import optimizers
 import published
 import scores
 import small_samples
+import versions
 from report import Result, environment, show
 from session import Session
 
@@ -35,6 +36,7 @@ CASES = (
     | small_samples.CASES
     | scores.CASES
     | imports.CASES
+    | versions.CASES
 )
 
 

@@ -159,11 +159,10 @@ class Sketch:
     def _features(self, parameter: Any, up: Values, down: Values) -> Values:
         """Tables of shape (variation, sample, bin, lane) by feature."""
         count = len(self.alphas)
-        groups = GroupedRows(np.searchsorted(self.alphas, parameter), count)
-        shape = up.shape[1:]
-        size = int(np.prod(shape))
-        both = [groups.sum(side.reshape(len(side), size)) for side in (0.5 * (up + down), up - down)]
-        return _in_front(np.concatenate(both).reshape(2 * count, *shape))
+        result = np.zeros((2 * count, *up.shape[1:]))
+        rank = np.searchsorted(self.alphas, parameter)  # each has one variation of a kind
+        result[rank], result[count + rank] = 0.5 * (up + down), up - down
+        return _in_front(result)
 
     def shifted(self, here: _Place, lanes: Any) -> Values:
         """Change of the rates by each feature of cells that it does not multiply, shape (bin, feature, place)."""
