@@ -115,7 +115,7 @@ def test_no_words_of_scipy() -> None:
 
 def test_the_guard_on_what_is_quoted_is_told() -> None:
     """The training events have ten effective events of background left; those held out had 3.7, without a word."""
-    result = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0, holdout=0.2)
+    result = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0, folds=0, holdout=0.2)
     assert result.training.effective_background >= 10.0
     assert result.quoted.effective_background < 10.0
     assert result.few_events
