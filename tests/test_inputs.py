@@ -228,7 +228,7 @@ def test_optimize_and_evaluate(folder, tmp_path):
 def test_root_and_parquet_give_the_same_to_the_last_digit(folder, tmp_path):
     results = []
     for kind in ("plain-root", "parquet"):
-        run("scan", folder / f"{kind}.toml", "-o", tmp_path / kind)
+        run("scan", folder / f"{kind}.toml", "-o", tmp_path / kind, "--set", "scan.replicas=5")
         results.append({path.name: pd.read_csv(path) for path in (tmp_path / kind).glob("*.csv")})
     assert set(results[0]) == set(results[1]) == {"mt.csv", "jet_pt_0.csv", "njet.csv"}
     for name, table in results[0].items():
