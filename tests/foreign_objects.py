@@ -182,7 +182,7 @@ def samples_with(*modifiers: Modifier, size: int = 1500, seed: int = 1) -> list[
 
 def numbers_of(samples: list[hc.Sample], cut: Any, folds: Any, *, step: Any, solver: Any) -> dict[str, Any]:
     """What the public functions say of them, to be compared with what they say in another process."""
-    options = {"objective": "profile", "folds": folds, "replicas": 0, "anneal": (2.0, 1.0)}
+    options = {"objective": "asimov_uncertainty", "folds": folds, "replicas": 0, "anneal": (2.0, 1.0)}
     found = hc.optimize(samples, hc.Cut("x", ">") & cut, step=step, solver=solver, **options)
     scan = hc.scan(samples, hc.Cut("x", ">"), metrics=["asimov_uncertainty"], folds=folds, replicas=0)
     bins = bin_edges(samples, "x", num_bins=2, folds=folds, fine_bins=20, holdout=None)

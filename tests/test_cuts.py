@@ -72,7 +72,8 @@ def test_a_missing_value_is_not_compared_but_passes_or_fails(make: Any, policy: 
             log_soft = Selection([cut]).log_pass_weights(values, code, thresholds, widths, step(name))
             assert soft[1] == (1.0 if policy == "pass" else 0.0)
             assert np.exp(float(log_soft[1])) == pytest.approx(float(soft[1]), abs=1e-300)
-            gradient = jax.jacobian(Selection([cut]).pass_weights, 2)(values, code, thresholds, widths, step(name))
+            slopes = jax.jit(jax.jacobian(Selection([cut]).pass_weights, 2), static_argnums=4)
+            gradient = slopes(values, code, thresholds, widths, step(name))
             assert np.all(gradient[1] == 0.0)
 
 

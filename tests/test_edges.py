@@ -178,7 +178,7 @@ def test_it_stands_beside_other_cuts_inverted_in_a_region_and_in_working_points(
     cuts = SoftCentral() & hc.Cut("y", ">")
     control = Region("control", inverted=["eta"])
     result = hc.optimize(
-        samples, cuts, objective="profile", regions=[control], folds=0, anneal=(3.0, 1.0), replicas=0, holdout=None
+        samples, cuts, objective="profile", regions=[control], folds=0, anneal=(1.0,), replicas=0, holdout=None
     )
     assert 0.4 < result.thresholds["eta"] < 1.0
     points = hc.working_points(samples, cuts, efficiencies=[0.3, 0.8], holdout=None)

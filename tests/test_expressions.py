@@ -162,7 +162,7 @@ def test_found_cuts_select_the_same_events_in_either_precision(dtype: type) -> N
         hc.Sample(kind, {"x": x[kind], "n": n[kind]}, weights=np.full(4000, 0.01), signal=kind == "s") for kind in "sb"
     ]
     cuts = hc.Cut("x", ">") & hc.Cut("n", ">")
-    result = hc.optimize(samples, cuts, objective="asimov", replicas=0, holdout=None)
+    result = hc.optimize(samples, cuts, objective="asimov", replicas=0, folds=0, holdout=None)
     everything = {"x": np.concatenate([x["s"], x["b"]]), "n": np.concatenate([n["s"], n["b"]])}
     mask = result.selection.mask(everything)
     found = eval(result.selection.expression("numpy"), {}, everything)  # noqa: S307

@@ -242,6 +242,6 @@ def test_the_optimizer_takes_them(objective: str) -> None:
 
 def test_few_events_after_optimized_cuts_are_told() -> None:
     samples = rare()
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", replicas=0)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", replicas=0, folds=0)
     assert result.quoted.expected_events < 5.0
     assert "few events" in str(result)

@@ -6,6 +6,7 @@ type checkers see, too; only the package's own `__init__` is left out, which han
 
 import ast
 import configparser
+import functools
 import graphlib
 from collections import defaultdict
 from pathlib import Path
@@ -21,6 +22,11 @@ ENTRANCES = {"__main__", "sklearn"}
 """Thin modules that stand beside the rooms: a command, and names for another library's users."""
 
 
+@functools.cache
+def parsed(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def modules():
     """Names of all modules with their files, the package itself apart."""
     found = {}
@@ -34,7 +40,7 @@ def modules():
 def imported(name, path, known):
     """Modules that a file imports."""
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             targets = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -51,6 +57,7 @@ def imported(name, path, known):
                 yield target
 
 
+@functools.cache
 def arrows():
     """Module to the modules that it imports. A package is not counted among the imports of what is in it."""
     known = modules()
@@ -126,7 +133,7 @@ def test_the_contract_says_so_without_exception():
 def test_class_names_are_unique():
     found = defaultdict(list)
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ClassDef):
                 found[node.name.strip("_")].append(name)
     assert len(found) > 100
@@ -147,7 +154,7 @@ def is_mutable(value):
 def test_no_module_has_state():
     found = []
     for name, path in {"hepcuts": PACKAGE / "__init__.py", **modules()}.items():
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in parsed(path).body:
             if isinstance(node, ast.Assign | ast.AnnAssign) and is_mutable(node.value):
                 target = ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target)
                 found += [] if target == "__all__" else [f"{name}.{target}"]

@@ -94,7 +94,7 @@ def test_a_cut_that_costs_signal_first_is_found_nonetheless():
 def test_fixed_and_tied_thresholds():
     selection = hc.Selection([hc.Cut("x0", ">", 1.0), hc.Cut("x1", ">"), hc.Cut("x2", ">")])
     result = hc.optimize(
-        many(3, seed=1, size=4000), selection, objective=GOAL, fixed=["x0"], tied=[("x1", "x2")], holdout=None
+        many(3, seed=1, size=4000), selection, objective=GOAL, fixed=["x0"], tied=[("x1", "x2")], holdout=None, folds=0
     )
     assert result.thresholds["x0"] == 1.0
     assert result.thresholds["x1"] == result.thresholds["x2"]
@@ -269,7 +269,7 @@ def test_an_interrupted_search_keeps_the_best_so_far(monkeypatch, finished, comp
 def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
     path = tmp_path / "cuts.json"
     samples = many(2, seed=1, size=1000)
-    whole = hc.optimize(samples, cuts(2), objective=GOAL, holdout=None)
+    whole = hc.optimize(samples, cuts(2), objective=GOAL, holdout=None, folds=2)
     real, stages = course.advance_stage, []
 
     def failing(walk, factor):
@@ -280,7 +280,7 @@ def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
 
     monkeypatch.setattr(course, "advance_stage", failing)
     with pytest.raises(RuntimeError, match="went down"):
-        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None)
+        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None, folds=2)
     assert len(json.loads(path.read_text())["walk"]["endings"]) == 3
 
     def counting_stages(walk, factor):
@@ -288,15 +288,15 @@ def test_a_checkpoint_resumes_to_the_same_result(tmp_path, monkeypatch):
         real(walk, factor)
 
     monkeypatch.setattr(course, "advance_stage", counting_stages)
-    resumed = hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None)
+    resumed = hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None, folds=2)
     assert len(stages) == len(whole.validation)
     assert resumed.thresholds == whole.thresholds
     np.testing.assert_array_equal(resumed.validation, whole.validation)
     with pytest.raises(InputError, match="another problem"):
-        hc.optimize(samples, cuts(2), objective="asimov", checkpoint=path, holdout=None)
+        hc.optimize(samples, cuts(2), objective="asimov", checkpoint=path, holdout=None, folds=2)
     path.write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
-        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None)
+        hc.optimize(samples, cuts(2), objective=GOAL, checkpoint=path, holdout=None, folds=2)
 
 
 def test_a_search_that_ends_without_any_value_says_so():

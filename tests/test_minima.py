@@ -72,6 +72,7 @@ def lowest_on_a_grid(likelihood: hc.HistFactory, data: Any) -> tuple[float, floa
 
 
 @pytest.mark.parametrize(("up", "down"), [(115.0, 114.0), (114.0, 115.0), (130.0, 110.0), (110.0, 130.0)])
+@pytest.mark.slow("114.0-115.0", "110.0-130.0")
 def test_a_variation_to_the_same_side_has_two_minima_and_the_lower_counts(up: float, down: float) -> None:
     likelihood = same_side(up, down)
     data = likelihood.observed_data

@@ -55,11 +55,11 @@ def test_values_and_slopes_against_many_digits(name: str) -> None:
     tolerance = 4 * 700 * np.finfo(float).eps
     np.testing.assert_allclose(SOFT[name].pass_weight(z, 1.0), values, rtol=tolerance)
     np.testing.assert_allclose(SOFT[name].log_pass_weight(z, 1.0), logs, rtol=tolerance)
-    slope = jax.vmap(jax.grad(lambda d: SOFT[name].pass_weight(d, 1.0)))
+    slope = jax.jit(jax.vmap(jax.grad(lambda d: SOFT[name].pass_weight(d, 1.0))))
     # JAX's logistic function takes its slope as p (1 - p), which is exact to the rounding of 1 where p is nearly 1.
     np.testing.assert_allclose(slope(z), slopes, rtol=tolerance, atol=1e-16)
     np.testing.assert_allclose(slope(z)[z <= 0], slopes[z <= 0], rtol=tolerance, atol=1e-300)
-    log_slope = jax.vmap(jax.grad(lambda d: SOFT[name].log_pass_weight(d, 1.0)))
+    log_slope = jax.jit(jax.vmap(jax.grad(lambda d: SOFT[name].log_pass_weight(d, 1.0))))
     np.testing.assert_allclose(log_slope(z), slopes / values, rtol=tolerance, atol=1e-300)
 
 

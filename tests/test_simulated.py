@@ -276,7 +276,7 @@ def test_an_optimum_rests_on_ten_simulated_signal_events() -> None:
     assert np.sum(samples[0].columns["x"] > found.optimum("asimov").threshold) >= 10
     free = found.optimum("asimov", min_background=0.0)
     assert np.sum(samples[0].columns["x"] > free.threshold) < 10
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", replicas=0, holdout=None)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov", replicas=0, folds=0, holdout=None)
     assert np.sum(samples[0].columns["x"] > result.thresholds["x"]) >= 10
     assert "of whose number" in str(result)
 

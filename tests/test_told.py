@@ -26,7 +26,7 @@ class TestGivenUp:
     def test_it_leaves_selection_workspace_and_printout(self) -> None:
         """Of a bound below all events nothing is rejected; it was printed as a cut."""
         cuts = hc.Cut("x", ">") & hc.Cut("y", ">", bounds=(-2.0, -1.0)) & hc.Window("n", bounds=(-5.0, 4.0))
-        result = hc.optimize(samples(), cuts, objective="asimov", replicas=0)
+        result = hc.optimize(samples(), cuts, objective="asimov", replicas=0, folds=0)
         assert result.given_up[0] == "y"
         assert result.selection.variables == ("x", "n") or result.given_up == ("y", "n:low", "n:high")
         assert "y" not in result.thresholds
@@ -55,7 +55,7 @@ class TestGivenUp:
     def test_cuts_that_were_fixed_or_make_regions_stay(self) -> None:
         selection = hc.Cut("x", ">", 1.0) & hc.Cut("y", ">", -0.019)
         assert without_given_up(samples(), selection, {"y"}) == (selection, ())
-        result = hc.optimize(samples(), selection, objective="asimov", replicas=0, fixed="y")
+        result = hc.optimize(samples(), selection, objective="asimov", replicas=0, folds=0, fixed="y")
         assert result.selection.variables == ("x", "y")
 
 
@@ -94,15 +94,15 @@ class TestNothingToSearch:
         """A free normalization that only the signal region measures."""
         data = samples(modifiers=[hc.NormFactor("mu_b")])
         with pytest.raises(OptimizationError, match=r"significance is 0 wherever the cuts are.*control region"):
-            hc.optimize(data, hc.Cut("x", ">"), solver=solver, replicas=0, anneal=(1.0,))
-        found = hc.optimize(data, hc.Cut("x", ">"), solver=solver, replicas=0, anneal=(1.0,), throw=False)
+            hc.optimize(data, hc.Cut("x", ">"), solver=solver, replicas=0, folds=0, anneal=(1.0,))
+        found = hc.optimize(data, hc.Cut("x", ">"), solver=solver, replicas=0, folds=0, anneal=(1.0,), throw=False)
         assert not found.success
         scanned = hc.scan(data, hc.Cut("x", ">"), metrics=["profile"], replicas=0, folds=0, thresholds=[0.0, 1.0, 2.0])
         assert "significance is 0" in scanned.optimum("profile").message
 
 
 def test_no_words_of_scipy() -> None:
-    result = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0)
+    result = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0, folds=0)
     assert result.message.startswith("converged: ")
 
     def valley(x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -115,7 +115,7 @@ def test_no_words_of_scipy() -> None:
 
 def test_the_guard_on_what_is_quoted_is_told() -> None:
     """The training events have ten effective events of background left; those held out had 3.7, without a word."""
-    result = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0, holdout=0.2)
+    result = hc.optimize(samples(), hc.Cut("x", ">"), objective="asimov", replicas=0, folds=0, holdout=0.2)
     assert result.training.effective_background >= 10.0
     assert result.quoted.effective_background < 10.0
     assert result.few_events

@@ -132,7 +132,7 @@ def test_an_optimum_that_hides_from_a_systematic_says_so() -> None:
     up = np.asarray(b.modifiers[0].up.weights)[passed].sum()
     assert abs(up / b.weights[passed].sum() - 1.0) < 0.02, "it hides"
     assert "shape happens to vanish here" in found.message
-    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov_uncertainty", replicas=0, holdout=None)
+    result = hc.optimize(samples, hc.Cut("x", ">"), objective="asimov_uncertainty", replicas=0, folds=0, holdout=None)
     assert result.hidden
     assert "shape happens to vanish here" in str(result)
 

@@ -291,7 +291,7 @@ class TestCuts:
 
 @pytest.fixture(scope="module")
 def points():
-    samples = many_features(3, seed=0, num_signal=6000, num_background=6000)
+    samples = many_features(3, seed=0, num_signal=3000, num_background=3000)
     return hc.working_points(samples, above(3))
 
 
@@ -301,7 +301,7 @@ class TestResult:
         signal, background = points.cuts.samples
         for efficiency in (0.17, 0.45, 0.83):
             selection = points.at(efficiency)
-            assert np.mean(selection.mask(signal.columns)) == pytest.approx(efficiency, abs=0.5 / 3000 + 1e-12)
+            assert np.mean(selection.mask(signal.columns)) == pytest.approx(efficiency, abs=0.5 / 1500 + 1e-12)
             low, high = (points.training.background[np.searchsorted(NINE, efficiency) - k] for k in (1, 0))
             assert low < np.mean(selection.mask(background.columns)) < high
         with pytest.raises(InputError, match=r"efficiency is 0\.95; the working points go from 0\.1 to 0\.9"):

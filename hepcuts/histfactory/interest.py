@@ -6,6 +6,7 @@ of which nothing else is known, and a background that may be counted.
 
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from hepcuts._core.errors import UnsupportedModelError, YieldError
@@ -16,6 +17,8 @@ from . import density
 from .minimization import numbers_of
 from .searches import nominal_parameters
 from .structure import LikelihoodStructure, LikelihoodTemplates
+
+_sample_rates = float64_scope(eqx.filter_jit(density.sample_rates))
 
 
 def required_poi(structure: LikelihoodStructure, name: str | None = None) -> int:
@@ -103,7 +106,7 @@ def check_background(structure: LikelihoodStructure, templates: LikelihoodTempla
     if not len(bins):
         return
     at = nominal_parameters(structure, 0.0)
-    rates = np.asarray(float64_scope(density.sample_rates)(structure, templates, at))
+    rates = np.asarray(_sample_rates(structure, templates, at))
     places = [f"{_place(config, int(bin_))} ({rates[:, bin_].sum():.3g} events)" for bin_ in bins]
     first = rates[:, bins[0]]
     negative = [f"{config.samples[i]!r} {first[i]:.3g}" for i in np.argsort(first) if first[i] < 0]

@@ -11,7 +11,7 @@ written out, and the tests differentiate the values automatically and compare.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -197,14 +197,14 @@ class Multiplicative:
         even = q * (3 - q * (3 - q)), -q * (9 / 8 - q * (7 / 4 - 5 * q / 8)), q * (1 - q * (2 - q)) / 8
         odd = x * (15 - q * (10 - 3 * q)) / 8, -x * (7 - q * (10 - 3 * q)) / 8, x * (1 - q * (2 - q)) / 8
         value = self.value(alpha)
-
-        def blend(log: Values, sign: float) -> Values:
-            weights = np.ones_like(log), log + 1.0, log * (log + 2.0)
-            total = [0.5 * w * (e + sign * o) for w, e, o in zip(weights, even, odd, strict=True)]
-            blended: Values = (total[0] + total[1] + total[2]) / value
-            return blended
-
+        down = [0.5 * (e - o) for e, o in zip(even, odd, strict=True)]
+        up = [0.5 * (e + o) for e, o in zip(even, odd, strict=True)]
         return (
-            np.where(inside, blend(self._log_down, -1.0), by_down),
-            np.where(inside, blend(self._log_up, 1.0), by_up),
+            np.where(inside, _blended(down, self._log_down) / value, by_down),
+            np.where(inside, _blended(up, self._log_up) / value, by_up),
         )
+
+
+def _blended(halves: Sequence[Values], log: Values) -> Values:
+    """Derivative of the blend by the logarithm of a variation, through value, slope and curvature at its end."""
+    return halves[0] + halves[1] * (log + 1.0) + halves[2] * (log * (log + 2.0))

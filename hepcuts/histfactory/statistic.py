@@ -78,13 +78,14 @@ def _q0_and_gradient_of_batch(structure: LikelihoodStructure, batch: Batch) -> t
         by_data = by_data - minus_data
     regular = unconditional.regular & background_only.regular
     weight = np.where(value > 0, np.where(regular, 1.0, np.nan), value)  # else zero or NaN
-
-    def weighted(derivatives: Any) -> Any:
-        shape = (-1,) + (1,) * (derivatives.ndim - 1)
-        factor = weight.reshape(shape)
-        return np.where(factor == 1.0, derivatives, factor)
-
+    weighted = functools.partial(_weighted, weight)
     return value, jax.tree.map(weighted, by_templates), weighted(by_data)
+
+
+def _weighted(weight: FloatArray, derivatives: FloatArray) -> FloatArray:
+    """Derivatives, shape (lane, ...), as they are where the weight of the lane is one, and the weight elsewhere."""
+    factor = weight.reshape((-1,) + (1,) * (derivatives.ndim - 1))
+    return np.where(factor == 1.0, derivatives, factor)
 
 
 def q0(structure: LikelihoodStructure, templates: LikelihoodTemplates, data: Any = None) -> Any:

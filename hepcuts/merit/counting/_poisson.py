@@ -155,10 +155,14 @@ def poisson_significance(n: ArrayLike, b: ArrayLike) -> Array:
         >>> print(poisson_significance([0, 3, 3], [0.5, 0.5, 3.0]).round(3))
         [0.    2.187 0.   ]
     """
-    counts, background = map(jnp.asarray, float_arrays(n, b))
-    valid = (background > 0) & (counts >= 0)
-    found: Array = _significance(jnp.where(valid, counts, 0.0), jnp.where(valid, background, 1.0))
-    return jnp.where(valid, found, jnp.nan)
+    result: Array = _significance_of_count(*map(jnp.asarray, float_arrays(n, b)))
+    return result
+
+
+@jax.jit
+def _significance_of_count(n: Array, b: Array) -> Array:
+    valid = (b > 0) & (n >= 0)
+    return jnp.where(valid, _significance(jnp.where(valid, n, 0.0), jnp.where(valid, b, 1.0)), jnp.nan)
 
 
 # --- upper limits ---
@@ -261,15 +265,20 @@ def mean_upper_limit(s: ArrayLike, b: ArrayLike, *, confidence_level: float = 0.
         >>> print(mean_upper_limit(1.0, np.array([1e-4, 1.0, 100.0])).round(3))
         [ 2.996  4.187 22.452]
     """
-    alpha = _alpha(confidence_level)
     signal, background = map(jnp.asarray, float_arrays(s, b))
-    valid = (signal > 0) & (background > 0) & (background <= MOST_COUNTS)
-    signal, background = (jnp.where(valid, value, 1.0) for value in (signal, background))
+    result: Array = _mean_limit(signal, background, _alpha(confidence_level))
+    return result
+
+
+@jax.jit
+def _mean_limit(s: Array, b: Array, alpha: Array) -> Array:
+    valid = (s > 0) & (b > 0) & (b <= MOST_COUNTS)
+    s, b = (jnp.where(valid, value, 1.0) for value in (s, b))
 
     def limit(n: Array) -> Array:
-        return _limit_in_jax(*jnp.broadcast_arrays(n, background[..., None], alpha))
+        return _limit_in_jax(*jnp.broadcast_arrays(n, b[..., None], alpha))
 
-    return jnp.where(valid, _mean(limit, background) / signal, jnp.nan)
+    return jnp.where(valid, _mean(limit, b) / s, jnp.nan)
 
 
 def _alpha(confidence_level: float) -> float:
