@@ -168,8 +168,8 @@ def prices(
     likelihood = likelihood_of(workspace, **options)
     found = levers(likelihood, groups)
     test = discovery_test(likelihood)
-    before, fitted = test.significance, test.background_only_fit
-    nearby = Nearby(likelihood, fitted.parameters, fitted.covariance)
+    before = test.significance
+    nearby = Nearby(likelihood, test.background_only)
     factors = [lever.factor(step) for lever in found]
     values = nearby.significances([one.change(likelihood, f) for one, f in zip(found, factors, strict=True)])
     rows = [
