@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from hepcuts._core.blas import one_blas_thread
+from hepcuts._core.memory import reuse_memory
 from hepcuts._core.types import FloatArray
 from hepcuts.histfactory.solver.basins import STANDARD, places, suspicious
 from hepcuts.histfactory.solver.expansion import Likelihood
@@ -23,7 +24,7 @@ from .interpolation import JUMPING
 from .structure import LikelihoodStructure
 
 _LANES = 4_000_000
-"""Numbers in the largest array of a chunk of lanes, roughly: what fits a processor's cache."""
+"""Numbers in the largest array of a chunk of lanes, roughly: as large as a block of memory that is used again."""
 _STEPS = 400
 _MORE_STEPS = 2000
 """For lanes that are still on their way when their steps run out: in a narrow, curved valley they are short."""
@@ -63,6 +64,7 @@ def single_search(
         fix_poi: whether the parameter of interest stays where `start` has it.
         max_steps: largest number of steps.
     """
+    reuse_memory()
     layout = layout_of(structure, free_parameters(structure, fix_poi=fix_poi))
     start = np.asarray(start, dtype=np.float64)
     start = np.broadcast_to(start[:, None] if start.ndim == 1 else start, (len(start), batch.lanes))

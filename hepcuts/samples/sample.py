@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hepcuts._core.columns import Numbers, checked_columns, frozen, raw_columns, read_column, read_weights
 from hepcuts._core.counters import SPLIT, as_seed, below, numbers, states
 from hepcuts._core.errors import InputError, SampleError
+from hepcuts._core.memory import reuse_memory
 from hepcuts._core.types import Columns, ColumnsLike, FloatArray, FloatLike
 
 from .identity import Identity, given, numbered
@@ -100,6 +101,7 @@ class Sample:
         empty: str = REFUSED,
         identity: Identity | None = None,
     ) -> None:
+        reuse_memory()
         check_name(name, "sample")
         missing = None if missing is None else number(missing, f"Sample {name!r}: missing", finite=False)
         raw = raw_columns(columns, name)

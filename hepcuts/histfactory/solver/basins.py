@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from hepcuts.histfactory.structure import LikelihoodStructure
 
 from .rates import Lanes
-from .sketch import Sketch, even, solve_spread
+from .sketch import Sketch
+from .sweeps import Sweep
 
 Values = NDArray[np.float64]
 
@@ -79,9 +80,6 @@ class Lookout:
 
 
 STANDARD = Lookout()
-_WIDE = 10.0
-"""Width of a free factor in a sweep of another parameter, relative to its size."""
-_LARGEST = 50.0
 _NUMBERS = 1_000_000
 
 
@@ -131,7 +129,7 @@ def _starts(
     sketch: Sketch, found: Values, lanes: NDArray[np.int64], lookout: Lookout
 ) -> tuple[Values, NDArray[np.int64]]:
     """Places that curvature makes suspicious."""
-    sweep = _Sweep(sketch, found, lanes)
+    sweep = Sweep(sketch, found, lanes)
     hopeless = sweep.here.value > lookout.hopeless * len(sweep.here.rates)
     pairs = [*_from_sweeps(sweep, lookout), *_from_factors(sweep, lookout)]
     pairs = [(lane, place) for lane, place in pairs if not hopeless[lane]]
@@ -145,9 +143,9 @@ def _starts(
     return np.stack([place for _, place in pairs], axis=1), lanes[[lane for lane, _ in pairs]]
 
 
-def _from_sweeps(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+def _from_sweeps(sweep: Sweep, lookout: Lookout) -> Iterator[tuple[int, Values]]:
     """Lanes and places: parameters beyond which the profile rises too little, the most missing first."""
-    missing, target = sweep.constrained(lookout)
+    missing, target = sweep.constrained(lookout.grid, lookout.far)
     if not missing.size:
         return
     best = missing.argmax(axis=0)
@@ -160,7 +158,7 @@ def _from_sweeps(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Value
         yield lane, place
 
 
-def _from_factors(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+def _from_factors(sweep: Sweep, lookout: Lookout) -> Iterator[tuple[int, Values]]:
     """Lanes and places: free factors at a multiple and a fraction, the loosest first.
 
     One that has ended at its upper bound is tried at the lower one.
@@ -175,93 +173,6 @@ def _from_factors(sweep: "_Sweep", lookout: Lookout) -> Iterator[tuple[int, Valu
             stuck = multiple > 1.0 and now >= sweep.sketch.upper[number, 0]
             place[number] = sweep.sketch.lower[number, 0] if stuck else np.maximum(now, 0.25) * multiple
             yield lane, place
-
-
-class _Sweep:
-    """Profiles along single parameters from a minimum, the others following linearly."""
-
-    def __init__(self, sketch: Sketch, found: Values, lanes: NDArray[np.int64]) -> None:
-        self.sketch, self.found, self.lanes = sketch, found, lanes
-        self.here = sketch.at(found, lanes)
-        slopes = sketch.slopes(found, self.here, lanes)
-        several, one = sketch.several, sketch.one
-        width = np.where(sketch.constrained, sketch.width, _WIDE * np.maximum(np.abs(found), 0.3))
-        self.width = np.where(sketch.moved, width, 0.0)
-        center = np.where(sketch.constrained, sketch.center_of(lanes), found)
-        self.back = np.where(sketch.moved, center - found, 0.0)
-        self.center = center
-        self.nominal = np.where(sketch.moved, center, found)
-        self.diagonal = self.here.rates.copy()
-        np.add.at(self.diagonal, sketch.bin_of_one, (slopes.one * self.width[one]) ** 2)
-        self.slopes = slopes.several
-        side = sketch.counts_of(lanes) - self.here.rates - np.einsum("bpl,pl->bl", self.slopes, self.back[several])
-        np.subtract.at(side, sketch.bin_of_one, slopes.one * self.back[one])
-        self.side = side
-        self.among = np.flatnonzero(sketch.moved[sketch.alphas, 0])
-        self.alphas = sketch.alphas[self.among]
-
-    def _solve(self, sides: Values) -> Values:
-        return solve_spread(self.diagonal, self.slopes * self.width[self.sketch.several], sides)
-
-    def constrained(self, lookout: Lookout) -> tuple[Values, Values]:
-        """Share of the constraint's rise that is missing, and the points, both of shape (point, alpha, lane)."""
-        sketch, alphas = self.sketch, self.alphas
-        if not len(alphas):
-            return np.zeros((0, 0, len(self.lanes))), np.zeros((0, 0, len(self.lanes)))
-        every = sketch.alphas
-        center, now = self.center[every], self.found[every]
-        grid = center + self.width[every] * np.array(lookout.grid)[:, None, None]
-        # The minimum itself is the last point: there the sketch need not be at a minimum of its own.
-        target = np.concatenate([grid, (2.0 * center - now)[None], now[None]])
-        target = np.clip(target, sketch.lower[every], sketch.upper[every])
-        by = self.slopes[:, sketch.rank[alphas]]
-        sides = self.side[:, None, None] - self._gained(target) + (by * self.back[alphas])[:, None]
-        target, center, now, width = target[:, self.among], self.center[alphas], self.found[alphas], self.width[alphas]
-        number = target.shape[0] * target.shape[1]
-        columns = np.concatenate([sides.reshape(len(by), number, -1), by], axis=1)
-        solved = self._solve(columns)
-        profile = (columns * solved).sum(axis=0)
-        across = (by[:, None] * solved[:, :number].reshape(sides.shape)).sum(axis=0)
-        rest = np.maximum(1.0 - width**2 * profile[number:], 1e-6)
-        rise = profile[:number].reshape(target.shape) + across**2 * width**2 / rest
-        rise += ((target - center) / width) ** 2
-        distance = np.abs(target - now) / width
-        with np.errstate(divide="ignore", invalid="ignore"):
-            missing = np.where(distance > lookout.far, 1.0 - (rise - rise[-1]) / distance**2, -np.inf)
-        return missing[:-1], target[:-1]
-
-    def _gained(self, target: Values) -> Values:
-        """Change of the rates with one alpha at a time at its target, shape (bin, point, alpha, lane)."""
-        bins, samples, alphas, groups = self.sketch.touched
-        now = self.found[self.sketch.alphas]
-        step = (target - now)[:, alphas], (even(target) - even(now))[:, alphas]
-        additive, exponent = (self._change(table, step) for table in self.sketch.tables)
-        cells, product = self.here.cells[bins, samples], self.here.product[bins, samples]
-        change = (additive * product + cells) * np.exp(np.minimum(exponent, _LARGEST)) - cells
-        points, lanes = len(target), len(self.lanes)
-        summed = groups.sum(change.transpose(1, 0, 2).reshape(len(bins), points * lanes))
-        shape = len(self.here.rates), len(self.sketch.alphas), points, lanes
-        return summed.reshape(shape).transpose(0, 2, 1, 3)[:, :, self.among]
-
-    def _change(self, table: Values, step: tuple[Values, Values]) -> Values:
-        """(template set, bin, sample, feature) -> (point, pair, lane)."""
-        bins, samples, alphas, _ = self.sketch.touched
-        some = table if len(table) == 1 else table[self.lanes]
-        odd, bent = (some[:, bins, samples, a].T for a in (alphas, alphas + len(self.sketch.alphas)))
-        result: Values = odd * step[0] + bent * step[1]
-        return result
-
-    def free(self) -> Values:
-        """Relative uncertainty of the free factors, shape (factor, lane)."""
-        factors = self.sketch.free_factors
-        by = self.slopes[:, self.sketch.rank[factors]]
-        if not len(factors):
-            return np.zeros((0, len(self.lanes)))
-        size = np.maximum(np.abs(self.found[factors]), 0.25)
-        information = (by * self._solve(by)).sum(axis=0) * self.width[factors] ** 2
-        variance = self.width[factors] ** 2 * np.maximum(1.0 - information, 0.0)
-        result: Values = np.sqrt(variance) / size
-        return result
 
 
 def _descended(

@@ -20,6 +20,7 @@ from hepcuts.histfactory.structure import LikelihoodStructure
 from .curvature import AbstractExpansion, Here
 from .deviance import poisson_deviance, slope_and_inverse
 from .layout import CellIndex
+from .pairs import Pairs
 from .rates import TINY, Expectation, Lanes, projected, spread, tiled
 from .sparse import sparse_expansion
 
@@ -119,30 +120,60 @@ class Likelihood(Expectation):
         return self._dense(here, weights) if layout.partition is None else sparse_expansion(self, here, weights)
 
     def _dense(self, here: Here, weights: Values) -> Expansion:
-        layout, rates, scales = self.layout, here.rates, here.scales
-        lanes = len(here.value)
-        free = len(layout.free)
-        hessian = np.zeros((free, free, lanes))
-        slopes = np.zeros((free, layout.bins, lanes))
-        logs = self._by_factor(here.parameters, scales, lanes)
-        by_factor = logs * rates
-        weighted = by_factor * here.cell_slope
-        diagonal = np.zeros((free, lanes))
-        if len(layout.to):
-            self._add_factors(hessian, slopes, logs, by_factor, weighted)
-            if scales is not None and len(layout.scalings.source):
-                bends = rates[layout.scalings.cell] * here.cell_slope[layout.scalings.cell]
-                bends = bends * scales.curvature[layout.scalings.source]
-                diagonal += layout.scalings.of_free.sum(bends)
-        if here.shifts is not None and len(layout.shifts.to):
-            self._add_shifts(hessian, slopes, diagonal, logs, (here.product, here.cell_slope), here.shifts)
-        gradient = np.einsum("pbl,bl->pl", slopes, spread(here.slope, (layout.bins, lanes)))
-        hessian += _gram(slopes * here.bend, slopes)
-        prior = np.zeros((free, lanes))
+        layout = self.layout
+        shape = len(layout.free), len(here.value)
+        pairs = layout.pairs
+        hessian, slopes, diagonal = self._by_columns(here) if pairs is None else self._by_pairs(here, pairs)
+        if here.scales is not None and len(layout.scalings.source):
+            cell, source = layout.scalings.cell, layout.scalings.source
+            bends = here.rates[cell] * here.cell_slope[cell] * here.scales.curvature[source]
+            diagonal += layout.scalings.of_free.sum(bends)
+        gradient = np.einsum("pbl,bl->pl", slopes, spread(here.slope, (layout.bins, shape[1])))
+        prior = np.zeros(shape)
         value = here.value + self.add_constraints(here.parameters, gradient, diagonal, prior)
-        every = np.arange(free)
+        every = np.arange(len(layout.free))
         hessian[every, every] += diagonal
         return Expansion(value, gradient, weights, prior, hessian, slopes)
+
+    def _by_pairs(self, here: Here, pairs: Pairs) -> tuple[Values, Values, Values]:
+        """Hessian and slopes of the bins, and what is to be added to the diagonal, where few parameters meet.
+
+        Without constraints, and without the second derivatives of single factors.
+        """
+        layout, lanes = self.layout, len(here.value)
+        factors = [] if here.scales is None else [here.scales.slope]
+        moved = np.where(here.parameters == 0, TINY, here.parameters)
+        logs = spread(np.concatenate([*factors, 1.0 / moved])[pairs.source], (len(pairs.cell), lanes))
+        entries = logs * here.rates[pairs.cell]
+        slopes = pairs.of_slope.sum(entries).reshape(len(layout.free), layout.bins, lanes)
+        diagonal = np.zeros((len(layout.free), lanes))
+        left = [entries * here.cell_slope[pairs.cell]]
+        if here.shifts is not None and len(layout.shifts.to):
+            slope = self._shifted(here, slopes, diagonal)
+            left.append((slope * here.cell_slope).reshape(-1, lanes))
+        bent = slopes * here.bend
+        left.append(bent.reshape(-1, lanes))
+        right = np.concatenate([logs, slopes.reshape(-1, lanes)])
+        above = pairs.of_element.sum(np.concatenate(left)[pairs.left] * right[pairs.right])
+        above = above.reshape(len(slopes), len(slopes), lanes)
+        diagonal += np.einsum("pbl,pbl->pl", bent, slopes)
+        return above + above.transpose(1, 0, 2), slopes, diagonal
+
+    def _by_columns(self, here: Here) -> tuple[Values, Values, Values]:
+        """As `_by_pairs`, by products of whole matrices."""
+        layout, rates, lanes = self.layout, here.rates, len(here.value)
+        free = len(layout.free)
+        hessian, slopes = np.zeros((free, free, lanes)), np.zeros((free, layout.bins, lanes))
+        diagonal = np.zeros((free, lanes))
+        logs = self._by_factor(here.parameters, here.scales, lanes)
+        if len(layout.to):
+            by_factor = logs * rates
+            self._add_factors(hessian, slopes, logs, by_factor, by_factor * here.cell_slope)
+        if here.shifts is not None and len(layout.shifts.to):
+            slope = self._shifted(here, slopes, diagonal)
+            self._add_pairs(hessian, _gram(slope * here.cell_slope, logs))
+        hessian += _gram(slopes * here.bend, slopes)
+        return hessian, slopes, diagonal
 
     def _by_factor(self, parameters: Values, scales: Any, lanes: int) -> Values:
         """Derivative of the logarithm of each cell with respect to each multiplicative column."""
@@ -164,39 +195,31 @@ class Likelihood(Expectation):
         if layout.repeats:
             np.add.at(slopes, layout.to, bins)
             np.add.at(hessian, (layout.to[:, None], layout.to[None, :]), pairs)
-        elif len(layout.to) == len(layout.free) and np.array_equal(layout.to, np.arange(len(layout.to))):
-            slopes += bins
-            hessian += pairs
         else:
             slopes[layout.to] += bins
             hessian[layout.to[:, None], layout.to[None, :]] += pairs
 
-    def _add_shifts(  # noqa: PLR0917
-        self,
-        hessian: Values,
-        slopes: Values,
-        diagonal: Values,
-        logs: Values,
-        cells: tuple[Values, Values],
-        shifts: Any,
-    ) -> None:
-        layout, table = self.layout, self.layout.shifts
-        product, cell_slope = cells
+    def _shifted(self, here: Here, slopes: Values, diagonal: Values) -> Values:
+        """Derivative of each cell with respect to each additive variation; added to those of the bins."""
+        table = self.layout.shifts
         up, down = self.up[table.free], self.down[table.free]
-        _, first, second = (Pair(side.up[table.free], side.down[table.free]) for side in shifts)
-        slope = product * (first.up[:, None] * up + first.down[:, None] * down)
-        slopes[table.to] += slope.reshape(len(table.to), layout.samples, layout.bins, -1).sum(axis=1)
-        weight = product * cell_slope
+        _, first, second = (Pair(side.up[table.free], side.down[table.free]) for side in here.shifts)
+        slope: Values = here.product * (first.up[:, None] * up + first.down[:, None] * down)
+        slopes[table.to] += slope.reshape(len(table.to), self.layout.samples, self.layout.bins, -1).sum(axis=1)
+        weight = here.product * here.cell_slope
         diagonal[table.to] += second.up * projected(up, weight) + second.down * projected(down, weight)
-        if len(layout.to):
-            pairs = _gram(slope * cell_slope, logs)
-            rows, columns = np.broadcast_arrays(table.to[:, None], layout.to[None, :])
-            if layout.repeats:
-                np.add.at(hessian, (rows, columns), pairs)
-                np.add.at(hessian, (columns, rows), pairs)
-            else:
-                hessian[rows, columns] += pairs
-                hessian[columns, rows] += pairs
+        return slope
+
+    def _add_pairs(self, hessian: Values, pairs: Values) -> None:
+        """Second derivatives by an additive variation and a multiplicative column."""
+        layout = self.layout
+        rows, columns = np.broadcast_arrays(layout.shifts.to[:, None], layout.to[None, :])
+        if layout.repeats:
+            np.add.at(hessian, (rows, columns), pairs)
+            np.add.at(hessian, (columns, rows), pairs)
+        else:
+            hessian[rows, columns] += pairs
+            hessian[columns, rows] += pairs
 
     def add_constraints(self, parameters: Values, gradient: Values, diagonal: Values, prior: Values) -> Values:
         """Add the constraint terms' derivatives; return their part of the deviance."""

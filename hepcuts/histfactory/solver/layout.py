@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hepcuts.histfactory.structure import LikelihoodStructure
 
 from .columns import Multipliers, Scalings, Shifts, with_columns, with_pairs
+from .pairs import Pairs, few_pairs
 from .partition import WORTH_LOCAL, Acting, Partition, partition_of
 from .segments import GroupedRows
 
@@ -66,6 +67,7 @@ class CellIndex(NamedTuple):
         poisson: Poisson constraints.
         partition: parameters of single bins, where it pays to eliminate them; then the pairs of cell and column of
             scalings and multipliers, and `to`, are not made. Else None.
+        pairs: the products of which second derivatives are made, where they are few. Else None.
     """
 
     samples: int
@@ -86,6 +88,7 @@ class CellIndex(NamedTuple):
     normal: ConstraintIndex
     poisson: ConstraintIndex
     partition: Partition | None
+    pairs: Pairs | None
 
     @property
     def unknowns(self) -> int:
@@ -96,6 +99,8 @@ class CellIndex(NamedTuple):
     def numbers(self) -> int:
         """Numbers in the largest array of an expansion, for each lane."""
         cells = self.samples * self.bins
+        if self.pairs is not None:
+            return int(max(len(self.pairs.left), len(self.free) ** 2, cells * (len(self.shifts.to) + 2)))
         if self.partition is None:
             return cells * (len(self.to) + len(self.shifts.to) + 8)
         return cells * (len(self.shifts.to) + 8) + (self.bins + len(self.partition.local)) * len(self.partition.core)
@@ -146,11 +151,12 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...], worth_local: in
     multipliers = _multipliers(factor.reshape(len(factor), samples * bins))
     moved = np.flatnonzero(free)
     partition = _partition((shifts, scalings, multipliers), rank, moved, channel_of_bin, worth_local)
-    to = np.zeros(0, dtype=np.int64)
+    to, pairs = np.zeros(0, dtype=np.int64), None
     if partition is None:
         scalings, to = with_pairs(scalings, rank)
         multipliers, more = with_columns(multipliers, rank, len(to))
         to = np.concatenate([to, more])
+        pairs = few_pairs((shifts, scalings, multipliers), rank, (samples * bins, bins))
     stat = np.flatnonzero(staterror.ravel() < sizes[0])
     shape = np.flatnonzero(shapesys.ravel() < sizes[1])
     return CellIndex(
@@ -172,6 +178,7 @@ def _layout(key: tuple[tuple[bytes, tuple[int, ...], str], ...], worth_local: in
         ConstraintIndex.of(normal, normal_data, rank),
         ConstraintIndex.of(poisson, poisson_data, rank),
         partition,
+        pairs,
     )
 
 

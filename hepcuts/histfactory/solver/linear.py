@@ -59,7 +59,7 @@ def solve_positive(matrices: Values, sides: Values) -> tuple[Values, NDArray[np.
         positive = matrices[0, 0] > 0
         return sides / np.where(positive, matrices[0], 1.0), positive
     # A step over all lanes costs some calls of NumPy, a lane of its own some of LAPACK: seconds, roughly.
-    together = 12e-6 * size + 0.6e-9 * size**3 * lanes
+    together = 15e-6 * size + 0.12e-9 * size**3 * lanes
     alone = lanes * (9e-6 + 0.05e-9 * size**3)
     return (_together if together < alone else _alone)(matrices, sides)
 
@@ -77,23 +77,57 @@ def _alone(matrices: Values, sides: Values) -> tuple[Values, NDArray[np.bool_]]:
 
 
 def _together(matrices: Values, sides: Values) -> tuple[Values, NDArray[np.bool_]]:
-    work, solution = matrices.copy(), sides.copy()
-    size = len(sides)
-    positive = np.ones(sides.shape[1], dtype=bool)
-    roots = np.empty_like(sides)
+    """Column by column of the factor, each from those before it."""
+    size, lanes = sides.shape
+    factor, roots, solution = np.empty_like(matrices), np.empty_like(sides), np.array(sides)
+    positive = np.ones(lanes, dtype=bool)
     for i in range(size):
-        pivot = work[i, i]
-        positive &= pivot > 0
-        roots[i] = 1.0 / np.sqrt(np.where(positive, pivot, 1.0))
+        before = factor[i, :i]
+        column = matrices[i:, i]
+        if i:
+            column = column - np.einsum("pkl,kl->pl", factor[i:, :i], before)
+            solution[i] -= np.einsum("kl,kl->l", before, solution[:i])
+        positive &= column[0] > 0
+        roots[i] = 1.0 / np.sqrt(np.where(positive, column[0], 1.0))
+        factor[i:, i] = column * roots[i]
         solution[i] *= roots[i]
-        if i + 1 < size:
-            column = work[i + 1 :, i]
-            column *= roots[i]
-            for k in range(i + 1, size):
-                work[k:, k] -= column[k - i - 1 :] * column[k - i - 1]
-            solution[i + 1 :] -= column * solution[i]
     for i in range(size - 1, -1, -1):
         if i + 1 < size:
-            solution[i] -= (work[i + 1 :, i] * solution[i + 1 :]).sum(axis=0)
+            solution[i] -= np.einsum("pl,pl->l", factor[i + 1 :, i], solution[i + 1 :])
         solution[i] *= roots[i]
     return solution, positive
+
+
+def solve_spread(diagonal: Values, spread: Values, sides: Values) -> Values:
+    """Solve (D + G G') y = s: (bin, lane), (bin, parameter, lane), (bin, side, lane) -> (bin, side, lane)."""
+    columns, right = spread.transpose(2, 0, 1), sides.transpose(2, 0, 1)
+    scale = diagonal.T[:, :, None]
+    if len(diagonal) <= spread.shape[1]:
+        matrix = columns @ columns.transpose(0, 2, 1)
+        every = np.arange(len(diagonal))
+        matrix[:, every, every] += diagonal.T
+        direct: Any = np.linalg.solve(matrix, right)
+        solved: Values = direct.transpose(1, 2, 0)
+        return solved
+    over, right = columns / scale, right / scale
+    inner = np.eye(spread.shape[1]) + columns.transpose(0, 2, 1) @ over
+    result: Values = (right - over @ np.linalg.solve(inner, columns.transpose(0, 2, 1) @ right)).transpose(1, 2, 0)
+    return result
+
+
+def half_solved(diagonal: Values, spread: Values, sides: Values) -> Values:
+    """L^-1 s, with L L' = D + G G', of many lanes with few bins: shapes as those of `solve_spread`."""
+    matrix = np.einsum("bpl,cpl->bcl", spread, spread)
+    every = np.arange(len(diagonal))
+    matrix[every, every] += diagonal
+    factor, result = np.empty_like(matrix), np.array(sides)
+    for i in range(len(diagonal)):
+        before = factor[i, :i]
+        column = matrix[i:, i]
+        if i:
+            column = column - np.einsum("pkl,kl->pl", factor[i:, :i], before)
+            result[i] -= np.einsum("kl,ksl->sl", before, result[:i])
+        root = 1.0 / np.sqrt(column[0])
+        factor[i:, i] = column * root
+        result[i] *= root
+    return result

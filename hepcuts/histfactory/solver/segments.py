@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 
 class GroupedRows:
@@ -24,20 +25,23 @@ class GroupedRows:
         self._sorted = bool(np.all(self._order == np.arange(len(targets))))
         self._one_each = self._sorted and len(self._targets) == len(targets) == size
         self._size = size
+        ones, rows = np.ones(len(targets)), np.arange(len(targets))
+        # Adding along the first axis, NumPy goes through memory in the wrong order: ten times slower for 1000 lanes.
+        self._adding = csr_array((ones, (targets, rows)), shape=(size, len(targets)))
 
     def sum(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum of the rows of each target, zero where there is none: (row, lane) -> (target, lane)."""
-        return self._reduce(np.add, rows, 0.0)
+        if self._one_each:
+            return rows
+        result: NDArray[np.float64] = self._adding @ rows
+        return result
 
     def product(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """Product of the rows of each target, one where there is none: (row, lane) -> (target, lane)."""
-        return self._reduce(np.multiply, rows, 1.0)
-
-    def _reduce(self, operation: np.ufunc, rows: NDArray[np.float64], empty: float) -> NDArray[np.float64]:
         if self._one_each:
             return rows
-        result = np.full((self._size, rows.shape[1]), empty)
+        result = np.ones((self._size, rows.shape[1]))
         if len(rows):
             grouped = rows if self._sorted else rows[self._order]
-            result[self._targets] = operation.reduceat(grouped, self._starts, axis=0)
+            result[self._targets] = np.multiply.reduceat(grouped, self._starts, axis=0)
         return result

@@ -22,6 +22,7 @@ from hepcuts.histfactory.structure import LikelihoodStructure
 
 from .deviance import poisson_deviance
 from .expansion import Likelihood
+from .linear import solve_spread
 from .rates import Lanes
 from .segments import GroupedRows
 
@@ -68,8 +69,8 @@ class _Place(NamedTuple):
         return _Place(*(part[..., lanes] for part in self))
 
 
-class Touched(NamedTuple):
-    """Pairs of a cell and an alpha that acts on it.
+class Scaled(NamedTuple):
+    """Pairs of a cell and an alpha that multiplies it.
 
     Attributes:
         bin: of each pair, shape (pair,).
@@ -148,20 +149,25 @@ class Sketch:
             for table in (templates.normsys_up, templates.normsys_down)
         )
         self._exponent = self._features(structure.normsys, up, -down)
-        count = len(self.alphas)
-        bins = self.nominal.shape[1]
-        used = (self._additive != 0).any(axis=0) | (self._exponent != 0).any(axis=0)
-        bin_, sample, alpha = np.nonzero(used[..., :count] | used[..., count:])
-        self.touched = Touched(bin_, sample, alpha, GroupedRows(bin_ * count + alpha, bins * count))
+        count, bins = len(self.alphas), self.nominal.shape[1]
+        used = (self._exponent != 0).any(axis=0)
+        used = used[..., :count] | used[..., count:]
+        bin_, sample, alpha = np.nonzero(used)
+        self.scaled = Scaled(bin_, sample, alpha, GroupedRows(bin_ * count + alpha, bins * count))
+        self._shifting = np.where(np.concatenate([used, used], axis=-1), 0.0, self._additive)
 
     def _features(self, parameter: Any, up: Values, down: Values) -> Values:
         """Tables of shape (variation, sample, bin, lane) by feature."""
         count = len(self.alphas)
-        result = np.zeros((2 * count, *np.broadcast_shapes(up.shape[1:], down.shape[1:])))
-        rank = np.searchsorted(self.alphas, parameter)
-        np.add.at(result, rank, 0.5 * (up + down))
-        np.add.at(result, count + rank, up - down)
-        return _in_front(result)
+        groups = GroupedRows(np.searchsorted(self.alphas, parameter), count)
+        shape = up.shape[1:]
+        size = int(np.prod(shape))
+        both = [groups.sum(side.reshape(len(side), size)) for side in (0.5 * (up + down), up - down)]
+        return _in_front(np.concatenate(both).reshape(2 * count, *shape))
+
+    def shifted(self, here: _Place, lanes: Any) -> Values:
+        """Change of the rates by each feature of cells that it does not multiply, shape (bin, feature, place)."""
+        return _summed(self._shifting, here.product, lanes)
 
     def _multiply(self, structure: LikelihoodStructure, size: int) -> None:
         """Which factors that are parameters act on which cells."""
@@ -307,23 +313,6 @@ class Sketch:
         even_curvature = 0.125 * (15.0 + square * (45.0 * square - 60.0))
         result: Values = -by[:, count:].sum(axis=0) * even_curvature * self.width[self.alphas] ** 2
         return result
-
-
-def solve_spread(diagonal: Values, spread: Values, sides: Values) -> Values:
-    """Solve (D + G G') y = s: (bin, lane), (bin, parameter, lane), (bin, side, lane) -> (bin, side, lane)."""
-    columns, right = spread.transpose(2, 0, 1), sides.transpose(2, 0, 1)
-    scale = diagonal.T[:, :, None]
-    if len(diagonal) <= spread.shape[1]:
-        matrix = columns @ columns.transpose(0, 2, 1)
-        every = np.arange(len(diagonal))
-        matrix[:, every, every] += diagonal.T
-        direct: Any = np.linalg.solve(matrix, right)
-        solved: Values = direct.transpose(1, 2, 0)
-        return solved
-    over, right = columns / scale, right / scale
-    inner = np.eye(spread.shape[1]) + columns.transpose(0, 2, 1) @ over
-    result: Values = (right - over @ np.linalg.solve(inner, columns.transpose(0, 2, 1) @ right)).transpose(1, 2, 0)
-    return result
 
 
 def even(alpha: Values) -> Values:

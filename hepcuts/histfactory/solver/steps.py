@@ -80,8 +80,10 @@ def within_bounds(
     """
     step, edm, exact = found
     least, most = (spread(side, step.shape) for side in room)
-    lanes, moving = np.flatnonzero(exact), moving.copy()
-    stops = np.zeros_like(step)
+    lanes = np.flatnonzero(exact & (moving & ((step < least) | (step > most))).any(axis=0))
+    if not len(lanes):
+        return step, edm
+    moving, stops = moving.copy(), np.zeros_like(step)
     for _ in range(_MOST_CUTS):
         cut = moving[:, lanes] & ((step[:, lanes] < least[:, lanes]) | (step[:, lanes] > most[:, lanes]))
         lanes, cut = lanes[cut.any(axis=0)], cut[:, cut.any(axis=0)]
