@@ -1,6 +1,7 @@
 """What hepcuts takes, each function for a fresh process."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -156,6 +157,23 @@ def ways(name: str, sets: int) -> Measurement:
             found = measured(*[lambda c=call, g=given: jax.block_until_ready(c(g))] * 2)
             remarks[way] = found.remarks["processor_s"] / (sets if way == "vmap" else 1)
             values += found.significance
+    return Measurement(significance=values, indices=tuple(range(len(values))), remarks=remarks)
+
+
+def priced(name: str) -> Measurement:
+    """Processor time of a price list of a published likelihood, and of discovery tests of observed and Asimov data."""
+    model, data = built(name)
+    likelihood = hc.HistFactory(model)
+    calls = {
+        "prices": lambda: [price.gain for price in hc.prices(likelihood).prices],
+        "observed test": lambda: hc.discovery_test(likelihood, data).significance,
+        "expected test": lambda: hc.discovery_test(likelihood).significance,
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of parameters at bounds
+        found = {what: measured(call, call) for what, call in calls.items()}
+    remarks = {what: one.remarks["processor_s"] for what, one in found.items()}
+    values = found["prices"].significance
     return Measurement(significance=values, indices=tuple(range(len(values))), remarks=remarks)
 
 

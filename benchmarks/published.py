@@ -58,7 +58,37 @@ def search_cost(session: Session) -> Result:
     return Result(_title(search_cost), rows)
 
 
-CASES: dict[str, Callable[[Session], Result]] = {"likelihoods": likelihoods, "search_cost": search_cost}
+def price_cost(session: Session) -> Result:
+    """A price list in units of one observed discovery test, which is two fits."""
+    versions = {MINE: {}} | ({BEFORE: {"checkout": session.baseline}} if session.baseline else {})
+    works = {
+        f"{name}, {version}": Work.of("hepcuts_tasks", "priced", name=name, **checkout)
+        for name in NAMES
+        for version, checkout in versions.items()
+    }
+    rows = session.take_turns(works)
+    kinds = ("observed test", "expected test", "prices")
+    columns = [
+        f"{what}{'' if version == MINE else f', {version}'}" for version in versions for what in (*kinds, "ratio")
+    ]
+    table = [["likelihood", "prices listed", *columns]]
+    for name in NAMES:
+        line = [name, str(len(rows[f"{name}, {MINE}"].significance))]
+        for version in versions:
+            row = rows[f"{name}, {version}"]
+            spent = row.remarks
+            line += [row.skipped or f"{1e3 * spent[kind]:.2g}" for kind in kinds]
+            line.append(row.skipped or f"{spent['prices'] / spent['observed test']:.2g}")
+        table.append(line)
+    _write(TABLE.with_name("price_cost.csv"), table)
+    return Result(_title(price_cost), rows)
+
+
+CASES: dict[str, Callable[[Session], Result]] = {
+    "likelihoods": likelihoods,
+    "search_cost": search_cost,
+    "price_cost": price_cost,
+}
 
 
 def _given_up(row: Measurement | None) -> bool:

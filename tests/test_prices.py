@@ -17,6 +17,7 @@ from hepcuts.cli.commands import main
 from hepcuts.evaluation.levers import levers
 from hepcuts.histfactory import density, discovery_test
 from hepcuts.histfactory.batch import Batch
+from hepcuts.histfactory.changed_lanes import Changer
 from hepcuts.histfactory.changes import Change, changed
 from hepcuts.histfactory.nearby import ChordSteps, Nearby
 from hepcuts.histfactory.searches import search
@@ -166,12 +167,23 @@ def test_a_published_patch_set():
         compare(likelihood, rows=20)
 
 
+@pytest.mark.parametrize(("name", "fits"), [("stau_combined_with_signal", 0), ("ttbar_ljets", 10)])
+def test_what_it_takes(name, fits):
+    """Hardly a fit, also where half of the parameters are at a bound, and two gradients of each likelihood at most."""
+    likelihood = published(name)
+    nearby = Nearby(likelihood, discovery_test(likelihood).background_only)
+    found = [one.change(likelihood, one.factor(0.1)) for one in levers(likelihood)]
+    assert np.isfinite(nearby.significances(found)).all()
+    assert nearby.fits <= fits
+    assert len(found) <= nearby.gradients <= 2 * len(found)
+
+
 def test_without_steps_all_are_fitted(sbottom):
     likelihood = hc.HistFactory.from_workspace(sbottom["workspace"], patches=[sbottom["patches"]["600_280_150"]])
     fitted = discovery_test(likelihood).background_only_fit
     some = [one.change(likelihood, one.factor(0.1)) for one in levers(likelihood)[:12]]
     both = [
-        Nearby(likelihood, fitted.parameters, fitted.covariance, steps=steps).significances(some)
+        Nearby(likelihood, fitted.parameters, steps=steps).significances(some)
         for steps in (ChordSteps(), ChordSteps(most=0))
     ]
     np.testing.assert_allclose(*both, atol=1e-6)
@@ -196,7 +208,7 @@ def test_gradients_by_parameters(name, x64):
         rates = density.main_rates(structure, likelihood.templates, parameters)
         return density.poisson_deviance(jnp.asarray(data[:main]), rates).sum()
 
-    numbers = Nearby(likelihood, fitted.parameters, fitted.covariance)._numbers
+    numbers = Changer(likelihood).numbers
     rates = numbers.rates(at[:, None])
     by_bin = 2.0 * (1.0 - data[:main] / rates.main[:, 0])
     by_cell = np.tile(by_bin, len(likelihood.samples))[:, None]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
+from hepcuts._core.types import FloatArray
 from hepcuts.histfactory import HistFactory
 from hepcuts.histfactory.nearby import Nearby
 
@@ -15,8 +16,12 @@ _SMALLEST, _SMALLEST_OF_EVENTS = 1e-3, 0.1
 """What is left of an uncertainty that is as good as gone; of the luminosity that is a hundred times as much."""
 _FAR = 0.05
 """A step to less than this part of a size is one to nearly nothing."""
-_ROUNDS, _PRECISE = 12, 1e-3
-"""Rounds of all searches together at most, and how close to the gain they end, relative to it."""
+_CURVED = 5
+"""Sizes from which on the two best ones count: where Z bends sharply a curve through all of them leads nowhere."""
+_CLOSE = 0.05
+"""Relative distance of sizes that have their minima next to each other."""
+_ROUNDS, _PRECISE, _STEP = 12, 1e-3, 0.1
+"""Rounds of all searches together at most; how close to the gain they end, relative to it; and how much closer Z is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +74,10 @@ def exchange(
             break
         sizes = [one.guess() for one in open_]
         changes = [one.lever.change(likelihood, one.factor(size)) for one, size in zip(open_, sizes, strict=True)]
-        for one, size, value in zip(open_, sizes, nearby.significances(changes), strict=True):
-            one.known[size] = float(value)
+        starts = np.stack([one.start(size, nearby.start) for one, size in zip(open_, sizes, strict=True)], axis=1)
+        values, ends = nearby.minima(changes, starts, within=_STEP * _PRECISE * gain)
+        for one, size, value, end in zip(open_, sizes, values, ends.T, strict=True):
+            one.known[size], one.ends[size] = float(value), end
     return tuple(one.result(_PRECISE * gain) for one in searches)
 
 
@@ -91,6 +98,8 @@ class _ExchangeSearch:
         self._smallest = _SMALLEST_OF_EVENTS if lever.kind == "luminosity" else _SMALLEST
         self.known = {1.0: before, factor ** (1.0 / self._power): value}
         """Z at sizes that were tried, the first being 1."""
+        self.ends: dict[float, FloatArray] = {}
+        """Parameters at those of them where they are known."""
 
     def factor(self, size: float) -> float:
         """The factor of the lever at a size."""
@@ -104,11 +113,19 @@ class _ExchangeSearch:
             return 0.0
         return min(abs(value - self._target) for value in values)
 
+    def start(self, size: float, otherwise: FloatArray) -> FloatArray:
+        """Parameters at a size close by, if there is one: from further away the next minimum may be another one."""
+        near = min(self.ends, key=lambda one: abs(one - size), default=np.inf)
+        return self.ends[near] if abs(near - size) < _CLOSE * size else otherwise
+
     def guess(self) -> float:
         """The size at the target: between those that are known, or further down."""
         sizes = sorted(self.known, reverse=True)
         values = np.maximum.accumulate([self.known[size] for size in sizes])
         if values[-1] >= self._target:
+            after, straight = int(np.argmax(values >= self._target)), self._straight()
+            if len(sizes) > _CURVED and sizes[after] < straight < sizes[after - 1]:
+                return straight
             rising = np.append(True, np.diff(values) > 0)
             return float(PchipInterpolator(values[rising], np.array(sizes)[rising])(self._target))
         slope = (values[-1] - values[-2]) / (sizes[-2] - sizes[-1])
@@ -117,6 +134,11 @@ class _ExchangeSearch:
         # A little further than the slope says: the next guess is then between two.
         guess = sizes[-1] - 1.2 * (self._target - values[-1]) / slope
         return guess if guess > _FAR * sizes[-1] else self._smallest
+
+    def _straight(self) -> float:
+        """Where a line through the two best points has the target, NaN if they are level."""
+        (near, value), (far, other) = sorted(self.known.items(), key=lambda one: abs(one[1] - self._target))[:2]
+        return float(near + (self._target - value) * (far - near) / (other - value)) if other != value else np.nan
 
     def result(self, close: float) -> Exchange:
         """What was found."""

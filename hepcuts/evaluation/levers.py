@@ -85,10 +85,10 @@ def _of_samples(likelihood: HistFactory) -> Iterator[Lever]:
 
 
 def _of_systematics(likelihood: HistFactory, groups: Groups | None) -> Iterator[Lever]:
-    members = systematics(likelihood)
+    members, parameters = systematics(likelihood), len(likelihood.structure.init)
 
     def moved(*names: str) -> NDArray[np.bool_]:
-        acts = np.zeros(len(likelihood.parameter_names), dtype=bool)
+        acts = np.zeros(parameters, dtype=bool)
         for name in names:
             acts[members[name]] = True
         return acts

@@ -15,7 +15,7 @@ What a step is, exactly:
   Samples that share a staterror share its width, the root of their summed squares over their summed events.
 
 First-order estimates would not do: they are wrong by a tenth and more where a systematic matters. Each number is that
-of a fit to the changed likelihood, all of them together in about the time of the first (`hepcuts.histfactory.nearby`).
+of a fit to the changed likelihood, all of them together from where the first ended (`hepcuts.histfactory.nearby`).
 """
 
 import dataclasses
@@ -168,8 +168,8 @@ def prices(
     likelihood = likelihood_of(workspace, **options)
     found = levers(likelihood, groups)
     test = discovery_test(likelihood)
-    before, fitted = test.significance, test.background_only_fit
-    nearby = Nearby(likelihood, fitted.parameters, fitted.covariance)
+    before = test.significance
+    nearby = Nearby(likelihood, test.background_only)
     factors = [lever.factor(step) for lever in found]
     values = nearby.significances([one.change(likelihood, f) for one, f in zip(found, factors, strict=True)])
     rows = [

@@ -166,23 +166,24 @@ class Multiplicative:
 
     def __call__(self, alpha: Values) -> Factors:
         """The factors at `alpha` with their derivatives, shape (row, lane); NumPy only."""
-        slope = self._slope_outside(alpha)
-        value = np.exp(alpha * slope)
         inside = np.abs(alpha) < 1
         if not self._polynomial or not inside.any():
-            return Factors(value, slope, slope**2)
-        x = np.where(inside, alpha, 0.0)
+            slope = self._slope_outside(alpha)
+            return Factors(np.exp(alpha * slope), slope, slope**2)
+        beyond = not inside.all()
+        x = np.where(inside, alpha, 0.0) if beyond else alpha
         q = x * x
         (a1, a3, a5), (a2, a4, a6) = self._odd, self._even
-        polynomial = self._polynomial_at(x)
-        first = a1 + q * (3 * a3 + 5 * q * a5) + x * (2 * a2 + q * (4 * a4 + 6 * q * a6))
-        second = x * (6 * a3 + 20 * q * a5) + 2 * a2 + q * (12 * a4 + 30 * q * a6)
         # Only broken variations make the polynomial vanish; the fit then sees a non-finite derivative and steps back.
-        return Factors(
-            np.where(inside, polynomial, value),
-            np.where(inside, first / polynomial, slope),
-            np.where(inside, second / polynomial, slope**2),
-        )
+        value = self._polynomial_at(x)
+        first = (a1 + q * (3 * a3 + 5 * q * a5) + x * (2 * a2 + q * (4 * a4 + 6 * q * a6))) / value
+        second = (x * (6 * a3 + 20 * q * a5) + 2 * a2 + q * (12 * a4 + 30 * q * a6)) / value
+        if beyond:
+            outside = np.broadcast_to(~inside, value.shape)
+            slope = self._slope_outside(alpha)[outside]
+            value[outside] = np.exp(np.broadcast_to(alpha, value.shape)[outside] * slope)
+            first[outside], second[outside] = slope, slope**2
+        return Factors(value, first, second)
 
     def by_variations(self, alpha: Values) -> tuple[Values, Values]:
         """Derivatives of the logarithm of the factors by `down` and by `up`, at fixed alpha; NumPy only."""

@@ -14,6 +14,7 @@ from hepcuts._core.blas import one_blas_thread
 from .deviance import slope_and_inverse
 from .expansion import Likelihood, Values
 from .rates import TINY, Expectation, Lanes, Rates, combined
+from .segments import GroupedRows
 
 
 def gradient(likelihood: Likelihood, parameters: Values, asimov_at: Values | None = None) -> tuple[Lanes, Values]:
@@ -118,16 +119,17 @@ def by_parameters(likelihood: Expectation, parameters: Values, rates: Rates, by_
     """
     layout = likelihood.layout
     lanes = by_cell.shape[1]
-    found = np.zeros((layout.parameters + 1, lanes))
+    found = np.zeros((layout.parameters, lanes))
     weighted = by_cell * rates.cells
-    for layer in layout.multipliers.parameter:
-        np.add.at(found, layer, weighted)
-    found = found[:-1] / np.where(parameters == 0, TINY, parameters)
+    if len(layout.multipliers.parameter):
+        for layer in layout.multipliers.parameter:
+            found += GroupedRows(layer, layout.parameters + 1).sum(weighted)[:-1]
+        found /= np.where(parameters == 0, TINY, parameters)
     if len(layout.scalings.table):
         of_entry = layout.scalings.cells_of_block.sum(weighted)[layout.scalings.of_block.targets]
-        np.add.at(found, layout.scalings.parameter, rates.scales.slope * of_entry)
+        found += GroupedRows(layout.scalings.parameter, layout.parameters).sum(rates.scales.slope * of_entry)
     if rates.shifts is not None:
         slope, through = rates.shifts[1], by_cell * rates.product
         up, down = (side[:, :, 0] @ through for side in (likelihood.up, likelihood.down))
-        np.add.at(found, layout.shifts.parameter, slope.up * up + slope.down * down)
+        found += GroupedRows(layout.shifts.parameter, layout.parameters).sum(slope.up * up + slope.down * down)
     return found
