@@ -202,6 +202,26 @@ def test_a_slow_way_back_to_the_minimum_that_is_known_is_given_up() -> None:
     assert found.num_steps < 500
 
 
+def test_a_factor_times_a_variation_of_millions_of_events_is_followed_to_its_bound() -> None:
+    """A free factor k replaces a pull at the price of none: N (1 + jes) k stays at n, until k is at its bound of 10."""
+    expected, count = 3.4e6, 2.3e6
+    jes = {"name": "jes", "type": "histosys", "data": {"hi_data": [2.0 * expected], "lo_data": [0.0]}}
+    free = [{"name": name, "type": "normfactor", "data": None} for name in ("mu", "k")]
+    samples = [
+        {"name": "signal", "data": [0.5], "modifiers": free[:1]},
+        {"name": "background", "data": [expected], "modifiers": [jes, free[1]]},
+    ]
+    linear = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code4"}}
+    spec = {"channels": [{"name": "a", "samples": samples}]}
+    likelihood = hc.HistFactory(pyhf.Model(spec, poi_name="mu", modifier_settings=linear), observations=[count])
+    found = fixed_poi_fit(likelihood, [count, -1.0], poi=0.0)
+    jes_at_bound = count / (10.0 * expected) - 1.0
+    np.testing.assert_allclose(found.parameters, [jes_at_bound, 10.0, 0.0], rtol=1e-6)
+    assert found.deviance == pytest.approx((jes_at_bound + 1.0) ** 2, rel=1e-6)
+    assert found.at_bound == ("k",)
+    assert found.num_steps < 100
+
+
 @pytest.fixture
 def sketch_of() -> Any:
     def made(likelihood: hc.HistFactory) -> tuple[Sketch, Any]:
