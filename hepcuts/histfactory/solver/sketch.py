@@ -298,6 +298,12 @@ class Sketch:
         back[one] += width[one] ** 2 * slopes.one * forces[self.bin_of_one]
         return back
 
+    def bend(self, here: _Place, lanes: Any) -> Values:
+        """By how much the mean of both sides of each variation changes the rates, shape (bin, alpha, place)."""
+        by = _summed(self._additive, here.product, lanes) + _summed(self._exponent, here.cells, lanes)
+        result: Values = 0.5 * by[:, len(self.alphas) :]
+        return result
+
     def _bent(self, here: Values, now: _Place, pressure: Values, lanes: Any) -> Values:
         """Curvature that comes from bending yields, in units of the constraints', shape (alpha, place)."""
         count = len(self.alphas)

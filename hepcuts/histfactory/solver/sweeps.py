@@ -1,0 +1,155 @@
+"""Profiles along single parameters from a minimum, on the `Sketch`: beyond which of them another may be."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .lookout import Lookout
+from .sketch import Sketch, even, solve_spread
+
+Values = NDArray[np.float64]
+
+_WIDE = 10.0
+"""Width of a free factor in a sweep of another parameter, relative to its size."""
+_LARGEST = 50.0
+_LEAST_SIZE = 0.25
+"""Of a free factor; what is less counts as near zero."""
+
+
+def from_sweeps(sweep: "Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+    """Lanes and places: parameters beyond which the profile rises too little, the most missing first."""
+    missing, target = sweep.constrained(lookout)
+    if not missing.size:
+        return
+    best = missing.argmax(axis=0)
+    score = np.take_along_axis(missing, best[None], axis=0)[0]
+    order = np.argsort(-score, axis=0)[: lookout.most_sweeps]
+    for row, lane in np.argwhere(np.take_along_axis(score, order, axis=0) > lookout.missing).tolist():
+        number = order[row, lane]
+        place = sweep.found[:, lane].copy()
+        place[sweep.alphas[number]] = target[best[number, lane], number, lane]
+        yield lane, place
+
+
+def from_factors(sweep: "Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+    """Lanes and places: free factors at a multiple and a fraction, the loosest first.
+
+    One that has ended at its upper bound is tried at the lower one. Multiples of zero are none: one that has ended
+    there is tried at those of its uncertainty, and halfway to its upper bound.
+    """
+    uncertainty = np.where(sweep.here.value > lookout.least_of_factors, sweep.free(), 0.0)
+    order = np.argsort(-uncertainty, axis=0)[: lookout.most_factors]
+    for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose).tolist():
+        number = sweep.sketch.free_factors[order[row, lane]]
+        now, upper = sweep.found[number, lane], sweep.sketch.upper[number, 0]
+        if now >= upper:
+            tries = sweep.sketch.lower[number, 0], now / lookout.multiple
+        elif now < _LEAST_SIZE:
+            tries = lookout.multiple * _LEAST_SIZE * max(1.0, uncertainty[order[row, lane], lane]), 0.5 * upper
+        else:
+            tries = lookout.multiple * now, now / lookout.multiple
+        for value in tries:
+            place = sweep.nominal[:, lane].copy()
+            place[number] = value
+            yield lane, place
+
+
+class Sweep:
+    """Profiles along single parameters from a minimum, the others following linearly."""
+
+    def __init__(self, sketch: Sketch, found: Values, lanes: NDArray[np.int64]) -> None:
+        self.sketch, self.found, self.lanes = sketch, found, lanes
+        self.here = sketch.at(found, lanes)
+        slopes = sketch.slopes(found, self.here, lanes)
+        several, one = sketch.several, sketch.one
+        width = np.where(sketch.constrained, sketch.width, _WIDE * np.maximum(np.abs(found), 0.3))
+        self.width = np.where(sketch.moved, width, 0.0)
+        center = np.where(sketch.constrained, sketch.center_of(lanes), found)
+        self.back = np.where(sketch.moved, center - found, 0.0)
+        self.center = center
+        self.nominal = np.where(sketch.moved, center, found)
+        self.diagonal = self.here.rates.copy()
+        np.add.at(self.diagonal, sketch.bin_of_one, (slopes.one * self.width[one]) ** 2)
+        self.slopes = slopes.several
+        side = sketch.counts_of(lanes) - self.here.rates - np.einsum("bpl,pl->bl", self.slopes, self.back[several])
+        np.subtract.at(side, sketch.bin_of_one, slopes.one * self.back[one])
+        self.side = side
+        self.among = np.flatnonzero(sketch.moved[sketch.alphas, 0])
+        self.alphas = sketch.alphas[self.among]
+
+    def _solve(self, sides: Values) -> Values:
+        return solve_spread(self.diagonal, self.slopes * self.width[self.sketch.several], sides)
+
+    def constrained(self, lookout: Lookout) -> tuple[Values, Values]:
+        """Share of the constraint's rise that is missing, and the points, both of shape (point, alpha, lane)."""
+        sketch, alphas = self.sketch, self.alphas
+        if not len(alphas):
+            return np.zeros((0, 0, len(self.lanes))), np.zeros((0, 0, len(self.lanes)))
+        every = sketch.alphas
+        center, now = self.center[every], self.found[every]
+        grid = center + self.width[every] * np.array(lookout.grid)[:, None, None]
+        # The minimum itself is the last point: there the sketch need not be at a minimum of its own.
+        target = np.concatenate([grid, (2.0 * center - now)[None], now[None]])
+        target = np.clip(target, sketch.lower[every], sketch.upper[every])
+        by = self.slopes[:, sketch.rank[alphas]]
+        sides = self.side[:, None, None] - self._gained(target) + (by * self.back[alphas])[:, None]
+        target, center, now, width = target[:, self.among], self.center[alphas], self.found[alphas], self.width[alphas]
+        number = target.shape[0] * target.shape[1]
+        columns = np.concatenate([sides.reshape(len(by), number, -1), by], axis=1)
+        solved = self._solve(columns)
+        profile = (columns * solved).sum(axis=0)
+        across = (by[:, None] * solved[:, :number].reshape(sides.shape)).sum(axis=0)
+        rest = np.maximum(1.0 - width**2 * profile[number:], 1e-6)
+        rise = profile[:number].reshape(target.shape) + across**2 * width**2 / rest
+        rise += ((target - center) / width) ** 2
+        distance = np.abs(target - now) / width
+        with np.errstate(divide="ignore", invalid="ignore"):
+            missing = np.where(distance > lookout.far, 1.0 - (rise - rise[-1]) / distance**2, -np.inf)
+        return missing[:-1], target[:-1]
+
+    def _gained(self, target: Values) -> Values:
+        """Change of the rates with one alpha at a time at its target, shape (bin, point, alpha, lane)."""
+        bins, samples, alphas, groups = self.sketch.touched
+        now = self.found[self.sketch.alphas]
+        step = (target - now)[:, alphas], (even(target) - even(now))[:, alphas]
+        additive, exponent = (self._change(table, step) for table in self.sketch.tables)
+        cells, product = self.here.cells[bins, samples], self.here.product[bins, samples]
+        change = (additive * product + cells) * np.exp(np.minimum(exponent, _LARGEST)) - cells
+        points, lanes = len(target), len(self.lanes)
+        summed = groups.sum(change.transpose(1, 0, 2).reshape(len(bins), points * lanes))
+        shape = len(self.here.rates), len(self.sketch.alphas), points, lanes
+        return summed.reshape(shape).transpose(0, 2, 1, 3)[:, :, self.among]
+
+    def _change(self, table: Values, step: tuple[Values, Values]) -> Values:
+        """(template set, bin, sample, feature) -> (point, pair, lane)."""
+        bins, samples, alphas, _ = self.sketch.touched
+        some = table if len(table) == 1 else table[self.lanes]
+        odd, bent = (some[:, bins, samples, a].T for a in (alphas, alphas + len(self.sketch.alphas)))
+        result: Values = odd * step[0] + bent * step[1]
+        return result
+
+    def free(self) -> Values:
+        """Relative uncertainty of the free factors, shape (factor, lane)."""
+        factors = self.sketch.free_factors
+        by = self.slopes[:, self.sketch.rank[factors]]
+        if not len(factors):
+            return np.zeros((0, len(self.lanes)))
+        size = np.maximum(np.abs(self.found[factors]), _LEAST_SIZE)
+        information = (by * self._solve(by)).sum(axis=0) * self.width[factors] ** 2
+        variance = self.width[factors] ** 2 * np.maximum(1.0 - information, 0.0)
+        result: Values = np.sqrt(variance) / size
+        return result
+
+    def sharp(self, lookout: Lookout) -> NDArray[np.bool_]:
+        """In which lanes a variation is bent by more than a bin's counts allow, or nothing fits, shape (lane,)."""
+        deviation = np.sqrt(np.maximum(self.here.rates, 1.0))[:, None]
+        bent = np.abs(self.sketch.bend(self.here, self.lanes)) > lookout.sharp * deviation
+        bent &= self.sketch.moved[self.sketch.alphas]
+        result: NDArray[np.bool_] = bent.any(axis=(0, 1)) | self.hopeless(lookout)
+        return result
+
+    def hopeless(self, lookout: Lookout) -> NDArray[np.bool_]:
+        """In which lanes nothing fits, shape (lane,)."""
+        result: NDArray[np.bool_] = self.here.value > lookout.hopeless * len(self.here.rates)
+        return result
