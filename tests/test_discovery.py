@@ -321,6 +321,16 @@ def test_a_bin_with_signal_but_no_background_is_explained():
     assert np.isnan(result.significance)
 
 
+def test_a_bin_with_data_that_nothing_can_explain_is_told_and_no_more():
+    """Both fits fail, without a warning of the difference of their minima."""
+    samples = models.sample("s", [5.0, 0.0], models.MU), models.sample("b", [9.0, 0.0])
+    likelihood = hc.HistFactory(pyhf.Model({"channels": [models.channel("c", *samples)]}, poi_name="mu"))
+    result = hc.discovery_test(likelihood, [9.0, 1.0], throw=False)
+    assert not result.success
+    assert np.isnan(result.competing)
+    assert "expects no or negative events" in result.message
+
+
 def test_inside_a_transformation_a_failed_fit_is_nan(x64):
     spec = {"channels": [models.channel("c", models.sample("s", [5.0], models.MU), models.sample("b", [1.0]))]}
     likelihood = hc.HistFactory(pyhf.Model(spec, poi_name="mu"))

@@ -169,7 +169,7 @@ def test_template_sets_side_by_side_are_searched_alike() -> None:
 
 
 def test_a_slow_way_back_to_the_minimum_that_is_known_is_given_up() -> None:
-    """Two searches from other places creep back along a valley: 2400 steps more each, where they are not given up."""
+    """Searches from other places creep back along a valley: 2400 steps more each, where they are not given up."""
     mu = {"name": "mu", "type": "normfactor", "data": None}
     pileup = {"hi_data": [10811.881, 0.0, 13437.74], "lo_data": [11291.341, 0.2, 0.0]}
     background = [
@@ -199,8 +199,92 @@ def test_a_slow_way_back_to_the_minimum_that_is_known_is_given_up() -> None:
     likelihood = hc.HistFactory(model, observations=[3216939.0, 915825.0, 202143.0, 117069.0, 120812.0])
     found = fit(likelihood, likelihood.observed_data)
     assert found.success
-    assert found.num_places == 2
+    assert found.num_places == 4
     assert found.num_steps < 500
+
+
+def test_a_factor_times_a_variation_of_millions_of_events_is_followed_to_its_bound() -> None:
+    """A free factor k replaces a pull at the price of none: N (1 + jes) k stays at n, until k is at its bound of 10."""
+    expected, count = 3.4e6, 2.3e6
+    jes = {"name": "jes", "type": "histosys", "data": {"hi_data": [2.0 * expected], "lo_data": [0.0]}}
+    free = [{"name": name, "type": "normfactor", "data": None} for name in ("mu", "k")]
+    samples = [
+        {"name": "signal", "data": [0.5], "modifiers": free[:1]},
+        {"name": "background", "data": [expected], "modifiers": [jes, free[1]]},
+    ]
+    linear = {"histosys": {"interpcode": "code0"}, "normsys": {"interpcode": "code4"}}
+    spec = {"channels": [{"name": "a", "samples": samples}]}
+    likelihood = hc.HistFactory(pyhf.Model(spec, poi_name="mu", modifier_settings=linear), observations=[count])
+    found = fixed_poi_fit(likelihood, [count, -1.0], poi=0.0)
+    jes_at_bound = count / (10.0 * expected) - 1.0
+    np.testing.assert_allclose(found.parameters, [jes_at_bound, 10.0, 0.0], rtol=1e-6)
+    assert found.deviance == pytest.approx((jes_at_bound + 1.0) ** 2, rel=1e-6)
+    assert found.at_bound == ("k",)
+    assert found.num_steps < 100
+
+
+def _counted(channel: list[Any], counts: list[float], **codes: str) -> hc.HistFactory:
+    """One channel with the observed counts and interpolation codes of normsys and histosys."""
+    settings = {kind: {"interpcode": code} for kind, code in codes.items()}
+    model = pyhf.Model({"channels": [{"name": "a", "samples": channel}]}, poi_name="mu", modifier_settings=settings)
+    return hc.HistFactory(model, observations=counts)
+
+
+def _free(name: str) -> dict[str, Any]:
+    return {"name": name, "type": "normfactor", "data": None}
+
+
+def _norm(name: str, up: float, down: float) -> dict[str, Any]:
+    return {"name": name, "type": "normsys", "data": {"hi": up, "lo": down}}
+
+
+def test_an_excess_of_millions_of_events_is_explained_by_the_larger_side_of_a_kink() -> None:
+    """One percent up and next to nothing down, at four million events: another minimum each side of the kink at zero.
+
+    A bend of half a percent is nothing but where it is worth ten standard deviations of the counts.
+    """
+    expected, excess = 3885120.0, 2606.0
+    background = {"name": "b", "data": [expected], "modifiers": [_norm("theory", 1.01, 1.000001)]}
+    signal = {"name": "s", "data": [1.0], "modifiers": [_free("mu")]}
+    codes = {"normsys": "code1", "histosys": "code4p"}
+    likelihood = _counted([background, signal], [expected + excess], **codes)
+    found = fixed_poi_fit(likelihood, likelihood.observed_data, poi=0.0)
+    pull = np.log1p(excess / expected) / np.log(1.01)
+    assert found.parameters[likelihood.parameter_names.index("theory")] == pytest.approx(pull, rel=0.01)
+    assert found.deviance == pytest.approx(pull**2, rel=0.01)
+    assert len(found.minima) == 2
+
+
+@pytest.mark.parametrize(("signal", "deficit"), [(4.0, -100.0), (2.0, -150.0)], ids=["inside", "at its bound"])
+def test_a_signal_that_was_not_found_is_looked_for_far_from_zero(signal: float, deficit: float) -> None:
+    """A multiple of zero leads nowhere. Two bins with a deficit say that there is none, unless their gammas vanish."""
+    loose = {"name": "stat", "type": "staterror", "data": [0.01, 250.0, 250.0]}
+    samples = [
+        {"name": "s", "data": [signal, 250.0, 250.0], "modifiers": [_free("mu"), loose]},
+        {"name": "b", "data": [100.0, 1e4, 1e4], "modifiers": [_norm("theory", 1.05, 1.0)]},
+    ]
+    likelihood = _counted(samples, [130.0, 1e4 + deficit, 1e4 + deficit], normsys="code4", histosys="code4p")
+    found = fit(likelihood, likelihood.observed_data)
+    random = fit(likelihood, likelihood.observed_data, num_starts=20)
+    assert found.deviance == pytest.approx(random.deviance, abs=1e-6)
+    assert found.parameters[likelihood.poi] > 5.0
+
+
+def test_walls_on_both_sides_of_negative_rates_are_searched() -> None:
+    """A bin without data expects mu times 0 to 0.5, and less than nothing between a variation of -1 and zero.
+
+    Newton's first step goes past the wall at zero, where the fit started and the minimum is, to the other at -1.
+    """
+    theory = {"name": "theory", "type": "histosys", "data": {"hi_data": [0.5, 0.9], "lo_data": [0.0, 0.6]}}
+    samples = [
+        {"name": "s", "data": [0.0, 0.45], "modifiers": [_free("mu"), theory]},
+        {"name": "b", "data": [0.0, 3.0], "modifiers": []},
+    ]
+    likelihood = _counted(samples, [0.0, 9.0], normsys="code4", histosys="code4p")
+    found = fit(likelihood, [0.0, 9.0, -0.19])
+    np.testing.assert_allclose(found.parameters, [0.0, 10.0], atol=1e-9)
+    expected = 3.0 + 10.0 * 0.45
+    assert found.deviance == pytest.approx(0.19**2 + 2.0 * (9.0 * np.log(9.0 / expected) + expected - 9.0), rel=1e-9)
 
 
 @pytest.fixture

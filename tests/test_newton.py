@@ -165,6 +165,26 @@ def test_the_curved_valley_of_rosenbrock(start):
     np.testing.assert_allclose(result.parameters, 1.0, rtol=1e-7)
 
 
+def hyperbola(x: np.ndarray) -> tuple[Any, ...]:
+    """3e6 (x y - 1)^2 + x^2, which falls for as long as y grows, along a valley of a width of a part in a thousand."""
+    jacobian = np.sqrt(3e6) * np.array([x[1], x[0]])
+    residual = np.sqrt(3e6) * (x[0] * x[1] - 1.0)
+    information = 2.0 * np.outer(jacobian, jacobian) + np.diag([2.0, 1e-9])
+    hessian = information + 2.0 * np.sqrt(3e6) * residual * np.array([[0.0, 1.0], [1.0, 0.0]])
+    return residual**2 + x[0] ** 2, 2.0 * residual * jacobian + [2.0 * x[0], 0.0], hessian, information
+
+
+@pytest.mark.parametrize("start", [(1.0, 1.0), (0.5, 1.5), (3.0, 3.0)], ids=str)
+def test_along_a_narrow_curved_valley_steps_are_not_as_short_as_it_is_narrow(start):
+    """Straight steps that lead down at once are a thousand; beside it, a lane that is done in three."""
+    result = search([hyperbola, quadratic(np.eye(2), np.ones(2)), hyperbola], np.array([start] * 3).T)
+    np.testing.assert_array_equal(result.status, newton.CONVERGED)
+    assert result.num_steps.max() <= 300
+    np.testing.assert_allclose(result.parameters[:, 0], [0.1, 10.0], rtol=1e-8)
+    np.testing.assert_array_equal(result.parameters[:, 0], result.parameters[:, 2])
+    np.testing.assert_allclose(result.parameters[:, 1], 1.0)
+
+
 def test_it_says_which_lanes_ran_out_of_steps():
     starts = np.array([[-1.2, 1.0], [1.0, 1.0], [-1.2, 1.0]]).T
     short = search([rosenbrock] * 3, starts, max_steps=3)

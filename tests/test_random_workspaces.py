@@ -27,7 +27,7 @@ from .random_workspaces import Example, Size, examples
 Z_TOLERANCE = 1e-6
 DEVIANCE_TOLERANCE = 1e-9
 NUM_STARTS = 5
-"""What `discovery_test` starts its fits from."""
+"""Of fits that are to find nothing lower than those from one start, with its search for other minima."""
 
 
 def random_parameters(model: pyhf.Model, generator: np.random.Generator, *, width: float) -> np.ndarray:
@@ -196,14 +196,22 @@ def stays(likelihood: hc.HistFactory, story: SignificanceResult, data: Any) -> b
     return True
 
 
-def check_fits(likelihood: hc.HistFactory, data: np.ndarray, story: SignificanceResult) -> None:
-    """The two fits made by name, from as many starts, are those behind the discovery test."""
-    free = fit(likelihood, data, num_starts=NUM_STARTS)
-    none = fixed_poi_fit(likelihood, data, poi=0.0, num_starts=NUM_STARTS)
+def check_fits(likelihood: hc.HistFactory, data: np.ndarray, story: SignificanceResult) -> str:
+    """The two fits made by name are those behind the discovery test; and whether random starts find lower minima."""
+    free, none = fit(likelihood, data), fixed_poi_fit(likelihood, data, poi=0.0)
     difference = max(none.deviance - free.deviance, 0.0) if story.mu_hat > 0 else 0.0
     rounding = reference_fits.rounding_of(free.deviance, none.deviance)
     tolerance = max(Z_TOLERANCE, 2.0 * reference_fits.spread_of_root(difference, rounding))
     assert np.sqrt(difference) == pytest.approx(story.significance, abs=tolerance)
+    others = (
+        fit(likelihood, data, num_starts=NUM_STARTS),
+        fixed_poi_fit(likelihood, data, poi=0.0, num_starts=NUM_STARTS),
+    )
+    lower = any(
+        other.deviance < found.deviance - 1e-6 * (1.0 + found.deviance)
+        for other, found in zip(others, (free, none), strict=True)
+    )
+    return "random starts: lower" if lower else "random starts: agree"
 
 
 def check_single_start(likelihood: hc.HistFactory, data: Any, story: SignificanceResult) -> str:
@@ -233,7 +241,7 @@ def check(example: Example) -> collections.Counter[str]:
             if verdict == "agrees":
                 found[check_single_start(likelihood, data, story)] += 1
                 if data is not None:
-                    check_fits(likelihood, data, story)
+                    found[check_fits(likelihood, data, story)] += 1
     except AssertionError as error:
         raise AssertionError(
             f"{error}\nsettings {json.dumps(example.settings)}, seed {example.seed}\n{json.dumps(example.workspace)}"
@@ -271,10 +279,18 @@ def check_many(number: int, size: Size) -> None:
     of_one_start = sum(count for reason, count in total.items() if reason.startswith("one start"))
     refused = sum(count for reason, count in total.items() if reason.startswith("not fitted: a minimum on the wall"))
     assert refused <= 0.1 * total["agrees"], total
-    plain = ("one start", "agrees", "background alone", "the initial values", "not fitted: a minimum on the wall")
+    plain = (
+        "one start",
+        "random starts",
+        "agrees",
+        "background alone",
+        "the initial values",
+        "not fitted: a minimum on the wall",
+    )
     others = [reason for reason in total if not reason.startswith(plain)]
     assert sum(total[reason] for reason in others) <= 0.05 * total["agrees"], total
     assert total["another minimum of several"] <= 0.01 * total["agrees"], total
+    assert total["random starts: lower"] <= 0.003 * total["random starts: agree"], total
     assert total["one start: agrees"] >= 0.95 * of_one_start, total
 
 

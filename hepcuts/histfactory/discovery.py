@@ -328,7 +328,9 @@ def _searched(best: FitResult, background: FitResult, *, known: bool) -> str:
 
 
 def _competing(best: FitResult, background: FitResult, significance: float) -> float:
-    """The nearest significance that other minima of the fits give, NaN if there are none."""
+    """The nearest significance that other minima of the fits give, NaN if there are none, or no minimum at all."""
+    if not (best.success and background.success):
+        return float("nan")
     pairs = (background.minima[:, None] - best.minima[None, :]).ravel()[1:]
     found = np.sqrt(pairs[pairs > 0])
     return float(found[np.argmin(np.abs(found - significance))]) if len(found) else float("nan")

@@ -23,7 +23,8 @@ from .abundance import most_events, too_many
 from .batch import Batch
 from .likelihood import HistFactory
 from .nuisance import NuisanceParameters
-from .searches import alternative_starts, free_parameters, search
+from .searches import free_parameters, search
+from .starts import alternative_starts
 from .structure import LikelihoodStructure
 
 _MESSAGES = MappingProxyType(

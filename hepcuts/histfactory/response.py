@@ -20,7 +20,7 @@ from hepcuts.histfactory.solver.arrow import Arrow
 from hepcuts.histfactory.solver.jumps import BEYOND
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
 from hepcuts.histfactory.solver.linear import solve_scaled
-from hepcuts.histfactory.solver.newton import KINK
+from hepcuts.histfactory.solver.proposals import KINK
 
 from . import density, host
 from .batch import Batch

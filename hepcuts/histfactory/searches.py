@@ -9,10 +9,11 @@ import numpy as np
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.memory import reuse_memory
 from hepcuts._core.types import FloatArray
-from hepcuts.histfactory.solver.basins import STANDARD, places, suspicious
+from hepcuts.histfactory.solver.basins import places
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
+from hepcuts.histfactory.solver.lookout import STANDARD, suspicious
 from hepcuts.histfactory.solver.minima import CONVERGED, SAME_MINIMUM, TOO_MANY_EVENTS, TOO_MANY_STEPS, Minima
 from hepcuts.histfactory.solver.newton import minimize
 from hepcuts.histfactory.solver.sketch import Sketch
@@ -21,6 +22,7 @@ from hepcuts.histfactory.solver.walls import search_along_walls
 from .abundance import MANY_EVENTS, MOST_EVENTS, most_events
 from .batch import Batch
 from .interpolation import JUMPING
+from .starts import alternative_starts
 from .structure import LikelihoodStructure
 
 _LANES = 4_000_000
@@ -92,25 +94,6 @@ def likelihoods(
         lanes = slice(first, first + size)
         part = batch.take(lanes)
         yield lanes, Likelihood(layout, structure, part.templates, part.data, nominal)
-
-
-def alternative_starts(structure: LikelihoodStructure, number: int) -> FloatArray:
-    """Other places to start than pyhf's, over the ranges that the parameters may well take: (parameter, start).
-
-    Constrained parameters by up to three widths, free factors by up to a factor of four; always the same ones.
-    """
-    generator = np.random.default_rng(20110)
-    init = np.asarray(structure.init, dtype=np.float64)[:, None]
-    lower, upper = (np.asarray(side, dtype=np.float64)[:, None] for side in (structure.lower, structure.upper))
-    uniform = generator.uniform(-1.0, 1.0, size=(len(init), number))
-    # A variation to the same side at both ends makes two minima, one at each: look there first.
-    uniform[:, :2] = np.array([[-0.5, 0.5]])[:, :number]
-    starts = np.where(lower < 0, init + 3.0 * uniform, init * 4.0**uniform)
-    normal = np.asarray(structure.normal_parameter)
-    positive = lower[normal] >= 0
-    widths = np.clip(np.asarray(structure.normal_sigma, dtype=np.float64)[:, None], 0.0, 0.5)
-    starts[normal] = np.where(positive, init[normal] * np.exp(2.0 * widths * uniform[normal]), starts[normal])
-    return np.clip(starts, lower, upper)
 
 
 def search(
@@ -255,22 +238,34 @@ def _to_the_end(
 ) -> Minima:
     """As `single_search`, with all that can be done where a lane does not converge."""
     result = single_search(structure, batch, start, fix_poi=fix_poi, max_steps=max_steps)
-    _go_on(structure, batch, result, below, fix_poi=fix_poi)
+    begin = np.broadcast_to(np.reshape(start, (len(structure.init), -1)), result.parameters.shape)
+    _go_on(structure, batch, result, (begin, below), fix_poi=fix_poi)
     return result
 
 
-def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, below: FloatArray, *, fix_poi: bool) -> None:
+def _go_on(
+    structure: LikelihoodStructure,
+    batch: Batch,
+    result: Minima,
+    known: tuple[FloatArray, FloatArray],
+    *,
+    fix_poi: bool,
+) -> None:
     """Lanes that did not converge go on where they ended: along walls, or with more steps, if they are `below` a value.
 
     A search from another place that has not come below the minimum that is known is most often on its way back to it.
     """
     if np.all(result.status == CONVERGED):
         return
+    start, below = known
     few = most_events(batch) <= MANY_EVENTS
-    failed = np.flatnonzero((result.status != CONVERGED) & few)
+    given_up = (result.status == TOO_MANY_STEPS) & (result.value >= below)
+    failed = np.flatnonzero((result.status != CONVERGED) & few & ~given_up)
     if not len(failed):
         return
-    _along_walls(structure, batch, result, failed[:_MOST_WALLS], fix_poi=fix_poi)
+    # Newton's steps know nothing of walls: they may have gone past one that is nearer to the start.
+    begins = [result.parameters, start] if np.isinf(below).all() else [result.parameters]
+    _along_walls(structure, batch, result, begins, failed[:_MOST_WALLS], fix_poi=fix_poi)
     slow = np.flatnonzero((result.status == TOO_MANY_STEPS) & few & (result.value < below))
     if len(slow):
         here = result.parameters[:, slow]
@@ -279,8 +274,10 @@ def _go_on(structure: LikelihoodStructure, batch: Batch, result: Minima, below: 
         result.replace(slow, found)
 
 
-def _along_walls(structure: LikelihoodStructure, batch: Batch, result: Minima, lanes: Any, *, fix_poi: bool) -> None:
-    """Search once more where a bin without data may be in the way, one by one."""
+def _along_walls(
+    structure: LikelihoodStructure, batch: Batch, result: Minima, begins: list[FloatArray], lanes: Any, *, fix_poi: bool
+) -> None:
+    """Search once more where a bin without data may be in the way, one by one; the lowest end counts."""
     free = free_parameters(structure, fix_poi=fix_poi)
     if np.sum(free) > _MOST_AT_WALLS:
         return
@@ -291,6 +288,7 @@ def _along_walls(structure: LikelihoodStructure, batch: Batch, result: Minima, l
         for lane in lanes:
             part = batch.take(np.array([lane]))
             likelihood = Likelihood(layout, structure, part.templates, part.data, nominal)
-            found = search_along_walls(likelihood, result.parameters[:, lane], bounds)
-            if found is not None:
-                result.replace(np.array([lane]), found)
+            ends = [search_along_walls(likelihood, begin[:, lane], bounds) for begin in begins]
+            found = [end for end in ends if end is not None]
+            if found:
+                result.replace(np.array([lane]), min(found, key=lambda end: float(end.value[0])))

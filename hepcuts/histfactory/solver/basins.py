@@ -10,102 +10,24 @@ curvature of the rates can make:
   at a multiple (or at the other bound) and a fraction, with all other parameters at their nominal values.
 
 From each place the sketch leads down; what ends elsewhere and not clearly higher is worth a search of the likelihood.
+
+In a bin of so many events that a variation's bend is worth several standard deviations of its counts, the minima are
+where the curved rates of several such bins meet. Those are too near to each other for sweeps and for the sketch, and
+which of them a search ends in depends on where it comes from: there the likelihood is searched from both sides.
 """
 
-import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hepcuts.histfactory.structure import LikelihoodStructure
-
-from .rates import Lanes
+from .lookout import Lookout
 from .sketch import Sketch
-from .sweeps import Sweep
+from .sweeps import Sweep, from_factors, from_sweeps
 
 Values = NDArray[np.float64]
 
-
-@dataclasses.dataclass(frozen=True)
-class Lookout:
-    """How other minima are looked for.
-
-    Attributes:
-        least: deviance below which there is nothing to look for.
-        least_of_factors: deviance below which free factors are left alone.
-        grid: points of a sweep, in widths of the constraint from its center.
-        far: least distance of a point from the minimum, in widths.
-        missing: share of the constraint's own rise that has to be missing.
-        loose: relative uncertainty of a free factor from which on it is tried elsewhere.
-        multiple: by how much it is multiplied and divided.
-        most_sweeps: places of one lane from sweeps, at most.
-        most_factors: free factors of one lane, at most.
-        steps: Gauss-Newton steps on the sketch.
-        same: distance in widths within which two places are one.
-        higher: deviance by which a place may be higher, and the same relative to it.
-        lower: by how much a place has to be lower on the sketch so that higher ones are left alone.
-        most: searches of the likelihood for one lane, at most.
-        hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima, and the
-            better one of the two places with all variations up, or down, is searched from.
-        search_steps: of such a search, after which it goes on only from below the minimum that is known (with 400, slow
-            ways back cost more than all else on 60 random workspaces).
-        rounds: how often to look again from a lower minimum.
-        straight: bend of a variation below which it makes no other minimum: of the mean of its two sides relative to
-            the nominal yield of all samples in the bin, or of the sum of the logarithms of its two factors (0.01 for
-            +-10 %). With 0.05 one of 25 random workspaces of the tests kept a higher minimum.
-        largest: numbers of its table from which on no sketch is made, 40 MB; published likelihoods have a tenth.
-    """
-
-    least: float = 0.05
-    least_of_factors: float = 1.0
-    grid: tuple[float, ...] = (-1.3, -0.6, 0.6, 1.3)
-    far: float = 0.5
-    missing: float = 0.45
-    loose: float = 0.2
-    multiple: float = 4.0
-    most_sweeps: int = 3
-    most_factors: int = 2
-    steps: int = 30
-    same: float = 0.25
-    higher: tuple[float, float] = (0.5, 0.01)
-    lower: float = 0.02
-    most: int = 2
-    search_steps: int = 100
-    rounds: int = 1
-    hopeless: float = 100.0
-    straight: float = 0.02
-    largest: int = 5_000_000
-
-
-STANDARD = Lookout()
 _NUMBERS = 1_000_000
-
-
-def suspicious(structure: LikelihoodStructure, templates: Lanes, free: NDArray[np.bool_], lookout: Lookout) -> bool:
-    """Whether anything could make other minima: a variation that is bent, or a free normalization.
-
-    Args:
-        structure: the model.
-        templates: of all lanes.
-        free: parameters that are fitted, shape (parameter,).
-        lookout: how bent.
-    """
-    loose = np.array(free)
-    known = [*structure.normal_parameter, *structure.poisson_parameter]
-    loose[known if structure.poi is None else [*known, structure.poi]] = False
-    factors = np.ravel(structure.factor)
-    if np.any(loose[factors[factors < len(free)]]):
-        return True
-    nominal = templates.nominal
-    mask = np.asarray(structure.histosys_mask)[..., None]
-    bend = np.where(mask, templates.histosys_up + templates.histosys_down - 2.0 * nominal, 0.0)
-    if np.any(np.abs(bend).sum(axis=1) > 2.0 * lookout.straight * np.abs(nominal).sum(axis=0)):
-        return True
-    mask = np.asarray(structure.normsys_mask)[..., None]
-    product = np.where(mask, templates.normsys_up * templates.normsys_down, 1.0)
-    return bool(np.any(~(np.abs(np.log(product)) <= lookout.straight)))
 
 
 def places(sketch: Sketch, found: Values, lookout: Lookout) -> tuple[Values, NDArray[np.int64]]:
@@ -113,25 +35,38 @@ def places(sketch: Sketch, found: Values, lookout: Lookout) -> tuple[Values, NDA
     lanes = found.shape[1]
     cells = np.prod(sketch.at(found[:, :1], np.zeros(1, dtype=np.int64)).cells.shape)
     size = max(1, int(_NUMBERS / (cells * (len(lookout.grid) + 1) * max(len(sketch.alphas), 1))))
-    starts, owners = [], []
+    starts, owners, sharp = [], [], []
     for first in range(0, lanes, size):
         some = np.arange(first, min(first + size, lanes))
-        begin, owner = _starts(sketch, found[:, some], some, lookout)
+        sweep = Sweep(sketch, found[:, some], some)
+        begin, owner = _starts(sweep, lookout)
         starts.append(begin)
         owners.append(owner)
+        sharp.append(sweep.sharp(lookout))
     start, owner = np.concatenate(starts, axis=1), np.concatenate(owners)
-    if not len(owner):
-        return start, owner
-    return _descended(sketch, found, (start, owner), lookout)
+    if len(owner):
+        start, owner = _descended(sketch, found, (start, owner), lookout)
+    bent = np.flatnonzero(np.concatenate(sharp))
+    both = [_beside(sketch, found[:, bent], bent, side, lookout) for side in (1.0, -1.0)]
+    return np.concatenate([start, *both], axis=1), np.concatenate([owner, bent, bent])
 
 
-def _starts(
-    sketch: Sketch, found: Values, lanes: NDArray[np.int64], lookout: Lookout
-) -> tuple[Values, NDArray[np.int64]]:
+def _beside(sketch: Sketch, found: Values, lanes: NDArray[np.int64], side: float, lookout: Lookout) -> Values:
+    """Minima with all variations moved to one side, and farther where a rate would be negative."""
+    alphas = sketch.alphas[sketch.moved[sketch.alphas, 0]]
+    near, far = found.copy(), found.copy()
+    for place, distance in zip((near, far), lookout.beside, strict=True):
+        place[alphas] += side * distance * sketch.width[alphas]
+    near, far = (np.clip(place, sketch.lower, sketch.upper) for place in (near, far))
+    forbidden = (sketch.at(near, lanes).cells.sum(axis=1) < 0).any(axis=0)
+    return np.where(forbidden, far, near)
+
+
+def _starts(sweep: Sweep, lookout: Lookout) -> tuple[Values, NDArray[np.int64]]:
     """Places that curvature makes suspicious."""
-    sweep = Sweep(sketch, found, lanes)
-    hopeless = sweep.here.value > lookout.hopeless * len(sweep.here.rates)
-    pairs = [*_from_sweeps(sweep, lookout), *_from_factors(sweep, lookout)]
+    found, lanes = sweep.found, sweep.lanes
+    hopeless = sweep.hopeless(lookout)
+    pairs = [*from_sweeps(sweep, lookout), *from_factors(sweep, lookout)]
     pairs = [(lane, place) for lane, place in pairs if not hopeless[lane]]
     for lane in np.flatnonzero(hopeless).tolist():
         for side in (1.0, -1.0):
@@ -141,38 +76,6 @@ def _starts(
     if not pairs:
         return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
     return np.stack([place for _, place in pairs], axis=1), lanes[[lane for lane, _ in pairs]]
-
-
-def _from_sweeps(sweep: Sweep, lookout: Lookout) -> Iterator[tuple[int, Values]]:
-    """Lanes and places: parameters beyond which the profile rises too little, the most missing first."""
-    missing, target = sweep.constrained(lookout.grid, lookout.far)
-    if not missing.size:
-        return
-    best = missing.argmax(axis=0)
-    score = np.take_along_axis(missing, best[None], axis=0)[0]
-    order = np.argsort(-score, axis=0)[: lookout.most_sweeps]
-    for row, lane in np.argwhere(np.take_along_axis(score, order, axis=0) > lookout.missing).tolist():
-        number = order[row, lane]
-        place = sweep.found[:, lane].copy()
-        place[sweep.alphas[number]] = target[best[number, lane], number, lane]
-        yield lane, place
-
-
-def _from_factors(sweep: Sweep, lookout: Lookout) -> Iterator[tuple[int, Values]]:
-    """Lanes and places: free factors at a multiple and a fraction, the loosest first.
-
-    One that has ended at its upper bound is tried at the lower one.
-    """
-    uncertainty = np.where(sweep.here.value > lookout.least_of_factors, sweep.free(), 0.0)
-    order = np.argsort(-uncertainty, axis=0)[: lookout.most_factors]
-    for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose).tolist():
-        number = sweep.sketch.free_factors[order[row, lane]]
-        for multiple in (lookout.multiple, 1.0 / lookout.multiple):
-            place = sweep.nominal[:, lane].copy()
-            now = sweep.found[number, lane]
-            stuck = multiple > 1.0 and now >= sweep.sketch.upper[number, 0]
-            place[number] = sweep.sketch.lower[number, 0] if stuck else np.maximum(now, 0.25) * multiple
-            yield lane, place
 
 
 def _descended(

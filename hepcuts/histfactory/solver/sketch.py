@@ -86,10 +86,11 @@ class Scaled(NamedTuple):
 
 
 class _SketchSlopes(NamedTuple):
-    """Derivatives of the rates: by parameters that act on several bins, and by those that act on one."""
+    """Derivatives of the rates: by parameters that act on several bins, by those that act on one, by bent features."""
 
     several: Values
     one: Values
+    bent: Values
 
 
 class Sketch:
@@ -223,7 +224,7 @@ class Sketch:
         return _Place(value + (pulls**2).sum(axis=0), safe, cells, product)
 
     def slopes(self, parameters: Values, here: _Place, lanes: Any) -> _SketchSlopes:
-        """Derivatives of the rates, of shapes (bin, parameter, place) and (parameter, place)."""
+        """Derivatives of the rates, of shapes (bin, parameter, place), (parameter, place) and (bin, alpha, place)."""
         count = len(self.alphas)
         bins, _, places = here.cells.shape
         by_feature = _summed(self._additive, here.product, lanes) + _summed(self._exponent, here.cells, lanes)
@@ -235,7 +236,7 @@ class Sketch:
         by_pair = by_pair / _not_zero(parameters)[self._pair_parameter]
         other = ~self._one & (self.rank[self._pair_parameter] >= 0)
         np.add.at(several, (self._pair_bin[other], self.rank[self._pair_parameter[other]]), by_pair[other])
-        return _SketchSlopes(several, by_pair[self._one])
+        return _SketchSlopes(several, by_pair[self._one], by_feature[:, count:])
 
     def descend(self, start: Values, lanes: NDArray[np.int64], *, steps: int, stop: Stop) -> tuple[Values, Values]:
         """Where Gauss-Newton steps lead.

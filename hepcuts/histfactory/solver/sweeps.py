@@ -1,9 +1,12 @@
-"""What the profile along a single parameter does away from a minimum, on the `Sketch` of the likelihood."""
+"""Profiles along single parameters from a minimum, on the `Sketch`: beyond which of them another may be."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .linear import half_solved, solve_spread
+from .lookout import Lookout
 from .sketch import Sketch, even
 
 Values = NDArray[np.float64]
@@ -14,6 +17,46 @@ _LARGEST = 50.0
 """Logarithm of a factor that is no physics any more."""
 _FEW_BINS, _MANY_LANES = 16, 30
 """Where steps over all lanes are faster than LAPACK lane by lane."""
+_LEAST_SIZE = 0.25
+"""Of a free factor; what is less counts as near zero."""
+
+
+def from_sweeps(sweep: "Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+    """Lanes and places: parameters beyond which the profile rises too little, the most missing first."""
+    missing, target = sweep.constrained(lookout)
+    if not missing.size:
+        return
+    best = missing.argmax(axis=0)
+    score = np.take_along_axis(missing, best[None], axis=0)[0]
+    order = np.argsort(-score, axis=0)[: lookout.most_sweeps]
+    for row, lane in np.argwhere(np.take_along_axis(score, order, axis=0) > lookout.missing).tolist():
+        number = order[row, lane]
+        place = sweep.found[:, lane].copy()
+        place[sweep.alphas[number]] = target[best[number, lane], number, lane]
+        yield lane, place
+
+
+def from_factors(sweep: "Sweep", lookout: Lookout) -> Iterator[tuple[int, Values]]:
+    """Lanes and places: free factors at a multiple and a fraction, the loosest first.
+
+    One that has ended at its upper bound is tried at the lower one. Multiples of zero are none: one that has ended
+    there is tried at those of its uncertainty, and halfway to its upper bound.
+    """
+    uncertainty = np.where(sweep.here.value > lookout.least_of_factors, sweep.free(), 0.0)
+    order = np.argsort(-uncertainty, axis=0)[: lookout.most_factors]
+    for row, lane in np.argwhere(np.take_along_axis(uncertainty, order, axis=0) > lookout.loose).tolist():
+        number = sweep.sketch.free_factors[order[row, lane]]
+        now, upper = sweep.found[number, lane], sweep.sketch.upper[number, 0]
+        if now >= upper:
+            tries = sweep.sketch.lower[number, 0], now / lookout.multiple
+        elif now < _LEAST_SIZE:
+            tries = lookout.multiple * _LEAST_SIZE * max(1.0, uncertainty[order[row, lane], lane]), 0.5 * upper
+        else:
+            tries = lookout.multiple * now, now / lookout.multiple
+        for value in tries:
+            place = sweep.nominal[:, lane].copy()
+            place[number] = value
+            yield lane, place
 
 
 class Sweep:
@@ -32,7 +75,7 @@ class Sweep:
         self.nominal = np.where(sketch.moved, center, found)
         self.diagonal = self.here.rates.copy()
         np.add.at(self.diagonal, sketch.bin_of_one, (slopes.one * self.width[one]) ** 2)
-        self.slopes = slopes.several
+        self.slopes, self.bends = slopes.several, slopes.bent
         side = sketch.counts_of(lanes) - self.here.rates - np.einsum("bpl,pl->bl", self.slopes, self.back[several])
         np.subtract.at(side, sketch.bin_of_one, slopes.one * self.back[one])
         self.side = side
@@ -42,18 +85,13 @@ class Sweep:
     def _solve(self, sides: Values) -> Values:
         return solve_spread(self.diagonal, self.slopes * self.width[self.sketch.several], sides)
 
-    def constrained(self, places: tuple[float, ...], far: float) -> tuple[Values, Values]:
-        """Share of the constraint's rise that is missing, and the points, both of shape (point, alpha, lane).
-
-        Args:
-            places: where to look, in widths of the constraint from its center.
-            far: least distance of a point from the minimum, in widths.
-        """
+    def constrained(self, lookout: Lookout) -> tuple[Values, Values]:
+        """Share of the constraint's rise that is missing, and the points, both of shape (point, alpha, lane)."""
         sketch, alphas = self.sketch, self.alphas
         if not len(alphas):
             return np.zeros((0, 0, len(self.lanes))), np.zeros((0, 0, len(self.lanes)))
         center, now, width = self.center[alphas], self.found[alphas], self.width[alphas]
-        grid = center + width * np.array(places)[:, None, None]
+        grid = center + width * np.array(lookout.grid)[:, None, None]
         # The minimum itself is the last point: there the sketch need not be at a minimum of its own.
         target = np.concatenate([grid, (2.0 * center - now)[None], now[None]])
         target = np.clip(target, sketch.lower[alphas], sketch.upper[alphas])
@@ -65,7 +103,7 @@ class Sweep:
         rise = profile + across**2 * width**2 / rest + ((target - center) / width) ** 2
         distance = np.abs(target - now) / width
         with np.errstate(divide="ignore", invalid="ignore"):
-            missing = np.where(distance > far, 1.0 - (rise - rise[-1]) / distance**2, -np.inf)
+            missing = np.where(distance > lookout.far, 1.0 - (rise - rise[-1]) / distance**2, -np.inf)
         return missing[:-1], target[:-1]
 
     def _forms(self, sides: Values, by: Values) -> tuple[Values, Values, Values]:
@@ -125,8 +163,21 @@ class Sweep:
         by = self.slopes[:, self.sketch.rank[factors]]
         if not len(factors):
             return np.zeros((0, len(self.lanes)))
-        size = np.maximum(np.abs(self.found[factors]), 0.25)
+        size = np.maximum(np.abs(self.found[factors]), _LEAST_SIZE)
         information = (by * self._solve(by)).sum(axis=0) * self.width[factors] ** 2
         variance = self.width[factors] ** 2 * np.maximum(1.0 - information, 0.0)
         result: Values = np.sqrt(variance) / size
+        return result
+
+    def sharp(self, lookout: Lookout) -> NDArray[np.bool_]:
+        """In which lanes a variation is bent by more than a bin's counts allow, or nothing fits, shape (lane,)."""
+        deviation = np.sqrt(np.maximum(self.here.rates, 1.0))[:, None]
+        bent = np.abs(self.bends) > 2.0 * lookout.sharp * deviation
+        bent &= self.sketch.moved[self.sketch.alphas]
+        result: NDArray[np.bool_] = bent.any(axis=(0, 1)) | self.hopeless(lookout)
+        return result
+
+    def hopeless(self, lookout: Lookout) -> NDArray[np.bool_]:
+        """In which lanes nothing fits, shape (lane,)."""
+        result: NDArray[np.bool_] = self.here.value > lookout.hopeless * len(self.here.rates)
         return result

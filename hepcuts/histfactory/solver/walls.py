@@ -19,7 +19,7 @@ from hepcuts._core.quadratic import Bowl, Program
 
 from .expansion import Expansion, Likelihood
 from .minima import CONVERGED, Minima
-from .newton import KINK
+from .proposals import KINK
 
 Values = NDArray[np.float64]
 Side = tuple[Values, Values]
