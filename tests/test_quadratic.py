@@ -70,3 +70,16 @@ def test_equalities_that_contradict_limits_have_no_solution():
     np.testing.assert_allclose(found.step, [2.0, -1.0])
     # gradient + step = pulls along the row
     np.testing.assert_allclose(found.pulls, [3.0])
+
+
+def test_curvatures_that_differ_by_more_than_their_digits_give_a_step():
+    """From nothing to 18 decades: what holds a step is singular to the digits of its matrix; the caller tries it."""
+    for seed in range(20, 40):  # 32 raised
+        generator, size = np.random.default_rng(seed), 5
+        vectors, _ = np.linalg.qr(generator.normal(size=(size, size)))
+        hessian = (vectors * 10.0 ** generator.uniform(-30, 18, size)) @ vectors.T
+        ends, ones = np.vstack([np.eye(size), -np.eye(size)]), np.ones(2 * size)
+        program = Bowl(generator.normal(size=size), hessian, ones[:size], 0.0).solve(ends, -ones)
+        assert program is not None
+        assert np.all(np.isfinite(program.step))
+        assert np.isfinite(program.gain)

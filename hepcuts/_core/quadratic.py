@@ -107,8 +107,10 @@ class Bowl:
         rank = int(np.sum(sizes > 1e-12 * sizes[0]))
         there = right[:rank].T @ (left[:, :rank].T @ limits / sizes[:rank])
         along = right[rank:].T
-        slope = self._gradient + self._matrix @ there
         if rank < size:
-            there = there - along @ np.linalg.solve(along.T @ self._matrix @ along, along.T @ slope)
-            slope = self._gradient + self._matrix @ there
+            # As least squares: curvatures may differ by more than the digits of a matrix of them.
+            roots = np.sqrt(self._curvatures)
+            height = self._vectors.T @ self._gradient / roots + roots * (self._vectors.T @ there)
+            there = there - along @ np.linalg.lstsq(roots[:, None] * (self._vectors.T @ along), height)[0]
+        slope = self._gradient + self._matrix @ there
         return there, left[:, :rank] @ (right[:rank] @ slope / sizes[:rank])
