@@ -9,7 +9,7 @@ import numpy as np
 from hepcuts._core.blas import one_blas_thread
 from hepcuts._core.memory import reuse_memory
 from hepcuts._core.types import FloatArray
-from hepcuts.histfactory.solver.basins import places
+from hepcuts.histfactory.solver.basins import Places, places
 from hepcuts.histfactory.solver.expansion import Likelihood
 from hepcuts.histfactory.solver.jumps import search_across_jumps
 from hepcuts.histfactory.solver.layout import CellIndex, layout_of
@@ -146,17 +146,16 @@ def _try_again(
 def _look_elsewhere(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
     """Search from where curvature may have made other minima; each lane ends in the lowest."""
     lanes = np.flatnonzero((result.status == CONVERGED) & (result.value > STANDARD.least))
-    for _ in range(STANDARD.rounds):
+    for number in range(STANDARD.rounds):
         if not len(lanes):
             return
-        starts, owners = _places(structure, batch.take(lanes), result.parameters[:, lanes], fix_poi=fix_poi)
-        if not len(owners):
+        there = _places(structure, batch.take(lanes), result.parameters[:, lanes], fix_poi=fix_poi, again=number > 0)
+        if not len(there.owner):
             return
-        owners = lanes[owners]
-        found = _from(
-            structure, batch.take(owners), starts, fix_poi=fix_poi, below=_clearly_below(result.value[owners])
-        )
-        lanes = result.settle(owners, found)
+        owners, sharp = lanes[there.owner], lanes[there.sharp]
+        below = _clearly_below(result.value[owners])
+        found = _from(structure, batch.take(owners), there.start, fix_poi=fix_poi, below=below)
+        lanes = np.intersect1d(result.settle(owners, found), sharp)
 
 
 def _clearly_below(value: FloatArray) -> FloatArray:
@@ -164,26 +163,24 @@ def _clearly_below(value: FloatArray) -> FloatArray:
     return value - SAME_MINIMUM * (1.0 + value)
 
 
-def _places(
-    structure: LikelihoodStructure, batch: Batch, found: FloatArray, *, fix_poi: bool
-) -> tuple[FloatArray, Any]:
-    """Where to search each lane again, chunk by chunk: (parameter, place), and the lane of each place."""
+def _places(structure: LikelihoodStructure, batch: Batch, found: FloatArray, *, fix_poi: bool, again: bool) -> Places:
+    """Where to search each lane again, chunk by chunk."""
     free = free_parameters(structure, fix_poi=fix_poi)
     shifts = len(structure.histosys) + len(structure.normsys)
     large = 2 * shifts * np.prod(batch.templates.nominal.shape[:2]) > STANDARD.largest
+    nowhere = Places.none(len(found))
     if not shifts or large or not suspicious(structure, batch.templates, free, STANDARD):
-        return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
+        return nowhere
     layout, bounds = layout_of(structure, free), (np.asarray(structure.lower), np.asarray(structure.upper))
-    starts, owners = [np.zeros((len(found), 0))], [np.zeros(0, dtype=np.int64)]
+    parts = [nowhere]
     with one_blas_thread(len(layout.free)), np.errstate(all="ignore"):
         for lanes, likelihood in likelihoods(structure, layout, batch, nominal_parameters(structure, batch.asimov_mu)):
             sketch = Sketch(likelihood, structure, batch.templates.take(lanes), bounds)
             if not len(sketch.alphas):
                 continue
-            start, owner = places(sketch, found[:, lanes], STANDARD)
-            starts.append(start)
-            owners.append(owner + (lanes.start or 0))
-    return np.concatenate(starts, axis=1), np.concatenate(owners)
+            part, first = places(sketch, found[:, lanes], STANDARD, again=again), lanes.start or 0
+            parts.append(Places(part.start, part.owner + first, part.sharp + first))
+    return Places(*(np.concatenate(side, axis=-1) for side in zip(*parts, strict=True)))
 
 
 def _other_starts(structure: LikelihoodStructure, number: int, *, fix_poi: bool) -> list[FloatArray]:

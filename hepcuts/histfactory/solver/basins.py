@@ -16,7 +16,7 @@ where the curved rates of several such bins meet. Those are too near to each oth
 which of them a search ends in depends on where it comes from: there the likelihood is searched from both sides.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,25 +30,48 @@ Values = NDArray[np.float64]
 _NUMBERS = 1_000_000
 
 
-def places(sketch: Sketch, found: Values, lookout: Lookout) -> tuple[Values, NDArray[np.int64]]:
-    """Where to search each lane again, with the lanes: of shapes (parameter, place) and (place,)."""
+class Places(NamedTuple):
+    """Where to search again.
+
+    Attributes:
+        start: shape (parameter, place).
+        owner: the lane of each, shape (place,).
+        sharp: lanes that are searched again from both sides.
+    """
+
+    start: Values
+    owner: NDArray[np.int64]
+    sharp: NDArray[np.int64]
+
+    @classmethod
+    def none(cls, parameters: int) -> "Places":
+        """Nowhere."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return cls(np.zeros((parameters, 0)), nothing, nothing)
+
+
+def places(sketch: Sketch, found: Values, lookout: Lookout, *, again: bool) -> Places:
+    """Where to search each lane again; if that is not for the first time, only from both sides of sharp bends."""
     lanes = found.shape[1]
     cells = np.prod(sketch.at(found[:, :1], np.zeros(1, dtype=np.int64)).cells.shape)
     size = max(1, int(_NUMBERS / (cells * (len(lookout.grid) + 1) * max(len(sketch.alphas), 1))))
-    starts, owners, sharp = [], [], []
+    starts, owners, sharp = [found[:, :0]], [np.zeros(0, dtype=np.int64)], []
     for first in range(0, lanes, size):
         some = np.arange(first, min(first + size, lanes))
         sweep = Sweep(sketch, found[:, some], some)
-        begin, owner = _starts(sweep, lookout)
-        starts.append(begin)
-        owners.append(owner)
         sharp.append(sweep.sharp(lookout))
+        if not again:
+            begin, owner = _starts(sweep, lookout)
+            starts.append(begin)
+            owners.append(owner)
     start, owner = np.concatenate(starts, axis=1), np.concatenate(owners)
     if len(owner):
         start, owner = _descended(sketch, found, (start, owner), lookout)
     bent = np.flatnonzero(np.concatenate(sharp))
-    both = [_beside(sketch, found[:, bent], bent, side, lookout) for side in (1.0, -1.0)]
-    return np.concatenate([start, *both], axis=1), np.concatenate([owner, bent, bent])
+    if len(bent):
+        both = [_beside(sketch, found[:, bent], bent, side, lookout) for side in (1.0, -1.0)]
+        start, owner = np.concatenate([start, *both], axis=1), np.concatenate([owner, bent, bent])
+    return Places(start, owner, bent)
 
 
 def _beside(sketch: Sketch, found: Values, lanes: NDArray[np.int64], side: float, lookout: Lookout) -> Values:

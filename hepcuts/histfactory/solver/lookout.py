@@ -33,7 +33,7 @@ class Lookout:
             better one of the two places with all variations up, or down, is searched from.
         search_steps: of such a search, after which it goes on only from below the minimum that is known (with 400, slow
             ways back cost more than all else on 60 random workspaces; 50 find what 100 do).
-        rounds: how often to look, again only from a lower minimum.
+        rounds: how often to look, again only from a lower minimum and beside it.
         straight: bend of a variation below which it makes no other minimum: of the mean of its two sides relative to
             the nominal yield of all samples in the bin, or of the sum of the logarithms of its two factors (0.01 for
             +-10 %). With 0.05 one of 25 random workspaces of the tests kept a higher minimum.

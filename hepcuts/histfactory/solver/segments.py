@@ -38,8 +38,8 @@ class GroupedRows:
         """Sum of the rows of each target, zero where there is none: (row, lane) -> (target, lane)."""
         if self._one_each:
             return rows
-        if rows.shape[1] == 1:
-            return np.bincount(self.targets, rows[:, 0], self._size)[:, None]
+        if rows.shape[1] == 1:  # of no rows `bincount` makes integers
+            return np.bincount(self.targets, rows[:, 0], self._size)[:, None].astype(np.float64)
         result: NDArray[np.float64] = self._adding @ rows
         return result
 
