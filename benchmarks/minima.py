@@ -1,13 +1,15 @@
 """Whether a lower minimum than ours exists: random starts, and minuit from pyhf's start and from our end.
 
-    python benchmarks/minima.py FOLDER [--starts 100] [--minuit] [--only TEXT]
+    python benchmarks/minima.py FOLDER [--starts 100] [--minuit] [--only TEXT] [--between 10]
 
 FOLDER holds published likelihoods: ``likelihoods/*.json`` (a ``NAME_background_only.json`` with its
 ``NAME_patchset.json``) and ``atlas-sbottom``. Printed is by how much ours lies above the best that was found, and the
-processor time of our search, without and with the look for other minima.
+processor time of our search, without and with the look for other minima. With ``--between`` half of the
+signal is one point of a patch set and half another, near in mass.
 """
 
 import argparse
+import itertools
 import json
 import time
 import warnings
@@ -39,6 +41,37 @@ def workspaces(folder: Path) -> Iterator[tuple[str, Any]]:
     for path in sorted((folder / "atlas-sbottom").glob("patch*.json")):
         base = json.loads((path.parent / "BkgOnly.json").read_text())
         yield path.stem, jsonpatch.apply_patch(base, json.loads(path.read_text()))
+
+
+def between(folder: Path, number: int) -> Iterator[tuple[str, Any]]:
+    """Workspaces with half of each of two signals of a patch set, the nearest in mass first."""
+    for path in sorted((folder / "likelihoods").glob("*_patchset.json")):
+        base = json.loads(path.with_name(path.name.replace("_patchset", "_background_only")).read_text())
+        patches = json.loads(path.read_text())["patches"]
+        for pair in sorted(itertools.combinations(patches, 2), key=_distance)[:number]:
+            both = [_half(one) for patch in pair for one in patch["patch"]]
+            name = " + ".join(patch["metadata"]["name"] for patch in pair)
+            yield f"{path.stem} {name}", jsonpatch.apply_patch(base, both)
+
+
+def _distance(pair: tuple[Any, Any]) -> float:
+    one, other = (np.asarray(patch["metadata"]["values"], dtype=np.float64) for patch in pair)
+    return float(np.linalg.norm(one - other))
+
+
+def _half(change: Any) -> Any:
+    """A change that adds a sample, as one that adds half of it."""
+    sample = change["value"]
+    modifiers = []
+    for one in sample["modifiers"]:
+        data = one["data"]
+        if one["type"] == "histosys":
+            data = {side: [0.5 * v for v in values] for side, values in data.items()}
+        elif one["type"] in ("staterror", "shapesys"):
+            data = [0.5 * v for v in data]
+        modifiers.append(one | {"data": data})
+    value = sample | {"data": [0.5 * v for v in sample["data"]], "modifiers": modifiers}
+    return {"op": "add", "path": change["path"].rpartition("/")[0] + "/-", "value": value}
 
 
 def random_starts(likelihood: hc.HistFactory, start: Any, number: int, seed: int, *, fix_poi: bool) -> Any:
@@ -126,10 +159,12 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=100)
     parser.add_argument("--minuit", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--between", type=int, default=0, help="so many pairs of signals of each patch set")
     options = parser.parse_args()
+    found = between(options.folder, options.between) if options.between else workspaces(options.folder)
     results = [
         compare(name, hc.HistFactory.from_workspace(workspace), options)
-        for name, workspace in workspaces(options.folder)
+        for name, workspace in found
         if options.only in name
     ]
     print(f"{sum(results)} of {len(results)} likelihoods: nothing lower was found")

@@ -145,6 +145,8 @@ def _try_again(
 
 def _look_elsewhere(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
     """Search from where curvature may have made other minima; each lane ends in the lowest."""
+    if not fix_poi and structure.poi is not None:
+        _from_no_signal(structure, batch, result)
     lanes = np.flatnonzero((result.status == CONVERGED) & (result.value > STANDARD.least))
     for number in range(STANDARD.rounds):
         if not len(lanes):
@@ -156,6 +158,16 @@ def _look_elsewhere(structure: LikelihoodStructure, batch: Batch, result: Minima
         below = _clearly_below(result.value[owners])
         found = _from(structure, batch.take(owners), there.start, fix_poi=fix_poi, below=below)
         lanes = np.intersect1d(result.settle(owners, found), sharp)
+
+
+def _from_no_signal(structure: LikelihoodStructure, batch: Batch, result: Minima) -> None:
+    """Search from the end of a fit without signal, which cannot be better, where nothing fits."""
+    bins = batch.templates.nominal.shape[1]
+    lanes = np.flatnonzero((result.status == CONVERGED) & (result.value > STANDARD.hopeless * bins))
+    if len(lanes):
+        part, below = batch.take(lanes), _clearly_below(result.value[lanes])
+        none = search(structure, part, nominal_parameters(structure, 0.0), fix_poi=True)
+        result.settle(lanes, _from(structure, part, none.parameters, fix_poi=False, below=below))
 
 
 def _clearly_below(value: FloatArray) -> FloatArray:
