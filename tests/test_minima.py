@@ -287,6 +287,26 @@ def test_walls_on_both_sides_of_negative_rates_are_searched() -> None:
     assert found.deviance == pytest.approx(0.19**2 + 2.0 * (9.0 * np.log(9.0 / expected) + expected - 9.0), rel=1e-9)
 
 
+def test_where_nothing_fits_both_sides_of_the_nominal_parameters_are_searched() -> None:
+    """Bounds hold the pileup to -0.1 to 0.05, and the data would have it elsewhere: a minimum at either bound."""
+    rate = {"name": "pileup", "type": "histosys", "data": {"hi_data": [5.4e4], "lo_data": [6.6e4]}}
+    first = {"name": "s", "data": [2e5], "modifiers": [_free("mu"), _norm("pileup", 0.3, 1.1)]}
+    second = {"name": "s", "data": [6e4], "modifiers": [_free("mu"), rate]}
+    channels = [{"name": name, "samples": [sample]} for name, sample in (("a", first), ("b", second))]
+    specification = {"channels": channels, "parameters": [{"name": "pileup", "bounds": [[-0.1, 0.05]]}]}
+    codes = {"normsys": {"interpcode": "code1"}, "histosys": {"interpcode": "code4p"}}
+    likelihood = hc.HistFactory(pyhf.Model(specification, poi_name="mu", modifier_settings=codes))
+    data = [2.6e5, 1.2e5, 0.05]
+    found = fit(likelihood, data)
+    counts, ends = np.array(data[:2]), []
+    for pileup, factor in ((-0.1, 1.1**0.1), (0.05, 0.3**0.05)):
+        rates = np.array([2e5 * factor, 6e4 - 6e3 * pileup])
+        rates *= counts.sum() / rates.sum()  # mu-hat
+        poisson = 2.0 * np.sum(rates - counts + counts * np.log(counts / rates))
+        ends.append(poisson + (pileup - data[2]) ** 2)
+    np.testing.assert_allclose(found.minima, sorted(ends), rtol=1e-9)
+
+
 @pytest.fixture
 def sketch_of() -> Any:
     def made(likelihood: hc.HistFactory) -> tuple[Sketch, Any]:

@@ -25,6 +25,7 @@ from .likelihood import HistFactory
 from .nuisance import NuisanceParameters
 from .searches import free_parameters, search
 from .starts import alternative_starts
+from .statistic import go_on_from_background
 from .structure import LikelihoodStructure
 
 _MESSAGES = MappingProxyType(
@@ -192,6 +193,10 @@ def best_of_starts(
     if number < 1:
         raise InputError(f"num_starts={number}; expected at least 1.")
     first = search(structure, batch, start, fix_poi=fix_poi)
+    if not fix_poi and structure.poi is not None and first.places.any():
+        held = np.array(start)
+        held[structure.poi] = 0.0
+        go_on_from_background(structure, batch, first, search(structure, batch, held, fix_poi=True))
     if number == 1:
         return first
     starts = alternative_starts(structure, number - 1)

@@ -145,13 +145,11 @@ def _try_again(
 
 def _look_elsewhere(structure: LikelihoodStructure, batch: Batch, result: Minima, *, fix_poi: bool) -> None:
     """Search from where curvature may have made other minima; each lane ends in the lowest."""
-    if not fix_poi and structure.poi is not None:
-        _from_no_signal(structure, batch, result)
     lanes = np.flatnonzero((result.status == CONVERGED) & (result.value > STANDARD.least))
     for number in range(STANDARD.rounds):
         if not len(lanes):
             return
-        there = _places(structure, batch.take(lanes), result.parameters[:, lanes], fix_poi=fix_poi, again=number > 0)
+        there = _places(structure, batch.take(lanes), result.take(lanes), fix_poi=fix_poi, again=number > 0)
         if not len(there.owner):
             return
         owners, sharp = lanes[there.owner], lanes[there.sharp]
@@ -160,27 +158,17 @@ def _look_elsewhere(structure: LikelihoodStructure, batch: Batch, result: Minima
         lanes = np.intersect1d(result.settle(owners, found), sharp)
 
 
-def _from_no_signal(structure: LikelihoodStructure, batch: Batch, result: Minima) -> None:
-    """Search from the end of a fit without signal, which cannot be better, where nothing fits."""
-    bins = batch.templates.nominal.shape[1]
-    lanes = np.flatnonzero((result.status == CONVERGED) & (result.value > STANDARD.hopeless * bins))
-    if len(lanes):
-        part, below = batch.take(lanes), _clearly_below(result.value[lanes])
-        none = search(structure, part, nominal_parameters(structure, 0.0), fix_poi=True)
-        result.settle(lanes, _from(structure, part, none.parameters, fix_poi=False, below=below))
-
-
 def _clearly_below(value: FloatArray) -> FloatArray:
     """What another minimum has to come below to be one."""
     return value - SAME_MINIMUM * (1.0 + value)
 
 
-def _places(structure: LikelihoodStructure, batch: Batch, found: FloatArray, *, fix_poi: bool, again: bool) -> Places:
+def _places(structure: LikelihoodStructure, batch: Batch, found: Minima, *, fix_poi: bool, again: bool) -> Places:
     """Where to search each lane again, chunk by chunk."""
     free = free_parameters(structure, fix_poi=fix_poi)
     shifts = len(structure.histosys) + len(structure.normsys)
     large = 2 * shifts * np.prod(batch.templates.nominal.shape[:2]) > STANDARD.largest
-    nowhere = Places.none(len(found))
+    nowhere = Places.none(len(found.parameters))
     if not shifts or large or not suspicious(structure, batch.templates, free, STANDARD):
         return nowhere
     layout, bounds = layout_of(structure, free), (np.asarray(structure.lower), np.asarray(structure.upper))
@@ -190,7 +178,8 @@ def _places(structure: LikelihoodStructure, batch: Batch, found: FloatArray, *, 
             sketch = Sketch(likelihood, structure, batch.templates.take(lanes), bounds)
             if not len(sketch.alphas):
                 continue
-            part, first = places(sketch, found[:, lanes], STANDARD, again=again), lanes.start or 0
+            minima, first = (found.parameters[:, lanes], found.value[lanes]), lanes.start or 0
+            part = places(sketch, minima, STANDARD, again=again)
             parts.append(Places(part.start, part.owner + first, part.sharp + first))
     return Places(*(np.concatenate(side, axis=-1) for side in zip(*parts, strict=True)))
 

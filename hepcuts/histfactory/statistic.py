@@ -42,16 +42,25 @@ def fits_of(structure: LikelihoodStructure, batch: Batch, start: FloatArray | No
         known = Minima(np.repeat(nominal[:, None], batch.lanes, axis=1), zero, zero, none, none + CONVERGED, none == 0)
         return known, background_only
     unconditional = search(structure, batch, nominal if start is None else start, fix_poi=False)
-    # The larger hypothesis cannot fit worse; where it does, or found nothing, it goes on from the smaller one's end.
-    if structure.lower[poi] <= 0:
-        reached = np.where(unconditional.status == CONVERGED, unconditional.value, np.inf)
-        slack = 1e-9 * (1.0 + np.abs(background_only.value))
-        worse = np.flatnonzero((background_only.status == CONVERGED) & (background_only.value + slack < reached))
-        if len(worse):
-            again = search(structure, batch.take(worse), background_only.parameters[:, worse], fix_poi=False)
-            better = (again.status == CONVERGED) & (again.value < reached[worse])
-            unconditional.replace(worse[better], again.take(better))
+    go_on_from_background(structure, batch, unconditional, background_only)
     return unconditional, background_only
+
+
+def go_on_from_background(
+    structure: LikelihoodStructure, batch: Batch, unconditional: Minima, background_only: Minima
+) -> None:
+    """The larger hypothesis cannot fit worse: where it does, or found nothing, it goes on from the other's end."""
+    if structure.lower[required_poi(structure)] > 0:
+        return
+    reached = np.where(unconditional.status == CONVERGED, unconditional.value, np.inf)
+    slack = 1e-9 * (1.0 + np.abs(background_only.value))
+    worse = np.flatnonzero((background_only.status == CONVERGED) & (background_only.value + slack < reached))
+    if len(worse):
+        again = search(structure, batch.take(worse), background_only.parameters[:, worse], fix_poi=False)
+        better = (again.status == CONVERGED) & (again.value < reached[worse])
+        worse, again = worse[better], again.take(better)
+        unconditional.replace(worse, again)
+        unconditional.rival[worse] = np.minimum(again.rival, reached[worse])
 
 
 def q0_of_batch(structure: LikelihoodStructure, batch: Batch) -> FloatArray:

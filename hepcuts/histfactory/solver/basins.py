@@ -13,9 +13,11 @@ From each place the sketch leads down; what ends elsewhere and not clearly highe
 
 In a bin of so many events that a variation's bend is worth several standard deviations of its counts, the minima are
 where the curved rates of several such bins meet. Those are too near to each other for sweeps and for the sketch, and
-which of them a search ends in depends on where it comes from: there the likelihood is searched from both sides.
+which of them a search ends in depends on where it comes from: there the likelihood is searched from both sides. Where
+nothing fits, the walls of the bounds make the minima: it is searched from both sides of the nominal parameters.
 """
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,54 +52,63 @@ class Places(NamedTuple):
         return cls(np.zeros((parameters, 0)), nothing, nothing)
 
 
-def places(sketch: Sketch, found: Values, lookout: Lookout, *, again: bool) -> Places:
-    """Where to search each lane again; if that is not for the first time, only from both sides of sharp bends."""
+def places(sketch: Sketch, minima: tuple[Values, Values], lookout: Lookout, *, again: bool) -> Places:
+    """Where to search each lane again.
+
+    Args:
+        sketch: of the likelihoods.
+        minima: parameters of shape (parameter, lane), and deviances.
+        lookout: how to look.
+        again: whether this is not the first time: then only from both sides of sharp bends.
+    """
+    found, value = minima
     lanes = found.shape[1]
+    # By the likelihood: where bends are sharp its sketch may be far off.
+    hopeless = value > lookout.hopeless * len(sketch.counts)
     cells = np.prod(sketch.at(found[:, :1], np.zeros(1, dtype=np.int64)).cells.shape)
     size = max(1, int(_NUMBERS / (cells * (len(lookout.grid) + 1) * max(len(sketch.alphas), 1))))
-    starts, owners, sharp = [found[:, :0]], [np.zeros(0, dtype=np.int64)], []
+    starts, owners, sharp = [], [], []
     for first in range(0, lanes, size):
         some = np.arange(first, min(first + size, lanes))
         sweep = Sweep(sketch, found[:, some], some)
-        sharp.append(sweep.sharp(lookout))
-        if not again:
-            begin, owner = _starts(sweep, lookout)
-            starts.append(begin)
-            owners.append(owner)
+        sharp.append(sweep.sharp(lookout) & ~hopeless[some])
+        begin, owner = _starts(sweep, hopeless[some] | again, lookout)
+        starts.append(begin)
+        owners.append(owner)
     start, owner = np.concatenate(starts, axis=1), np.concatenate(owners)
     if len(owner):
         start, owner = _descended(sketch, found, (start, owner), lookout)
-    bent = np.flatnonzero(np.concatenate(sharp))
-    if len(bent):
-        both = [_beside(sketch, found[:, bent], bent, side, lookout) for side in (1.0, -1.0)]
-        start, owner = np.concatenate([start, *both], axis=1), np.concatenate([owner, bent, bent])
-    return Places(start, owner, bent)
+    bent, lost = np.flatnonzero(np.concatenate(sharp)), np.flatnonzero(hopeless & (not again))
+    nominal = np.where(sketch.constrained & sketch.moved, sketch.center_of(lost), found[:, lost])
+    both, sides = list(_beside(sketch, found[:, bent], bent, lookout)), list(_beside(sketch, nominal, lost, lookout))
+    owners = [owner, bent, bent, lost, lost]
+    if len(sketch.alphas) > lookout.many:
+        up, down = (sketch.at(side, lost).value for side in sides)
+        sides, owners = [np.where(up < down, *sides)], owners[:-1]
+    return Places(np.concatenate([start, *both, *sides], axis=1), np.concatenate(owners), bent)
 
 
-def _beside(sketch: Sketch, found: Values, lanes: NDArray[np.int64], side: float, lookout: Lookout) -> Values:
-    """Minima with all variations moved to one side, and farther where a rate would be negative."""
+def _beside(sketch: Sketch, home: Values, lanes: NDArray[np.int64], lookout: Lookout) -> Iterator[Values]:
+    """All variations moved to either side, and farther where a rate would be negative."""
     alphas = sketch.alphas[sketch.moved[sketch.alphas, 0]]
-    near, far = found.copy(), found.copy()
-    for place, distance in zip((near, far), lookout.beside, strict=True):
-        place[alphas] += side * distance * sketch.width[alphas]
-    near, far = (np.clip(place, sketch.lower, sketch.upper) for place in (near, far))
-    forbidden = (sketch.at(near, lanes).cells.sum(axis=1) < 0).any(axis=0)
-    return np.where(forbidden, far, near)
+    for side in (1.0, -1.0):
+        near, far = home.copy(), home.copy()
+        for place, distance in zip((near, far), lookout.beside, strict=True):
+            place[alphas] += side * distance * sketch.width[alphas]
+        near, far = (np.clip(place, sketch.lower, sketch.upper) for place in (near, far))
+        forbidden = (sketch.at(near, lanes).cells.sum(axis=1) < 0).any(axis=0)
+        yield np.where(forbidden, far, near)
 
 
-def _starts(sweep: Sweep, lookout: Lookout) -> tuple[Values, NDArray[np.int64]]:
-    """Places that curvature makes suspicious."""
+def _starts(sweep: Sweep, without: NDArray[np.bool_], lookout: Lookout) -> tuple[Values, NDArray[np.int64]]:
+    """Places that curvature makes suspicious, but of some lanes none."""
     found, lanes = sweep.found, sweep.lanes
-    hopeless = sweep.hopeless(lookout)
+    if without.all():
+        return found[:, :0], lanes[:0]
     pairs = [*from_sweeps(sweep, lookout), *from_factors(sweep, lookout)]
-    pairs = [(lane, place) for lane, place in pairs if not hopeless[lane]]
-    for lane in np.flatnonzero(hopeless).tolist():
-        for side in (1.0, -1.0):
-            place = sweep.nominal[:, lane].copy()
-            place[sweep.alphas] += side * sweep.width[sweep.alphas, lane]
-            pairs.append((lane, place))
+    pairs = [(lane, place) for lane, place in pairs if not without[lane]]
     if not pairs:
-        return np.zeros((len(found), 0)), np.zeros(0, dtype=np.int64)
+        return found[:, :0], lanes[:0]
     return np.stack([place for _, place in pairs], axis=1), lanes[[lane for lane, _ in pairs]]
 
 
@@ -125,13 +136,11 @@ def _descended(
     lowest = np.full(found.shape[1], np.inf)
     np.minimum.at(lowest, owner[apart], value[apart])
     highest = np.where(lowest[owner] < base - lookout.lower, base, base + slack)
-    hopeless = base > lookout.hopeless * len(sketch.counts)
-    most = np.where(hopeless, 1, lookout.most)
-    worth = apart & (hopeless | (value < highest))
+    worth = apart & (value < highest)
     chosen: list[int] = []
     for place in np.argsort(value):
         mine = [other for other in chosen if owner[other] == owner[place]]
         apart = distance(end[:, [place]], end[:, mine], width[:, [place]])
-        if worth[place] and len(mine) < most[place] and np.all(apart > lookout.same):
+        if worth[place] and len(mine) < lookout.most and np.all(apart > lookout.same):
             chosen.append(place)
     return end[:, chosen], owner[chosen]

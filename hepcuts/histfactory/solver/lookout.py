@@ -29,8 +29,8 @@ class Lookout:
         higher: deviance by which a place may be higher, and the same relative to it.
         lower: by how much a place has to be lower on the sketch so that higher ones are left alone.
         most: searches of the likelihood for one lane, at most.
-        hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima, and the
-            better one of the two places with all variations up, or down, is searched from.
+        hopeless: deviance of a bin from which on nothing fits: there the walls of the bounds make the minima.
+        many: variations from which on one of both sides has to do there: the other would take as long as all else.
         search_steps: of such a search, after which it goes on only from below the minimum that is known (with 400, slow
             ways back cost more than all else on 60 random workspaces; 50 find what 100 do).
         rounds: how often to look, again only from a lower minimum and beside it.
@@ -46,7 +46,7 @@ class Lookout:
         largest: numbers of its table from which on no sketch is made, 40 MB; published likelihoods have a tenth.
     """
 
-    least: float = 0.05
+    least: float = 1e-3
     least_of_factors: float = 1.0
     grid: tuple[float, ...] = (-1.3, -0.6, 0.6, 1.3)
     far: float = 0.5
@@ -63,6 +63,7 @@ class Lookout:
     search_steps: int = 50
     rounds: int = 2
     hopeless: float = 100.0
+    many: int = 30
     straight: float = 0.02
     sharp: float = 2.0
     beside: tuple[float, float] = (0.6, 1.1)

@@ -170,14 +170,8 @@ class Sweep:
         return result
 
     def sharp(self, lookout: Lookout) -> NDArray[np.bool_]:
-        """In which lanes that fit a variation is bent by more than a bin's counts allow, shape (lane,)."""
+        """In which lanes a variation is bent by more than a bin's counts allow, shape (lane,)."""
         deviation = np.sqrt(np.maximum(self.here.rates, 1.0))[:, None]
         bent = np.abs(self.bends) > 2.0 * lookout.sharp * deviation
         bent &= self.sketch.moved[self.sketch.alphas]
-        result: NDArray[np.bool_] = bent.any(axis=(0, 1)) & ~self.hopeless(lookout)
-        return result
-
-    def hopeless(self, lookout: Lookout) -> NDArray[np.bool_]:
-        """In which lanes nothing fits, shape (lane,)."""
-        result: NDArray[np.bool_] = self.here.value > lookout.hopeless * len(self.here.rates)
-        return result
+        return np.asarray(bent.any(axis=(0, 1)))
