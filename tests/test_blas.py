@@ -226,7 +226,7 @@ def test_restored_after_a_fit_that_fails(monkeypatch):
         assert numbers() == ONE
         raise ZeroDivisionError
 
-    monkeypatch.setattr(newton, "newton_step", failing)
+    monkeypatch.setattr(newton, "propose", failing)
     with pytest.raises(ZeroDivisionError):
         hc.discovery_significance(likelihood())
     assert numbers() == THREE

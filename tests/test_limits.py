@@ -502,7 +502,7 @@ def test_limits_of_a_likelihood_with_many_parameters_at_their_bounds():
     data = likelihood.observed_data
     limits = upper_limit(likelihood, data)
     best = fit(likelihood, data)
-    assert best.num_steps < 20
+    assert best.num_steps < 40
     assert fixed_poi_fit(likelihood, data, poi=0.0).num_steps < 100  # 134 before
     root = np.sqrt(fixed_poi_fit(likelihood, data, poi=limits.observed).deviance - best.deviance)
     assert norm.sf(root) == pytest.approx(0.05, abs=1e-9)  # CLb is one

@@ -160,7 +160,7 @@ class Sketch:
     def _features(self, parameter: Any, up: Values, down: Values) -> Values:
         """Tables of shape (variation, sample, bin, lane) by feature."""
         count = len(self.alphas)
-        result = np.zeros((2 * count, *up.shape[1:]))
+        result = np.zeros((2 * count, *np.broadcast_shapes(up.shape[1:], down.shape[1:])))
         rank = np.searchsorted(self.alphas, parameter)  # each has one variation of a kind
         result[rank], result[count + rank] = 0.5 * (up + down), up - down
         return _in_front(result)
