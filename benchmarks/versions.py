@@ -1,5 +1,6 @@
 """Two versions of hepcuts, this one and a checkout that ``--baseline`` names, by the same calls in turn."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from session import Session, merged
 from version_tasks import TASKS
 
 STORED = Path(__file__).with_name("versions.json")
+TABLE = Path(__file__).parents[1] / "docs" / "tables" / "versions.csv"
 NOT_WORSE = 1.05
 """Ratio of this version to the other that counts as none."""
 
@@ -33,8 +35,19 @@ def versions(session: Session) -> Result:
         targets.append(Target(f"{task}: {ratio:.3f} +- {error:.3f}", ratio - 2.0 * error, NOT_WORSE, at_least=False))
         first = (now.first_s or np.nan) / (before.first_s or np.nan)
         table[task] = {"now_s": now.run_s, "before_s": before.run_s, "ratio": ratio, "error": error, "first": first}
-        STORED.write_text(json.dumps(table, indent=1) + "\n")  # what an interrupted run leaves
+        _write(table)  # what an interrupted run leaves
     return Result((versions.__doc__ or "").rstrip("."), rows, tuple(targets))
+
+
+def _write(table: dict[str, dict[str, float]]) -> None:
+    """As JSON, and for the documentation."""
+    STORED.write_text(json.dumps(table, indent=1) + "\n")
+    with TABLE.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["call", "now", "before", "ratio", "ratio of first calls"])
+        for task, row in table.items():
+            times = [f"{1e3 * row[key]:.3g}" for key in ("now_s", "before_s")]
+            writer.writerow([task, *times, f"{row['ratio']:.2f} ± {row['error']:.2f}", f"{row['first']:.2f}"])
 
 
 def _in_turn(session: Session, task: str) -> list[tuple[Measurement, Measurement]]:
