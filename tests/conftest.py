@@ -5,6 +5,7 @@ import gc
 import inspect
 import json
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -42,6 +43,20 @@ if not hasattr(jax, "enable_x64"):  # before jax 0.8; hepcuts itself may not use
 if "mix_stderr" in inspect.signature(click.testing.CliRunner).parameters:  # click before 8.2 mixes the two by default
     click.testing.CliRunner.__init__ = functools.partialmethod(click.testing.CliRunner.__init__, mix_stderr=False)
     click.testing.Result.output = property(lambda result: result.stdout + result.stderr)
+
+_VALID: set[bytes] = set()
+_validate = pyhf.schema.validate
+
+
+def _validated_once(*arguments: Any, **options: Any) -> None:
+    """As pyhf does, which takes a twentieth of all tests; a document that was valid is so the next time."""
+    key = pickle.dumps((arguments, options))
+    if key not in _VALID:
+        _validate(*arguments, **options)
+        _VALID.add(key)
+
+
+pyhf.schema.validate = _validated_once
 
 SAME_TEXT = tuple(map(int, mpl.__version__.split(".")[:2])) >= (3, 11)
 """Whether matplotlib draws text as in the reference images."""
