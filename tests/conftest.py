@@ -66,10 +66,10 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """All tests of a file go to one process: its fixtures are made once, and what it compiles is compiled once."""
-    from xdist.scheduler import LoadFileScheduling
+    """Tests that follow each other go to one process: its fixtures are made once, what it compiles is compiled once."""
+    from xdist.scheduler import WorkStealingScheduling
 
-    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+    return WorkStealingScheduling(config, log) if config.getoption("dist") == "load" else None
 
 
 def pytest_unconfigure() -> None:

@@ -307,11 +307,23 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("first", "second", "part"), CHANGES.values(), ids=CHANGES)
-def test_a_checkpoint_of_another_problem_is_refused(tmp_path, first, second, part):
-    path = tmp_path / "cuts.json"
-    found = run(**first, checkpoint=path)
-    assert run(**first, checkpoint=path).thresholds == found.thresholds
+@pytest.fixture(scope="module")
+def checkpoint_of(tmp_path_factory):
+    """The checkpoint of each search, made and resumed once."""
+
+    @functools.cache
+    def made(name):
+        first, path = CHANGES[name][0], tmp_path_factory.mktemp(name) / "cuts.json"
+        found = run(**first, checkpoint=path)
+        assert run(**first, checkpoint=path).thresholds == found.thresholds
+        return path
+
+    return lambda name: made(name if CHANGES[name][0] else "event")
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkpoint_of_another_problem_is_refused(checkpoint_of, change):
+    path, (_, second, part) = checkpoint_of(change), CHANGES[change]
     before = path.read_bytes()
     with pytest.raises(InputError, match=f"another problem: not the same are {part}\\."):
         run(**second, checkpoint=path)

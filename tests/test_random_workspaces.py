@@ -296,7 +296,7 @@ def check_many(number: int, size: Size) -> None:
 
 @pytest.mark.filterwarnings("ignore::hepcuts._core.errors.BoundWarning")
 def test_random_workspaces():
-    check_many(10, Size(channels=2, bins=2, backgrounds=2))
+    check_many(6, Size(channels=2, bins=2, backgrounds=2))
 
 
 @pytest.mark.slow

@@ -141,6 +141,7 @@ CASES = [(of, name, "bins") for of in SELECTIONS for name in STEPS] + [("window"
 
 
 @pytest.mark.parametrize(("of", "name", "along"), CASES, ids=str)
+@pytest.mark.slow(*(f"{of}-{name}-bins" for of in list(SELECTIONS)[1:] for name in list(STEPS)[1:]))
 def test_sums_and_slopes_are_those_of_numpy(of: str, name: str, along: str) -> None:
     selection, axis = SELECTIONS[of], AXES[along]
     events = laid_out(selection, axis)

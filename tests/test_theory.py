@@ -296,7 +296,7 @@ def problems(metrics):
     )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @problems(KNOWN)
 def test_no_cut_is_better_than_the_optimum(separation, width, log_ratio, uncertainty, metric):
     no_cut_is_better(separation, width, log_ratio, uncertainty, metric)
