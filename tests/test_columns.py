@@ -93,6 +93,7 @@ class TestColumnsOf32Bits:
     }  # fmt: skip
 
     @pytest.mark.parametrize("entry", ENTRIES)
+    @pytest.mark.slow("optimize", "categorize")
     def test_everything_is_as_of_the_same_numbers_in_64_bits(self, entry: str) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", OutsideAxisWarning)

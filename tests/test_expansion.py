@@ -141,7 +141,7 @@ def assert_close(found, expected, tolerance: float = 1e-11) -> None:
 
 @FIX_POI
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.slow(*(f"{case}-POI fixed" for case in CASES[1:]))
+@pytest.mark.slow(*(f"{case}-POI fixed" for case in CASES[1:]), *(f"{case}-all free" for case in CASES[2::2]))
 def test_derivatives_against_automatic_differentiation(case, fix_poi):
     """All lanes at once share the templates; the second has no signal."""
     likelihood = likelihood_of(case)

@@ -73,7 +73,7 @@ def shifted(sides: tuple[float, float]):
     return histosys("a", [sides[0]], [sides[1]])
 
 
-@pytest.mark.parametrize("measured", [0.0, -1.0, 1.0, 1.7])
+@pytest.mark.parametrize("measured", [0.0, pytest.param(-1.0, marks=pytest.mark.slow), 1.0, 1.7])
 @pytest.mark.parametrize("sides", SIDES)
 def test_the_minimum_is_the_lowest_of_all_pieces(sides, measured):
     """From several starts: a piece itself may have two minima, as the one of a parabola of both sides up."""

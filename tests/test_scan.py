@@ -1,5 +1,6 @@
 """The scan against loops over thresholds that share no line with it."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -127,10 +128,16 @@ class BruteForce:
         return formulas[name]() if b > 0 else np.nan
 
 
+WAYS = itertools.product(["given", "all"], ["positive", "negative-weights"], ["fail", "pass"], ["above", "below"])
+HALF = [case for number, case in enumerate(map("-".join, WAYS)) if number.bit_count() % 2]
+"""Of each two ways all four are in the other half, too."""
+
+
 @pytest.mark.parametrize("direction", [">", "<"], ids=["above", "below"])
 @pytest.mark.parametrize("missing", ["fail", "pass"])
 @pytest.mark.parametrize("negative", [False, True], ids=["positive", "negative-weights"])
 @pytest.mark.parametrize("given", [True, False], ids=["given", "all"])
+@pytest.mark.slow(*HALF)
 def test_closed_forms_at_every_threshold(direction: Any, missing: Any, negative: bool, given: bool) -> None:
     samples, cut = make_samples(negative=negative), Cut("x", direction, missing=missing)
     # Half of the given thresholds lie exactly on events.

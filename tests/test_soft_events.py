@@ -176,6 +176,7 @@ def test_blocks_and_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch, block
 
 
 @pytest.mark.parametrize("selection", SELECTIONS.values(), ids=SELECTIONS)
+@pytest.mark.slow("above", "window", "inverted", "inverted-window", "sliding")
 def test_soft_goes_to_hard_and_hard_is_that_of_fill(selection: Selection) -> None:
     axis = AXES["bins"]
     events = laid_out(selection, axis)

@@ -129,6 +129,7 @@ def test_study_with_a_negative_seed_is_refused():
     assert "-1 is not in the range x>=0" in result.output
 
 
+@pytest.mark.slow
 def test_optimize_reads_a_configuration_and_writes_its_results(config):
     config.write_text(CONFIG.replace("[optimize]\n", "[optimize]\nfolds = 0\nanneal = [1.0]\n"))
     result = run("optimize", config, "-o", config.parent / "out")
