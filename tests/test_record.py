@@ -390,7 +390,7 @@ class TestCautions:
 
     def test_pyhf_that_does_not_confirm_and_what_vanished(self, found):
         quoted = dataclasses.replace(
-            found.held_out, pyhf=None, message="no fit.", vanished=("no event of top is left",), effective_signal=3.0
+            found.held_out, verdict=None, message="no fit.", vanished=("no event of top is left",), effective_signal=3.0
         )
         told = " ".join(cautions(dataclasses.replace(found, held_out=quoted)))
         assert "pyhf does not confirm the significance: no fit." in told

@@ -1,6 +1,7 @@
 """What a hard selection is worth: significance, pyhf's confirmation, and the events it rests on."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,7 +30,7 @@ class HardEvaluation:
     Attributes:
         value: the objective.
         significance: discovery significance of the profile likelihood on the Asimov dataset; NaN if it has none.
-        pyhf: pyhf's own verdict on the same model, or None if there is no significance.
+        verdict: pyhf's own on the same model, or None if there is no significance, or pyhf was not asked yet.
         effective_background: effective number of simulated events of the weakest background after the cuts; see
             `hepcuts.templates.simulated`.
         templates: the hard templates of the signal region.
@@ -46,7 +47,7 @@ class HardEvaluation:
 
     value: float
     significance: float
-    pyhf: referee.Verdict | None
+    verdict: referee.Verdict | None
     effective_background: float
     templates: Templates
     workspace: dict[str, Any] | None
@@ -58,6 +59,17 @@ class HardEvaluation:
     expected_events: float = float("inf")
     effective_signal: float = float("nan")
     dropped: tuple[Dropped, ...] = ()
+
+    @functools.cached_property
+    def pyhf(self) -> referee.Verdict | None:
+        """The verdict of pyhf on the same model, or None if there is no significance; asked now if it was not yet.
+
+        Raises:
+            FitError: pyhf's fit failed.
+        """
+        if self.verdict is not None or self.workspace is None or self.message:
+            return self.verdict
+        return referee.hypotest(HistFactory.from_workspace(self.workspace, validate=False).model)
 
     def pruned(self, below: float, *, chose: bool = False) -> "HardEvaluation":
         """The same without systematics of nearly no effect; `value` stays, which is the objective with all of them.
@@ -76,7 +88,7 @@ class HardEvaluation:
             regions=tuple(regions),
             systematics=same_sided(templates.structure, templates.yields),
             dropped=(*self.dropped, *dropped),
-            **_quotation((templates, *regions), chose=chose),
+            **_quotation((templates, *regions), chose=chose, confirm=self.verdict is not None),
         )
 
 
@@ -88,6 +100,7 @@ def evaluate(
     axis: Any = None,
     regions: Sequence[Region] = (),
     chose: bool = False,
+    confirm: bool = True,
 ) -> HardEvaluation:
     """What a hard selection is worth on some events, with pyhf's confirmation.
 
@@ -99,6 +112,7 @@ def evaluate(
         regions: control regions beside it.
         chose: whether these events chose the cuts. Cuts follow the fluctuations of the background downwards, so that
             templates of these events predict too little of it; the workspace then says so in its measurement's name.
+        confirm: whether to ask pyhf at once, and not when its verdict is asked for.
 
     Raises:
         SampleError: as `hepcuts.fill`.
@@ -118,7 +132,7 @@ def evaluate(
     simulated, rows = (templates.structure, templates.yields), Rows.of_templates(templates, totals_of(samples))
     return HardEvaluation(
         value,
-        **_quotation(together, chose=chose),
+        **_quotation(together, chose=chose, confirm=confirm),
         effective_background=effective_background(*simulated),
         templates=templates,
         regions=beside,
@@ -130,15 +144,15 @@ def evaluate(
     )
 
 
-def _quotation(channels: Sequence[Templates], *, chose: bool) -> dict[str, Any]:
+def _quotation(channels: Sequence[Templates], *, chose: bool, confirm: bool) -> dict[str, Any]:
     """Fields of a `HardEvaluation`: the workspace of all channels, and what is quoted of it."""
-    found: dict[str, Any] = {"workspace": None, "significance": float("nan"), "pyhf": None, "message": ""}
+    found: dict[str, Any] = {"workspace": None, "significance": float("nan"), "verdict": None, "message": ""}
     try:
         found["workspace"] = workspace(channels, measurement=CHOSEN_ON if chose else DISCOVERY)
         likelihood = HistFactory.from_workspace(found["workspace"], validate=False)
         return found | {
             "significance": float(discovery_significance(likelihood)),
-            "pyhf": referee.hypotest(likelihood.model),
+            "verdict": referee.hypotest(likelihood.model) if confirm else None,
         }
     except (FitError, YieldError) as error:
         return found | {"message": str(error)}

@@ -210,7 +210,8 @@ def _result(
         interrupted = True  # the cuts are found; only their uncertainties are not
     widths = search.space.widths * outcome.schedule[-1]
     options: dict[str, Any] = {"objective": problem.objective, "axis": problem.axis, "regions": problem.regions}
-    there = evaluate(training, hard, chose=True, **options)
+    # What is quoted is confirmed at once.
+    there = evaluate(training, hard, chose=True, confirm=held_out is None, **options)
     return OptimizationResult(
         thresholds=hard.to_dict([threshold for threshold in hard.thresholds if threshold is not None]),
         selection=hard,
