@@ -228,7 +228,7 @@ def test_an_interrupted_search_is_written_and_not_compared(config, tmp_path, fou
 
 @pytest.mark.usefixtures("empty_figures")
 def test_a_result_without_a_workspace_is_written_all_the_same(config, tmp_path, found, monkeypatch):
-    nothing = {"workspace": None, "pyhf": None, "significance": np.nan, "message": "the background is negative"}
+    nothing = {"workspace": None, "verdict": None, "significance": np.nan, "message": "the background is negative"}
     without = dataclasses.replace(found, training=dataclasses.replace(found.training, **nothing))
     monkeypatch.setattr("hepcuts.optimization.optimize.optimize", lambda *_, **__: without)
     result = invoke("optimize", "--no-compare", config, "-o", tmp_path / "out")
