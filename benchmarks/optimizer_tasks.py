@@ -38,7 +38,7 @@ def hepcuts(num_features: int, seed: int) -> Measurement:
     first_s, result = processor_timed(lambda: _optimize(samples))
     peak = memory.mib()
     run_s, _ = processor_timed(lambda: _optimize(samples))
-    thresholds = np.array([result.thresholds[name] for name in ManyFeatures(num_features).names])
+    thresholds = _thresholds(result, num_features)
     remarks = kept(_events(samples), thresholds, lambda held: _worth(_events(samples), held))
     remarks["sampled_Z"] = sampled(thresholds, seed=1000 + seed)
     return Measurement(first_s, run_s, run_s, peak_mib=peak, remarks=remarks)
@@ -70,6 +70,11 @@ def kept(events: CutEvents, found: Array, worth: Callable[[Array], dict[str, flo
     return worth(held) | {"found_background_events": events.effective_background(found)}
 
 
+def _thresholds(result: Any, num_features: int) -> Array:
+    """All of them; a cut that was given up lets everything pass."""
+    return np.array([result.thresholds.get(name, -np.inf) for name in ManyFeatures(num_features).names])
+
+
 def scaling(num_features: int, num_events: int) -> Measurement:
     """`hepcuts.optimize` on more events or features: the first call alone."""
     num_signal = num_events // 6
@@ -78,7 +83,7 @@ def scaling(num_features: int, num_events: int) -> Measurement:
     memory = PeakMemory()
     first_s, result = timed(lambda: _optimize(samples))
     peak = memory.mib()
-    thresholds = np.array([result.thresholds[name] for name in ManyFeatures(num_features).names])
+    thresholds = _thresholds(result, num_features)
     s, b = ManyFeatures(num_features).yields(thresholds)
     return Measurement(first_s, peak_mib=peak, remarks={"fresh_Z": float(significance(s, b, (0.1 * b) ** 2))})
 
