@@ -1,6 +1,7 @@
 """Several minima: that the lowest is found, that both functions agree on it, and that its rivals are told."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -305,6 +306,28 @@ def test_where_nothing_fits_both_sides_of_the_nominal_parameters_are_searched() 
         poisson = 2.0 * np.sum(rates - counts + counts * np.log(counts / rates))
         ends.append(poisson + (pileup - data[2]) ** 2)
     np.testing.assert_allclose(found.minima, sorted(ends), rtol=1e-9)
+
+
+def test_a_free_fit_that_ended_above_the_one_without_signal_goes_on_from_there(monkeypatch: Any) -> None:
+    """As one of 1000 random workspaces did, at 4.95 and 4.34 in -2 ln L; here a search is made to end too high."""
+    background = {"name": "b", "data": [50.0, 40.0], "modifiers": [_norm("theory", 1.1, 0.9)]}
+    signal = {"name": "s", "data": [5.0, 1.0], "modifiers": [_free("mu")]}
+    likelihood = _counted([signal, background], [56.0, 41.0])
+    data = likelihood.observed_data
+    best, none = fit(likelihood, data), fixed_poi_fit(likelihood, data, poi=0.0)
+
+    def too_high(structure: Any, batch: Any, start: Any, *, fix_poi: bool, **options: Any) -> Any:
+        found = search(structure, batch, start, fix_poi=fix_poi, **options)
+        if not fix_poi:
+            found.value += none.deviance
+            found.places += 1
+        return found
+
+    monkeypatch.setattr(sys.modules["hepcuts.histfactory.fit"], "search", too_high)
+    found = fit(likelihood, data)
+    assert best.deviance < none.deviance < best.deviance + none.deviance
+    assert found.deviance == pytest.approx(best.deviance, rel=1e-9)
+    np.testing.assert_allclose(found.minima, [best.deviance, best.deviance + none.deviance], rtol=1e-9)
 
 
 @pytest.fixture
